@@ -1,0 +1,168 @@
+"""The contract for channel authors: what a channel gives to the host, and what the host gives to a channel."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol, runtime_checkable
+
+from agent_framework import AgentResponse, AgentResponseUpdate
+from starlette.routing import BaseRoute
+
+from .hooks import ChannelResponseHook, ChannelRunHook, ChannelStreamUpdateHook
+from .limits import Limits
+from .types import JSON, ChannelRequest, HostedRunResult, Principal, Seal
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelCommandContext:
+    """What a command's handler gets: the request that called it, and a way to answer."""
+
+    request: ChannelRequest
+    reply: Callable[[str], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelCommand:
+    """A command of a channel or an app (`/new`), offered by every channel that knows commands."""
+
+    name: str
+    description: str
+    handle: Callable[[ChannelCommandContext], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class SiblingRoute:
+    """A route beside a channel's own path, absolute below the app's root.
+
+    Args:
+        route: The Starlette route, with its full path.
+        shared_as: Siblings that several channels declare under one key are mounted once, the first one winning;
+            without a key a second route at the same path is a clash.
+    """
+
+    route: BaseRoute
+    shared_as: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelContribution:
+    """All that a channel adds to the app.
+
+    `routes` are relative to the channel's path, `siblings` absolute. `on_startup` and `on_shutdown` take no argument
+    and may be plain or async.
+    """
+
+    routes: Sequence[BaseRoute] = ()
+    commands: Sequence[ChannelCommand] = ()
+    on_startup: Sequence[Callable[[], Awaitable[None] | None]] = ()
+    on_shutdown: Sequence[Callable[[], Awaitable[None] | None]] = ()
+    siblings: Sequence[SiblingRoute] = field(default=(), kw_only=True)
+
+
+class HostedStream(Protocol):
+    """A run whose updates come one by one.
+
+    Waiting for the session's turn happens at the first pull. When the iteration has ended, the turn is committed.
+    Closing or abandoning the stream stops the run and releases everything bound to it.
+    """
+
+    def __aiter__(self) -> AsyncIterator[AgentResponseUpdate]: ...
+
+    def __await__(self) -> Generator[Any, None, HostedStream]: ...
+
+    async def get_final_response(self) -> AgentResponse[Any]:
+        """Return the final response, as the response hook left it; pulls what is left first."""
+        ...
+
+    async def aclose(self) -> None:
+        """Stop the run; a turn that did not finish leaves no trace in the history. Idempotent."""
+        ...
+
+
+class ChannelContext(Protocol):
+    """What the host gives to a channel."""
+
+    @property
+    def target(self) -> Any:
+        """The agent or workflow that is served."""
+        ...
+
+    @property
+    def limits(self) -> Limits:
+        """The host's bounds."""
+        ...
+
+    @property
+    def commands(self) -> Sequence[ChannelCommand]:
+        """The commands of all channels; complete once all have contributed."""
+        ...
+
+    @property
+    def principal(self) -> Principal:
+        """Who makes the request that is being handled."""
+        ...
+
+    async def run(
+        self,
+        request: ChannelRequest,
+        *,
+        run_hook: ChannelRunHook | None = None,
+        protocol_request: Any = None,
+        response_hook: ChannelResponseHook | None = None,
+        channel_name: str | None = None,
+        seal: Seal | None = None,
+    ) -> HostedRunResult[Any]:
+        """Run the target to its end and commit the turn.
+
+        Args:
+            request: What to run.
+            run_hook: Called before the run.
+            protocol_request: Handed to the run hook.
+            response_hook: Called after the run.
+            channel_name: Handed to the response hook; the request's channel when left out.
+            seal: Folds what the channel will send into a record that is committed with the turn.
+
+        Raises:
+            RequestError: The request cannot be served as it is.
+            Unavailable: The host has not started, or drains.
+        """
+        ...
+
+    async def run_stream(
+        self,
+        request: ChannelRequest,
+        *,
+        run_hook: ChannelRunHook | None = None,
+        protocol_request: Any = None,
+        stream_update_hook: ChannelStreamUpdateHook | None = None,
+        response_hook: ChannelResponseHook | None = None,
+        channel_name: str | None = None,
+        seal: Seal | None = None,
+    ) -> HostedStream:
+        """Admit the request and return its stream; raises as `run` does, before anything is sent."""
+        ...
+
+    async def read_record(self, turn_id: str, *, principal: Principal | None = None) -> JSON:
+        """Return the record that was sealed under this id for this principal.
+
+        Raises:
+            UnknownId: The id is unknown, expired, or another principal's.
+        """
+        ...
+
+    def reset_session(self, isolation_key: str) -> None:
+        """Start a fresh session under this key with the next request."""
+        ...
+
+
+@runtime_checkable
+class Channel(Protocol):
+    """One way in: a name, a path, and what it contributes to the app."""
+
+    name: str
+    path: str
+
+    def contribute(self, context: ChannelContext) -> ChannelContribution:
+        """Return routes, commands and start-up work; called once, when the app is built."""
+        ...

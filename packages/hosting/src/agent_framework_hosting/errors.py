@@ -1,0 +1,174 @@
+"""Every error that the host raises on purpose, named by who must act.
+
+    HostError
+    ├── ConfigurationError        the developer: refused at construction or at start
+    │   ├── TargetError           ... a target that cannot be run
+    │   └── ForeignPackageError   ... another project's package answers to our import name
+    ├── RequestError              the caller: the request can be mended
+    │   ├── InvalidRequest
+    │   ├── UnknownId
+    │   │   └── UnknownParent     ... the snapshot to continue from
+    │   ├── NotForkable           ... history lies where only its head can be continued
+    │   ├── AccessDenied
+    │   ├── RequestTooLarge
+    │   └── QueueFull
+    ├── Unavailable               nobody: try again later
+    │   ├── NotStarted
+    │   └── Draining
+    └── RunError                  the operator: the run itself went wrong
+        ├── RunCancelled
+        ├── ResponseTooLarge
+        └── HookError
+
+Each class carries a neutral `code` (a channel translates it into its protocol's words) and the HTTP `status` that fits.
+A `message` is written for the person who reads the answer; it never contains text of an inner exception.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class HostError(Exception):
+    """Base of all errors that the host raises on purpose."""
+
+    code: ClassVar[str] = "internal_error"
+    status: ClassVar[int] = 500
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+
+
+class ConfigurationError(HostError, ValueError):
+    """The host was put together in a way that cannot work; the message says how to mend it."""
+
+    code = "configuration_error"
+
+
+class TargetError(ConfigurationError, TypeError):
+    """The target is nothing that the host can run."""
+
+    code = "invalid_target"
+
+
+class ForeignPackageError(ConfigurationError, ImportError):
+    """A package of another project was found under this project's import name."""
+
+    code = "foreign_package"
+
+
+class RequestError(HostError):
+    """The caller's request cannot be served as it is.
+
+    Args:
+        message: What is wrong, and how to mend it.
+        param: Where in the request (`"input[2].role"`), when that can be said.
+        code: A finer code than the class's own, in the protocol's words.
+    """
+
+    code = "invalid_request"
+    status = 400
+
+    def __init__(self, message: str, *, param: str | None = None, code: str | None = None) -> None:
+        super().__init__(message)
+        self.param = param
+        self.detail_code = code
+
+
+class InvalidRequest(RequestError):
+    """The request is malformed, or asks for something that is not offered."""
+
+
+class UnknownId(RequestError):
+    """An id is unknown, expired, or another principal's; the three are answered alike."""
+
+    code = "not_found"
+    status = 404
+
+
+class UnknownParent(UnknownId):
+    """The snapshot to continue from is unknown, expired, or another principal's."""
+
+    code = "unknown_parent"
+    status = 400
+
+
+class NotForkable(RequestError):
+    """An older point of a conversation was named, but its history can only be continued at the head."""
+
+    code = "not_forkable"
+
+
+class AccessDenied(RequestError):
+    """The caller may not do this."""
+
+    code = "access_denied"
+    status = 403
+
+
+class RequestTooLarge(RequestError):
+    """A size, depth or count limit of the request is exceeded."""
+
+    code = "request_too_large"
+    status = 413
+
+
+class QueueFull(RequestError):
+    """Too many turns of this session wait already."""
+
+    code = "queue_full"
+    status = 429
+    retry_after: ClassVar[int] = 1
+
+
+class Unavailable(HostError):
+    """The host cannot take the request now; the same request may succeed later."""
+
+    code = "unavailable"
+    status = 503
+    retry_after: ClassVar[int] = 1
+
+
+class NotStarted(Unavailable):
+    """The host's lifespan has not run, and this host has something to start."""
+
+    code = "not_started"
+
+
+class Draining(Unavailable):
+    """The host is shutting down and takes no new work."""
+
+    code = "draining"
+
+
+class RunError(HostError):
+    """The run itself went wrong."""
+
+    code = "run_failed"
+
+
+class RunCancelled(RunError):
+    """The run was cancelled before its end.
+
+    `reason` is `"closed"` (the stream was closed), `"disconnected"`, `"stalled"` (the reader made no progress) or
+    `"drained"` (the host is shutting down).
+    """
+
+    code = "cancelled"
+
+    def __init__(self, message: str = "The run was cancelled before its end.", *, reason: str = "closed") -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+class ResponseTooLarge(RunError):
+    """The answer grew beyond the configured size and was cut."""
+
+    code = "response_too_large"
+
+
+class HookError(RunError):
+    """A hook returned something that it must not return."""
+
+    code = "hook_failed"

@@ -1,0 +1,52 @@
+"""All bounds of the host in one object."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+from .errors import ConfigurationError
+
+_KIB = 1024
+_MIB = 1024 * _KIB
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What the host takes, keeps and sends, at the most. Sizes are bytes, times are seconds.
+
+    Example:
+        >>> Limits(max_request_bytes=1024 * 1024).max_waiting
+        64
+    """
+
+    max_request_bytes: int = 10 * _MIB
+    """A larger body is refused with 413, before it is read when its length is announced."""
+    max_json_depth: int = 64
+    """Nesting of arrays and objects in a JSON body."""
+    max_input_items: int = 2_000
+    """Items of a request's input list."""
+    max_response_bytes: int = 16 * _MIB
+    """Bytes of one streamed answer; a longer one is cut and its run cancelled."""
+    max_buffered_bytes: int = 256 * _MIB
+    """Bytes that all streams together may hold for readers that are slower than their runs."""
+    max_waiting: int = 64
+    """Turns that may wait for one session; the next is refused with 429."""
+    max_sessions: int = 10_000
+    """Live sessions in memory; beyond it the least recently used one is dropped."""
+    max_turns: int = 50_000
+    """Committed turns that can be continued by id; beyond it the oldest is forgotten."""
+    session_ttl: float = 24 * 3600.0
+    """Idle time after which a session and its turns are forgotten."""
+    heartbeat: float = 15.0
+    """Silence after which a comment line is sent to keep a stream open."""
+    stall_timeout: float = 30.0
+    """Time for one write to make progress; a reader that takes longer is cut, which counts as a disconnect."""
+    receive_timeout: float = 30.0
+    """Time for a request body to arrive."""
+    drain_timeout: float = 25.0
+    """Time that running work gets to finish once the host drains; then it is told."""
+
+    def __post_init__(self) -> None:
+        for item in fields(self):
+            if getattr(self, item.name) <= 0:
+                raise ConfigurationError(f"Limits.{item.name} must be greater than 0.")

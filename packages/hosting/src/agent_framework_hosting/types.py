@@ -1,0 +1,129 @@
+"""The values that travel through the host: request, session, principal, identity, result.
+
+All are frozen: a hook changes a request with `dataclasses.replace`, a result with `HostedRunResult.replace`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, Generic, Literal, TypeAlias, TypeVar, cast
+
+from agent_framework import AgentSession
+
+ResultT = TypeVar("ResultT")
+
+JSON: TypeAlias = "Mapping[str, Any] | list[Any] | str | int | float | bool | None"
+"""A value that JSON can carry; what a `seal` returns."""
+
+DEFAULT_TENANT: Final = "default"
+"""The tenant of everybody when nobody says otherwise."""
+
+PrincipalKind: TypeAlias = Literal["anonymous", "caller", "native", "linked", "system"]
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """Who is calling: the owner of every id that is minted for this call.
+
+    Args:
+        tenant: The partition; nothing crosses it.
+        id: Unique inside the tenant.
+        kind: `anonymous` (nobody said), `caller` (authenticated by the host or a trusted platform), `native` (a chat
+            user whom a channel verified), `linked`, or `system`.
+        claims: What the authenticator knows besides; for hooks, never for access decisions of the host.
+    """
+
+    tenant: str = DEFAULT_TENANT
+    id: str = "anonymous"
+    kind: PrincipalKind = "anonymous"
+    claims: Mapping[str, Any] = field(default_factory=dict[str, Any], compare=False)
+
+
+ANONYMOUS: Final = Principal()
+"""The principal of a request about which nothing is known."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelSession:
+    """Which conversation a request belongs to, and where its outcome goes.
+
+    Requests with an equal `isolation_key` (inside a tenant) share one session, from whichever channel.
+
+    Args:
+        isolation_key: The session key. Whoever sets it has authenticated and authorised the caller.
+        parent: The id of a committed turn to continue from. Continuing the newest turn of a session stays in that
+            session; continuing an older one makes a branch that does not see its siblings. The id is looked up as
+            the request's principal: an unknown one is refused with `UnknownParent`.
+        commit_as: The id under which the outcome is stored, to be named as a later turn's `parent`. Without it the
+            outcome cannot be continued by id.
+    """
+
+    isolation_key: str | None = None
+    parent: str | None = field(default=None, kw_only=True)
+    commit_as: str | None = field(default=None, kw_only=True)
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelIdentity:
+    """How a channel knows its user: metadata, which never links, authorises or selects a destination by itself."""
+
+    channel: str
+    native_id: str
+    attributes: Mapping[str, Any] | None = None
+
+
+SessionMode: TypeAlias = Literal["auto", "disabled"]
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelRequest:
+    """One request to the target, in the host's own words.
+
+    Args:
+        channel: The name of the channel that took it.
+        operation: What is asked, in the channel's words (`"create"`, `"message"`).
+        input: What the target gets: text, `Message`(s), `Content`, or a workflow's own type.
+        session: The conversation; `None` for a single turn.
+        options: Options for the run, in Agent Framework's names, as the channel's policy lets them through.
+        session_mode: `"disabled"` passes no session, whatever `session` says.
+        metadata: Metadata of the caller; carried along, never interpreted.
+        attributes: The channel's own facts about the request (ids, what was asked for).
+        stream: Whether the caller wants updates as they come.
+        identity: How the channel knows the user.
+        principal: Who is calling. Filled in by the host when left `None`; a hook cannot change it.
+    """
+
+    channel: str
+    operation: str
+    input: Any
+    session: ChannelSession | None = None
+    options: Mapping[str, Any] | None = None
+    session_mode: SessionMode = "auto"
+    metadata: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    attributes: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    stream: bool = False
+    identity: ChannelIdentity | None = None
+    principal: Principal | None = None
+
+
+_KEEP: Final = object()
+
+
+@dataclass(frozen=True, slots=True)
+class HostedRunResult(Generic[ResultT]):
+    """What the target returned, unflattened, and the session that it ran in."""
+
+    result: ResultT
+    session: AgentSession | None = field(default=None, kw_only=True)
+
+    def replace(self, result: Any = _KEEP, session: Any = _KEEP) -> HostedRunResult[Any]:
+        """Return a copy with the given parts; an explicit `None` counts."""
+        return HostedRunResult(
+            self.result if result is _KEEP else result,
+            session=self.session if session is _KEEP else cast("AgentSession | None", session),
+        )
+
+
+Seal: TypeAlias = Callable[[HostedRunResult[Any]], JSON]
+"""A pure function of a channel: folds what it will send into the opaque record that is committed with the turn."""
