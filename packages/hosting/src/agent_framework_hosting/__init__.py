@@ -1,0 +1,42 @@
+"""Serve one Microsoft Agent Framework agent over many channels. Not affiliated with Microsoft."""
+
+from .channel import Channel, ChannelCommand, ChannelCommandContext, ChannelContext, ChannelContribution
+from .hooks import ChannelResponseHook, ChannelRunHook, ChannelStreamUpdateHook
+from .host import AgentFrameworkHost
+from .isolation import (
+    ISOLATION_HEADER_CHAT,
+    ISOLATION_HEADER_USER,
+    IsolationKeys,
+    get_current_isolation_keys,
+    reset_current_isolation_keys,
+    set_current_isolation_keys,
+)
+from .logs import logger
+from .types import ChannelIdentity, ChannelRequest, ChannelSession, HostedRunResult, Principal
+
+__version__ = "1!0.1.0"
+
+__all__ = [
+    "ISOLATION_HEADER_CHAT",
+    "ISOLATION_HEADER_USER",
+    "AgentFrameworkHost",
+    "Channel",
+    "ChannelCommand",
+    "ChannelCommandContext",
+    "ChannelContext",
+    "ChannelContribution",
+    "ChannelIdentity",
+    "ChannelRequest",
+    "ChannelResponseHook",
+    "ChannelRunHook",
+    "ChannelSession",
+    "ChannelStreamUpdateHook",
+    "HostedRunResult",
+    "IsolationKeys",
+    "Principal",
+    "__version__",
+    "get_current_isolation_keys",
+    "logger",
+    "reset_current_isolation_keys",
+    "set_current_isolation_keys",
+]

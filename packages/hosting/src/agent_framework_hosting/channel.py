@@ -13,6 +13,8 @@ from .hooks import ChannelResponseHook, ChannelRunHook, ChannelStreamUpdateHook
 from .limits import Limits
 from .types import JSON, ChannelRequest, HostedRunResult, Principal, Seal
 
+from .web.events import Buffers
+
 
 @dataclass(frozen=True, slots=True)
 class ChannelCommandContext:
@@ -91,6 +93,11 @@ class ChannelContext(Protocol):
     @property
     def limits(self) -> Limits:
         """The host's bounds."""
+        ...
+
+    @property
+    def buffers(self) -> Buffers:
+        """What all event streams of the host share."""
         ...
 
     @property

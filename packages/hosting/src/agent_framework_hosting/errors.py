@@ -11,6 +11,7 @@
     │   ├── NotForkable           ... history lies where only its head can be continued
     │   ├── AccessDenied
     │   ├── RequestTooLarge
+    │   ├── RequestTimeout
     │   └── QueueFull
     ├── Unavailable               nobody: try again later
     │   ├── NotStarted
@@ -112,6 +113,13 @@ class RequestTooLarge(RequestError):
 
     code = "request_too_large"
     status = 413
+
+
+class RequestTimeout(RequestError):
+    """The request did not arrive in time."""
+
+    code = "request_timeout"
+    status = 408
 
 
 class QueueFull(RequestError):

@@ -19,6 +19,9 @@ JSON: TypeAlias = "Mapping[str, Any] | list[Any] | str | int | float | bool | No
 DEFAULT_TENANT: Final = "default"
 """The tenant of everybody when nobody says otherwise."""
 
+Owner: TypeAlias = tuple[str, bool, str]
+"""Whose an id is: tenant, whether somebody said who is calling, principal."""
+
 PrincipalKind: TypeAlias = Literal["anonymous", "caller", "native", "linked", "system"]
 
 
@@ -38,6 +41,11 @@ class Principal:
     id: str = "anonymous"
     kind: PrincipalKind = "anonymous"
     claims: Mapping[str, Any] = field(default_factory=dict[str, Any], compare=False)
+
+    @property
+    def owner(self) -> Owner:
+        """The key under which this principal's ids are kept; nobody can name themselves `anonymous` into it."""
+        return (self.tenant, self.kind != "anonymous", self.id)
 
 
 ANONYMOUS: Final = Principal()

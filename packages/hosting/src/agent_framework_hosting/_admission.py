@@ -1,0 +1,159 @@
+"""Whether new work is taken, and which runs are under way: the one place that knows when a host is calm."""
+
+from __future__ import annotations
+
+import asyncio
+from types import TracebackType
+from typing import Literal, Self
+
+from .errors import Draining, NotStarted, RunCancelled
+
+StopReason = Literal["closed", "disconnected", "stalled", "drained"]
+
+
+class Run:
+    """One run under way, which another task can stop.
+
+    Used as a context manager by the task that steps the run: a stop is thrown into that task where it waits, and comes
+    out of the block as `RunCancelled`, while a cancellation of the task from elsewhere stays what it is. A generator
+    that steps the run calls `pause` before it yields and `resume` after: in between its puller is about other things.
+    """
+
+    __slots__ = ("_admission", "_reason", "_task", "_thrown")
+
+    def __init__(self, admission: Admission) -> None:
+        self._admission = admission
+        self._reason: StopReason | None = None
+        self._task: asyncio.Task[object] | None = None
+        self._thrown = False
+
+    @property
+    def is_stepping(self) -> bool:
+        """Whether a task is inside the block right now."""
+        return self._task is not None
+
+    def stop(self, reason: StopReason) -> None:
+        """Ask the run to stop; only the first reason counts."""
+        if self._reason is None:
+            self._reason = reason
+            if self._task is not None:
+                self._thrown = True
+                self._task.cancel()
+
+    def pause(self) -> None:
+        """Leave the block for a while."""
+        self._task = None
+
+    def resume(self) -> None:
+        """Come back into the block."""
+        if self._reason is not None:
+            raise RunCancelled(reason=self._reason)
+        self._task = asyncio.current_task()
+
+    def __enter__(self) -> Self:
+        self.resume()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
+        task, self._task = self._task, None
+        if not self._thrown or task is None:
+            return
+        self._thrown = False
+        others = task.uncancel()
+        if kind is asyncio.CancelledError and not others and self._reason is not None:
+            raise RunCancelled(reason=self._reason) from error
+
+    def end(self) -> None:
+        """Say that the run is over; idempotent."""
+        self._admission.leave(self)
+
+
+class Admission:
+    """Takes new work or refuses it, and waits for what was taken."""
+
+    def __init__(self) -> None:
+        self._needs_start = False
+        self._started = False
+        self._draining = False
+        self._runs: set[Run] = set()
+        self._calm: asyncio.Event | None = None
+
+    @property
+    def draining(self) -> bool:
+        """Whether no new work is taken any more."""
+        return self._draining
+
+    @property
+    def running(self) -> int:
+        """How many runs are under way."""
+        return len(self._runs)
+
+    def require_start(self) -> None:
+        """Take no work before `start`: there is something to start."""
+        self._needs_start = True
+
+    def start(self) -> None:
+        """Take work from now on."""
+        self._started, self._draining = True, False
+
+    def stop(self) -> None:
+        """Be as before the start."""
+        self._started = self._draining = False
+
+    def begin_drain(self) -> None:
+        """Take no new work; what runs goes on."""
+        self._draining = True
+
+    async def drain(self, *, timeout: float, grace: float = 5.0) -> None:
+        """Take no new work, let what runs finish for `timeout` seconds, then stop it and wait for that."""
+        self.begin_drain()
+        if not await self.calm(timeout=timeout):
+            self.stop_all("drained")
+            await self.calm(timeout=grace)
+
+    def check(self) -> None:
+        """Raise when no new work is taken.
+
+        Raises:
+            Draining: The host is shutting down.
+            NotStarted: The host has something to start, and was not started.
+        """
+        if self._draining:
+            raise Draining("The server is shutting down and takes no new requests. Send the request again.")
+        if self._needs_start and not self._started:
+            raise NotStarted(
+                "The host has not been started. Pass lifespan=host.lifespan to the application that mounts host.app, "
+                "or use `async with host:`."
+            )
+
+    def enter(self) -> Run:
+        """Count a new run."""
+        self.check()
+        run = Run(self)
+        self._runs.add(run)
+        return run
+
+    def leave(self, run: Run) -> None:
+        """Count a run that is over; called by `Run.end`."""
+        self._runs.discard(run)
+        if not self._runs and self._calm is not None:
+            self._calm.set()
+
+    async def calm(self, *, timeout: float | None) -> bool:
+        """Wait until nothing runs any more; returns whether that came within `timeout` seconds."""
+        if not self._runs:
+            return True
+        self._calm = asyncio.Event()
+        try:
+            async with asyncio.timeout(timeout):
+                await self._calm.wait()
+        except TimeoutError:
+            return False
+        finally:
+            self._calm = None
+        return True
+
+    def stop_all(self, reason: StopReason) -> None:
+        """Ask every run to stop."""
+        for run in list(self._runs):
+            run.stop(reason)

@@ -1,0 +1,86 @@
+"""What the host gives to its channels; see `channel.ChannelContext`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from ._pipeline import Pipeline, PipelineStream, Steps
+from ._sessions.sessions import Sessions
+from .channel import ChannelCommand
+from .errors import UnknownId
+from .hooks import ChannelResponseHook, ChannelRunHook, ChannelStreamUpdateHook
+from .isolation import current_principal
+from .limits import Limits
+from .types import JSON, ChannelRequest, HostedRunResult, Principal, Seal
+from .web.events import Buffers
+
+
+class HostContext:
+    """The one `ChannelContext` of a host, shared by its channels."""
+
+    def __init__(self, *, target: Any, limits: Limits, pipeline: Pipeline, sessions: Sessions) -> None:
+        self.target = target
+        self.limits = limits
+        self.buffers = Buffers(max_bytes=limits.max_buffered_bytes)
+        self.commands: Sequence[ChannelCommand] = ()
+        self._pipeline = pipeline
+        self._sessions = sessions
+
+    @property
+    def principal(self) -> Principal:
+        """Who makes the request that is being handled."""
+        return current_principal()
+
+    async def run(
+        self,
+        request: ChannelRequest,
+        *,
+        run_hook: ChannelRunHook | None = None,
+        protocol_request: Any = None,
+        response_hook: ChannelResponseHook | None = None,
+        channel_name: str | None = None,
+        seal: Seal | None = None,
+    ) -> HostedRunResult[Any]:
+        """Run the target to its end and commit the turn."""
+        steps = Steps(
+            run_hook=run_hook,
+            protocol_request=protocol_request,
+            response_hook=response_hook,
+            channel_name=channel_name,
+            seal=seal,
+        )
+        return await self._pipeline.run(request, steps)
+
+    async def run_stream(
+        self,
+        request: ChannelRequest,
+        *,
+        run_hook: ChannelRunHook | None = None,
+        protocol_request: Any = None,
+        stream_update_hook: ChannelStreamUpdateHook | None = None,
+        response_hook: ChannelResponseHook | None = None,
+        channel_name: str | None = None,
+        seal: Seal | None = None,
+    ) -> PipelineStream:
+        """Admit the request and return its stream."""
+        steps = Steps(
+            run_hook=run_hook,
+            protocol_request=protocol_request,
+            stream_update_hook=stream_update_hook,
+            response_hook=response_hook,
+            channel_name=channel_name,
+            seal=seal,
+        )
+        return await self._pipeline.run_stream(request, steps)
+
+    async def read_record(self, turn_id: str, *, principal: Principal | None = None) -> JSON:
+        """Return the record that was sealed under this id for this principal."""
+        turn = await self._sessions.turn(principal or self.principal, turn_id)
+        if turn is None:
+            raise UnknownId(f"There is nothing with the id {turn_id!r}: it is unknown or has expired.")
+        return turn.record
+
+    def reset_session(self, isolation_key: str) -> None:
+        """Start a fresh session under this key with the next request."""
+        self._sessions.reset(self.principal.tenant, isolation_key)

@@ -1,0 +1,107 @@
+"""Routes at the paths where they are wanted, each path once."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute, compile_path
+
+from .channel import Channel, SiblingRoute
+from .errors import ConfigurationError
+
+
+def normal_path(channel: Channel) -> str:
+    """Return a channel's path without a slash at its end; `""` is the app's root."""
+    path = channel.path
+    if path not in ("", "/") and not path.startswith("/"):
+        raise ConfigurationError(f"The path {path!r} of channel {channel.name!r} must start with '/', or be empty.")
+    return path.rstrip("/")
+
+
+def refuse_clashes(channels: Sequence[Channel]) -> None:
+    """Raise when two channels cannot live in one app.
+
+    Raises:
+        ConfigurationError: Two channels have one name or one path, or a path is malformed.
+    """
+    names: set[str] = set()
+    paths: dict[str, str] = {}
+    for channel in channels:
+        path = normal_path(channel)
+        if channel.name in names:
+            raise ConfigurationError(f"Two channels are named {channel.name!r}. Give one of them another name.")
+        if path in paths:
+            raise ConfigurationError(
+                f"The channels {paths[path]!r} and {channel.name!r} both have the path {path or '/'!r}. "
+                "Give one of them another path."
+            )
+        names.add(channel.name)
+        paths[path] = channel.name
+
+
+class Mounts:
+    """Collects routes and refuses two that would answer the same request.
+
+    Args:
+        reserved: Paths that no channel may have, and whose they are.
+    """
+
+    def __init__(self, *, reserved: Mapping[str, str]) -> None:
+        self.routes: list[BaseRoute] = []
+        self._taken = {("http", path): [_Taken(owner, None)] for path, owner in reserved.items()}
+        self._shared: set[str] = set()
+
+    def add(self, route: BaseRoute, *, prefix: str, channel: str) -> None:
+        """Mount a channel's route below its path; its `/` answers with and without the slash."""
+        path = getattr(route, "path", None)
+        owner = f"channel {channel!r}"
+        if not isinstance(path, str):
+            self.routes.append(Mount(prefix, routes=[route]) if prefix else route)
+        elif path in ("", "/") and prefix and not isinstance(route, Mount):
+            self._add(_moved(route, prefix), owner)
+            self._add(_moved(route, f"{prefix}/"), owner)
+        else:
+            self._add(_moved(route, prefix + path), owner)
+
+    def add_sibling(self, sibling: SiblingRoute, *, channel: str) -> None:
+        """Mount a route at its own absolute path; one that is shared and there already is left out."""
+        if sibling.shared_as is not None:
+            if sibling.shared_as in self._shared:
+                return
+            self._shared.add(sibling.shared_as)
+        self._add(sibling.route, f"channel {channel!r}")
+
+    def _add(self, route: BaseRoute, owner: str) -> None:
+        kind = "websocket" if isinstance(route, WebSocketRoute) else "http"
+        path: str = getattr(route, "path", "")
+        methods: set[str] | None = getattr(route, "methods", None)
+        others = self._taken.setdefault((kind, path), [])
+        for other in others:
+            if other.owner != owner and (methods is None or other.methods is None or methods & other.methods):
+                raise ConfigurationError(
+                    f"The path {path!r} is wanted by {owner} and taken by {other.owner}. Give one of them another path."
+                )
+        others.append(_Taken(owner, methods))
+        self.routes.append(route)
+
+
+@dataclass(frozen=True, slots=True)
+class _Taken:
+    owner: str
+    methods: set[str] | None
+
+
+def _moved(route: BaseRoute, path: str) -> BaseRoute:
+    # A copy of the route object keeps its endpoint, methods and middleware as Starlette has wrapped them.
+    moved = copy.copy(route)
+    if isinstance(moved, Mount):
+        moved.path = path.rstrip("/")
+        path = moved.path + "/{path:path}"
+    elif isinstance(moved, (Route, WebSocketRoute)):
+        moved.path = path
+    else:
+        return Mount(path, routes=[route])
+    moved.path_regex, moved.path_format, moved.param_convertors = compile_path(path)
+    return moved

@@ -1,0 +1,233 @@
+"""The one way from a request to its result, and the only caller of hooks and targets.
+
+    run hook → authorise → claim (the session's line) → session → run → response hook → seal → commit → release
+
+What is stored is what was sent: the channel's sealed record is committed with the turn, before the channel can send the
+end of its answer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Generator
+from dataclasses import dataclass, replace
+from typing import Any, Self
+
+from agent_framework import AgentResponse, AgentResponseUpdate, AgentSession
+from opentelemetry import context as otel
+
+from ._admission import Admission, Run, StopReason
+from ._sessions.sessions import OpenTurn, Sessions
+from ._target.agent import AgentTarget
+from ._tracing import each_under, under
+from .errors import HookError, RunCancelled
+from .hooks import ChannelResponseHook, ChannelRunHook, ChannelStreamUpdateHook, settled
+from .isolation import current_principal
+from .types import ChannelRequest, ChannelSession, HostedRunResult, Seal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Steps:
+    """What a channel adds to one run: its hooks and its seal."""
+
+    run_hook: ChannelRunHook | None = None
+    protocol_request: Any = None
+    stream_update_hook: ChannelStreamUpdateHook | None = None
+    response_hook: ChannelResponseHook | None = None
+    channel_name: str | None = None
+    seal: Seal | None = None
+
+
+class Admitted:
+    """A request that may run: counted, with its place in the line.
+
+    Whoever drops it without closing it gives both back: a stream that nobody ever pulled must not block its session.
+    """
+
+    __slots__ = ("_closed", "_turn", "request", "run", "steps")
+
+    def __init__(self, request: ChannelRequest, steps: Steps, run: Run, turn: OpenTurn | None) -> None:
+        self.request = request
+        self.steps = steps
+        self.run = run
+        self._turn = turn
+        self._closed = False
+
+    async def session(self) -> AgentSession | None:
+        """Wait for the turn and return the session to run in."""
+        return await self._turn.start() if self._turn is not None else None
+
+    async def finish(self, response: Any, session: AgentSession | None) -> HostedRunResult[Any]:
+        """Shape, seal and commit what the target returned."""
+        result = await self._shaped(HostedRunResult(response, session=session))
+        record = self.steps.seal(result) if self.steps.seal is not None else None
+        if self._turn is not None:
+            await self._turn.commit(record)
+        return result
+
+    async def close(self) -> None:
+        """Let the next turn start; idempotent."""
+        if self._closed:
+            return
+        self._closed = True
+        try:
+            if self._turn is not None:
+                await self._turn.close()
+        finally:
+            self.run.end()
+
+    def __del__(self) -> None:
+        if not self._closed:
+            if self._turn is not None:
+                self._turn.leave()
+            self.run.end()
+
+    async def _shaped(self, result: HostedRunResult[Any]) -> HostedRunResult[Any]:
+        hook = self.steps.response_hook
+        if hook is None:
+            return result
+        channel_name = self.steps.channel_name or self.request.channel
+        shaped: object = await settled(hook(result, request=self.request, channel_name=channel_name))
+        if not isinstance(shaped, HostedRunResult):
+            raise HookError(f"The response hook returned {type(shaped).__name__}; it must return a HostedRunResult.")
+        return shaped  # pyright: ignore[reportUnknownVariableType]
+
+
+class Pipeline:
+    """Runs requests against one target."""
+
+    def __init__(self, *, target: AgentTarget, sessions: Sessions, admission: Admission) -> None:
+        self._target = target
+        self._sessions = sessions
+        self._admission = admission
+
+    async def run(self, request: ChannelRequest, steps: Steps) -> HostedRunResult[Any]:
+        """Run the target to its end and commit the turn."""
+        admitted = await self._admit(request, steps)
+        try:
+            with admitted.run:
+                session = await admitted.session()
+                response = await self._target.run(admitted.request, session)
+                return await admitted.finish(response, session)
+        finally:
+            await admitted.close()
+
+    async def run_stream(self, request: ChannelRequest, steps: Steps) -> PipelineStream:
+        """Admit the request; its stream does the rest."""
+        return PipelineStream(self._target, await self._admit(request, steps))
+
+    async def _admit(self, request: ChannelRequest, steps: Steps) -> Admitted:
+        run = self._admission.enter()
+        try:
+            principal = request.principal or current_principal()
+            request = await _hooked(replace(request, principal=principal), steps, self._target.agent)
+            wanted = _wanted_session(request)
+            turn = await self._sessions.open(principal, wanted) if wanted is not None else None
+        except BaseException:
+            run.end()
+            raise
+        return Admitted(request, steps, run, turn)
+
+
+class PipelineStream:
+    """A run whose updates come one by one; see `channel.HostedStream`."""
+
+    def __init__(self, target: AgentTarget, admitted: Admitted) -> None:
+        self._progress = _Progress(admitted)
+        self._updates = _step(target, self._progress, otel.get_current())
+
+    def __aiter__(self) -> AsyncIterator[AgentResponseUpdate]:
+        return self._updates
+
+    def __await__(self) -> Generator[Any, None, Self]:
+        return self._itself().__await__()
+
+    async def get_final_response(self) -> AgentResponse[Any]:
+        """Return the final response as the response hook left it; pulls what is left first."""
+        async for _ in self._updates:
+            pass
+        if self._progress.result is None:
+            raise self._progress.error or RunCancelled()
+        return self._progress.result.result
+
+    async def stop(self, reason: StopReason) -> None:
+        """Stop the run from any task, and wait until everything bound to it is released."""
+        progress = self._progress
+        run = progress.admitted.run
+        run.stop(reason)
+        if run.is_stepping:
+            await progress.over.wait()
+        else:
+            await self._updates.aclose()
+            await progress.admitted.close()
+
+    async def aclose(self) -> None:
+        """Stop the run; a turn that did not finish leaves no trace in the history. Idempotent."""
+        await self.stop("closed")
+
+    async def _itself(self) -> Self:
+        return self
+
+
+class _Progress:
+    """What a stream and its generator both know; the generator must not hold the stream, or abandoning it goes unseen."""
+
+    __slots__ = ("admitted", "error", "over", "result")
+
+    def __init__(self, admitted: Admitted) -> None:
+        self.admitted = admitted
+        self.result: HostedRunResult[Any] | None = None
+        self.error: Exception | None = None
+        self.over = asyncio.Event()
+
+
+async def _step(
+    target: AgentTarget, progress: _Progress, parent: otel.Context
+) -> AsyncGenerator[AgentResponseUpdate, None]:
+    admitted, hook = progress.admitted, progress.admitted.steps.stream_update_hook
+    run = admitted.run
+    try:
+        with run, target.bound(admitted.request):
+            session = await admitted.session()
+            source = await under(parent, target.stream(admitted.request, session))
+            try:
+                async for update in each_under(parent, source.updates):
+                    shown = update if hook is None else await settled(hook(update))
+                    if shown is not None:
+                        run.pause()
+                        yield shown
+                        run.resume()
+                response = await under(parent, source.final())
+                progress.result = await admitted.finish(response, session)
+            finally:
+                await source.close()
+    except Exception as error:
+        progress.error = error
+        raise
+    finally:
+        await admitted.close()
+        progress.over.set()
+
+
+async def _hooked(request: ChannelRequest, steps: Steps, target: Any) -> ChannelRequest:
+    if steps.run_hook is None:
+        return request
+    wanted = request.session
+    hooked: object = await settled(
+        steps.run_hook(request, target=target, protocol_request=steps.protocol_request)
+    )
+    if not isinstance(hooked, ChannelRequest):
+        raise HookError(f"The run hook returned {type(hooked).__name__}; it must return a ChannelRequest.")
+    if hooked.principal != request.principal:
+        raise HookError("The run hook changed the principal; who is calling is not a hook's to say.")
+    if wanted is not None and hooked.session is not None and hooked.session.commit_as is None:
+        # A hook that only chooses the key still wants the outcome to be found under the id that the caller is told.
+        hooked = replace(hooked, session=replace(hooked.session, commit_as=wanted.commit_as))
+    return hooked
+
+
+def _wanted_session(request: ChannelRequest) -> ChannelSession | None:
+    session = request.session
+    if session is None or request.session_mode == "disabled" or session == ChannelSession():
+        return None
+    return session

@@ -1,0 +1,95 @@
+"""Serving on Hypercorn: readiness turns first, then the work in hand is finished or told, then the sockets close."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import os
+import signal
+from collections.abc import Awaitable, Callable, Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+from .errors import ConfigurationError
+from .logs import logger
+
+if TYPE_CHECKING:
+    from hypercorn.config import Config
+    from starlette.types import ASGIApp
+
+INSTALL_HINT: Final = (
+    'host.serve() needs Hypercorn, which is not installed. Install the "serve" extra of agent-framework-hosting, or '
+    "give host.app to another ASGI server."
+)
+_HALF_CLOSE: Final = 2.0
+
+
+def configuration(*, bind: str, options: Mapping[str, Any]) -> Config:
+    """Return Hypercorn's configuration.
+
+    Raises:
+        ConfigurationError: Hypercorn is not installed, or knows no such option.
+    """
+    try:
+        from hypercorn.config import Config
+    except ModuleNotFoundError as error:
+        raise ConfigurationError(INSTALL_HINT) from error
+    config = Config()
+    for name, value in options.items():
+        if name.startswith("_") or not hasattr(config, name):
+            raise ConfigurationError(f"serve() got the option {name!r}, which is no name of Hypercorn's configuration.")
+        setattr(config, name, value)
+    if "bind" not in options:
+        config.bind = [bind]
+    if "graceful_timeout" not in options:
+        config.graceful_timeout = _HALF_CLOSE
+    return config
+
+
+def refuse_open_door(host: str, *, authenticated: bool, allow_unauthenticated: bool) -> None:
+    """Raise when strangers could reach the agent.
+
+    Raises:
+        ConfigurationError: The address is not loopback and nobody says who is calling.
+    """
+    if authenticated or allow_unauthenticated or _is_loopback(host):
+        return
+    raise ConfigurationError(
+        f"serve(host={host!r}) would let anybody who reaches this machine use the agent, since nothing says who is calling. "
+        "Serve on 127.0.0.1 behind something that authenticates, or pass allow_unauthenticated=True."
+    )
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost" or host.startswith("unix:"):
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+async def serve(app: ASGIApp, config: Config, *, drain: Callable[[], Awaitable[None]]) -> None:
+    """Serve until SIGTERM or SIGINT, then drain; a second signal ends the process at once."""
+    from hypercorn.asyncio import serve as hypercorn_serve
+
+    told = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def on_signal() -> None:
+        if told.is_set():
+            logger.warning("A second signal came while draining: ending at once.")
+            os._exit(1)
+        told.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, on_signal)
+
+    async def shutdown_trigger() -> None:
+        await told.wait()
+        await drain()
+
+    try:
+        await hypercorn_serve(app, config, shutdown_trigger=shutdown_trigger)  # pyright: ignore[reportArgumentType] - its own ASGI types
+    finally:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.remove_signal_handler(number)

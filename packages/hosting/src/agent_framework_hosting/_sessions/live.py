@@ -1,0 +1,65 @@
+"""Live sessions in memory, to a bound: the least recently used one and those idle too long are dropped."""
+
+from __future__ import annotations
+
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from agent_framework import AgentSession
+
+from .._state.turns import SessionName
+from .snapshots import Histories, History, Snapshot
+
+
+@dataclass(slots=True)
+class LiveSession:
+    """An `AgentSession` with what is known of it.
+
+    `finished` is the history as the last finished turn left it; `snapshot` is the last one that was taken, when the
+    history was `captured`; `named` tells whether a turn of this session has an id to continue from.
+    """
+
+    name: SessionName
+    session: AgentSession
+    finished: Histories = field(default_factory=dict[str, History])
+    captured: Histories = field(default_factory=dict[str, History])
+    snapshot: Snapshot | None = None
+    named: bool = False
+    used_at: float = 0.0
+
+
+class LiveSessions:
+    """The cache of idle sessions; a session that is running has been taken out and is put back afterwards."""
+
+    def __init__(self, *, max_sessions: int, ttl: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._max_sessions = max_sessions
+        self._ttl = ttl
+        self._clock = clock
+        self._sessions: OrderedDict[tuple[str, str], LiveSession] = OrderedDict()
+
+    def take(self, name: SessionName) -> LiveSession | None:
+        """Take a session out, to run it."""
+        return self._sessions.pop((name.tenant, name.session_id), None)
+
+    def put(self, live: LiveSession) -> list[LiveSession]:
+        """Put a session back; returns those that were dropped for it or for their age."""
+        live.used_at = self._clock()
+        self._sessions[live.name.tenant, live.name.session_id] = live
+        return self.expire()
+
+    def expire(self) -> list[LiveSession]:
+        """Drop what is beyond the bounds and return it."""
+        oldest_allowed = self._clock() - self._ttl
+        dropped: list[LiveSession] = []
+        while self._sessions:
+            first = next(iter(self._sessions.values()))
+            if len(self._sessions) <= self._max_sessions and first.used_at >= oldest_allowed:
+                break
+            self._sessions.popitem(last=False)
+            dropped.append(first)
+        return dropped
+
+    def __len__(self) -> int:
+        return len(self._sessions)

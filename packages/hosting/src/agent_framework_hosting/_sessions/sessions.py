@@ -1,0 +1,211 @@
+"""Which `AgentSession` a request runs in, in which order, and where its outcome goes.
+
+The rules: a session key has one line of turns. A turn that names a parent continues it: in the parent's session when the
+parent is that session's newest turn at the moment this turn starts, in a branch with a key and a session id of its own
+otherwise. A turn that did not finish is no part of the message history; the rest of the state stays as the run left it.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from agent_framework import AgentSession
+
+from .._state.memory import MemoryAliases
+from .._state.turns import SessionName, Turn, TurnStore
+from ..errors import NotForkable, UnknownParent
+from ..ids import mint
+from ..limits import Limits
+from ..types import JSON, ChannelSession, Principal
+from .live import LiveSession, LiveSessions
+from .snapshots import Snapshot, capture, histories, restore, rewind
+from .tickets import Lines
+
+
+class SessionMaker(Protocol):
+    """What sessions need of a target."""
+
+    @property
+    def forkable(self) -> bool:
+        """Whether all history lies in the session's own state."""
+        ...
+
+    async def create_session(self, session_id: str) -> AgentSession:
+        """Return a fresh session."""
+        ...
+
+
+class Sessions:
+    """All sessions of a host."""
+
+    def __init__(self, *, maker: SessionMaker, turns: TurnStore, aliases: MemoryAliases, limits: Limits) -> None:
+        self.lines: Lines[tuple[str, str]] = Lines(max_waiting=limits.max_waiting)
+        self._maker = maker
+        self._turns = turns
+        self._aliases = aliases
+        self._live = LiveSessions(max_sessions=limits.max_sessions, ttl=limits.session_ttl)
+
+    async def open(self, principal: Principal, wanted: ChannelSession) -> OpenTurn:
+        """Admit a turn: look its parent up and take a place in the session's line.
+
+        Raises:
+            UnknownParent: The parent is unknown, expired, or another principal's.
+            NotForkable: The parent is an older turn, and this agent's history cannot be forked.
+            QueueFull: Too many turns wait for this session.
+        """
+        await self._forget(self._live.expire())
+        parent = None
+        if wanted.parent is not None:
+            parent = await self._parent(principal, wanted)
+            if wanted.commit_as is None or await self._is_behind(parent):
+                await self._require_forkable(parent)
+        return OpenTurn(self, principal, wanted, parent)
+
+    async def current(self, tenant: str, key: str) -> LiveSession:
+        """Take the session that a key stands for now, a fresh one when there is none."""
+        name = SessionName(tenant=tenant, key=key, session_id=self._aliases.session_id(tenant, key), root=key)
+        return self._live.take(name) or await self._fresh(name)
+
+    async def continued(self, parent: Turn) -> LiveSession | None:
+        """Take the session whose newest turn is `parent`, `None` when it has moved on."""
+        if await self._is_behind(parent):
+            return None
+        return self._live.take(parent.session)
+
+    async def branch(self, parent: Turn, key: str) -> LiveSession:
+        """Make a session that looks as the parent's did after `parent`.
+
+        Raises:
+            NotForkable: This agent's history cannot be forked.
+        """
+        await self._require_forkable(parent)
+        tenant, root = parent.session.tenant, parent.session.root
+        name = SessionName(tenant=tenant, key=key, session_id=self._aliases.session_id(tenant, key), root=root)
+        live = await self._fresh(name)
+        restore(parent.snapshot, live.session)
+        live.snapshot = parent.snapshot
+        live.finished = live.captured = histories(live.session)
+        return live
+
+    async def commit(self, live: LiveSession, principal: Principal, turn_id: str | None, record: JSON) -> None:
+        """Make the session's present state part of its history, under an id when there is one."""
+        live.finished = histories(live.session)
+        if turn_id is not None:
+            live.snapshot = capture(live.session, parent=live.snapshot, known=live.captured)
+            live.captured = live.finished
+            live.named = True
+            await self._turns.commit(Turn(principal.owner, turn_id, live.name, live.snapshot, record))
+
+    async def keep(self, live: LiveSession) -> None:
+        """Put a session back; those that fall out of the bounds are forgotten with all their turns."""
+        await self._forget(self._live.put(live))
+
+    async def turn(self, principal: Principal, turn_id: str) -> Turn | None:
+        """Return the principal's turn of that id."""
+        return await self._turns.find(principal.owner, turn_id)
+
+    def reset(self, tenant: str, key: str) -> None:
+        """Let the key stand for a fresh session from the next turn on."""
+        self._aliases.rotate(tenant, key)
+
+    async def _fresh(self, name: SessionName) -> LiveSession:
+        return LiveSession(name=name, session=await self._maker.create_session(name.session_id))
+
+    async def _forget(self, dropped: list[LiveSession]) -> None:
+        for live in dropped:
+            await self._turns.forget(live.name)
+
+    async def _parent(self, principal: Principal, wanted: ChannelSession) -> Turn:
+        turn_id = wanted.parent or ""
+        parent = await self._turns.find(principal.owner, turn_id)
+        if parent is None or wanted.isolation_key not in (None, parent.session.root, parent.session.key):
+            raise UnknownParent(f"There is no turn {turn_id!r} to continue from: it is unknown or has expired.")
+        return parent
+
+    async def _is_behind(self, parent: Turn) -> bool:
+        head = await self._turns.head(parent.session)
+        return head is None or (head.owner, head.id) != (parent.owner, parent.id)
+
+    async def _require_forkable(self, parent: Turn) -> None:
+        head = await self._turns.head(parent.session)
+        if not self._maker.forkable or not _can_restore(parent.snapshot, head.snapshot if head else None):
+            raise NotForkable(
+                "This conversation can only be continued from its newest turn, because the agent keeps its history "
+                "outside the session. Name the newest turn, or start a new conversation."
+            )
+
+
+def _can_restore(snapshot: Snapshot, head: Snapshot | None) -> bool:
+    if snapshot.rest is None:
+        return False
+    # A service that gives every turn a new id keeps each of them; one that keeps its id has a mutable conversation.
+    service = snapshot.service_session_id
+    return service is None or head is None or head is snapshot or head.service_session_id != service
+
+
+class OpenTurn:
+    """A turn that was admitted and has its place in the line.
+
+    `start` waits for the turn and returns the session, `commit` stores the outcome, `close` lets the next one start.
+    """
+
+    def __init__(self, sessions: Sessions, principal: Principal, wanted: ChannelSession, parent: Turn | None) -> None:
+        self._sessions = sessions
+        self._principal = principal
+        self._commit_as = wanted.commit_as
+        self._parent = parent
+        self._key = parent.session.key if parent else wanted.isolation_key or wanted.commit_as
+        self._live: LiveSession | None = None
+        self._committed = False
+        # Continuing a point without storing the outcome changes nothing that others see, so it need not wait.
+        self._throwaway = parent is not None and wanted.commit_as is None
+        waits = self._key is not None and not self._throwaway
+        self._place = sessions.lines.enter((principal.tenant, self._key or "")) if waits else None
+
+    async def start(self) -> AgentSession | None:
+        """Wait for the turn; return the session to run in, `None` when the request belongs to none."""
+        if self._place is not None:
+            await self._place.turn()
+        if self._parent is not None:
+            self._live = await self._continue(self._parent)
+        elif self._key is not None:
+            self._live = await self._sessions.current(self._principal.tenant, self._key)
+        return self._live.session if self._live else None
+
+    async def commit(self, record: JSON) -> None:
+        """Make the turn part of the history, together with the channel's record."""
+        if self._live is not None:
+            await self._sessions.commit(self._live, self._principal, self._commit_as, record)
+        self._committed = True
+
+    async def close(self) -> None:
+        """Put the session back and let the next turn of its line start; idempotent."""
+        live, self._live = self._live, None
+        try:
+            if live is not None and not self._throwaway:
+                await self._put_back(live)
+        finally:
+            self.leave()
+
+    def leave(self) -> None:
+        """Give the place in the line back; needs no event loop, so that an abandoned turn can do it, too."""
+        if self._place is not None:
+            self._place.release()
+
+    async def _continue(self, parent: Turn) -> LiveSession:
+        if self._throwaway or self._commit_as is None:
+            return await self._sessions.branch(parent, mint(f"{parent.session.key}#"))
+        live = await self._sessions.continued(parent)
+        if live is None:
+            live = await self._sessions.branch(parent, self._commit_as)
+            self.leave()
+            self._place = self._sessions.lines.enter((live.name.tenant, live.name.key))
+        return live
+
+    async def _put_back(self, live: LiveSession) -> None:
+        if not self._committed:
+            rewind(live.session, live.finished)
+            if not live.named and live.name.key == self._commit_as:
+                # Nobody was ever told this key, so nobody can come back to it.
+                return
+        await self._sessions.keep(live)

@@ -1,0 +1,138 @@
+"""What a session looked like after a turn, kept so that a chain of turns costs what its turns cost.
+
+A snapshot holds the messages that its turn added and points to the snapshot before; nothing is copied from the history.
+Message lists are found by their shape, `state[source]["messages"]`, which is how Agent Framework's own in-memory history
+keeps them; everything else in the state is copied, since a run may change it in place.
+"""
+
+from __future__ import annotations
+
+import copy
+import operator
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any, Final, cast
+
+from agent_framework import AgentSession, Message
+
+_MESSAGES: Final = "messages"
+_NOTHING: Final[Mapping[str, Any]] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """One source's message list and how long it was when it was looked at; a source may append to it in place."""
+
+    messages: list[Message]
+    count: int
+
+
+Histories = Mapping[str, History]
+"""The message lists of a session's state, by the source that keeps them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Added:
+    """The messages of one source: those that `kept` messages of the snapshot before are followed by."""
+
+    kept: int
+    messages: tuple[Message, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A session after a turn, as the difference to `parent`.
+
+    `rest` is the state without its message lists; `None` when it cannot be copied, and then the turn cannot be forked.
+    """
+
+    parent: Snapshot | None
+    added: Mapping[str, Added]
+    rest: Mapping[str, Any] | None
+    service_session_id: Any
+
+
+def histories(session: AgentSession) -> Histories:
+    """Return the message lists in a session's state."""
+    state = cast("dict[str, Any]", session.state)
+    return {
+        source: History(part[_MESSAGES], len(part[_MESSAGES]))
+        for source, part in state.items()
+        if _keeps_messages(part)
+    }
+
+
+def capture(session: AgentSession, *, parent: Snapshot | None, known: Histories) -> Snapshot:
+    """Take a snapshot of `session`, which looked like `parent` when its message lists were `known`."""
+    now = histories(session)
+    rest = _rest(session, now)
+    if parent is not None and rest == parent.rest:
+        rest = parent.rest
+    return Snapshot(
+        parent=parent,
+        added={source: _added(known.get(source), history.messages) for source, history in now.items()},
+        rest=rest,
+        service_session_id=copy.deepcopy(session.service_session_id),
+    )
+
+
+def restore(snapshot: Snapshot, session: AgentSession) -> None:
+    """Make a fresh `session` look as it did when the snapshot was taken; message objects are shared."""
+    session.service_session_id = copy.deepcopy(snapshot.service_session_id)
+    state = cast("dict[str, Any]", session.state)
+    state.update(copy.deepcopy(dict(snapshot.rest or _NOTHING)))
+    for source in snapshot.added:
+        state.setdefault(source, {})[_MESSAGES] = _messages(snapshot, source)
+
+
+def rewind(session: AgentSession, known: Histories) -> None:
+    """Take out of the history what came after `known`; the rest of the state stays as it is."""
+    state = cast("dict[str, Any]", session.state)
+    for source in histories(session):
+        history = known.get(source)
+        state[source][_MESSAGES] = history.messages[: history.count] if history else []
+
+
+def _keeps_messages(part: object) -> bool:
+    if not isinstance(part, dict):
+        return False
+    messages = cast("dict[str, Any]", part).get(_MESSAGES)
+    return isinstance(messages, list) and bool(messages) and isinstance(messages[-1], Message)
+
+
+def _added(known: History | None, now: list[Message]) -> Added:
+    # A provider that rewrote its history (compaction) starts a new base; one that only appended adds its tail.
+    kept = 0
+    if known is not None and len(now) >= known.count:
+        same = known.messages is now or all(map(operator.is_, islice(known.messages, known.count), now))
+        kept = known.count if same else 0
+    return Added(kept, tuple(now[kept:]))
+
+
+def _rest(session: AgentSession, lists: Histories) -> Mapping[str, Any] | None:
+    state = cast("dict[str, Any]", session.state)
+    without = {
+        source: {name: value for name, value in part.items() if name != _MESSAGES} if source in lists else part
+        for source, part in state.items()
+    }
+    try:
+        return copy.deepcopy(without)
+    except (TypeError, ValueError, AttributeError, RuntimeError, copy.Error):
+        return None
+
+
+def _messages(snapshot: Snapshot, source: str) -> list[Message]:
+    # Walks towards the root; `wanted` is how many messages are still to be found below this snapshot.
+    parts: list[tuple[Message, ...]] = []
+    at: Snapshot | None = snapshot
+    wanted: int | None = None
+    while at is not None and wanted != 0:
+        added = at.added.get(source)
+        if added is None:
+            break
+        parts.append(added.messages if wanted is None else added.messages[: wanted - added.kept])
+        wanted = added.kept
+        at = at.parent
+    parts.reverse()
+    return [message for part in parts for message in part]

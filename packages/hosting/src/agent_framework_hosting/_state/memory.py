@@ -1,0 +1,76 @@
+"""Turns and aliases in memory: bounded by count, gone with the process."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+
+from ..ids import mint
+from ..types import DEFAULT_TENANT, Owner
+from .turns import SessionName, Turn
+
+
+class MemoryTurns:
+    """Committed turns in memory; beyond `max_turns` the oldest is forgotten."""
+
+    def __init__(self, *, max_turns: int) -> None:
+        self._max_turns = max_turns
+        self._turns: OrderedDict[tuple[Owner, str], Turn] = OrderedDict()
+        self._by_session: dict[tuple[str, str], dict[tuple[Owner, str], None]] = {}
+
+    async def find(self, owner: Owner, turn_id: str) -> Turn | None:
+        """See `TurnStore`."""
+        return self._turns.get((owner, turn_id))
+
+    async def head(self, session: SessionName) -> Turn | None:
+        """See `TurnStore`."""
+        turns = self._by_session.get((session.tenant, session.session_id))
+        return self._turns[next(reversed(turns))] if turns else None
+
+    async def commit(self, turn: Turn) -> None:
+        """See `TurnStore`."""
+        key = (turn.owner, turn.id)
+        self._turns[key] = turn
+        self._by_session.setdefault((turn.session.tenant, turn.session.session_id), {})[key] = None
+        while len(self._turns) > self._max_turns:
+            oldest, forgotten = self._turns.popitem(last=False)
+            self._unlink(oldest, forgotten.session)
+
+    async def forget(self, session: SessionName) -> None:
+        """See `TurnStore`."""
+        for key in self._by_session.pop((session.tenant, session.session_id), {}):
+            del self._turns[key]
+
+    def _unlink(self, key: tuple[Owner, str], session: SessionName) -> None:
+        name = (session.tenant, session.session_id)
+        turns = self._by_session[name]
+        del turns[key]
+        if not turns:
+            del self._by_session[name]
+
+
+class MemoryAliases:
+    """Which session id a key stands for after resets; beyond `max_aliases` the oldest reset is forgotten."""
+
+    def __init__(self, *, max_aliases: int) -> None:
+        self._max_aliases = max_aliases
+        self._suffixes: OrderedDict[tuple[str, str], str] = OrderedDict()
+
+    def session_id(self, tenant: str, key: str) -> str:
+        """Return the session id that a key stands for now."""
+        suffix = self._suffixes.get((tenant, key))
+        plain = _plain_session_id(tenant, key)
+        return plain if suffix is None else f"{plain}#{suffix}"
+
+    def rotate(self, tenant: str, key: str) -> None:
+        """Let the key stand for a session id that has never been used."""
+        self._suffixes[tenant, key] = mint()
+        self._suffixes.move_to_end((tenant, key))
+        while len(self._suffixes) > self._max_aliases:
+            self._suffixes.popitem(last=False)
+
+
+def _plain_session_id(tenant: str, key: str) -> str:
+    # The key itself for the default tenant; otherwise prefixed so that no two (tenant, key) pairs give one id.
+    if tenant == DEFAULT_TENANT and not key.startswith("tenant:"):
+        return key
+    return f"tenant:{len(tenant)}:{tenant}:{key}"

@@ -1,0 +1,52 @@
+"""The port to committed turns, and its values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from ..types import JSON, Owner
+
+
+@dataclass(frozen=True, slots=True)
+class SessionName:
+    """One session inside a tenant. `key` is what requests are ordered by, `session_id` what the agent knows it by.
+
+    `root` is the key of the session that this one branched off, its own key when it did not.
+    """
+
+    tenant: str
+    key: str
+    session_id: str
+    root: str
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """A finished turn: whose it is, in which session, what to continue from, and the channel's sealed record."""
+
+    owner: Owner
+    id: str
+    session: SessionName
+    snapshot: Any
+    record: JSON
+
+
+class TurnStore(Protocol):
+    """Keeps committed turns, to a bound. Each method is one transaction."""
+
+    async def find(self, owner: Owner, turn_id: str) -> Turn | None:
+        """Return the owner's turn of that id; unknown, expired and another owner's are the same `None`."""
+        ...
+
+    async def head(self, session: SessionName) -> Turn | None:
+        """Return the newest turn of a session."""
+        ...
+
+    async def commit(self, turn: Turn) -> None:
+        """Store a turn as the newest one of its session."""
+        ...
+
+    async def forget(self, session: SessionName) -> None:
+        """Drop all turns of a session."""
+        ...

@@ -1,0 +1,158 @@
+"""An agent as the pipeline sees it: one way to run it, whatever shape its `run` has."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from typing import Any, Final, Protocol, cast
+
+from agent_framework import (
+    AgentResponse,
+    AgentResponseUpdate,
+    AgentSession,
+    HistoryProvider,
+    InMemoryHistoryProvider,
+    Message,
+    ResponseStream,
+    SupportsAgentRun,
+)
+
+from ..errors import RunError, TargetError
+from ..hooks import settled
+from ..types import ChannelRequest
+from .messages import to_messages
+
+_ACCEPTED: Final = "an agent (an object with `id`, `name`, `description`, `run`, `create_session` and `get_session`)"
+
+
+class TargetStream(Protocol):
+    """A running target. One task pulls `updates`, asks for `final`, and calls `close` whatever happened."""
+
+    @property
+    def updates(self) -> AsyncIterator[AgentResponseUpdate]: ...
+
+    async def final(self) -> AgentResponse[Any]: ...
+
+    async def close(self) -> None: ...
+
+
+class AgentTarget:
+    """Runs a `SupportsAgentRun` object.
+
+    Raises:
+        TargetError: The object is no agent.
+    """
+
+    def __init__(self, agent: Any) -> None:
+        if isinstance(agent, type) or not isinstance(agent, SupportsAgentRun):
+            raise TargetError(
+                f"AgentFrameworkHost cannot run {_described(agent)}. Give it {_ACCEPTED}, for example agent_framework.Agent."
+            )
+        self.agent: Any = agent
+        self._takes_options = _accepts(agent.run, "options")
+
+    @property
+    def name(self) -> str:
+        """What to call the agent in logs and in answers."""
+        return self.agent.name or type(self.agent).__name__
+
+    @property
+    def forkable(self) -> bool:
+        """Whether all history lies in the session's own state."""
+        return not any(
+            isinstance(provider, HistoryProvider)
+            and provider.load_messages
+            and not isinstance(provider, InMemoryHistoryProvider)
+            for provider in self._providers()
+        )
+
+    async def create_session(self, session_id: str) -> AgentSession:
+        """Return a fresh session of the agent."""
+        return await settled(self.agent.create_session(session_id=session_id))
+
+    async def run(self, request: ChannelRequest, session: AgentSession | None) -> AgentResponse[Any]:
+        """Run to the end."""
+        with self.bound(request):
+            response = await settled(self.agent.run(to_messages(request), **self._arguments(request, session)))
+        return cast("AgentResponse[Any]", response)
+
+    async def stream(self, request: ChannelRequest, session: AgentSession | None) -> TargetStream:
+        """Start a run whose updates come one by one; call it inside `bound`."""
+        source = self.agent.run(to_messages(request), stream=True, **self._arguments(request, session))
+        if not isinstance(source, AsyncIterable):
+            source = await settled(source)
+        if isinstance(source, ResponseStream):
+            return _Streamed(cast("ResponseStream[AgentResponseUpdate, AgentResponse[Any]]", source))
+        if isinstance(source, AsyncIterable):
+            return _Collected(cast("AsyncIterable[AgentResponseUpdate]", source))
+        raise RunError("The agent's run(stream=True) returned something that cannot be iterated.")
+
+    @contextmanager
+    def bound(self, request: ChannelRequest) -> Iterator[None]:
+        """Let the agent's providers know which response is being made, for as long as the run lasts."""
+        response_id = request.attributes.get("response_id")
+        with ExitStack() as stack:
+            if response_id is not None:
+                previous = request.attributes.get("previous_response_id")
+                for provider in self._providers():
+                    bind = getattr(provider, "bind_request_context", None)
+                    if callable(bind):
+                        context = bind(response_id=response_id, previous_response_id=previous)
+                        stack.enter_context(cast("AbstractContextManager[Any]", context))
+            yield
+
+    def _arguments(self, request: ChannelRequest, session: AgentSession | None) -> dict[str, Any]:
+        arguments: dict[str, Any] = {"session": session}
+        if request.options and self._takes_options:
+            arguments["options"] = dict(request.options)
+        return arguments
+
+    def _providers(self) -> list[Any]:
+        return list(getattr(self.agent, "context_providers", None) or ())
+
+
+class _Streamed:
+    """A `ResponseStream` of Agent Framework."""
+
+    def __init__(self, source: ResponseStream[AgentResponseUpdate, AgentResponse[Any]]) -> None:
+        self.updates: AsyncIterator[AgentResponseUpdate] = aiter(source)
+        self.final = source.get_final_response
+        self.close = source.close
+
+
+class _Collected:
+    """Any other async iterable of updates; the final response is made of what it gave."""
+
+    def __init__(self, source: AsyncIterable[AgentResponseUpdate]) -> None:
+        self._source = aiter(source)
+        self._seen: list[AgentResponseUpdate] = []
+        self.updates: AsyncIterator[AgentResponseUpdate] = self._record()
+
+    async def _record(self) -> AsyncIterator[AgentResponseUpdate]:
+        async for update in self._source:
+            self._seen.append(update)
+            yield update
+
+    async def final(self) -> AgentResponse[Any]:
+        return AgentResponse.from_updates(self._seen)
+
+    async def close(self) -> None:
+        for iterator in (self.updates, self._source):
+            close = getattr(iterator, "aclose", None)
+            if close is not None:
+                await close()
+
+
+def _accepts(function: Callable[..., Any], name: str) -> bool:
+    try:
+        parameters: Mapping[str, inspect.Parameter] = inspect.signature(function).parameters
+    except (TypeError, ValueError):
+        return False
+    return name in parameters or any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters.values())
+
+
+def _described(target: object) -> str:
+    if isinstance(target, type):
+        return f"the class {target.__name__} (an instance is wanted)"
+    return f"an object of type {type(target).__name__}"

@@ -1,0 +1,64 @@
+"""What an agent gets: the request's input as messages of its own."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from typing import Any, cast
+
+from agent_framework import Content, Message
+
+from ..errors import InvalidRequest
+from ..ids import mint
+from ..types import ChannelIdentity, ChannelRequest
+
+
+def to_messages(request: ChannelRequest) -> list[Message]:
+    """Return the input as messages that the caller does not hold, each with an id, the last one saying where it is from.
+
+    Agent Framework's histories take two messages with equal content and no id for a repeat and drop the second, so
+    every message has an id of its own.
+    """
+    messages = [_own(message) for message in _listed(request.input)]
+    if messages:
+        last = messages[-1]
+        last.additional_properties = {**last.additional_properties, "hosting": _origin(request)}
+    return messages
+
+
+def _listed(value: Any) -> list[Message]:
+    if isinstance(value, (str, Content)):
+        return [Message("user", [value])]
+    if isinstance(value, Message):
+        return [value]
+    if isinstance(value, Sequence):
+        parts = cast("Sequence[Any]", value)
+        if all(isinstance(part, (str, Content)) for part in parts):
+            return [Message("user", list(parts))] if parts else []
+        return [message for part in parts for message in _listed(part)]
+    raise InvalidRequest(
+        f"An agent takes text, Content or Message objects, not {type(value).__name__}. Shape the input in a run hook."
+    )
+
+
+def _own(message: Message) -> Message:
+    own = copy.copy(message)
+    own.contents = list(message.contents)
+    if own.message_id is None:
+        own.message_id = mint("msg_")
+    return own
+
+
+def _origin(request: ChannelRequest) -> dict[str, Any]:
+    origin: dict[str, Any] = {"channel": request.channel}
+    if request.identity is not None:
+        origin["identity"] = _identity(request.identity)
+    return origin
+
+
+def _identity(identity: ChannelIdentity) -> dict[str, Any]:
+    return {
+        "channel": identity.channel,
+        "native_id": identity.native_id,
+        "attributes": dict(identity.attributes) if identity.attributes is not None else None,
+    }

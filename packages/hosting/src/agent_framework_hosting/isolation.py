@@ -1,0 +1,62 @@
+"""Isolation keys: how a trusted platform in front of the host says whose request it is, and of which chat.
+
+Serving an agent on Foundry Hosted Agents is the business of `agent-framework-foundry-hosting`; these keys serve
+platforms that use the same two headers. They are believed only when the host is told to, see `AgentFrameworkHost`.
+"""
+
+from __future__ import annotations
+
+from contextvars import ContextVar, Token
+from dataclasses import dataclass
+from typing import Final
+
+from .types import ANONYMOUS, Principal
+
+ISOLATION_HEADER_USER: Final = "x-agent-user-isolation-key"
+ISOLATION_HEADER_CHAT: Final = "x-agent-chat-isolation-key"
+
+
+@dataclass(frozen=True, slots=True)
+class IsolationKeys:
+    """The keys of the request that is being handled: `user_key` says whose it is, `chat_key` which session."""
+
+    user_key: str | None = None
+    chat_key: str | None = None
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether neither key is present."""
+        return self.user_key is None and self.chat_key is None
+
+
+_current: ContextVar[IsolationKeys | None] = ContextVar("agent_framework_hosting_isolation_keys", default=None)
+
+
+def get_current_isolation_keys() -> IsolationKeys | None:
+    """Return the keys of the current request, `None` when nobody set any."""
+    return _current.get()
+
+
+def set_current_isolation_keys(keys: IsolationKeys | None) -> Token[IsolationKeys | None]:
+    """Set the keys for the current request; hand the token to `reset_current_isolation_keys`.
+
+    Example:
+        >>> token = set_current_isolation_keys(IsolationKeys(user_key="ada"))
+        >>> get_current_isolation_keys().user_key
+        'ada'
+        >>> reset_current_isolation_keys(token)
+    """
+    return _current.set(keys)
+
+
+def reset_current_isolation_keys(token: Token[IsolationKeys | None]) -> None:
+    """Undo the matching `set_current_isolation_keys`."""
+    _current.reset(token)
+
+
+def current_principal() -> Principal:
+    """Return who is calling, as far as the current isolation keys tell."""
+    keys = _current.get()
+    if keys is None or keys.user_key is None:
+        return ANONYMOUS
+    return Principal(id=keys.user_key, kind="caller")

@@ -1,0 +1,55 @@
+"""One place that decides what a caller is told about an exception.
+
+Known errors speak for themselves; everything else is logged under an id, and the caller gets the id alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from agent_framework import exceptions as core
+
+from ..errors import HostError, QueueFull, RequestError, RunError, Unavailable
+from ..ids import mint
+from ..logs import logger
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorDescription:
+    """What may be told: an HTTP status, a neutral code and a message, where it was, and when to come back."""
+
+    status: int
+    code: str
+    message: str
+    param: str | None = None
+    retry_after: int | None = None
+
+
+_CORE_ERRORS: Final[tuple[tuple[type[Exception], int, str, str], ...]] = (
+    (core.AgentInvalidRequestException, 400, "invalid_request", "The agent refused this request."),
+    (core.ChatClientInvalidRequestException, 400, "invalid_request", "The model's service refused this request."),
+    (core.AgentContentFilterException, 400, "content_filter", "The request was refused by a content filter."),
+    (core.ChatClientContentFilterException, 400, "content_filter", "The request was refused by a content filter."),
+    (core.AgentInvalidAuthException, 502, "upstream_error", "The agent is not allowed to use its model's service."),
+    (core.ChatClientInvalidAuthException, 502, "upstream_error", "The agent is not allowed to use its model's service."),
+    (core.AgentInvalidResponseException, 502, "upstream_error", "The model's service gave an unusable answer."),
+    (core.ChatClientInvalidResponseException, 502, "upstream_error", "The model's service gave an unusable answer."),
+)
+
+
+def describe(error: BaseException) -> ErrorDescription:
+    """Return what the caller may know of `error`; whatever is not the caller's doing is logged under an id."""
+    if isinstance(error, RequestError):
+        retry_after = error.retry_after if isinstance(error, QueueFull) else None
+        return ErrorDescription(error.status, error.detail_code or error.code, error.message, error.param, retry_after)
+    if isinstance(error, Unavailable):
+        return ErrorDescription(error.status, error.code, error.message, retry_after=error.retry_after)
+    incident = mint("err_")
+    for kind, status, code, message in _CORE_ERRORS:
+        if isinstance(error, kind):
+            logger.warning("%s: the run ended with %s", incident, type(error).__name__, exc_info=error)
+            return ErrorDescription(status, code, f"{message} (error id {incident})")
+    logger.error("%s: the run failed", incident, exc_info=error)
+    code = error.code if isinstance(error, HostError) else RunError.code
+    return ErrorDescription(500, code, f"The server failed to answer this request. (error id {incident})")

@@ -1,0 +1,173 @@
+"""The one writer of event streams: a run's task fills a buffer, the request's task empties it.
+
+The run never waits for its reader, so that a slow reader holds no session; what it may leave unread is bounded. The
+writer sends all that is there in one go, bounds every send in time, keeps silence alive with comments, and watches for
+the client's leaving. Whoever leaves, or reads too slowly, has the run cancelled.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+from typing import Final
+
+from starlette.types import Receive, Scope, Send
+
+from ..errors import ResponseTooLarge
+from ..limits import Limits
+from ..logs import logger
+from .link import Link
+
+_HEADERS: Final = (
+    (b"content-type", b"text/event-stream; charset=utf-8"),
+    (b"cache-control", b"no-store"),
+    # nginx buffers answers of unknown length unless it is told not to.
+    (b"x-accel-buffering", b"no"),
+)
+_COMMENT: Final = b": \n\n"
+_PARTS_BEFORE_GIVING_WAY: Final = 64
+_BYTES_BEFORE_GIVING_WAY: Final = 32 * 1024
+_SEND_AT_MOST: Final = 64 * 1024
+_GRACE: Final = 5.0
+
+
+class Buffers:
+    """What all streams of a host hold for their readers, to a bound."""
+
+    def __init__(self, *, max_bytes: int) -> None:
+        self._max_bytes = max_bytes
+        self.held = 0
+
+    def take(self, size: int) -> None:
+        """Count bytes that wait to be sent.
+
+        Raises:
+            ResponseTooLarge: All buffers together are full.
+        """
+        if self.held + size > self._max_bytes:
+            raise ResponseTooLarge("The server holds too many unread bytes for slow readers, so this answer was cut.")
+        self.held += size
+
+    def give(self, size: int) -> None:
+        """Count bytes that were sent, or dropped."""
+        self.held -= size
+
+
+class EventStream:
+    """An ASGI answer that sends what an async generator of bytes yields.
+
+    Args:
+        events: Whole events. Started, stepped and closed in one task of its own; closed early when the client leaves.
+            `ResponseTooLarge` is thrown into it when its bound is reached, so that it can say so as its last event.
+        limits: Bounds of size and time.
+        buffers: What all streams share; a budget of its own when left out.
+        headers: More response headers.
+    """
+
+    def __init__(
+        self,
+        events: AsyncGenerator[bytes, None],
+        *,
+        limits: Limits,
+        buffers: Buffers | None = None,
+        headers: Sequence[tuple[bytes, bytes]] = (),
+    ) -> None:
+        self._limits = limits
+        self._buffers = buffers or Buffers(max_bytes=limits.max_buffered_bytes)
+        self._headers = headers
+        self._events = events
+        self._buffer = bytearray()
+        self._total = 0
+        self._done = False
+        self._waiter: asyncio.Future[None] | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send the stream; returns when it has ended and its run has let go of everything."""
+        producer = asyncio.create_task(self._produce())
+        link = Link(send, limits=self._limits, wake=self._wake)
+        watch = asyncio.create_task(link.watch(receive))
+        try:
+            await send({"type": "http.response.start", "status": 200, "headers": [*_HEADERS, *self._headers]})
+            await self._write(link)
+        finally:
+            link.close()
+            watch.cancel()
+            if link.lost:
+                logger.info("A stream was cut: the client %s.", "left" if link.lost == "left" else "stopped reading")
+            await self._end(producer)
+
+    async def _end(self, producer: asyncio.Task[None]) -> None:
+        producer.cancel()
+        try:
+            _, pending = await asyncio.wait({producer}, timeout=_GRACE)
+            if pending:
+                logger.warning("A cancelled run has not ended after %g seconds; its target ignores cancellation.", _GRACE)
+        finally:
+            self._buffers.give(len(self._buffer))
+            self._buffer.clear()
+            self._done = True
+
+    async def _produce(self) -> None:
+        try:
+            async with aclosing(self._events) as events:
+                await self._fill(events)
+        except Exception:  # noqa: BLE001 - the outermost frame of the task; nobody else would hear of it
+            logger.exception("A stream's events ended with an error that its channel did not render.")
+        finally:
+            self._done = True
+            self._wake()
+
+    async def _fill(self, events: AsyncGenerator[bytes, None]) -> None:
+        parts = size = 0
+        async for data in events:
+            try:
+                self._append(data)
+            except ResponseTooLarge as error:
+                await self._finish_with(events, error)
+                return
+            parts += 1
+            size += len(data)
+            if parts >= _PARTS_BEFORE_GIVING_WAY or size >= _BYTES_BEFORE_GIVING_WAY:
+                parts = size = 0
+                await asyncio.sleep(0)
+
+    async def _finish_with(self, events: AsyncGenerator[bytes, None], error: ResponseTooLarge) -> None:
+        # The last words of a stream that was cut are short, and are let through.
+        try:
+            data = await events.athrow(error)
+        except StopAsyncIteration:
+            return
+        self._buffers.held += len(data)
+        self._buffer += data
+        self._wake()
+
+    def _append(self, data: bytes) -> None:
+        self._total += len(data)
+        if self._total > self._limits.max_response_bytes:
+            raise ResponseTooLarge("The answer grew larger than this server sends, so it was cut.")
+        self._buffers.take(len(data))
+        self._buffer += data
+        if self._waiter is not None:
+            self._wake()
+
+    def _wake(self) -> None:
+        waiter, self._waiter = self._waiter, None
+        if waiter is not None and not waiter.done():
+            waiter.set_result(None)
+
+    async def _write(self, link: Link) -> None:
+        while not link.lost:
+            if self._buffer:
+                data = bytes(memoryview(self._buffer)[:_SEND_AT_MOST])
+                await link.send(data)
+                del self._buffer[: len(data)]
+                self._buffers.give(len(data))
+            elif self._done:
+                await link.send(b"", more=False)
+                return
+            elif link.beat_is_due:
+                await link.send(_COMMENT)
+            else:
+                self._waiter = asyncio.get_running_loop().create_future()
+                await self._waiter

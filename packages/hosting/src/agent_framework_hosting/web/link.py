@@ -1,0 +1,89 @@
+"""The connection of one event stream: bounded sends, a beat in silence, and the client's leaving."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Literal
+
+from starlette.types import Receive, Send
+
+from ..limits import Limits
+
+
+class Link:
+    """Sends for one task, its creator, and tells it when it is time for a beat or when the client is lost.
+
+    One timer serves silence and stalls; it is moved when it fires, not with every send, since sends are many.
+
+    Args:
+        send: The ASGI callable.
+        limits: For the stall and beat times.
+        wake: Called when the writer, which waits for data, has something else to do.
+    """
+
+    def __init__(self, send: Send, *, limits: Limits, wake: Callable[[], None]) -> None:
+        task = asyncio.current_task()
+        if task is None:
+            raise RuntimeError("A link needs a task that sends.")
+        self.lost: Literal["left", "stalled"] | None = None
+        self.beat_is_due = False
+        self._send = send
+        self._stall = limits.stall_timeout
+        self._heartbeat = limits.heartbeat
+        self._wake = wake
+        self._task = task
+        self._loop = asyncio.get_running_loop()
+        self._sending = False
+        self._interrupted = False
+        self._since = self._loop.time()
+        self._timer = self._arm(self._since + min(self._heartbeat, self._stall))
+
+    async def send(self, body: bytes, *, more: bool = True) -> None:
+        """Send a part; returns also when the client was lost over it."""
+        self._since, self._sending = self._loop.time(), True
+        try:
+            await self._send({"type": "http.response.body", "body": body, "more_body": more})
+        except asyncio.CancelledError:
+            # Ours when the link cut a send that made no progress; anybody else's goes on.
+            if not self._interrupted or self._task.uncancel():
+                raise
+        finally:
+            self._sending = False
+            self._since = self._loop.time()
+            self.beat_is_due = False
+
+    async def watch(self, receive: Receive) -> None:
+        """Wait until the client leaves."""
+        while (await receive())["type"] != "http.disconnect":
+            continue
+        self._lose("left")
+
+    def close(self) -> None:
+        """Stop the timer."""
+        self._timer.cancel()
+
+    def _lose(self, how: Literal["left", "stalled"]) -> None:
+        if self.lost is None:
+            self.lost = how
+            if self._sending:
+                self._interrupted = True
+                self._task.cancel()
+            else:
+                self._wake()
+
+    def _tick(self) -> None:
+        now = self._loop.time()
+        if self._sending:
+            if now >= self._since + self._stall:
+                self._lose("stalled")
+                return
+            self._timer = self._arm(self._since + self._stall)
+            return
+        if now >= self._since + self._heartbeat:
+            self.beat_is_due = True
+            self._wake()
+        self._timer = self._arm(now + min(self._heartbeat, self._stall))
+
+    def _arm(self, when: float) -> asyncio.TimerHandle:
+        return self._loop.call_at(when, self._tick)

@@ -1,0 +1,58 @@
+"""Stops a run whose client has left, for answers that are sent whole."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any, Final, TypeVar
+
+from starlette.types import Receive
+
+from .body import ClientGone
+
+T = TypeVar("T")
+
+PATIENCE: Final = 0.25
+"""Seconds before the watch begins: most answers are quicker, and then it costs a timer instead of a task."""
+
+
+async def run_while_connected(work: Coroutine[Any, Any, T], receive: Receive) -> T:
+    """Await `work`; when the client leaves first, cancel it and raise `ClientGone`.
+
+    Call it when the whole body has been read, since it consumes what `receive` gives.
+    """
+    task = asyncio.current_task()
+    if task is None:
+        raise RuntimeError("run_while_connected must be awaited inside a task.")
+    watch = _Watch(task, receive)
+    timer = asyncio.get_running_loop().call_later(PATIENCE, watch.begin)
+    try:
+        return await work
+    except asyncio.CancelledError:
+        if watch.gone and not task.uncancel():
+            raise ClientGone from None
+        raise
+    finally:
+        timer.cancel()
+        watch.end()
+
+
+class _Watch:
+    def __init__(self, task: asyncio.Task[Any], receive: Receive) -> None:
+        self.gone = False
+        self._task = task
+        self._receive = receive
+        self._watching: asyncio.Task[None] | None = None
+
+    def begin(self) -> None:
+        self._watching = asyncio.get_running_loop().create_task(self._wait_for_disconnect())
+
+    def end(self) -> None:
+        if self._watching is not None:
+            self._watching.cancel()
+
+    async def _wait_for_disconnect(self) -> None:
+        while (await self._receive())["type"] != "http.disconnect":
+            continue
+        self.gone = True
+        self._task.cancel()
