@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Generator
 from dataclasses import dataclass, replace
-from typing import Any, Self
+from typing import Any, Self, TypeVar, cast
 
 from agent_framework import AgentResponse, AgentResponseUpdate, AgentSession
 from opentelemetry import context as otel
@@ -24,6 +24,8 @@ from .errors import HookError, RunCancelled
 from .hooks import ChannelResponseHook, ChannelRunHook, ChannelStreamUpdateHook, settled
 from .isolation import current_principal
 from .types import ChannelRequest, ChannelSession, HostedRunResult, Seal
+
+ReturnedT = TypeVar("ReturnedT")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,10 +89,8 @@ class Admitted:
         if hook is None:
             return result
         channel_name = self.steps.channel_name or self.request.channel
-        shaped: object = await settled(hook(result, request=self.request, channel_name=channel_name))
-        if not isinstance(shaped, HostedRunResult):
-            raise HookError(f"The response hook returned {type(shaped).__name__}; it must return a HostedRunResult.")
-        return shaped  # pyright: ignore[reportUnknownVariableType]
+        shaped = await settled(hook(result, request=self.request, channel_name=channel_name))
+        return _returned(shaped, cast("type[HostedRunResult[Any]]", HostedRunResult), "response hook")
 
 
 class Pipeline:
@@ -213,17 +213,21 @@ async def _hooked(request: ChannelRequest, steps: Steps, target: Any) -> Channel
     if steps.run_hook is None:
         return request
     wanted = request.session
-    hooked: object = await settled(
-        steps.run_hook(request, target=target, protocol_request=steps.protocol_request)
-    )
-    if not isinstance(hooked, ChannelRequest):
-        raise HookError(f"The run hook returned {type(hooked).__name__}; it must return a ChannelRequest.")
+    hooked = await settled(steps.run_hook(request, target=target, protocol_request=steps.protocol_request))
+    hooked = _returned(hooked, ChannelRequest, "run hook")
     if hooked.principal != request.principal:
         raise HookError("The run hook changed the principal; who is calling is not a hook's to say.")
     if wanted is not None and hooked.session is not None and hooked.session.commit_as is None:
         # A hook that only chooses the key still wants the outcome to be found under the id that the caller is told.
         hooked = replace(hooked, session=replace(hooked.session, commit_as=wanted.commit_as))
     return hooked
+
+
+def _returned(value: Any, kind: type[ReturnedT], hook: str) -> ReturnedT:
+    # Hooks are written without a type checker in sight often enough to say here what went wrong.
+    if not isinstance(value, kind):
+        raise HookError(f"The {hook} returned {type(value).__name__}; it must return a {kind.__name__}.")
+    return value
 
 
 def _wanted_session(request: ChannelRequest) -> ChannelSession | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 import ipaddress
 import os
 import signal
@@ -70,8 +71,8 @@ def _is_loopback(host: str) -> bool:
 
 async def serve(app: ASGIApp, config: Config, *, drain: Callable[[], Awaitable[None]]) -> None:
     """Serve until SIGTERM or SIGINT, then drain; a second signal ends the process at once."""
-    from hypercorn.asyncio import serve as hypercorn_serve
-
+    # Looked up, not imported by name: its signature speaks of types of Hypercorn's own that say nothing here.
+    hypercorn_serve: Any = importlib.import_module("hypercorn.asyncio").serve
     told = asyncio.Event()
     loop = asyncio.get_running_loop()
 
@@ -89,7 +90,7 @@ async def serve(app: ASGIApp, config: Config, *, drain: Callable[[], Awaitable[N
         await drain()
 
     try:
-        await hypercorn_serve(app, config, shutdown_trigger=shutdown_trigger)  # pyright: ignore[reportArgumentType] - its own ASGI types
+        await hypercorn_serve(app, config, shutdown_trigger=shutdown_trigger)
     finally:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.remove_signal_handler(number)

@@ -12,7 +12,6 @@ from starlette.routing import BaseRoute
 from .hooks import ChannelResponseHook, ChannelRunHook, ChannelStreamUpdateHook
 from .limits import Limits
 from .types import JSON, ChannelRequest, HostedRunResult, Principal, Seal
-
 from .web.events import Buffers
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from types import TracebackType
 from typing import Any, Self
@@ -103,7 +103,7 @@ class AgentFrameworkHost:
         return self._app
 
     @asynccontextmanager
-    async def lifespan(self, app: object) -> AsyncIterator[None]:
+    async def lifespan(self, app: object) -> AsyncGenerator[None]:
         """Start the host for as long as the context lasts; for an app of yours that mounts `host.app`.
 
         Example:
@@ -129,7 +129,9 @@ class AgentFrameworkHost:
             logger.info("%s", self._described())
         return self
 
-    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
+    ) -> None:
         self._entered -= 1
         if self._entered == 0:
             await self._drain()
@@ -189,9 +191,7 @@ class AgentFrameworkHost:
                 f"serve(workers={workers}) is not offered yet: sessions live in the memory of one process, and a second one "
                 "would not know them. Serve with workers=1."
             )
-        _server.refuse_open_door(
-            host, authenticated=self._trusts_headers, allow_unauthenticated=allow_unauthenticated
-        )
+        _server.refuse_open_door(host, authenticated=self._trusts_headers, allow_unauthenticated=allow_unauthenticated)
         bind = f"[{host}]:{port}" if ":" in host and not host.startswith(("[", "unix:")) else f"{host}:{port}"
         config = _server.configuration(bind=bind, options=server_options)
         self._bind = ", ".join(config.bind)
@@ -217,7 +217,11 @@ class AgentFrameworkHost:
     def _described(self) -> str:
         channels = ", ".join(f"{each.name} at {each.path or '/'}" for each in self._contributions) or "no channels"
         where = f" on {self._bind}" if self._bind else ""
-        forks = "" if self._target.forkable else "; the agent keeps history elsewhere, so only newest turns can be continued"
+        forks = (
+            ""
+            if self._target.forkable
+            else "; the agent keeps history elsewhere, so only newest turns can be continued"
+        )
         return (
             f"Serving {self._target.name}{where}: {channels}. State: memory only, at most {self._limits.max_sessions} "
             f"sessions, lost when the process ends{forks}."

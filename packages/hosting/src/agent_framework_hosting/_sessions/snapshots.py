@@ -8,7 +8,6 @@ keeps them; everything else in the state is copied, since a run may change it in
 from __future__ import annotations
 
 import copy
-import operator
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import islice
@@ -55,7 +54,7 @@ class Snapshot:
 
 def histories(session: AgentSession) -> Histories:
     """Return the message lists in a session's state."""
-    state = cast("dict[str, Any]", session.state)
+    state = session.state
     return {
         source: History(part[_MESSAGES], len(part[_MESSAGES]))
         for source, part in state.items()
@@ -80,7 +79,7 @@ def capture(session: AgentSession, *, parent: Snapshot | None, known: Histories)
 def restore(snapshot: Snapshot, session: AgentSession) -> None:
     """Make a fresh `session` look as it did when the snapshot was taken; message objects are shared."""
     session.service_session_id = copy.deepcopy(snapshot.service_session_id)
-    state = cast("dict[str, Any]", session.state)
+    state = session.state
     state.update(copy.deepcopy(dict(snapshot.rest or _NOTHING)))
     for source in snapshot.added:
         state.setdefault(source, {})[_MESSAGES] = _messages(snapshot, source)
@@ -88,30 +87,31 @@ def restore(snapshot: Snapshot, session: AgentSession) -> None:
 
 def rewind(session: AgentSession, known: Histories) -> None:
     """Take out of the history what came after `known`; the rest of the state stays as it is."""
-    state = cast("dict[str, Any]", session.state)
+    state = session.state
     for source in histories(session):
         history = known.get(source)
         state[source][_MESSAGES] = history.messages[: history.count] if history else []
 
 
-def _keeps_messages(part: object) -> bool:
+def _keeps_messages(part: Any) -> bool:
     if not isinstance(part, dict):
         return False
     messages = cast("dict[str, Any]", part).get(_MESSAGES)
-    return isinstance(messages, list) and bool(messages) and isinstance(messages[-1], Message)
+    return isinstance(messages, list) and any(isinstance(last, Message) for last in cast("list[Any]", messages)[-1:])
 
 
 def _added(known: History | None, now: list[Message]) -> Added:
     # A provider that rewrote its history (compaction) starts a new base; one that only appended adds its tail.
     kept = 0
     if known is not None and len(now) >= known.count:
-        same = known.messages is now or all(map(operator.is_, islice(known.messages, known.count), now))
+        before = islice(known.messages, known.count)
+        same = known.messages is now or all(old is new for old, new in zip(before, now, strict=False))
         kept = known.count if same else 0
     return Added(kept, tuple(now[kept:]))
 
 
 def _rest(session: AgentSession, lists: Histories) -> Mapping[str, Any] | None:
-    state = cast("dict[str, Any]", session.state)
+    state = session.state
     without = {
         source: {name: value for name, value in part.items() if name != _MESSAGES} if source in lists else part
         for source, part in state.items()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Generator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import Any, Final, Protocol, cast
 
@@ -13,7 +13,6 @@ from agent_framework import (
     AgentSession,
     HistoryProvider,
     InMemoryHistoryProvider,
-    Message,
     ResponseStream,
     SupportsAgentRun,
 )
@@ -89,7 +88,7 @@ class AgentTarget:
         raise RunError("The agent's run(stream=True) returned something that cannot be iterated.")
 
     @contextmanager
-    def bound(self, request: ChannelRequest) -> Iterator[None]:
+    def bound(self, request: ChannelRequest) -> Generator[None]:
         """Let the agent's providers know which response is being made, for as long as the run lasts."""
         response_id = request.attributes.get("response_id")
         with ExitStack() as stack:

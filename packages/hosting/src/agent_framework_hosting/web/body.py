@@ -10,7 +10,7 @@ from ..errors import RequestTimeout, RequestTooLarge
 from ..limits import Limits
 
 
-class ClientGone(Exception):  # noqa: N818 - an event, not an error: nobody is left to be told
+class ClientGone(Exception):
     """The client left before its request had arrived."""
 
 

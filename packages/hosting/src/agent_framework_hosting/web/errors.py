@@ -32,7 +32,12 @@ _CORE_ERRORS: Final[tuple[tuple[type[Exception], int, str, str], ...]] = (
     (core.AgentContentFilterException, 400, "content_filter", "The request was refused by a content filter."),
     (core.ChatClientContentFilterException, 400, "content_filter", "The request was refused by a content filter."),
     (core.AgentInvalidAuthException, 502, "upstream_error", "The agent is not allowed to use its model's service."),
-    (core.ChatClientInvalidAuthException, 502, "upstream_error", "The agent is not allowed to use its model's service."),
+    (
+        core.ChatClientInvalidAuthException,
+        502,
+        "upstream_error",
+        "The agent is not allowed to use its model's service.",
+    ),
     (core.AgentInvalidResponseException, 502, "upstream_error", "The model's service gave an unusable answer."),
     (core.ChatClientInvalidResponseException, 502, "upstream_error", "The model's service gave an unusable answer."),
 )

@@ -102,7 +102,9 @@ class EventStream:
         try:
             _, pending = await asyncio.wait({producer}, timeout=_GRACE)
             if pending:
-                logger.warning("A cancelled run has not ended after %g seconds; its target ignores cancellation.", _GRACE)
+                logger.warning(
+                    "A cancelled run has not ended after %g seconds; its target ignores cancellation.", _GRACE
+                )
         finally:
             self._buffers.give(len(self._buffer))
             self._buffer.clear()
