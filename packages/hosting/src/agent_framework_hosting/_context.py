@@ -7,6 +7,7 @@ from typing import Any
 
 from ._pipeline import Pipeline, PipelineStream, Steps
 from ._sessions.sessions import Sessions
+from ._target.agent import AgentTarget
 from .channel import ChannelCommand
 from .errors import UnknownId
 from .hooks import ChannelResponseHook, ChannelRunHook, ChannelStreamUpdateHook
@@ -19,8 +20,9 @@ from .web.events import Buffers
 class HostContext:
     """The one `ChannelContext` of a host, shared by its channels."""
 
-    def __init__(self, *, target: Any, limits: Limits, pipeline: Pipeline, sessions: Sessions) -> None:
-        self.target = target
+    def __init__(self, *, target: AgentTarget, limits: Limits, pipeline: Pipeline, sessions: Sessions) -> None:
+        self.target: Any = target.agent
+        self.accepts_options = target.accepts_options
         self.limits = limits
         self.buffers = Buffers(max_bytes=limits.max_buffered_bytes)
         self.commands: Sequence[ChannelCommand] = ()

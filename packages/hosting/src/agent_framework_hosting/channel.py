@@ -90,6 +90,11 @@ class ChannelContext(Protocol):
         ...
 
     @property
+    def accepts_options(self) -> bool:
+        """Whether the target takes options for a run; a request's options are dropped otherwise."""
+        ...
+
+    @property
     def limits(self) -> Limits:
         """The host's bounds."""
         ...

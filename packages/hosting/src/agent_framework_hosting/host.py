@@ -202,7 +202,7 @@ class AgentFrameworkHost:
 
     def _contributed(self) -> list[NamedContribution]:
         context = HostContext(
-            target=self._target.agent, limits=self._limits, pipeline=self._pipeline, sessions=self._sessions
+            target=self._target, limits=self._limits, pipeline=self._pipeline, sessions=self._sessions
         )
         contributions = [
             NamedContribution(channel.name, normal_path(channel), channel.contribute(context))

@@ -25,7 +25,7 @@ class Limits:
     """Nesting of arrays and objects in a JSON body."""
     max_input_items: int = 2_000
     """Items of a request's input list."""
-    max_response_bytes: int = 16 * _MIB
+    max_response_bytes: int = 64 * _MIB
     """Bytes of one streamed answer; a longer one is cut and its run cancelled."""
     max_buffered_bytes: int = 256 * _MIB
     """Bytes that all streams together may hold for readers that are slower than their runs."""

@@ -49,7 +49,7 @@ class AgentTarget:
                 f"AgentFrameworkHost cannot run {_described(agent)}. Give it {_ACCEPTED}, for example agent_framework.Agent."
             )
         self.agent: Any = agent
-        self._takes_options = _accepts(agent.run, "options")
+        self.accepts_options = _accepts(agent.run, "options")
 
     @property
     def name(self) -> str:
@@ -103,7 +103,7 @@ class AgentTarget:
 
     def _arguments(self, request: ChannelRequest, session: AgentSession | None) -> dict[str, Any]:
         arguments: dict[str, Any] = {"session": session}
-        if request.options and self._takes_options:
+        if request.options and self.accepts_options:
             arguments["options"] = dict(request.options)
         return arguments
 

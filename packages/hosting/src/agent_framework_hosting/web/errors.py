@@ -10,22 +10,27 @@ from typing import Final
 
 from agent_framework import exceptions as core
 
-from ..errors import HostError, QueueFull, RequestError, RunError, Unavailable
+from ..errors import HostError, RequestError, RunCancelled, RunError, Unavailable
 from ..ids import mint
 from ..logs import logger
 
 
 @dataclass(frozen=True, slots=True)
 class ErrorDescription:
-    """What may be told: an HTTP status, a neutral code and a message, where it was, and when to come back."""
+    """What may be told: an HTTP status, a neutral code and a message, where it was, and when to come back.
+
+    `may_retry` says that nothing was started, so that sending the same request again does nothing twice.
+    """
 
     status: int
     code: str
     message: str
     param: str | None = None
     retry_after: int | None = None
+    may_retry: bool = False
 
 
+_CANCELLED: Final = {"drained": "The server is shutting down, and the run was cancelled before its end."}
 _CORE_ERRORS: Final[tuple[tuple[type[Exception], int, str, str], ...]] = (
     (core.AgentInvalidRequestException, 400, "invalid_request", "The agent refused this request."),
     (core.ChatClientInvalidRequestException, 400, "invalid_request", "The model's service refused this request."),
@@ -46,10 +51,12 @@ _CORE_ERRORS: Final[tuple[tuple[type[Exception], int, str, str], ...]] = (
 def describe(error: BaseException) -> ErrorDescription:
     """Return what the caller may know of `error`; whatever is not the caller's doing is logged under an id."""
     if isinstance(error, RequestError):
-        retry_after = error.retry_after if isinstance(error, QueueFull) else None
-        return ErrorDescription(error.status, error.detail_code or error.code, error.message, error.param, retry_after)
+        code, after = error.detail_code or error.code, getattr(error, "retry_after", None)
+        return ErrorDescription(error.status, code, error.message, error.param, after, may_retry=True)
     if isinstance(error, Unavailable):
-        return ErrorDescription(error.status, error.code, error.message, retry_after=error.retry_after)
+        return ErrorDescription(error.status, error.code, error.message, None, error.retry_after, may_retry=True)
+    if isinstance(error, RunCancelled):
+        return ErrorDescription(503, error.code, _CANCELLED.get(error.reason, error.message))
     incident = mint("err_")
     for kind, status, code, message in _CORE_ERRORS:
         if isinstance(error, kind):

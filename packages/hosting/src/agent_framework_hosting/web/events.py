@@ -45,7 +45,7 @@ class Buffers:
         Raises:
             ResponseTooLarge: All buffers together are full.
         """
-        if self.held + size > self._max_bytes:
+        if self.held > self._max_bytes:
             raise ResponseTooLarge("The server holds too many unread bytes for slow readers, so this answer was cut.")
         self.held += size
 
@@ -145,10 +145,11 @@ class EventStream:
         self._wake()
 
     def _append(self, data: bytes) -> None:
-        self._total += len(data)
+        # What makes the stream too large is still sent whole: it may be the end, and that of a turn already committed.
         if self._total > self._limits.max_response_bytes:
             raise ResponseTooLarge("The answer grew larger than this server sends, so it was cut.")
         self._buffers.take(len(data))
+        self._total += len(data)
         self._buffer += data
         if self._waiter is not None:
             self._wake()

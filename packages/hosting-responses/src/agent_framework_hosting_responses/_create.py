@@ -1,0 +1,199 @@
+"""`POST /responses`: from the request's bytes to the answer's."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncGenerator, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+from agent_framework_hosting.channel import ChannelContext, HostedStream
+from agent_framework_hosting.errors import InvalidRequest, ResponseTooLarge, RunCancelled, UnknownId, UnknownParent
+from agent_framework_hosting.hooks import ChannelResponseHook, ChannelRunHook, ChannelStreamUpdateHook
+from agent_framework_hosting.isolation import get_current_isolation_keys
+from agent_framework_hosting.types import JSON, ChannelRequest, ChannelSession, HostedRunResult
+from agent_framework_hosting.web.body import read_body
+from agent_framework_hosting.web.errors import describe
+from agent_framework_hosting.web.events import EventStream
+from agent_framework_hosting.web.watch import run_while_connected
+from starlette.types import Receive, Scope, Send
+
+from ._agent_tools import declared_names, tool_names
+from ._endpoint import send_json
+from ._errors import failure_code
+from ._machine import ResponseFields, ResponseMachine, render
+from ._open_calls import calls_of, check_answers
+from ._policy import Admitted, CallerInstructions, apply_policy
+from ._request import ResponsesRequest, parse
+from ._tools import refuse_clashes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreationSettings:
+    """How a channel was set up; see `ResponsesChannel`."""
+
+    channel: str
+    run_hook: ChannelRunHook | None
+    response_hook: ChannelResponseHook | None
+    stream_update_hook: ChannelStreamUpdateHook | None
+    response_id_factory: Callable[[str | None], str]
+    caller_instructions: CallerInstructions
+    show_tool_calls: bool
+
+
+class Creation:
+    """Creates responses."""
+
+    def __init__(self, context: ChannelContext, settings: CreationSettings) -> None:
+        self._context = context
+        self._settings = settings
+        self._label = getattr(context.target, "name", None) or "agent"
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send, *, request_id: bytes) -> None:
+        """Answer one request."""
+        body = await read_body(scope, receive, limits=self._context.limits)
+        asked = parse(body, limits=self._context.limits, channel=self._settings.channel)
+        admitted = apply_policy(asked, caller_instructions=self._settings.caller_instructions)
+        await self._check(asked)
+        fields = self._fields(asked)
+        request = self._request(asked, admitted, response_id=fields["response_id"])
+        headers = [(b"x-request-id", request_id)]
+        ignored = [(b"x-ignored-parameters", admitted.header.encode())] if admitted.header else []
+        if asked.stream:
+            answer = await self._stream(request, asked, fields, headers=[*headers, *ignored])
+            await answer(scope, receive, send)
+        else:
+            whole = await run_while_connected(self._whole(request, asked, fields), receive)
+            await send_json(send, 200, msgspec.json.encode(whole), request_id=request_id, headers=ignored)
+
+    async def _check(self, asked: ResponsesRequest) -> None:
+        if asked.client_tools:
+            if not self._context.accepts_options:
+                raise InvalidRequest("This agent takes no tools from its callers. Leave 'tools' out.", param="tools")
+            refuse_clashes(asked.client_tools, tool_names(self._context.target))
+        made = await self._made_calls(asked)
+        if made is not None:
+            check_answers(asked, made)
+
+    async def _made_calls(self, asked: ResponsesRequest) -> list[str] | None:
+        """Return the calls left open in what is continued; `None` when that cannot be known yet."""
+        previous, hook = asked.previous_response_id, self._settings.run_hook
+        if previous is None:
+            # A session that a platform or a hook names may hold any calls.
+            return None if hook is not None or _chat_key() is not None else []
+        try:
+            return calls_of(await self._context.read_record(previous))
+        except UnknownId:
+            # A run hook may yet choose another conversation, and then the id is not even looked at.
+            if hook is not None:
+                return None
+            raise UnknownParent(f"Previous response with id '{previous}' not found.") from None
+
+    def _fields(self, asked: ResponsesRequest) -> ResponseFields:
+        previous = asked.previous_response_id
+        return ResponseFields(
+            response_id=self._settings.response_id_factory(previous),
+            created_at=int(time.time()),
+            model=asked.echo.get("model") or self._label,
+            previous_response_id=previous,
+            echo=asked.echo,
+            client_tools=declared_names(self._context.target).union(tool.name for tool in asked.client_tools),
+            server_label=self._label,
+            show_tool_calls=self._settings.show_tool_calls,
+            encrypted_reasoning="reasoning.encrypted_content" in asked.requested_options.get("include", ()),
+        )
+
+    def _request(self, asked: ResponsesRequest, admitted: Admitted, *, response_id: str) -> ChannelRequest:
+        attributes: dict[str, Any] = {"response_id": response_id, "requested_options": asked.requested_options}
+        if asked.previous_response_id is not None:
+            attributes["previous_response_id"] = asked.previous_response_id
+        return ChannelRequest(
+            channel=self._settings.channel,
+            operation="create",
+            input=admitted.messages,
+            session=_session(asked, response_id),
+            options=admitted.options or None,
+            metadata=asked.echo.get("metadata") or {},
+            attributes=attributes,
+            stream=asked.stream,
+            identity=asked.identity,
+        )
+
+    async def _whole(self, request: ChannelRequest, asked: ResponsesRequest, fields: ResponseFields) -> Mapping[str, Any]:
+        body: dict[str, Any] = {}
+
+        def seal(result: HostedRunResult[Any]) -> JSON:
+            body.update(render(result.result, completed_at=int(time.time()), **fields))
+            return body
+
+        await self._context.run(
+            request,
+            run_hook=self._settings.run_hook,
+            protocol_request=asked.body,
+            response_hook=self._settings.response_hook,
+            seal=seal,
+        )
+        return body
+
+    async def _stream(
+        self,
+        request: ChannelRequest,
+        asked: ResponsesRequest,
+        fields: ResponseFields,
+        *,
+        headers: list[tuple[bytes, bytes]],
+    ) -> EventStream:
+        machine = ResponseMachine(**fields)
+        hook = self._settings.response_hook
+
+        def seal(result: HostedRunResult[Any]) -> JSON:
+            return machine.complete(result.result, completed_at=int(time.time()), override=hook is not None)
+
+        stream = await self._context.run_stream(
+            request,
+            run_hook=self._settings.run_hook,
+            protocol_request=asked.body,
+            stream_update_hook=self._settings.stream_update_hook,
+            response_hook=hook,
+            seal=seal,
+        )
+        return EventStream(
+            _events(machine, stream), limits=self._context.limits, buffers=self._context.buffers, headers=headers
+        )
+
+
+async def _events(machine: ResponseMachine, stream: HostedStream) -> AsyncGenerator[bytes, None]:
+    try:
+        yield machine.start()
+        async for update in stream:
+            data = machine.feed(update)
+            if data:
+                yield data
+        yield machine.closing()
+    except RunCancelled as error:
+        if error.reason == "drained":
+            yield machine.cancel("incomplete")
+        else:
+            yield machine.cancel("cancelled")
+    except ResponseTooLarge:
+        yield machine.cancel("incomplete", reason="max_output_tokens")
+    except Exception as error:  # noqa: BLE001 - the answer has begun, so every failure must become its last event
+        description = describe(error)
+        yield machine.fail(failure_code(description), description.message)
+    finally:
+        await stream.aclose()
+
+
+def _session(asked: ResponsesRequest, response_id: str) -> ChannelSession | None:
+    commit_as = response_id if asked.store else None
+    if asked.previous_response_id is not None:
+        return ChannelSession(parent=asked.previous_response_id, commit_as=commit_as)
+    if commit_as is None:
+        return None
+    return ChannelSession(_chat_key(), commit_as=commit_as)
+
+
+def _chat_key() -> str | None:
+    keys = get_current_isolation_keys()
+    return keys.chat_key if keys else None

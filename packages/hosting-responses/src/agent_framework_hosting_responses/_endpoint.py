@@ -1,0 +1,88 @@
+"""One path of the API as an ASGI app: methods, request ids, and errors in the API's own shape."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from agent_framework_hosting.ids import mint
+from agent_framework_hosting.web.body import ClientGone
+from agent_framework_hosting.web.errors import ErrorDescription, describe
+from starlette.types import Message, Receive, Scope, Send
+
+from ._errors import error_body, error_headers
+
+
+class Operation(Protocol):
+    """What one method of a path does."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send, *, request_id: bytes) -> None:
+        """Answer; whatever is raised before the answer has begun becomes an error object."""
+        ...
+
+
+class Endpoint:
+    """Hands a request to the operation for its method."""
+
+    def __init__(self, operations: Mapping[str, Operation]) -> None:
+        self._operations = operations
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request; no error leaves here while it can still be told to the client."""
+        request_id = mint("req_").encode()
+        operation = self._operations.get(scope["method"])
+        if operation is None:
+            allowed = ", ".join(sorted(self._operations))
+            message = f"{scope['method']} is not offered here. Use {allowed}."
+            description = ErrorDescription(405, "method_not_allowed", message)
+            await send_error(send, description, request_id=request_id, headers=[(b"allow", allowed.encode())])
+            return
+        begun = False
+
+        async def watched(message: Message) -> None:
+            nonlocal begun
+            begun = True
+            await send(message)
+
+        try:
+            await operation(scope, receive, watched, request_id=request_id)
+        except ClientGone:
+            return
+        except Exception as error:
+            if begun:
+                raise
+            await send_error(send, describe(error), request_id=request_id)
+
+
+class NotFound:
+    """Says that nothing is here."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        description = ErrorDescription(404, "not_found", f"Invalid URL ({scope['method']} {scope['path']}).")
+        await send_error(send, description, request_id=mint("req_").encode())
+
+
+async def send_error(
+    send: Send,
+    description: ErrorDescription,
+    *,
+    request_id: bytes,
+    headers: list[tuple[bytes, bytes]] | None = None,
+) -> None:
+    """Send an error object."""
+    more = [*(headers or ()), *error_headers(description)]
+    await send_json(send, description.status, error_body(description), request_id=request_id, headers=more)
+
+
+async def send_json(
+    send: Send, status: int, body: bytes, *, request_id: bytes, headers: list[tuple[bytes, bytes]]
+) -> None:
+    """Send a whole answer."""
+    fixed = [
+        (b"content-type", b"application/json"),
+        (b"content-length", str(len(body)).encode()),
+        (b"x-request-id", request_id),
+    ]
+    await send({"type": "http.response.start", "status": status, "headers": [*fixed, *headers]})
+    await send({"type": "http.response.body", "body": body})

@@ -1,0 +1,54 @@
+"""Errors in the words of the OpenAI API."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+from agent_framework_hosting.web.errors import ErrorDescription
+
+_CODES: Final = {
+    "unknown_parent": "previous_response_not_found",
+    "queue_full": "rate_limit_exceeded",
+    "not_forkable": "previous_response_not_latest",
+    "run_failed": "server_error",
+    "hook_failed": "server_error",
+    "internal_error": "server_error",
+    "response_too_large": "server_error",
+}
+_PARAMS: Final = {"unknown_parent": "previous_response_id", "not_forkable": "previous_response_id"}
+_TYPES: Final = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
+_SERVER_SIDE: Final = 500
+
+
+def error_body(description: ErrorDescription) -> bytes:
+    """Return the error object that every client of the API understands; all four keys are always there."""
+    kind = "server_error" if description.status >= _SERVER_SIDE else "invalid_request_error"
+    return msgspec.json.encode(
+        {
+            "error": {
+                "message": description.message,
+                "type": _TYPES.get(description.status, kind),
+                "param": description.param or _PARAMS.get(description.code),
+                "code": _CODES.get(description.code, description.code),
+            }
+        }
+    )
+
+
+def error_headers(description: ErrorDescription) -> list[tuple[bytes, bytes]]:
+    """Return the headers that tell official clients whether, and when, to send the request again."""
+    headers: list[tuple[bytes, bytes]] = []
+    if description.retry_after is not None:
+        headers.append((b"retry-after", str(description.retry_after).encode()))
+    if description.status >= _SERVER_SIDE and not description.may_retry:
+        # The agent may have acted already: the clients' automatic second attempt would act twice.
+        headers.append((b"x-should-retry", b"false"))
+    return headers
+
+
+def failure_code(description: ErrorDescription) -> str:
+    """Return the code for a response that failed after its stream began, out of those that the clients' types know."""
+    if description.code == "queue_full":
+        return "rate_limit_exceeded"
+    return "server_error" if description.status >= _SERVER_SIDE else "invalid_prompt"

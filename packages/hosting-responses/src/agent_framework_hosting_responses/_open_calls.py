@@ -1,0 +1,41 @@
+"""A function call is answered once, in the turn after it was made, and nothing else is an answer."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any, cast
+
+from agent_framework_hosting.errors import InvalidRequest
+from agent_framework_hosting.types import JSON
+
+from ._request import ResponsesRequest
+
+
+def calls_of(response: JSON) -> list[str]:
+    """Return the calls that a stored response left for the client to answer."""
+    output = cast("list[dict[str, Any]]", response.get("output") or []) if isinstance(response, Mapping) else []
+    return [item["call_id"] for item in output if item.get("type") == "function_call"]
+
+
+def check_answers(asked: ResponsesRequest, made: Collection[str]) -> None:
+    """Refuse outputs of calls that nobody made, and silence about calls that were.
+
+    Args:
+        asked: The request.
+        made: The calls that what it continues has left open.
+
+    Raises:
+        InvalidRequest: `param` says where.
+    """
+    for call_id, at in asked.answered_calls.items():
+        if call_id not in asked.declared_calls and call_id not in made:
+            raise InvalidRequest(
+                f"No tool call found for function call output with call_id {call_id}.", param=at, code="invalid_value"
+            )
+    for call_id in made:
+        if call_id not in asked.answered_calls:
+            raise InvalidRequest(
+                f"No tool output found for function call {call_id}. Add a function_call_output item for it to the input.",
+                param="input",
+                code="invalid_value",
+            )

@@ -1,0 +1,83 @@
+"""`ResponsesChannel`: the OpenAI Responses API in front of the agent."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from agent_framework_hosting.channel import ChannelContext, ChannelContribution, SiblingRoute
+from agent_framework_hosting.errors import ConfigurationError
+from agent_framework_hosting.hooks import ChannelResponseHook, ChannelRunHook, ChannelStreamUpdateHook
+from agent_framework_hosting.ids import mint
+from starlette.routing import Route
+
+from ._create import Creation, CreationSettings
+from ._endpoint import Endpoint, NotFound
+from ._policy import CallerInstructions
+
+_DEFAULT_PATH = "/responses"
+
+
+class ResponsesChannel:
+    """Serves the agent to every client of the OpenAI Responses API.
+
+    Args:
+        path: Where it answers. The default also answers at `/v1/responses`, where the official clients look for it.
+        run_hook: Called after parsing, before the run; it may grant what the policy held back
+            (`request.attributes["requested_options"]`).
+        response_hook: Called after the run, before the answer is rendered; it has the last word on the final body.
+        stream_update_hook: Rewrites or drops streamed updates.
+        response_id_factory: Makes the id of a response from the id of the one before (`None` for the first). Ids must
+            be unguessable; the default is `resp_` and 128 random bits.
+        caller_instructions: What becomes of `instructions` and of system and developer messages: `"ignore"` drops and
+            names them in the header `x-ignored-parameters`, `"append"` hands them to the agent, `"refuse"` answers 400.
+        show_tool_calls: Whether tools that the agent ran itself are shown (as `mcp_call` items) or left out.
+
+    Example:
+        >>> from agent_framework_hosting.host import AgentFrameworkHost
+        >>> from agent_framework_hosting.testing import ScriptedAgent
+        >>> host = AgentFrameworkHost(ScriptedAgent(), channels=[ResponsesChannel()])
+    """
+
+    name = "responses"
+
+    def __init__(
+        self,
+        *,
+        path: str = _DEFAULT_PATH,
+        run_hook: ChannelRunHook | None = None,
+        response_hook: ChannelResponseHook | None = None,
+        stream_update_hook: ChannelStreamUpdateHook | None = None,
+        response_id_factory: Callable[[str | None], str] | None = None,
+        caller_instructions: CallerInstructions = "ignore",
+        show_tool_calls: bool = True,
+    ) -> None:
+        if caller_instructions not in ("ignore", "append", "refuse"):
+            raise ConfigurationError(
+                f"caller_instructions={caller_instructions!r} is unknown. Use 'ignore', 'append' or 'refuse'."
+            )
+        self.path = path
+        self._settings = CreationSettings(
+            channel=self.name,
+            run_hook=run_hook,
+            response_hook=response_hook,
+            stream_update_hook=stream_update_hook,
+            response_id_factory=response_id_factory or _response_id,
+            caller_instructions=caller_instructions,
+            show_tool_calls=show_tool_calls,
+        )
+
+    def contribute(self, context: ChannelContext) -> ChannelContribution:
+        """Return the routes; every path below the channel's own answers, if only to say that nothing is there."""
+        create = Endpoint({"POST": Creation(context, self._settings)})
+        routes = [Route("/", create), Route("/{rest:path}", NotFound())]
+        if self.path != _DEFAULT_PATH:
+            return ChannelContribution(routes=routes)
+        alias = f"/v1{_DEFAULT_PATH}"
+        paths = {alias: create, f"{alias}/": create, f"{alias}/{{rest:path}}": NotFound()}
+        return ChannelContribution(
+            routes=routes, siblings=[SiblingRoute(Route(path, endpoint)) for path, endpoint in paths.items()]
+        )
+
+
+def _response_id(_: str | None) -> str:
+    return mint("resp_")

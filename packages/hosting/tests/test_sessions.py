@@ -1,0 +1,482 @@
+"""Continuity: which requests meet in one session, in which order, and what they find there."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from agent_framework import AgentSession, Content
+from agent_framework_hosting.channel import ChannelContext
+from agent_framework_hosting.errors import NotForkable, QueueFull, RunCancelled, UnknownId, UnknownParent
+from agent_framework_hosting.host import AgentFrameworkHost
+from agent_framework_hosting.limits import Limits
+from agent_framework_hosting.testing import Gate, ScriptedAgent
+from agent_framework_hosting.types import ChannelRequest, ChannelSession, Principal
+
+Connect = Callable[..., ChannelContext]
+
+
+def ask(text: str, key: str | None = None, *, principal: Principal | None = None, **session: Any) -> ChannelRequest:
+    """Return a request with a session of these parts."""
+    return ChannelRequest(
+        channel="test",
+        operation="message",
+        input=text,
+        session=ChannelSession(key, **session),
+        principal=principal,
+    )
+
+
+async def test_requests_with_an_equal_key_share_one_session(connect: Connect) -> None:
+    """The second turn sees the first; the key is the session id."""
+    agent = ScriptedAgent(every="ok")
+    context = connect(agent)
+    await context.run(ask("one", "room"))
+    await context.run(ask("two", "room"))
+    assert agent.runs[1].seen == ["one", "ok", "two"]
+    assert [run.session_id for run in agent.runs] == ["room", "room"]
+
+
+async def test_different_keys_never_meet(connect: Connect) -> None:
+    """Another key starts with nothing."""
+    agent = ScriptedAgent(every="ok")
+    context = connect(agent)
+    await context.run(ask("one", "room"))
+    await context.run(ask("two", "hall"))
+    assert agent.runs[1].seen == ["two"]
+
+
+async def test_equal_keys_of_two_tenants_never_meet(connect: Connect) -> None:
+    """The tenant partitions sessions, and shows in the session id."""
+    agent = ScriptedAgent(every="ok")
+    context = connect(agent)
+    await context.run(ask("one", "room"))
+    await context.run(ask("two", "room", principal=Principal(tenant="acme", id="ada", kind="caller")))
+    assert agent.runs[1].seen == ["two"]
+    assert agent.runs[0].session_id != agent.runs[1].session_id
+
+
+@pytest.mark.parametrize("session", [None, ChannelSession()])
+async def test_without_a_key_no_session_is_passed(connect: Connect, session: ChannelSession | None) -> None:
+    """A single turn has no session at all."""
+    agent = ScriptedAgent(every="ok")
+    await connect(agent).run(ChannelRequest(channel="test", operation="message", input="hi", session=session))
+    assert agent.runs[0].session is None
+
+
+async def test_a_disabled_session_is_not_passed(connect: Connect) -> None:
+    """`session_mode="disabled"` wins over a key."""
+    agent = ScriptedAgent(every="ok")
+    request = ChannelRequest(
+        channel="test", operation="message", input="hi", session=ChannelSession("room"), session_mode="disabled"
+    )
+    await connect(agent).run(request)
+    assert agent.runs[0].session is None
+
+
+async def test_a_reset_starts_a_fresh_session_under_a_new_id() -> None:
+    """The next request with the key sees nothing and has another session id, made from the key."""
+    agent = ScriptedAgent(every="ok")
+    host = AgentFrameworkHost(agent, channels=[])
+    await host.run(ask("one", "room"))
+    host.reset_session("room")
+    await host.run(ask("two", "room"))
+    await host.run(ask("three", "room"))
+    assert agent.runs[1].seen == ["two"]
+    assert agent.runs[2].seen == ["two", "ok", "three"]
+    assert str(agent.runs[1].session_id).startswith("room#")
+
+
+async def test_a_run_in_progress_ends_in_the_old_session_and_queued_ones_use_the_new() -> None:
+    """A reset takes effect between turns, never inside one."""
+    gate = Gate()
+    agent = ScriptedAgent([gate, "old"], every="new")
+    host = AgentFrameworkHost(agent, channels=[])
+    running = asyncio.ensure_future(host.run(ask("one", "room")))
+    await gate.wait_reached()
+    queued = asyncio.ensure_future(host.run(ask("two", "room")))
+    host.reset_session("room")
+    gate.open()
+    await asyncio.gather(running, queued)
+    assert agent.runs[0].session_id == "room"
+    assert agent.runs[1].seen == ["two"]
+
+
+async def test_a_chain_of_turns_sees_everything_before_it(connect: Connect) -> None:
+    """Naming the newest turn stays in its session."""
+    agent = ScriptedAgent(every="ok")
+    context = connect(agent)
+    await context.run(ask("t0", commit_as="id0"))
+    for number in range(1, 10):
+        await context.run(ask(f"t{number}", parent=f"id{number - 1}", commit_as=f"id{number}"))
+    assert agent.runs[9].seen == [text for number in range(9) for text in (f"t{number}", "ok")] + ["t9"]
+    assert {run.session_id for run in agent.runs} == {"id0"}
+
+
+async def test_forks_do_not_see_their_siblings(connect: Connect) -> None:
+    """An older turn continues in a branch with a session id of its own, and the trunk goes on undisturbed."""
+    agent = ScriptedAgent(every="ok")
+    context = connect(agent)
+    await context.run(ask("root", commit_as="a"))
+    await context.run(ask("left", parent="a", commit_as="b"))
+    await context.run(ask("right", parent="a", commit_as="c"))
+    await context.run(ask("left again", parent="b", commit_as="d"))
+    await context.run(ask("right again", parent="c", commit_as="e"))
+    assert agent.runs[2].seen == ["root", "ok", "right"]
+    assert agent.runs[3].seen == ["root", "ok", "left", "ok", "left again"]
+    assert agent.runs[4].seen == ["root", "ok", "right", "ok", "right again"]
+    assert [run.session_id for run in agent.runs] == ["a", "a", "c", "a", "c"]
+
+
+async def test_of_two_turns_that_name_the_same_head_at_once_the_later_becomes_a_branch(connect: Connect) -> None:
+    """Head or branch is judged when the turn starts, so neither is lost and neither sees the other."""
+    gate = Gate()
+    agent = ScriptedAgent("ok", [gate, "first"], "second")
+    context = connect(agent)
+    await context.run(ask("root", commit_as="a"))
+    first = asyncio.ensure_future(context.run(ask("left", parent="a", commit_as="b")))
+    await gate.wait_reached()
+    second = asyncio.ensure_future(context.run(ask("right", parent="a", commit_as="c")))
+    gate.open()
+    await asyncio.gather(first, second)
+    assert agent.runs[2].seen == ["root", "ok", "right"]
+    assert agent.most_active == 1
+
+
+async def test_a_turn_without_a_place_to_store_it_leaves_no_trace(connect: Connect) -> None:
+    """A parent without `commit_as` is read and never written."""
+    agent = ScriptedAgent(every="ok")
+    context = connect(agent)
+    await context.run(ask("root", commit_as="a"))
+    await context.run(ask("aside", parent="a"))
+    await context.run(ask("on", parent="a", commit_as="b"))
+    assert agent.runs[1].seen == ["root", "ok", "aside"]
+    assert agent.runs[2].seen == ["root", "ok", "on"]
+
+
+async def test_an_id_from_before_a_reset_continues_its_old_session() -> None:
+    """A reset rotates the key, not what was said under it."""
+    agent = ScriptedAgent(every="ok")
+    host = AgentFrameworkHost(agent, channels=[])
+    await host.run(ask("one", "room", commit_as="a"))
+    host.reset_session("room")
+    await host.run(ask("two", "room", commit_as="b"))
+    await host.run(ask("more", parent="a", commit_as="c"))
+    assert agent.runs[2].seen == ["one", "ok", "more"]
+    assert agent.runs[2].session_id == "room"
+
+
+async def test_a_key_and_an_id_of_another_session_do_not_go_together(connect: Connect) -> None:
+    """A parent is only reachable under the key that it belongs to."""
+    agent = ScriptedAgent(every="ok")
+    context = connect(agent)
+    await context.run(ask("one", "room", commit_as="a"))
+    await context.run(ask("fine", "room", parent="a", commit_as="b"))
+    with pytest.raises(UnknownParent):
+        await context.run(ask("two", "hall", parent="a", commit_as="c"))
+
+
+async def test_ids_of_another_principal_are_as_unknown_as_ids_that_never_were(connect: Connect) -> None:
+    """The two refusals differ in nothing but the id."""
+    context = connect(ScriptedAgent(every="ok"))
+    ada, bob = (Principal(id=name, kind="caller") for name in ("ada", "bob"))
+    await context.run(ask("mine", commit_as="a", principal=ada))
+    with pytest.raises(UnknownParent) as not_yours:
+        await context.run(ask("mine now", parent="a", commit_as="b", principal=bob))
+    with pytest.raises(UnknownParent) as never_was:
+        await context.run(ask("?", parent="z", commit_as="b", principal=bob))
+    assert str(not_yours.value).replace("'a'", "'z'") == str(never_was.value)
+    with pytest.raises(UnknownId):
+        await context.read_record("a", principal=bob)
+
+
+async def test_nobody_can_call_himself_anonymous_into_anonymous_ids(connect: Connect) -> None:
+    """An authenticated caller named `anonymous` owns nothing of the anonymous."""
+    context = connect(ScriptedAgent(every="ok"))
+    await context.run(ask("hi", commit_as="a"))
+    with pytest.raises(UnknownParent):
+        await context.run(ask("hi", parent="a", principal=Principal(id="anonymous", kind="caller")))
+
+
+async def test_fifty_concurrent_turns_of_one_session_run_in_order_and_none_is_lost(connect: Connect) -> None:
+    """Each turn sees all earlier ones, in the order in which they were sent."""
+    agent = ScriptedAgent(every=lambda run: f"<{run.messages[-1].text}>")
+    context = connect(agent)
+    await asyncio.gather(*(context.run(ask(str(number), "room")) for number in range(50)))
+    assert agent.most_active == 1
+    assert [run.messages[-1].text for run in agent.runs] == [str(number) for number in range(50)]
+    assert agent.runs[49].seen == [text for n in range(49) for text in (str(n), f"<{n}>")] + ["49"]
+
+
+async def test_different_sessions_run_side_by_side(connect: Connect) -> None:
+    """A run that waits holds up nobody else."""
+    gate = Gate()
+    agent = ScriptedAgent([gate, "slow"], every="quick")
+    context = connect(agent)
+    slow = asyncio.ensure_future(context.run(ask("a", "room")))
+    await gate.wait_reached()
+    assert (await context.run(ask("b", "hall"))).result.text == "quick"
+    gate.open()
+    await slow
+
+
+async def test_a_full_queue_refuses_the_next_turn(connect: Connect) -> None:
+    """The bound counts those who wait, not the one who runs."""
+    gate = Gate()
+    agent = ScriptedAgent([gate, "ok"], every="ok")
+    context = connect(agent, limits=Limits(max_waiting=2))
+    turns = [asyncio.ensure_future(context.run(ask(str(n), "room"))) for n in range(3)]
+    await gate.wait_reached()
+    with pytest.raises(QueueFull):
+        await context.run(ask("too many", "room"))
+    gate.open()
+    await asyncio.gather(*turns)
+    assert len(agent.runs) == 3
+
+
+async def test_a_waiter_that_gives_up_leaves_the_line(connect: Connect) -> None:
+    """Cancelling a queued turn neither runs it nor blocks those behind."""
+    gate = Gate()
+    agent = ScriptedAgent([gate, "ok"], every="ok")
+    context = connect(agent)
+    first = asyncio.ensure_future(context.run(ask("1", "room")))
+    await gate.wait_reached()
+    second = asyncio.ensure_future(context.run(ask("2", "room")))
+    third = asyncio.ensure_future(context.run(ask("3", "room")))
+    await asyncio.sleep(0)
+    second.cancel()
+    gate.open()
+    await asyncio.gather(first, third)
+    assert [run.messages[-1].text for run in agent.runs] == ["1", "3"]
+
+
+async def test_a_stream_waits_for_its_turn_at_the_first_pull_and_not_before(connect: Connect) -> None:
+    """Admission returns at once although the session is busy."""
+    gate = Gate()
+    agent = ScriptedAgent([gate, "ok"], "streamed")
+    context = connect(agent)
+    first = asyncio.ensure_future(context.run(ask("1", "room")))
+    await gate.wait_reached()
+    stream = await context.run_stream(ask("2", "room"))
+    assert len(agent.runs) == 1
+    gate.open()
+    assert "".join([update.text async for update in stream]) == "streamed"
+    await first
+
+
+async def test_an_abandoned_stream_gives_its_place_back(connect: Connect) -> None:
+    """A stream that was never pulled, and is dropped, does not block its session."""
+    agent = ScriptedAgent(every="ok")
+    context = connect(agent)
+    stream = await context.run_stream(ask("1", "room"))
+    del stream
+    gc.collect()
+    assert (await context.run(ask("2", "room"))).result.text == "ok"
+    assert len(agent.runs) == 1
+
+
+async def test_a_closed_stream_leaves_no_trace_in_the_history(connect: Connect) -> None:
+    """A turn that did not finish is no part of the history, and the session goes on."""
+    agent = ScriptedAgent(["part", "of", "it"], every="ok")
+    context = connect(agent)
+    stream = await context.run_stream(ask("1", "room", commit_as="a"))
+    await anext(aiter(stream))
+    await stream.aclose()
+    await stream.aclose()
+    await context.run(ask("2", "room"))
+    assert agent.runs[0].stopped
+    assert agent.runs[1].seen == ["2"]
+    with pytest.raises(UnknownParent):
+        await context.run(ask("3", parent="a"))
+    with pytest.raises(RunCancelled):
+        await stream.get_final_response()
+
+
+async def test_closing_from_another_task_stops_a_run_that_waits(connect: Connect) -> None:
+    """The puller is told that its run was cancelled, and is not itself cancelled."""
+    gate = Gate()
+    agent = ScriptedAgent([gate, "never"], every="ok")
+    context = connect(agent)
+    stream = await context.run_stream(ask("1", "room"))
+    puller = asyncio.ensure_future(stream.get_final_response())
+    await gate.wait_reached()
+    await stream.aclose()
+    with pytest.raises(RunCancelled) as stopped:
+        await puller
+    assert stopped.value.reason == "closed"
+    assert agent.runs[0].cancelled
+    assert (await context.run(ask("2", "room"))).result.text == "ok"
+
+
+async def test_a_failed_turn_is_no_part_of_the_history_and_does_not_move_the_head(connect: Connect) -> None:
+    """After a failure the parent can be continued as if nothing had been said."""
+    agent = ScriptedAgent("ok", ValueError("broken"), "fine")
+    context = connect(agent)
+    await context.run(ask("root", commit_as="a"))
+    with pytest.raises(ValueError, match="broken"):
+        await context.run(ask("bad", parent="a", commit_as="b"))
+    await context.run(ask("again", parent="a", commit_as="c"))
+    assert agent.runs[2].seen == ["root", "ok", "again"]
+    assert agent.runs[2].session_id == "a"
+
+
+async def test_a_turn_whose_response_hook_fails_did_not_finish(connect: Connect) -> None:
+    """The agent had stored the turn already; it is taken back."""
+
+    def broken(*_: object, **__: object) -> Any:
+        raise ValueError("hook")
+
+    agent = ScriptedAgent(every="ok")
+    context = connect(agent)
+    with pytest.raises(ValueError, match="hook"):
+        await context.run(ask("1", "room"), response_hook=broken)
+    await context.run(ask("2", "room"))
+    assert agent.runs[1].seen == ["2"]
+
+
+async def test_the_rest_of_the_state_stays_as_a_failed_run_left_it(connect: Connect) -> None:
+    """A consumed approval must stay consumed."""
+
+    class Consuming(ScriptedAgent):
+        def _call(self, messages: Any, **more: Any) -> Any:
+            session: AgentSession | None = more["session"]
+            if session is not None:
+                session.state["approvals"] = session.state.get("approvals", 0) + 1
+            return super()._call(messages, **more)
+
+    agent = Consuming(ValueError("after the payment"), "ok")
+    context = connect(agent)
+    with pytest.raises(ValueError, match="payment"):
+        await context.run(ask("pay", "room"))
+    await context.run(ask("again", "room"))
+    assert agent.runs[1].session is not None
+    assert agent.runs[1].session.state["approvals"] == 2
+
+
+async def test_a_branch_has_its_own_copy_of_the_state(connect: Connect) -> None:
+    """What one branch changes in place, the other does not see."""
+
+    class Noting(ScriptedAgent):
+        def _call(self, messages: Any, **more: Any) -> Any:
+            more["session"].state.setdefault("notes", []).append(messages[-1].text)
+            return super()._call(messages, **more)
+
+    agent = Noting(every="ok")
+    context = connect(agent)
+    await context.run(ask("root", commit_as="a"))
+    await context.run(ask("left", parent="a", commit_as="b"))
+    await context.run(ask("right", parent="a", commit_as="c"))
+    assert agent.runs[2].session is not None
+    assert agent.runs[2].session.state["notes"] == ["root", "right"]
+
+
+async def test_a_state_that_cannot_be_copied_can_be_continued_and_not_forked(connect: Connect) -> None:
+    """The head stays open, an older turn is refused by name."""
+
+    class Locked(ScriptedAgent):
+        def _call(self, messages: Any, **more: Any) -> Any:
+            more["session"].state["lock"] = threading.Lock()
+            return super()._call(messages, **more)
+
+    agent = Locked(every="ok")
+    context = connect(agent)
+    await context.run(ask("1", commit_as="a"))
+    await context.run(ask("2", parent="a", commit_as="b"))
+    with pytest.raises(NotForkable):
+        await context.run(ask("fork", parent="a", commit_as="c"))
+    assert agent.runs[1].seen == ["1", "ok", "2"]
+
+
+@pytest.mark.filterwarnings("ignore:.*FileHistoryProvider is experimental")
+async def test_history_outside_the_session_can_be_continued_and_not_forked(connect: Connect, tmp_path: Path) -> None:
+    """A fork would read the wrong file; it is refused instead, before the agent runs."""
+    from agent_framework import Agent, FileHistoryProvider
+    from agent_framework_hosting.testing import ScriptedChatClient
+
+    client = ScriptedChatClient(every="ok")
+    agent = Agent(client, context_providers=[FileHistoryProvider(tmp_path)])
+    context = connect(agent)
+    await context.run(ask("1", commit_as="a"))
+    await context.run(ask("2", parent="a", commit_as="b"))
+    assert [m.text for m in client.calls[1].messages] == ["1", "ok", "2"]
+    with pytest.raises(NotForkable):
+        await context.run(ask("fork", parent="a", commit_as="c"))
+    with pytest.raises(NotForkable):
+        await context.run(ask("aside", parent="b"))
+    assert len(client.calls) == 2
+
+
+async def test_a_service_with_an_id_per_turn_can_be_forked_and_one_conversation_cannot(connect: Connect) -> None:
+    """A fork continues at the service from the turn that was named."""
+
+    class Service(ScriptedAgent):
+        moves = True
+
+        def _call(self, messages: Any, **more: Any) -> Any:
+            run = super()._call(messages, **more)
+            run.kwargs["from"] = more["session"].service_session_id
+            more["session"].service_session_id = f"svc{len(self.runs)}" if self.moves else "svc"
+            return run
+
+    agent = Service(every="ok")
+    context = connect(agent)
+    await context.run(ask("1", commit_as="a"))
+    await context.run(ask("2", parent="a", commit_as="b"))
+    await context.run(ask("fork", parent="a", commit_as="c"))
+    assert agent.runs[2].kwargs["from"] == "svc1"
+    agent.moves = False
+    await context.run(ask("1", commit_as="x"))
+    await context.run(ask("2", parent="x", commit_as="y"))
+    with pytest.raises(NotForkable):
+        await context.run(ask("fork", parent="x", commit_as="z"))
+
+
+async def test_equal_turns_are_all_kept(connect: Connect) -> None:
+    """The agent's own history drops repeats without ids, so every message gets one."""
+    from agent_framework import Agent
+    from agent_framework_hosting.testing import ScriptedChatClient
+
+    client = ScriptedChatClient(every="ok")
+    context = connect(Agent(client))
+    for _ in range(4):
+        await context.run(ask("ping", "room"))
+    assert [m.text for m in client.calls[3].messages] == ["ping", "ok", "ping", "ok", "ping", "ok", "ping"]
+
+
+async def test_memory_is_bounded_by_the_number_of_sessions(connect: Connect) -> None:
+    """The least recently used session is dropped, and its ids are unknown from then on."""
+    agent = ScriptedAgent(every="ok")
+    context = connect(agent, limits=Limits(max_sessions=2))
+    for name in ("a", "b", "c"):
+        await context.run(ask("hi", commit_as=name))
+    with pytest.raises(UnknownParent):
+        await context.run(ask("again", parent="a", commit_as="d"))
+    await context.run(ask("again", parent="c", commit_as="e"))
+    assert agent.runs[3].seen == ["hi", "ok", "again"]
+
+
+async def test_memory_is_bounded_by_the_number_of_turns(connect: Connect) -> None:
+    """The oldest turn is forgotten; the conversation itself goes on."""
+    agent = ScriptedAgent(every="ok")
+    context = connect(agent, limits=Limits(max_turns=2))
+    await context.run(ask("1", commit_as="a"))
+    await context.run(ask("2", parent="a", commit_as="b"))
+    await context.run(ask("3", parent="b", commit_as="c"))
+    with pytest.raises(UnknownParent):
+        await context.run(ask("fork", parent="a", commit_as="x"))
+    await context.run(ask("fork", parent="b", commit_as="d"))
+    assert agent.runs[3].seen == ["1", "ok", "2", "ok", "fork"]
+
+
+async def test_what_is_sealed_is_what_can_be_read(connect: Connect) -> None:
+    """The record is stored under the turn's id, with the shaped result."""
+    context = connect(ScriptedAgent(every=[Content.from_text("ok")]))
+    await context.run(ask("1", commit_as="a"), seal=lambda result: {"said": result.result.text})
+    assert await context.read_record("a") == {"said": "ok"}
+    with pytest.raises(UnknownId):
+        await context.read_record("b")
