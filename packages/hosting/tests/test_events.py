@@ -1,0 +1,223 @@
+"""The writer of event streams: coalescing, slow readers, leaving clients, bounds, heartbeats."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable
+from typing import Any
+
+import pytest
+from agent_framework_hosting.channel import ChannelContext
+from agent_framework_hosting.errors import ResponseTooLarge
+from agent_framework_hosting.limits import Limits
+from agent_framework_hosting.testing import Gate, InMemoryDriver, LoopbackDriver, ScriptedAgent
+from agent_framework_hosting.types import ChannelRequest, ChannelSession
+from agent_framework_hosting.web.events import Buffers, EventStream
+from starlette.types import Receive, Scope, Send
+
+Connect = Callable[..., ChannelContext]
+Events = Callable[[], AsyncGenerator[bytes, None]]
+
+
+def app_of(events: Events, *, buffers: Buffers | None = None, **bounds: Any) -> Any:
+    """Return an app whose every answer is a stream of these events."""
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            await EventStream(events(), limits=Limits(**bounds), buffers=buffers)(scope, receive, send)
+
+    return app
+
+
+async def test_everything_that_is_ready_goes_out_in_one_send() -> None:
+    """A target that never waits costs one send for many events, and none is lost."""
+
+    async def events() -> AsyncGenerator[bytes, None]:
+        for number in range(50):
+            yield b"%d\n" % number
+
+    async with InMemoryDriver(app_of(events)) as driver, driver.stream("GET", "/") as answer:
+        chunks = [chunk async for chunk in answer]
+    assert b"".join(chunks) == b"".join(b"%d\n" % number for number in range(50))
+    assert len([chunk for chunk in chunks if chunk]) == 1
+
+
+async def test_the_first_event_is_not_held_back() -> None:
+    """What is there when the target waits is sent at once."""
+    gate = Gate()
+
+    async def events() -> AsyncGenerator[bytes, None]:
+        yield b"first"
+        await gate.wait()
+        yield b"second"
+
+    async with InMemoryDriver(app_of(events)) as driver, driver.stream("GET", "/") as answer:
+        assert await anext(answer) == b"first"
+        gate.open()
+        assert await answer.read() == b"second"
+
+
+async def test_a_target_that_never_waits_still_gives_way_to_others() -> None:
+    """Two endless streams take turns, so both are heard."""
+
+    async def events() -> AsyncGenerator[bytes, None]:
+        while True:
+            yield b"x" * 100
+
+    async with InMemoryDriver(app_of(events)) as driver, driver.stream("GET", "/") as one:
+        async with driver.stream("GET", "/") as two:
+            assert await anext(one)
+            assert await anext(two)
+            assert await anext(one)
+
+
+async def test_headers_fit_an_event_stream() -> None:
+    """No cache and no proxy holds it back."""
+
+    async def events() -> AsyncGenerator[bytes, None]:
+        yield b"x"
+
+    async with InMemoryDriver(app_of(events)) as driver:
+        answer = await driver.request("GET", "/")
+    assert answer.headers["content-type"] == "text/event-stream; charset=utf-8"
+    assert answer.headers["cache-control"] == "no-store"
+    assert answer.headers["x-accel-buffering"] == "no"
+
+
+async def test_a_run_goes_on_and_commits_while_its_reader_stalls(connect: Connect) -> None:
+    """The next turn of the session is not held up by somebody who does not read."""
+    agent = ScriptedAgent(["x" * 1000] * 200, "next")
+    context = connect(agent)
+    session = ChannelSession("room")
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return
+        stream = await context.run_stream(
+            ChannelRequest(channel="test", operation="message", input="long", session=session)
+        )
+
+        async def events() -> AsyncGenerator[bytes, None]:
+            async for update in stream:
+                yield update.text.encode()
+
+        await EventStream(events(), limits=context.limits, buffers=context.buffers)(scope, receive, send)
+
+    async with InMemoryDriver(app) as driver, driver.stream("GET", "/", window=0) as unread:
+        await agent.runs[0].wait_ended()
+        following = ChannelRequest(channel="test", operation="message", input="next", session=session)
+        assert (await context.run(following)).result.text == "next"
+        assert agent.runs[1].seen == ["long", "x" * 200_000, "next"]
+        assert len(await unread.read()) == 200_000
+    assert context.buffers.held == 0
+
+
+@pytest.mark.parametrize("driver_type", [InMemoryDriver, LoopbackDriver])
+async def test_a_client_that_leaves_has_its_run_cancelled(driver_type: Any) -> None:
+    """The events are closed in the task that stepped them."""
+    gate, tasks, closed = Gate(), [], asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    async def events() -> AsyncGenerator[bytes, None]:
+        tasks.append(asyncio.current_task())
+        try:
+            yield b"first"
+            await gate.wait()
+        finally:
+            tasks.append(asyncio.current_task())
+            loop.call_soon_threadsafe(closed.set)
+
+    async with driver_type(app_of(events)) as driver, driver.stream("GET", "/") as answer:
+        await anext(answer)
+        await gate.wait_reached()
+        await answer.disconnect()
+        async with asyncio.timeout(5):
+            await closed.wait()
+    assert tasks[0] is tasks[1]
+
+
+async def test_a_reader_that_makes_no_progress_is_cut() -> None:
+    """One write that takes longer than the stall time ends stream and run, and gives the bytes back."""
+    buffers, closed = Buffers(max_bytes=10_000_000), asyncio.Event()
+
+    async def events() -> AsyncGenerator[bytes, None]:
+        try:
+            while True:
+                yield b"x" * 1000
+                await asyncio.sleep(0)
+        finally:
+            closed.set()
+
+    app = app_of(events, buffers=buffers, stall_timeout=0.05, max_response_bytes=1_000_000_000)
+    async with InMemoryDriver(app) as driver, driver.stream("GET", "/", window=0):
+        async with asyncio.timeout(5):
+            await closed.wait()
+    assert buffers.held == 0
+
+
+async def test_a_stream_that_grows_too_large_says_so_as_its_last_event() -> None:
+    """The error is thrown into the events, whose last words are sent."""
+
+    async def events() -> AsyncGenerator[bytes, None]:
+        try:
+            while True:
+                yield b"x" * 100
+        except ResponseTooLarge:
+            yield b"THE END"
+
+    async with InMemoryDriver(app_of(events, max_response_bytes=1000)) as driver:
+        answer = await driver.request("GET", "/")
+    assert answer.body.endswith(b"xTHE END")
+    assert 1000 <= len(answer.body) <= 1200
+
+
+async def test_all_streams_together_hold_no_more_than_their_budget() -> None:
+    """Once slow readers have filled it, the stream that wants more is cut."""
+    buffers = Buffers(max_bytes=1000)
+    cut = asyncio.Event()
+
+    async def events() -> AsyncGenerator[bytes, None]:
+        try:
+            while True:
+                yield b"x" * 100
+                await asyncio.sleep(0)
+        except ResponseTooLarge:
+            cut.set()
+
+    async with InMemoryDriver(app_of(events, buffers=buffers)) as driver, driver.stream("GET", "/", window=0):
+        async with asyncio.timeout(5):
+            await cut.wait()
+        assert buffers.held <= 1100
+    assert buffers.held == 0
+
+
+async def test_silence_is_kept_alive_with_comments() -> None:
+    """A comment is sent between whole events, never inside one."""
+    gate = Gate()
+
+    async def events() -> AsyncGenerator[bytes, None]:
+        yield b"data: 1\n\n"
+        await gate.wait()
+        yield b"data: 2\n\n"
+
+    async with InMemoryDriver(app_of(events, heartbeat=0.02)) as driver, driver.stream("GET", "/") as answer:
+        assert await anext(answer) == b"data: 1\n\n"
+        assert await anext(answer) == b": \n\n"
+        assert await anext(answer) == b": \n\n"
+        gate.open()
+        assert (await answer.read()).endswith(b"data: 2\n\n")
+
+
+async def test_an_error_that_the_channel_did_not_render_ends_the_stream_and_is_logged(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Nothing hangs, and nothing of the error reaches the client."""
+
+    async def events() -> AsyncGenerator[bytes, None]:
+        yield b"first"
+        raise ValueError("the secret")
+
+    async with InMemoryDriver(app_of(events)) as driver:
+        answer = await driver.request("GET", "/")
+    assert answer.body == b"first"
+    assert "did not render" in caplog.text

@@ -1,0 +1,398 @@
+"""The host itself: construction, mounting, lifespan, readiness, isolation headers."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import Any
+
+import pytest
+from agent_framework_hosting.channel import ChannelCommand, SiblingRoute
+from agent_framework_hosting.errors import ConfigurationError, Draining, NotStarted, TargetError
+from agent_framework_hosting.host import AgentFrameworkHost
+from agent_framework_hosting.isolation import get_current_isolation_keys
+from agent_framework_hosting.testing import Gate, InMemoryDriver, ScriptedAgent
+from agent_framework_hosting.types import ChannelRequest
+from fastapi import FastAPI
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse
+from starlette.routing import Mount, Route, WebSocketRoute
+from starlette.testclient import TestClient
+from starlette.websockets import WebSocket
+
+
+def says(text: str) -> Any:
+    """Return an endpoint that answers with this text."""
+
+    async def endpoint(_: Request) -> PlainTextResponse:
+        return PlainTextResponse(text)
+
+    return endpoint
+
+
+def host_of(*channels: Any, **options: Any) -> AgentFrameworkHost:
+    """Return a host of an agent that echoes."""
+    return AgentFrameworkHost(ScriptedAgent(), channels=channels, **options)
+
+
+def ask() -> ChannelRequest:
+    """Return any request."""
+    return ChannelRequest(channel="test", operation="message", input="hi")
+
+
+@pytest.mark.parametrize("target", [None, "agent", object(), ScriptedAgent, lambda: None])
+def test_what_cannot_run_is_refused_at_construction(target: Any) -> None:
+    """The message names what was given and what is accepted."""
+    with pytest.raises(TargetError, match=r"cannot run .*Give it an agent"):
+        AgentFrameworkHost(target, channels=[])
+
+
+def test_target_and_channels_are_there_and_the_app_is_built_once(make_probe: Any) -> None:
+    """`host.app is host.app`."""
+    agent, probe = ScriptedAgent(), make_probe()
+    host = AgentFrameworkHost(agent, channels=[probe])
+    assert host.target is agent
+    assert list(host.channels) == [probe]
+    assert host.app is host.app
+
+
+@pytest.mark.parametrize("path", ["/probe", "/probe/"])
+async def test_the_root_route_of_a_channel_answers_with_and_without_slash(make_probe: Any, path: str) -> None:
+    """No redirect stands between a client and its answer."""
+    host = host_of(make_probe(routes=[Route("/", says("root")), Route("/more/{n:int}", says("more"))]))
+    async with InMemoryDriver(host.app) as driver:
+        assert (await driver.request("GET", path)).text == "root"
+        assert (await driver.request("GET", "/probe/more/3")).text == "more"
+
+
+async def test_an_empty_path_mounts_at_the_apps_root_and_leaves_the_others_theirs(make_probe: Any) -> None:
+    """The most particular path wins, whatever the order of the channels."""
+    at_root = make_probe(name="root", path="", routes=[Route("/", says("root")), Route("/{rest:path}", says("rest"))])
+    host = host_of(at_root, make_probe(routes=[Route("/", says("probe"))]))
+    async with InMemoryDriver(host.app) as driver:
+        answers = [(await driver.request("GET", path)).text for path in ("/", "/probe", "/other", "/readiness")]
+    assert answers == ["root", "probe", "rest", "ok"]
+
+
+def test_websockets_and_mounts_of_a_channel_are_moved_below_its_path(make_probe: Any) -> None:
+    """Every kind of route mounts the same way."""
+
+    async def socket(websocket: WebSocket) -> None:
+        await websocket.accept()
+        await websocket.send_text("hello")
+        await websocket.close()
+
+    routes = [WebSocketRoute("/ws", socket), Mount("/sub", routes=[Route("/x", says("x"))])]
+    client = TestClient(host_of(make_probe(routes=routes)).app)
+    with client.websocket_connect("/probe/ws") as websocket:
+        assert websocket.receive_text() == "hello"
+    assert client.get("/probe/sub/x").text == "x"
+
+
+async def test_siblings_stand_at_absolute_paths_and_shared_ones_are_mounted_once(make_probe: Any) -> None:
+    """Two channels may declare the same sibling under one key."""
+    channels = [
+        make_probe(name=name, path=f"/{name}", siblings=[SiblingRoute(Route("/v1/models", says(name)), "models")])
+        for name in ("one", "two")
+    ]
+    async with InMemoryDriver(host_of(*channels).app) as driver:
+        assert (await driver.request("GET", "/v1/models")).text == "one"
+
+
+def test_clashes_are_refused_at_construction(make_probe: Any) -> None:
+    """Names, paths, siblings, reserved paths: each message says who clashes with whom."""
+    with pytest.raises(ConfigurationError, match="Two channels are named 'probe'"):
+        host_of(make_probe(), make_probe(path="/other"))
+    with pytest.raises(ConfigurationError, match=r"'probe' and 'two' both have the path '/probe'"):
+        host_of(make_probe(), make_probe(name="two", path="/probe/"))
+    sibling = SiblingRoute(Route("/probe", says("x")))
+    with pytest.raises(ConfigurationError, match=r"'/probe' is wanted by channel 'two' and taken by channel 'probe'"):
+        host_of(make_probe(routes=[Route("/", says("x"))]), make_probe(name="two", path="/two", siblings=[sibling]))
+    with pytest.raises(ConfigurationError, match=r"'/readiness' is wanted .* taken by the host's readiness probe"):
+        host_of(make_probe(path="", routes=[Route("/readiness", says("mine"))]))
+    with pytest.raises(ConfigurationError, match="must start with '/'"):
+        host_of(make_probe(path="probe"))
+
+
+async def test_one_path_may_have_different_methods_in_two_channels(make_probe: Any) -> None:
+    """A clash is two answers to one request, nothing less."""
+    get = SiblingRoute(Route("/shared", says("get"), methods=["GET"]))
+    post = SiblingRoute(Route("/shared", says("post"), methods=["POST"]))
+    host = host_of(make_probe(siblings=[get]), make_probe(name="two", path="/two", siblings=[post]))
+    async with InMemoryDriver(host.app) as driver:
+        assert (await driver.request("GET", "/shared")).text == "get"
+
+
+async def test_a_host_without_channels_answers_readiness_alone() -> None:
+    """Everything else is a JSON 404 with a request id."""
+    async with InMemoryDriver(host_of().app) as driver:
+        ready = await driver.request("GET", "/readiness")
+        assert (ready.status, ready.text, ready.headers["content-type"]) == (200, "ok", "text/plain; charset=utf-8")
+        lost = await driver.request("GET", "/nothing")
+        assert (lost.status, lost.json()["error"]["code"]) == (404, "not_found")
+        assert lost.headers["x-request-id"].startswith("req_")
+        wrong = await driver.request("POST", "/readiness")
+        assert (wrong.status, wrong.json()["error"]["code"]) == (405, "method_not_allowed")
+        assert "GET" in wrong.headers["allow"]
+
+
+async def test_readiness_turns_while_the_host_drains_and_new_work_is_refused() -> None:
+    """What runs goes on to its end."""
+    gate = Gate()
+    host = AgentFrameworkHost(ScriptedAgent([gate, "done"]), channels=[])
+    async with InMemoryDriver(host.app) as driver:
+        running = asyncio.ensure_future(host.run(ask()))
+        await gate.wait_reached()
+        host.begin_drain()
+        assert (await driver.request("GET", "/readiness")).status == 503
+        with pytest.raises(Draining):
+            await host.run(ask())
+        gate.open()
+        assert (await running).result.text == "done"
+
+
+async def test_startup_runs_in_order_and_shutdown_in_reverse(make_probe: Any) -> None:
+    """Plain and async steps alike."""
+    log: list[str] = []
+
+    def step(name: str) -> Any:
+        async def coroutine() -> None:
+            log.append(name)
+
+        return coroutine
+
+    one = make_probe(name="one", path="/1", on_startup=[step("up 1")], on_shutdown=[lambda: log.append("down 1")])
+    two = make_probe(name="two", path="/2", on_startup=[lambda: log.append("up 2")], on_shutdown=[step("down 2")])
+    async with host_of(one, two):
+        assert log == ["up 1", "up 2"]
+    assert log == ["up 1", "up 2", "down 2", "down 1"]
+
+
+async def test_a_failing_startup_stops_what_had_started_and_raises_its_own_error(
+    make_probe: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The failure is logged, later channels never start."""
+    log: list[str] = []
+
+    def fail() -> None:
+        raise OSError("no port")
+
+    channels = [
+        make_probe(name="one", path="/1", on_startup=[lambda: None], on_shutdown=[lambda: log.append("down 1")]),
+        make_probe(name="two", path="/2", on_startup=[fail], on_shutdown=[lambda: log.append("down 2")]),
+        make_probe(name="three", path="/3", on_startup=[lambda: log.append("up 3")]),
+    ]
+    host = host_of(*channels)
+    with pytest.raises(OSError, match="no port"):
+        async with host:
+            pass
+    assert log == ["down 1"]
+    assert "Channel 'two' failed to start" in caplog.text
+
+
+async def test_shutdown_attempts_every_step_and_raises_the_first_error(make_probe: Any) -> None:
+    """One failing step does not keep the others from running."""
+    log: list[str] = []
+
+    def fail() -> None:
+        raise OSError("first")
+
+    one = make_probe(name="one", path="/1", on_shutdown=[lambda: log.append("down 1")])
+    two = make_probe(name="two", path="/2", on_shutdown=[fail, lambda: log.append("down 2")])
+    with pytest.raises(OSError, match="first"):
+        async with host_of(one, two):
+            pass
+    assert log == ["down 2", "down 1"]
+
+
+async def test_a_host_with_something_to_start_refuses_work_before_and_after(make_probe: Any) -> None:
+    """The refusal names the mend."""
+    host = host_of(make_probe(on_startup=[lambda: None]))
+    with pytest.raises(NotStarted, match=r"lifespan=host\.lifespan"):
+        await host.run(ask())
+    async with host:
+        assert (await host.run(ask())).result.text == "echo: hi"
+    with pytest.raises(NotStarted):
+        await host.run(ask())
+
+
+async def test_a_host_with_nothing_to_start_needs_no_lifespan(make_probe: Any) -> None:
+    """`host.run` and the app work at once, and again after a lifespan has ended."""
+    host = host_of(make_probe())
+    assert (await host.run(ask())).result.text == "echo: hi"
+    async with host:
+        pass
+    assert (await host.run(ask())).result.text == "echo: hi"
+
+
+def test_the_lifespan_serves_an_app_of_the_users(make_probe: Any) -> None:
+    """Mounted in FastAPI and in Starlette, the host starts with the app around it, once."""
+    for make in (FastAPI, Starlette):
+        log: list[str] = []
+
+        async def endpoint(request: Request, host_channel: Any = None) -> JSONResponse:
+            return JSONResponse({"root": request.scope["root_path"]})
+
+        probe = make_probe(routes=[Route("/", endpoint)], on_startup=[lambda log=log: log.append("up")])
+        host = host_of(probe)
+        app = make(lifespan=host.lifespan)
+        app.mount("/agent", host.app)
+        with TestClient(app) as client:
+            assert client.get("/agent/probe").status_code == 200
+            assert client.get("/agent/readiness").text == "ok"
+        assert log == ["up"]
+
+
+async def test_nested_lifespans_start_once_and_stop_last(make_probe: Any) -> None:
+    """The app's own lifespan inside `async with host` changes nothing."""
+    log: list[str] = []
+    probe = make_probe(on_startup=[lambda: log.append("up")], on_shutdown=[lambda: log.append("down")])
+    host = host_of(probe)
+    async with host:
+        async with InMemoryDriver(host.app):
+            pass
+        assert log == ["up"]
+    assert log == ["up", "down"]
+
+
+async def test_one_line_at_start_tells_what_is_served_where_and_what_is_kept(
+    make_probe: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Target, channels with their paths, memory only."""
+    caplog.set_level(logging.INFO, logger="agent_framework.hosting")
+    async with host_of(make_probe()):
+        pass
+    async with host_of():
+        pass
+    lines = [record.getMessage() for record in caplog.records]
+    assert len(lines) == 2
+    assert "scripted" in lines[0]
+    assert "probe at /probe" in lines[0]
+    assert "memory only" in lines[0]
+    assert "no channels" in lines[1]
+
+
+def test_commands_of_all_channels_are_known_to_each(make_probe: Any) -> None:
+    """Complete once all have contributed."""
+
+    async def handle(_: Any) -> None: ...
+
+    one = make_probe(name="one", path="/1", commands=[ChannelCommand("new", "Start anew", handle)])
+    two = make_probe(name="two", path="/2", commands=[ChannelCommand("help", "Tell", handle)])
+    host_of(one, two)
+    assert [command.name for command in one.context.commands] == ["new", "help"]
+
+
+async def keys_of(host: AgentFrameworkHost, headers: list[tuple[str, str]]) -> Any:
+    """Return what an endpoint of the host says about the isolation keys."""
+    async with InMemoryDriver(host.app) as driver:
+        return await driver.request("GET", "/probe", headers=headers)
+
+
+def telling(make_probe: Any) -> Any:
+    """Return a channel that tells keys, principal and the headers that it got."""
+
+    async def endpoint(request: Request) -> JSONResponse:
+        keys = get_current_isolation_keys()
+        return JSONResponse(
+            {
+                "user": keys and keys.user_key,
+                "chat": keys and keys.chat_key,
+                "principal": [probe.context.principal.kind, probe.context.principal.id],
+                "headers": [name for name in request.headers if name.startswith("x-agent-")],
+            }
+        )
+
+    probe = make_probe(routes=[Route("/", endpoint)])
+    return probe
+
+
+HEADERS = [("x-agent-user-isolation-key", "ada"), ("x-agent-chat-isolation-key", "room")]
+
+
+async def test_isolation_headers_are_taken_out_unless_somebody_vouches_for_them(make_probe: Any) -> None:
+    """By default nothing behind the door can even see them."""
+    answer = await keys_of(host_of(telling(make_probe)), HEADERS)
+    assert answer.json() == {"user": None, "chat": None, "principal": ["anonymous", "anonymous"], "headers": []}
+
+
+@pytest.mark.parametrize("by_environment", [False, True])
+async def test_trusted_isolation_headers_say_who_calls_and_which_chat(
+    make_probe: Any, monkeypatch: pytest.MonkeyPatch, by_environment: bool
+) -> None:
+    """The option and the platform's environment variable are the two ways to trust them."""
+    if by_environment:
+        monkeypatch.setenv("FOUNDRY_HOSTING_ENVIRONMENT", "production")
+    host = host_of(telling(make_probe), trust_isolation_headers=None if by_environment else True)
+    told = (await keys_of(host, HEADERS)).json()
+    assert (told["user"], told["chat"], told["principal"]) == ("ada", "room", ["caller", "ada"])
+
+
+async def test_an_option_overrides_the_environment(make_probe: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`False` is an answer, too."""
+    monkeypatch.setenv("FOUNDRY_HOSTING_ENVIRONMENT", "production")
+    told = (await keys_of(host_of(telling(make_probe), trust_isolation_headers=False), HEADERS)).json()
+    assert told["user"] is None
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        [("x-agent-user-isolation-key", "ada"), ("x-agent-user-isolation-key", "bob")],
+        [("x-agent-chat-isolation-key", "x" * 513)],
+        [("x-agent-chat-isolation-key", "t\xe9")],
+    ],
+)
+async def test_trusted_headers_that_make_no_sense_are_refused(
+    make_probe: Any, headers: list[tuple[str, str]]
+) -> None:
+    """Two answers to one question, or a key that is none: 400."""
+    answer = await keys_of(host_of(telling(make_probe), trust_isolation_headers=True), headers)
+    assert (answer.status, answer.json()["error"]["code"]) == (400, "invalid_isolation_key")
+
+
+async def test_an_empty_isolation_header_counts_as_absent(make_probe: Any) -> None:
+    """An empty key is no key."""
+    host = host_of(telling(make_probe), trust_isolation_headers=True)
+    told = (await keys_of(host, [("x-agent-user-isolation-key", "")])).json()
+    assert (told["user"], told["principal"]) == (None, ["anonymous", "anonymous"])
+
+
+async def test_isolation_keys_are_separate_per_concurrent_request(make_probe: Any) -> None:
+    """No request sees another one's keys, even while both are in flight."""
+    both = asyncio.Barrier(2)
+
+    async def endpoint(_: Request) -> PlainTextResponse:
+        await both.wait()
+        keys = get_current_isolation_keys()
+        return PlainTextResponse(str(keys and keys.user_key))
+
+    host = host_of(make_probe(routes=[Route("/", endpoint)]), trust_isolation_headers=True)
+    async with InMemoryDriver(host.app) as driver:
+        answers = await asyncio.gather(
+            *(
+                driver.request("GET", "/probe", headers=[("x-agent-user-isolation-key", name)])
+                for name in ("ada", "bob")
+            )
+        )
+    assert [answer.text for answer in answers] == ["ada", "bob"]
+
+
+@pytest.mark.parametrize("debug", [False, True])
+async def test_an_error_in_a_channels_endpoint_tells_an_id_and_nothing_else(
+    make_probe: Any, caplog: pytest.LogCaptureFixture, debug: bool
+) -> None:
+    """`debug` never leaks to clients; the log has the id and the traceback."""
+
+    async def endpoint(_: Request) -> PlainTextResponse:
+        raise ValueError("the secret")
+
+    host = host_of(make_probe(routes=[Route("/", endpoint)]), debug=debug)
+    async with InMemoryDriver(host.app) as driver:
+        answer = await driver.request("GET", "/probe")
+    assert answer.status == 500
+    assert "secret" not in answer.text
+    incident = answer.json()["error"]["message"].partition("error id ")[2].rstrip(")")
+    assert incident in caplog.text
+    assert "the secret" in caplog.text
