@@ -21,7 +21,8 @@ INSTALL_HINT: Final = (
     'host.serve() needs Hypercorn, which is not installed. Install the "serve" extra of agent-framework-hosting, or '
     "give host.app to another ASGI server."
 )
-_HALF_CLOSE: Final = 2.0
+_FLUSH_TIME: Final = 10.0
+"""Seconds for readers to take what is left of their answers once all runs have ended."""
 
 
 def configuration(*, bind: str, options: Mapping[str, Any]) -> Config:
@@ -42,7 +43,7 @@ def configuration(*, bind: str, options: Mapping[str, Any]) -> Config:
     if "bind" not in options:
         config.bind = [bind]
     if "graceful_timeout" not in options:
-        config.graceful_timeout = _HALF_CLOSE
+        config.graceful_timeout = _FLUSH_TIME
     return config
 
 

@@ -1,0 +1,49 @@
+"""Refusals of `serve`; what it does when it serves is shown with real processes in the repository's `tests`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from agent_framework_hosting import _server
+from agent_framework_hosting.errors import ConfigurationError
+from agent_framework_hosting.host import AgentFrameworkHost
+from agent_framework_hosting.testing import ScriptedAgent
+
+
+def serve(**options: Any) -> None:
+    """Serve; only for options that are refused."""
+    AgentFrameworkHost(ScriptedAgent(), channels=[]).serve(**options)
+
+
+def test_more_workers_are_refused_with_the_reason() -> None:
+    """Sessions live in one process for now."""
+    with pytest.raises(ConfigurationError, match=r"workers=2.*memory of one process.*workers=1"):
+        serve(workers=2)
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.5", "example.org", ""])
+def test_serving_to_strangers_is_refused(host: str) -> None:
+    """The message names both ways out."""
+    with pytest.raises(ConfigurationError, match=r"127\.0\.0\.1.*allow_unauthenticated=True"):
+        serve(host=host)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.8.8.8", "::1", "[::1]", "localhost"])
+def test_loopback_needs_no_permission(host: str) -> None:
+    """Every name of this machine itself."""
+    _server.refuse_open_door(host, authenticated=False, allow_unauthenticated=False)
+
+
+@pytest.mark.parametrize("name", ["prot", "_log", "__class__"])
+def test_an_unknown_option_is_refused_by_name(name: str) -> None:
+    """Hypercorn's own configuration would swallow it."""
+    with pytest.raises(ConfigurationError, match=name):
+        serve(**{name: 1})
+
+
+def test_a_missing_hypercorn_is_explained(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The message says what to install."""
+    monkeypatch.setitem(__import__("sys").modules, "hypercorn.config", None)
+    with pytest.raises(ConfigurationError, match=r'"serve" extra'):
+        serve()

@@ -1,0 +1,120 @@
+"""A whole answer whose client leaves, and bodies that are too large, too slow, or never come."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from agent_framework_hosting.errors import RequestTimeout, RequestTooLarge
+from agent_framework_hosting.limits import Limits
+from agent_framework_hosting.testing import InMemoryDriver, LoopbackDriver
+from agent_framework_hosting.web.body import ClientGone, read_body
+from agent_framework_hosting.web.watch import run_while_connected
+from starlette.responses import PlainTextResponse
+from starlette.types import Receive, Scope, Send
+
+
+@pytest.mark.parametrize("driver_type", [InMemoryDriver, LoopbackDriver])
+async def test_the_work_is_cancelled_when_the_client_leaves(driver_type: Any) -> None:
+    """The app hears of it as `ClientGone`, and is not itself cancelled."""
+    loop = asyncio.get_running_loop()
+    at_work, gone = asyncio.Event(), asyncio.Event()
+
+    async def work() -> None:
+        loop.call_soon_threadsafe(at_work.set)
+        await asyncio.Event().wait()
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return
+        await read_body(scope, receive, limits=Limits())
+        try:
+            await run_while_connected(work(), receive)
+        except ClientGone:
+            loop.call_soon_threadsafe(gone.set)
+
+    async with driver_type(app) as driver:
+        request = asyncio.ensure_future(driver.request("POST", "/", body=b"x"))
+        await at_work.wait()
+        request.cancel()
+        async with asyncio.timeout(5):
+            await gone.wait()
+
+
+async def test_a_cancellation_from_elsewhere_stays_one() -> None:
+    """Nobody takes a server's own cancellation for a client's leaving."""
+
+    async def never() -> Any:
+        await asyncio.Event().wait()
+
+    task = asyncio.ensure_future(run_while_connected(never(), never))
+    await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+async def test_quick_work_never_touches_receive() -> None:
+    """Most answers cost no watching task."""
+
+    async def quick() -> int:
+        return 42
+
+    async def receive() -> Any:
+        raise AssertionError("receive was called")
+
+    assert await run_while_connected(quick(), receive) == 42
+
+
+def reading(**bounds: Any) -> Any:
+    """Return an app that reads its body and answers with its length, or with the name of the refusal."""
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return
+        try:
+            text = str(len(await read_body(scope, receive, limits=Limits(**bounds))))
+        except (RequestTooLarge, RequestTimeout) as error:
+            text = f"{error.status} {error.message}"
+        await PlainTextResponse(text)(scope, receive, send)
+
+    return app
+
+
+async def test_a_body_arrives_whole_however_it_is_cut() -> None:
+    """One chunk, many chunks, none."""
+    async with InMemoryDriver(reading()) as driver:
+        assert (await driver.request("POST", "/", body=b"x" * 1000)).text == "1000"
+        assert (await driver.request("POST", "/", body=[b"a", b"", b"bc"])).text == "3"
+        assert (await driver.request("POST", "/")).text == "0"
+
+
+async def test_an_announced_length_beyond_the_limit_is_refused_unread() -> None:
+    """Nobody waits for a body that will not be taken."""
+
+    async def never() -> AsyncIterator[bytes]:
+        await asyncio.Event().wait()
+        yield b""
+
+    async with InMemoryDriver(reading(max_request_bytes=10)) as driver:
+        answer = await driver.request("POST", "/", body=never(), headers={"content-length": "11"})
+    assert answer.text == "413 The request body is larger than the 10 bytes that this server takes."
+
+
+async def test_a_body_that_grows_beyond_the_limit_is_refused() -> None:
+    """A length that nobody announced is counted as it comes."""
+    async with InMemoryDriver(reading(max_request_bytes=10)) as driver:
+        assert (await driver.request("POST", "/", body=[b"x" * 6, b"x" * 6])).text.startswith("413")
+
+
+async def test_a_body_that_does_not_come_is_given_up() -> None:
+    """The time for it is bounded."""
+
+    async def never() -> AsyncIterator[bytes]:
+        yield b"x"
+        await asyncio.Event().wait()
+
+    async with InMemoryDriver(reading(receive_timeout=0.02)) as driver:
+        assert (await driver.request("POST", "/", body=never())).text.startswith("408")
