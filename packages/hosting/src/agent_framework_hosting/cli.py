@@ -91,7 +91,7 @@ def _register(command: EntryPoint, subparsers: Subparsers) -> None:
         register = cast("Callable[[Subparsers], None]", command.load())
         register(subparsers)
     except (ImportError, AttributeError, argparse.ArgumentError, ValueError) as error:
-        # A name that is taken is an ArgumentError up to Python 3.13, and a ValueError later.
+        # For a name that is taken, the class of the error depends on the version of Python.
         print(f"{PROGRAM}: the command '{command.name}' ({command.value}) is left out: {error}", file=sys.stderr)
 
 
