@@ -1,0 +1,101 @@
+"""Which tool calls are under way, and which of them a chunk or a result belongs to.
+
+Rules of this file:
+1. Core's own id of a call (`occurrence`) decides where it is given; it holds across messages.
+2. The model's `call_id` decides otherwise, inside one message only: models reuse ids from turn to turn.
+3. A chunk without any id continues the call that was spoken of last.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from ._contents import CallChunk
+from ._items import CallItem
+
+
+@dataclass(slots=True, eq=False)
+class Call:
+    """A call under way; `item` is what the client sees of it, nothing when it is hidden or has no name yet."""
+
+    key: str
+    occurrence: str
+    message: int
+    name: str = ""
+    item: CallItem | None = None
+    is_hidden: bool = False
+    is_whole: bool = False
+    pending: list[str] = field(default_factory=list[str])
+
+    @property
+    def is_for_client(self) -> bool:
+        """Whether the client, not the agent, answers it."""
+        return self.item is not None and self.item.form == "function_call"
+
+
+class Calls:
+    """The calls that have neither ended nor been answered, in the order in which they began."""
+
+    __slots__ = ("_last", "_open", "_settled")
+
+    def __init__(self) -> None:
+        self._open: list[Call] = []
+        self._last: Call | None = None
+        self._settled: set[str] = set()
+
+    def is_settled(self, occurrence: str) -> bool:
+        """Whether this very call has been answered already."""
+        return occurrence in self._settled
+
+    def begin(self, chunk: CallChunk, message: int) -> Call:
+        """Open a call."""
+        call = Call(chunk.key, chunk.occurrence, message)
+        self._open.append(call)
+        self._last = call
+        return call
+
+    def find(self, chunk: CallChunk, message: int) -> Call | None:
+        """Return the open call that the chunk continues."""
+        call = self._find(chunk, message)
+        if call is not None:
+            call.occurrence = call.occurrence or chunk.occurrence
+            self._last = call
+        return call
+
+    def answer(self, key: str, occurrence: str) -> Call | None:
+        """Return the open call that a result belongs to, and forget it; a client's call is not answered here."""
+        waiting = [call for call in self._open if not call.is_for_client]
+        call = next((call for call in waiting if occurrence and call.occurrence == occurrence), None)
+        if call is None:
+            call = next((call for call in waiting if call.key == key and _may_be(call, occurrence)), None)
+        if call is not None:
+            self._open.remove(call)
+            if call.occurrence:
+                self._settled.add(call.occurrence)
+        return call
+
+    def abandon(self) -> list[CallItem]:
+        """Forget all open calls, and return what the client has seen of them."""
+        items = [call.item for call in self._open if call.item is not None]
+        self._open.clear()
+        return items
+
+    def _find(self, chunk: CallChunk, message: int) -> Call | None:
+        if chunk.occurrence:
+            for call in self._open:
+                if call.occurrence == chunk.occurrence:
+                    return call
+        if chunk.key:
+            return next((call for call in reversed(self._open) if _is_same(call, chunk, message)), None)
+        last = self._last
+        if last is None or last not in self._open or last.message != message or chunk.occurrence:
+            return None
+        return last if chunk.name in ("", last.name) or not last.name else None
+
+
+def _is_same(call: Call, chunk: CallChunk, message: int) -> bool:
+    return call.key == chunk.key and call.message == message and _may_be(call, chunk.occurrence)
+
+
+def _may_be(call: Call, occurrence: str) -> bool:
+    return not occurrence or not call.occurrence or call.occurrence == occurrence

@@ -1,0 +1,178 @@
+"""Reading of Agent Framework's contents, whatever an agent put into them.
+
+Rules of this file:
+1. A field of an unexpected type counts as absent; nothing here raises for odd contents.
+2. Text that leaves this file is clean, see `_wire`.
+3. What core calls host-internal (`exception`) is only asked for its presence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple, cast
+
+import msgspec
+
+from ._items import MESSAGE_PARTS, PartKind
+from ._wire import clean, to_json
+
+
+@dataclass(slots=True)
+class Passage:
+    """A stretch of text of one kind; `replaces` says that it stands for all that its part has said so far."""
+
+    kind: PartKind
+    text: str
+    source: str | None = None
+    protected: str | None = None
+    replaces: bool = False
+
+    @property
+    def is_reasoning(self) -> bool:
+        """Whether it belongs into a reasoning item."""
+        return self.kind not in MESSAGE_PARTS
+
+    def follows(self, source: str | None) -> bool:
+        """Whether it may continue reasoning that came under this name."""
+        return not source or not self.source or source == self.source
+
+
+class CallChunk(NamedTuple):
+    """A tool call, or a piece of one; what the agent left out is empty.
+
+    `is_whole` says that the arguments came as one value, which cannot be continued.
+    """
+
+    key: str
+    occurrence: str
+    name: str
+    arguments: str
+    is_whole: bool
+    replaces: bool
+    is_for_client: bool
+
+
+def text_of(holder: Any, name: str) -> str:
+    """Return a text field, clean, or an empty text."""
+    value = getattr(holder, name, None)
+    return clean(value) if isinstance(value, str) else ""
+
+
+def replaces(holder: Any) -> bool:
+    """Whether an update or a content stands for what came before it."""
+    return getattr(holder, "merge_mode", None) == "replace"
+
+
+def passage(content: Any) -> Passage:
+    """Read a `text` or `text_reasoning` content."""
+    marks = _mapping(getattr(content, "additional_properties", None))
+    text = text_of(content, "text")
+    if content.type == "text":
+        return Passage("refusal" if _is_refusal(marks) else "output_text", text, replaces=replaces(content))
+    return Passage(
+        "reasoning_text" if _is_full_reasoning(marks) else "summary_text",
+        text,
+        text_of(content, "id") or None,
+        text_of(content, "protected_data") or None,
+        replaces(content),
+    )
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return cast("Mapping[str, Any]", value) if isinstance(value, Mapping) else {}
+
+
+def _is_refusal(marks: Mapping[str, Any]) -> bool:
+    return _mapping(marks.get("core")).get("model_output_kind", marks.get("model_output_kind")) == "refusal"
+
+
+def _is_full_reasoning(marks: Mapping[str, Any]) -> bool:
+    return "reasoning_text" in marks or "reasoning_text" in _mapping(marks.get("openai"))
+
+
+def runs(contents: Iterable[Any]) -> Iterator[Any]:
+    """Yield the contents with neighbouring passages that belong together joined into one `Passage`."""
+    open_run: Passage | None = None
+    for content in contents:
+        if getattr(content, "type", None) not in ("text", "text_reasoning"):
+            if open_run:
+                yield open_run
+            open_run = None
+            yield content
+            continue
+        following = passage(content)
+        if open_run and open_run.kind == following.kind and following.follows(open_run.source):
+            open_run.text = following.text if following.replaces else open_run.text + following.text
+            open_run.protected = following.protected or open_run.protected
+        else:
+            if open_run:
+                yield open_run
+            open_run = following
+    if open_run:
+        yield open_run
+
+
+def missing(said: str, settled: int, replacement: str) -> str | None:
+    """Return what a replacement adds to what was said, or `None` when it contradicts it.
+
+    A replacement may also stand for the stretch since the last one only: a provider's message has several parts, each
+    of which ends in a replacement, while core's updates do not tell one part from the next.
+    """
+    if replacement.startswith(said):
+        return replacement[len(said) :]
+    stretch = said[settled:]
+    if settled and stretch and replacement.startswith(stretch):
+        return replacement[len(stretch) :]
+    return None
+
+
+def missing_arguments(said: str, replacement: str) -> str | None:
+    """Return what a replacement adds to a call's arguments, or `None`; equal JSON written otherwise adds nothing."""
+    if replacement.startswith(said):
+        return replacement[len(said) :]
+    return "" if _same_json(said, replacement) else None
+
+
+def _same_json(one: str, other: str) -> bool:
+    try:
+        values = msgspec.json.decode(one), msgspec.json.decode(other)
+    except (msgspec.DecodeError, RecursionError):
+        return False
+    return msgspec.json.encode(values[0], order="sorted") == msgspec.json.encode(values[1], order="sorted")
+
+
+def call_chunk(content: Any) -> CallChunk:
+    """Read a `function_call` content."""
+    arguments = getattr(content, "arguments", None)
+    return CallChunk(
+        key=text_of(content, "call_id"),
+        occurrence=text_of(content, "id"),
+        name=text_of(content, "name"),
+        arguments=as_text(arguments),
+        is_whole=not isinstance(arguments, str),
+        replaces=replaces(content),
+        is_for_client=getattr(content, "user_input_request", None) is True,
+    )
+
+
+def result_text(content: Any) -> str:
+    """Return what a `function_result` content says to the model."""
+    result = getattr(content, "result", None)
+    if result is not None:
+        return as_text(result)
+    items = getattr(content, "items", None)
+    texts = [text_of(item, "text") for item in cast("list[Any]", items)] if isinstance(items, list) else []
+    return "\n".join(text for text in texts if text)
+
+
+def as_text(value: Any) -> str:
+    """Return a text as it is, nothing as an empty text, and any other value as JSON."""
+    if value is None:
+        return ""
+    if isinstance(value, str):
+        return clean(value)
+    try:
+        return to_json(value).decode()
+    except (TypeError, ValueError, RecursionError):
+        return clean(str(value))

@@ -1,0 +1,128 @@
+"""The response object: 31 keys that are always there, whatever happened.
+
+Rules of this file:
+1. A key that was not set is `null`, or OpenAI's default where the protocol does not allow `null`.
+2. What the request asked for is echoed; what it left out is never guessed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final, Literal, TypeAlias
+
+from ._wire import clean, clean_json
+
+ResponseStatus: TypeAlias = Literal["in_progress", "completed", "failed", "cancelled", "incomplete"]
+IncompleteReason: TypeAlias = Literal["max_output_tokens", "max_messages", "content_filter", "steered"]
+
+ERROR_CODES: Final = frozenset(
+    {
+        "server_error",
+        "rate_limit_exceeded",
+        "invalid_prompt",
+        "data_residency_mismatch",
+        "bio_policy",
+        "misalignment_policy_violation",
+        "vector_store_timeout",
+        "invalid_image",
+        "invalid_image_format",
+        "invalid_base64_image",
+        "invalid_image_url",
+        "image_too_large",
+        "image_too_small",
+        "image_parse_error",
+        "image_content_policy_violation",
+        "invalid_image_mode",
+        "image_file_too_large",
+        "unsupported_image_media_type",
+        "empty_image_file",
+        "failed_to_download_image",
+        "image_file_not_found",
+    }
+)
+"""The codes that a response's `error` may carry."""
+
+_ECHOED_IF_SENT: Final = ("user", "conversation", "prompt_cache_retention", "prompt_cache_options")
+
+
+def _defaults() -> dict[str, Any]:
+    return {
+        "background": False,
+        "instructions": None,
+        "max_output_tokens": None,
+        "max_tool_calls": None,
+        "metadata": {},
+        "parallel_tool_calls": True,
+        "presence_penalty": 0.0,
+        "frequency_penalty": 0.0,
+        "prompt_cache_key": None,
+        "reasoning": None,
+        "safety_identifier": None,
+        "store": True,
+        "temperature": 1.0,
+        "text": {"format": {"type": "text"}},
+        "tool_choice": "auto",
+        "tools": [],
+        "top_logprobs": 0,
+        "top_p": 1.0,
+        "truncation": "disabled",
+    }
+
+
+def response_head(
+    *,
+    response_id: str,
+    created_at: int,
+    model: str,
+    previous_response_id: str | None = None,
+    echo: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """Return all that is the same in every state of the response; `response_body` fills in the rest.
+
+    `echo` holds fields in the shape in which a response shows them; others than those that it shows are ignored.
+    """
+    asked = {name: value for name, value in (echo or {}).items() if value is not None}
+    head: dict[str, Any] = {
+        "id": response_id,
+        "object": "response",
+        "created_at": created_at,
+        "completed_at": None,
+        "status": None,
+        "incomplete_details": None,
+        "error": None,
+        "model": model,
+        "previous_response_id": previous_response_id,
+        "output": [],
+        "usage": None,
+        "service_tier": "default",
+    }
+    head |= {name: asked.get(name, default) for name, default in _defaults().items()}
+    head |= {name: asked[name] for name in _ECHOED_IF_SENT if name in asked}
+    return clean_json(head)
+
+
+def response_body(
+    head: Mapping[str, Any],
+    *,
+    status: ResponseStatus,
+    output: list[dict[str, Any]],
+    usage: Mapping[str, Any] | None = None,
+    completed_at: int | None = None,
+    incomplete_reason: str | None = None,
+    error: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """Return the response object in one state."""
+    return {
+        **head,
+        "status": status,
+        "completed_at": completed_at if status == "completed" else None,
+        "incomplete_details": None if incomplete_reason is None else {"reason": incomplete_reason},
+        "error": error,
+        "output": output,
+        "usage": usage,
+    }
+
+
+def error_object(code: str, message: str) -> dict[str, Any]:
+    """Return a response's `error`; a code that the protocol does not know becomes `server_error`."""
+    return {"code": code if code in ERROR_CODES else "server_error", "message": clean(message)}

@@ -1,0 +1,170 @@
+"""The life of an item as protocol events.
+
+Rules of this file:
+1. Sequence numbers are contiguous from 0; every event of a response takes its number here.
+2. An item is added once and done once, a part likewise; what `*.done` says is what the item's own text says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, Protocol
+
+from ._items import CallItem, FlowItem, Item, Part, PartKind
+from ._wire import delta_template, event, to_json
+
+
+class Listener(Protocol):
+    """Is told what happens to the items, as it happens."""
+
+    def item_added(self, item: Item) -> None:
+        """Take notice of a new, empty item."""
+        ...
+
+    def part_added(self, item: FlowItem, part: Part) -> None:
+        """Take notice of a new, empty part of the item."""
+        ...
+
+    def text_added(self, part: Part, text: str) -> None:
+        """Take notice of more text in a part."""
+        ...
+
+    def part_done(self, item: FlowItem, part: Part) -> None:
+        """Take notice that the part will not change any more."""
+        ...
+
+    def arguments_added(self, item: CallItem, text: str) -> None:
+        """Take notice of more arguments of a call."""
+        ...
+
+    def call_done(self, item: CallItem) -> None:
+        """Take notice that the call is over."""
+        ...
+
+    def item_done(self, item: FlowItem) -> None:
+        """Take notice that the item will not change any more."""
+        ...
+
+
+class Silence:
+    """The listener of an answer that is not streamed."""
+
+    def item_added(self, item: Item) -> None:
+        """Do nothing."""
+
+    def part_added(self, item: FlowItem, part: Part) -> None:
+        """Do nothing."""
+
+    def text_added(self, part: Part, text: str) -> None:
+        """Do nothing."""
+
+    def part_done(self, item: FlowItem, part: Part) -> None:
+        """Do nothing."""
+
+    def arguments_added(self, item: CallItem, text: str) -> None:
+        """Do nothing."""
+
+    def call_done(self, item: CallItem) -> None:
+        """Do nothing."""
+
+    def item_done(self, item: FlowItem) -> None:
+        """Do nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class _PartEvents:
+    """How the events of a kind of part are called, and which fields they have beside the common ones."""
+
+    part: str
+    text: str
+    index: str = "content_index"
+    said: str = "text"
+    extra: Mapping[str, Any] = field(default_factory=dict[str, Any])
+
+
+_PART_EVENTS: Final[Mapping[PartKind, _PartEvents]] = {
+    "output_text": _PartEvents("response.content_part", "response.output_text", extra={"logprobs": []}),
+    "refusal": _PartEvents("response.content_part", "response.refusal", said="refusal"),
+    "reasoning_text": _PartEvents("response.content_part", "response.reasoning_text"),
+    "summary_text": _PartEvents(
+        "response.reasoning_summary_part", "response.reasoning_summary_text", index="summary_index"
+    ),
+}
+
+
+class EventWriter:
+    """The listener of a stream: turns what happens into bytes, to be collected by `take`."""
+
+    __slots__ = ("_out", "sequence_number")
+
+    def __init__(self) -> None:
+        self.sequence_number = 0
+        self._out: list[bytes] = []
+
+    def take(self) -> bytes:
+        """Return what has been written since the last time."""
+        data = b"".join(self._out)
+        self._out.clear()
+        return data
+
+    def write(self, name: str, /, **fields: Any) -> None:
+        """Write one event."""
+        self._out.append(event(name, self.sequence_number, fields))
+        self.sequence_number += 1
+
+    def item_added(self, item: Item) -> None:
+        """Open the item."""
+        self.write("response.output_item.added", output_index=item.index, item=item.snapshot())
+        if not isinstance(item, CallItem):
+            return
+        where = {"item_id": item.id, "output_index": item.index}
+        if item.form == "mcp_call":
+            self.write("response.mcp_call.in_progress", **where)
+        item.template = delta_template(f"{_arguments_event(item)}.delta", where)
+
+    def part_added(self, item: FlowItem, part: Part) -> None:
+        """Open the part and prepare its deltas."""
+        names = _PART_EVENTS[part.kind]
+        where = _place(item, part, names)
+        self.write(f"{names.part}.added", **where, part=part.snapshot())
+        part.template = delta_template(f"{names.text}.delta", {**where, **names.extra})
+
+    def text_added(self, part: Part, text: str) -> None:
+        """Send the text."""
+        self._write_delta(part.template, text)
+
+    def part_done(self, item: FlowItem, part: Part) -> None:
+        """Close the part."""
+        names = _PART_EVENTS[part.kind]
+        where = _place(item, part, names)
+        self.write(f"{names.text}.done", **where, **names.extra, **{names.said: part.text})
+        self.write(f"{names.part}.done", **where, part=part.snapshot())
+
+    def arguments_added(self, item: CallItem, text: str) -> None:
+        """Send the arguments."""
+        self._write_delta(item.template, text)
+
+    def call_done(self, item: CallItem) -> None:
+        """Close the call: its arguments, how a run tool ended, and the item."""
+        where = {"item_id": item.id, "output_index": item.index}
+        self.write(f"{_arguments_event(item)}.done", **where, arguments=item.arguments)
+        if item.form == "mcp_call":
+            self.write(f"response.mcp_call.{item.status}", **where)
+        self.item_done(item)
+
+    def item_done(self, item: Item) -> None:
+        """Close the item."""
+        self.write("response.output_item.done", output_index=item.index, item=item.snapshot())
+
+    def _write_delta(self, template: bytes, text: str) -> None:
+        self._out.append(template % (self.sequence_number, to_json(text)))
+        self.sequence_number += 1
+
+
+def _arguments_event(item: CallItem) -> str:
+    return "response.function_call_arguments" if item.form == "function_call" else "response.mcp_call_arguments"
+
+
+def _place(item: FlowItem, part: Part, names: _PartEvents) -> dict[str, Any]:
+    return {"item_id": item.id, "output_index": item.index, names.index: part.index}

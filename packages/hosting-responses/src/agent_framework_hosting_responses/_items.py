@@ -1,0 +1,169 @@
+"""Output items: what one is made of, and how it looks in an item event and in the final body.
+
+Rules of this file:
+1. An item's id is minted here, once; ids of the model's provider never reach the wire.
+2. A chunk of text is kept as it came, and nothing else is kept per chunk.
+3. `snapshot` is the only way that an item is shown, so the events and the final body cannot disagree.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeAlias
+
+PartKind: TypeAlias = Literal["output_text", "refusal", "summary_text", "reasoning_text"]
+ItemStatus: TypeAlias = Literal["in_progress", "completed", "incomplete", "failed"]
+CallForm: TypeAlias = Literal["function_call", "mcp_call"]
+
+MESSAGE_PARTS: frozenset[PartKind] = frozenset({"output_text", "refusal"})
+"""The kinds of text that a message carries; a reasoning item carries the others."""
+
+
+def mint(prefix: str) -> str:
+    """Return a new id with 128 random bits."""
+    return f"{prefix}_{os.urandom(16).hex()}"
+
+
+def joined(chunks: list[str]) -> str:
+    """Return the chunks as one text, and keep them as one, so that asking again costs nothing."""
+    if len(chunks) > 1:
+        chunks[:] = ["".join(chunks)]
+    return chunks[0] if chunks else ""
+
+
+@dataclass(slots=True, eq=False)
+class Part:
+    """A run of text of one kind inside an item.
+
+    `settled` is the length that a replacement has confirmed; `template` is the delta event, prepared once.
+    """
+
+    kind: PartKind
+    index: int
+    chunks: list[str] = field(default_factory=list[str])
+    settled: int = 0
+    template: bytes = b""
+
+    @property
+    def text(self) -> str:
+        """All of the text so far."""
+        return joined(self.chunks)
+
+    def snapshot(self) -> dict[str, Any]:
+        """Return the part as it is shown."""
+        if self.kind == "output_text":
+            return {"type": self.kind, "text": self.text, "annotations": [], "logprobs": []}
+        return {"type": self.kind, "refusal" if self.kind == "refusal" else "text": self.text}
+
+
+@dataclass(slots=True, eq=False)
+class MessageItem:
+    """What the assistant says: text and refusals."""
+
+    index: int
+    id: str = field(default_factory=lambda: mint("msg"))
+    status: ItemStatus = "in_progress"
+    parts: list[Part] = field(default_factory=list[Part])
+
+    def add_part(self, kind: PartKind) -> Part:
+        """Append an empty part."""
+        part = Part(kind, len(self.parts))
+        self.parts.append(part)
+        return part
+
+    def snapshot(self) -> dict[str, Any]:
+        """Return the item as it is shown."""
+        content = [part.snapshot() for part in self.parts]
+        return {"id": self.id, "type": "message", "status": self.status, "role": "assistant", "content": content}
+
+
+@dataclass(slots=True, eq=False)
+class ReasoningItem:
+    """What the model thought: summaries, and the reasoning itself where the provider shows it.
+
+    `source` is the provider's name for this stretch of reasoning; it only tells one stretch from the next.
+    """
+
+    index: int
+    source: str | None = None
+    id: str = field(default_factory=lambda: mint("rs"))
+    status: ItemStatus = "in_progress"
+    parts: list[Part] = field(default_factory=list[Part])
+    encrypted: str | None = None
+
+    def add_part(self, kind: PartKind) -> Part:
+        """Append an empty part; summaries and reasoning are counted apart."""
+        part = Part(kind, sum(other.kind == kind for other in self.parts))
+        self.parts.append(part)
+        return part
+
+    def snapshot(self) -> dict[str, Any]:
+        """Return the item as it is shown."""
+        item = {"id": self.id, "type": "reasoning", "status": self.status, "summary": self._shown("summary_text")}
+        if content := self._shown("reasoning_text"):
+            item["content"] = content
+        if self.encrypted is not None:
+            item["encrypted_content"] = self.encrypted
+        return item
+
+    def _shown(self, kind: PartKind) -> list[dict[str, Any]]:
+        return [part.snapshot() for part in self.parts if part.kind == kind]
+
+
+@dataclass(slots=True, eq=False)
+class CallItem:
+    """A tool call: one that the client must answer (`function_call`), or one that the agent ran (`mcp_call`)."""
+
+    index: int
+    form: CallForm
+    name: str
+    call_id: str
+    server_label: str
+    id: str
+    status: ItemStatus = "in_progress"
+    chunks: list[str] = field(default_factory=list[str])
+    output: str | None = None
+    problem: str | None = None
+    template: bytes = b""
+
+    @property
+    def arguments(self) -> str:
+        """All of the arguments' JSON so far."""
+        return joined(self.chunks)
+
+    def snapshot(self) -> dict[str, Any]:
+        """Return the item as it is shown."""
+        item: dict[str, Any] = {"id": self.id, "type": self.form, "status": self.status}
+        item |= {"name": self.name, "arguments": self.arguments}
+        if self.form == "function_call":
+            return item | {"call_id": self.call_id}
+        return item | {
+            "server_label": self.server_label,
+            "output": self.output,
+            "error": None if self.problem is None else _execution_error(self.problem),
+            "approval_request_id": None,
+        }
+
+
+FlowItem: TypeAlias = MessageItem | ReasoningItem
+Item: TypeAlias = MessageItem | ReasoningItem | CallItem
+
+
+def _execution_error(problem: str) -> dict[str, Any]:
+    return {"type": "mcp_tool_execution_error", "content": [{"type": "text", "text": problem}]}
+
+
+def adopt_ids(items: Iterable[Item], streamed: Iterable[Item]) -> None:
+    """Give the items the ids of those that were streamed: the first message that of the first message, and so on."""
+    ids: dict[str, list[str]] = {}
+    for item in streamed:
+        ids.setdefault(_family(item), []).append(item.id)
+    for item in items:
+        if known := ids.get(_family(item)):
+            item.id = known.pop(0)
+
+
+def _family(item: Item) -> str:
+    return item.form if isinstance(item, CallItem) else type(item).__name__

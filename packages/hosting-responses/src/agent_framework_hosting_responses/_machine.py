@@ -1,0 +1,261 @@
+"""The outbound half of the channel: an agent's updates in, a Responses stream out, and the body that is stored.
+
+Rules of this file:
+1. No I/O and no clock: the caller sends, and says what time it is.
+2. The stream, its final body and an answer that is not streamed come from one accumulator, `Output`.
+3. The body exists before the terminal event does, so that it can be committed first; if that fails, the same machine
+   can still end in `response.failed`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final, Literal, NamedTuple, NotRequired, TypedDict, Unpack
+
+from agent_framework import AgentResponse, AgentResponseUpdate, Content
+
+from ._contents import text_of
+from ._envelope import IncompleteReason, ResponseStatus, error_object, response_body, response_head
+from ._events import EventWriter, Silence
+from ._items import adopt_ids
+from ._output import Output
+from ._showing import Showing
+from ._usage import UsageTally
+from ._wire import DONE, ascii_json, clean_with_json
+
+_CUT_BY: Final[Mapping[str, IncompleteReason]] = {"length": "max_output_tokens", "content_filter": "content_filter"}
+_TERMINAL_EVENTS: Final[Mapping[str, str]] = {"completed": "response.completed", "failed": "response.failed"}
+
+
+class ResponseFields(TypedDict):
+    """What a response knows about itself before the agent says anything.
+
+    `echo` holds the request's fields that the response repeats. The last four are explained at `Showing`.
+    """
+
+    response_id: str
+    created_at: int
+    model: str
+    previous_response_id: NotRequired[str | None]
+    echo: NotRequired[Mapping[str, Any] | None]
+    client_tools: NotRequired[frozenset[str]]
+    server_label: NotRequired[str]
+    show_tool_calls: NotRequired[bool]
+    encrypted_reasoning: NotRequired[bool]
+
+
+class ResponseMachine:
+    """One streamed response, from `response.created` to `[DONE]`.
+
+    Call `start`, `feed` for every update, `complete`, then `closing`; or end early with `fail` or `cancel`. All but
+    `complete` return the bytes to send. After the end they return nothing.
+    """
+
+    __slots__ = ("_body", "_head", "_is_ended", "_is_started", "_output", "_showing", "_texts", "_writer")
+
+    def __init__(self, **fields: Unpack[ResponseFields]) -> None:
+        self._head = _head(fields)
+        self._showing = _showing(fields)
+        self._writer = EventWriter()
+        self._output = Output(self._writer, self._showing)
+        self._texts = self._output.texts
+        self._body: dict[str, Any] | None = None
+        self._is_started = False
+        self._is_ended = False
+
+    @property
+    def body(self) -> dict[str, Any] | None:
+        """The final body, once there is one."""
+        return self._body
+
+    def start(self) -> bytes:
+        """Return the opening events."""
+        if self._is_started:
+            return b""
+        self._open()
+        return self._writer.take()
+
+    def feed(self, update: AgentResponseUpdate) -> bytes:
+        """Return the events of one update: most often one delta, sometimes nothing."""
+        part = self._texts.hot
+        if part is not None and (text := _plain_text(update, self._output)):
+            if text.isascii():
+                data = ascii_json(text)
+            else:
+                text, data = clean_with_json(text)
+            part.chunks.append(text)
+            writer = self._writer
+            number = writer.sequence_number
+            writer.sequence_number = number + 1
+            return part.template % (number, data)
+        if self._body is not None:
+            return b""
+        self._open()
+        self._output.take_update(update)
+        return self._writer.take()
+
+    def complete(
+        self, final: AgentResponse[Any] | None = None, *, completed_at: int, override: bool = False
+    ) -> dict[str, Any]:
+        """Close what is open and return the final body; what is open is told to the client by `closing`.
+
+        Args:
+            final: The agent's final response: the source of what no update told, such as usage.
+            completed_at: The time, in seconds.
+            override: Let the body say what `final` says instead of what was streamed, as a response hook demands.
+                Its items have the ids of those streamed: the first message that of the first message, and so on.
+        """
+        if self._body is None:
+            self._open()
+            streamed, shown = self._output, self._output
+            if override and final is not None:
+                shown = _taken(final, self._showing)
+            usage = shown.usage.snapshot() or streamed.usage.snapshot() or _usage(final)
+            end = _ending(shown, shown.finish_reason or streamed.finish_reason or text_of(final, "finish_reason"))
+            streamed.finish(is_cut=end.is_cut)
+            if shown is not streamed:
+                shown.finish(is_cut=end.is_cut)
+                adopt_ids(shown.items, streamed.items)
+            self._body = _body(self._head, shown, end, usage=usage, completed_at=completed_at)
+        return self._body
+
+    def closing(self) -> bytes:
+        """Return the events that end the stream, the last of which carries the body that `complete` gave."""
+        if self._body is None:
+            raise RuntimeError("There is no final body yet: call complete() before closing().")
+        return self._end(self._body)
+
+    def fail(self, code: str, message: str) -> bytes:
+        """End in `response.failed`; also possible between `complete` and `closing`, when the commit went wrong."""
+        return self._stop(_Ending("failed", error=error_object(code, message)))
+
+    def cancel(
+        self, *, status: Literal["cancelled", "incomplete"] = "cancelled", reason: IncompleteReason | None = None
+    ) -> bytes:
+        """End in `response.incomplete`, since the protocol has no event for a cancelled response.
+
+        `reason` is for the status `incomplete`; the protocol has no words for others.
+        """
+        return self._stop(_Ending(status, reason if status == "incomplete" else None))
+
+    def _open(self) -> None:
+        if not self._is_started:
+            self._is_started = True
+            body = response_body(self._head, status="in_progress", output=[])
+            self._writer.write("response.created", response=body)
+            self._writer.write("response.in_progress", response=body)
+
+    def _stop(self, end: _Ending) -> bytes:
+        if self._is_ended:
+            return b""
+        self._open()
+        self._output.finish(is_cut=True)
+        body = _body(self._head, self._output, end, usage=self._output.usage.snapshot())
+        if self._body is not None:
+            body |= {"output": self._body["output"], "usage": self._body["usage"]}
+        self._body = body
+        return self._end(body)
+
+    def _end(self, body: dict[str, Any]) -> bytes:
+        if self._is_ended:
+            return b""
+        self._is_ended = True
+        self._writer.write(_TERMINAL_EVENTS.get(body["status"], "response.incomplete"), response=body)
+        return self._writer.take() + DONE
+
+
+def render(result: AgentResponse[Any], *, completed_at: int, **fields: Unpack[ResponseFields]) -> dict[str, Any]:
+    """Return the response object of an answer that is not streamed."""
+    shown = _taken(result, _showing(fields))
+    end = _ending(shown, shown.finish_reason)
+    shown.finish(is_cut=end.is_cut)
+    return _body(_head(fields), shown, end, usage=shown.usage.snapshot(), completed_at=completed_at)
+
+
+class _Ending(NamedTuple):
+    """How a response ended."""
+
+    status: ResponseStatus
+    incomplete_reason: IncompleteReason | None = None
+    error: Mapping[str, Any] | None = None
+
+    @property
+    def is_cut(self) -> bool:
+        return self.status != "completed"
+
+
+def _ending(shown: Output, finish_reason: str) -> _Ending:
+    if shown.error is not None:
+        return _Ending("failed", error=shown.error)
+    if reason := _CUT_BY.get(finish_reason):
+        return _Ending("incomplete", reason)
+    return _Ending("completed")
+
+
+def _body(
+    head: Mapping[str, Any],
+    shown: Output,
+    end: _Ending,
+    *,
+    usage: Mapping[str, Any] | None,
+    completed_at: int | None = None,
+) -> dict[str, Any]:
+    output = [item.snapshot() for item in shown.items]
+    return response_body(head, **end._asdict(), output=output, usage=usage, completed_at=completed_at)
+
+
+def _taken(response: AgentResponse[Any], showing: Showing) -> Output:
+    output = Output(Silence(), showing)
+    output.take_response(response)
+    return output
+
+
+def _usage(final: AgentResponse[Any] | None) -> dict[str, Any] | None:
+    tally = UsageTally()
+    tally.add(getattr(final, "usage_details", None))
+    return tally.snapshot()
+
+
+def _plain_text(update: AgentResponseUpdate, output: Output) -> str:
+    """Return the text of an update that holds one plain chunk for the open part and nothing else, else nothing.
+
+    This runs once per chunk, so it looks at attributes only; whatever is unusual is left to `Output.take_update`.
+    """
+    if type(update) is not AgentResponseUpdate or update.merge_mode == "replace" or update.finish_reason is not None:
+        return ""
+    role, author, message_id, contents = update.role, update.author_name, update.message_id, update.contents
+    if (
+        (role is not None and role != output.role)
+        or (author is not None and author != output.author)
+        or (message_id is not None and message_id != output.message_id)
+        or type(contents) is not list
+        or len(contents) != 1
+    ):
+        return ""
+    content = contents[0]
+    if type(content) is not Content or content.type != "text" or content.merge_mode == "replace" or content.annotations:
+        return ""
+    marks = content.additional_properties
+    if marks and (type(marks) is not dict or "core" in marks or "model_output_kind" in marks):
+        return ""
+    text = content.text
+    return text if type(text) is str else ""
+
+
+def _head(fields: ResponseFields) -> dict[str, Any]:
+    return response_head(
+        response_id=fields["response_id"],
+        created_at=fields["created_at"],
+        model=fields["model"],
+        previous_response_id=fields.get("previous_response_id"),
+        echo=fields.get("echo"),
+    )
+
+
+def _showing(fields: ResponseFields) -> Showing:
+    return Showing(
+        client_tools=fields.get("client_tools", frozenset()),
+        server_label=fields.get("server_label", "agent"),
+        show_tool_calls=fields.get("show_tool_calls", True),
+        encrypted_reasoning=fields.get("encrypted_reasoning", False),
+    )

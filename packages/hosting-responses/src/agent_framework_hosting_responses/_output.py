@@ -1,0 +1,170 @@
+"""The accumulator: which output items an agent's updates make, and which of them are open.
+
+Rules of this file:
+1. One text item at most is open; it closes when another item opens. Several calls may be open beside it.
+2. Messages begin where core's `AgentResponse.from_updates` begins them, so that a stream and an answer that is not
+   streamed have the same items. Only the assistant speaks; a tool's message carries results.
+3. A kind of content that cannot be shown is skipped, with one warning for all its contents, and breaks nothing.
+4. An incomplete item is the last one, and only of a response that was cut.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, cast
+
+from agent_framework import AgentResponse
+
+from ._contents import Passage, passage, replaces, runs, text_of
+from ._envelope import error_object
+from ._events import Listener
+from ._items import CallItem, FlowItem, Item, Part
+from ._showing import Showing
+from ._texts import Texts
+from ._tool_calls import ToolCalls
+from ._usage import UsageTally
+
+logger = logging.getLogger("agent_framework.hosting")
+
+
+class Output:
+    """Takes updates, or a whole response, and keeps the items, the usage, and how it ended."""
+
+    def __init__(self, listener: Listener, showing: Showing) -> None:
+        self.items: list[Item] = []
+        self.texts = Texts(self.items, listener, encrypted=showing.encrypted_reasoning)
+        self.calls = ToolCalls(self.items, listener, showing, before_opening=self.texts.close)
+        self.usage = UsageTally()
+        self.finish_reason = ""
+        self.message_id = ""
+        self.author = ""
+        self.role = "assistant"
+        self._error: dict[str, Any] | None = None
+        self._message = 0
+        self._first_of_message = 0
+        self._skipped: set[str] = set()
+        self._takers: Mapping[str, Callable[[Any], None]] = {
+            "text": self._take_passage,
+            "text_reasoning": self._take_passage,
+            "function_call": self._take_call,
+            "function_result": self.calls.answer,
+            "error": self._take_error,
+        }
+
+    @property
+    def error(self) -> dict[str, Any] | None:
+        """The error that the agent reported, or `None`."""
+        if self._error is None and self.calls.contradicted:
+            message = "The model changed the arguments of a tool call that had been sent already."
+            return error_object("server_error", message)
+        return self._error
+
+    def take_update(self, update: Any) -> None:
+        """Add a streamed update."""
+        self._follow(update)
+        self.finish_reason = text_of(update, "finish_reason") or self.finish_reason
+        contents = _contents(update)
+        if replaces(update) and self.role == "assistant":
+            self._restate(contents)
+            return
+        for content in contents:
+            self._take(content)
+
+    def take_response(self, response: AgentResponse[Any]) -> None:
+        """Add a whole response."""
+        for message in response.messages:
+            self._begin_message(text_of(message, "role") or "assistant")
+            for content in _contents(message):
+                self._take(content)
+        if response.usage_details is not None:
+            self.usage.add(response.usage_details, replaces=True)
+        self.finish_reason = text_of(response, "finish_reason")
+
+    def finish(self, *, is_cut: bool) -> None:
+        """Close all that is open, in order; of a response that was cut, the last item is left incomplete."""
+        text = self.texts.open_item
+        still_open: list[FlowItem | CallItem] = [*self.calls.open_items(), *([text] if text else [])]
+        for item in sorted(still_open, key=lambda item: item.index):
+            is_last = is_cut and item is self.items[-1]
+            if isinstance(item, CallItem):
+                self.calls.close(item, is_cut=is_last)
+            else:
+                self.texts.close("incomplete" if is_last else "completed")
+        self.texts.restart()
+
+    def _follow(self, update: Any) -> None:
+        """Begin a new message where core would."""
+        role, author, message_id = (text_of(update, name) for name in ("role", "author_name", "message_id"))
+        is_new = (
+            (message_id and self.message_id and message_id != self.message_id)
+            or (author and self.author and author != self.author)
+            or (role and role != self.role)
+            or self._message == 0
+        )
+        if is_new:
+            self._begin_message("assistant")
+        self.role = role or self.role
+        self.author = author or self.author
+        self.message_id = message_id or self.message_id
+
+    def _begin_message(self, role: str) -> None:
+        self._message += 1
+        self._first_of_message = len(self.items)
+        self.role = role
+        self.author = self.message_id = ""
+        self.texts.restart()
+
+    def _take(self, content: Any) -> None:
+        kind = _kind(content)
+        if kind == "usage":
+            self.usage.add(getattr(content, "usage_details", None), replaces=replaces(content))
+        elif self.role == "assistant" or (self.role == "tool" and kind in ("function_result", "error")):
+            if taker := self._takers.get(kind):
+                taker(content)
+            else:
+                self._skip(kind)
+            if getattr(content, "annotations", None):
+                self._skip("annotations")
+
+    def _take_passage(self, content: Any) -> None:
+        self.texts.take(passage(content))
+
+    def _take_call(self, content: Any) -> None:
+        self.calls.take(content, message=self._message)
+
+    def _take_error(self, content: Any) -> None:
+        if self._error is None:
+            message = text_of(content, "message") or "The agent reported an error."
+            self._error = error_object(text_of(content, "error_code"), message)
+
+    def _restate(self, contents: Sequence[Any]) -> None:
+        """Add what is missing, now that the contents stand for all that the message has said."""
+        known = self._parts_of_message()
+        self.texts.restart()
+        for content in runs(contents):
+            if isinstance(content, Passage):
+                match = self.texts.restate(content, known)
+                known = known if match is None else known[known.index(match) + 1 :]
+            elif _kind(content) == "function_call":
+                self.calls.take(content, message=self._message, restated=True)
+            else:
+                self._take(content)
+
+    def _parts_of_message(self) -> list[tuple[FlowItem, Part]]:
+        items = self.items[self._first_of_message :]
+        return [(item, part) for item in items if not isinstance(item, CallItem) for part in item.parts]
+
+    def _skip(self, kind: str) -> None:
+        if kind not in self._skipped:
+            self._skipped.add(kind)
+            logger.warning("The Responses channel cannot show contents of kind %r yet; they are left out.", kind)
+
+
+def _kind(content: Any) -> str:
+    return text_of(content, "type") or type(content).__name__
+
+
+def _contents(holder: Any) -> Sequence[Any]:
+    contents = getattr(holder, "contents", None)
+    return cast("Sequence[Any]", contents) if isinstance(contents, (list, tuple)) else ()
