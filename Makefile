@@ -2,7 +2,9 @@
 PORT ?= 8000
 ARGS ?=
 BIN := .venv/bin
+SERVES := .venv/.serves
 READY := .venv/.ready
+NEEDS := uv.lock pyproject.toml $(wildcard packages/*/pyproject.toml) scripts/setup
 PYTEST := $(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile
 
 .DEFAULT_GOAL := help
@@ -13,7 +15,7 @@ help: ## Say what there is
 	@sed -n 's/^\([a-z]*\): .*## \(.*\)/  make \1|\2/p' Makefile | while IFS='|' read -r name text; do printf '%-16s %s\n' "$$name" "$$text"; done
 	@echo "  ARGS=\"...\" goes to the program behind serve, test, torture and bench; PORT=8000 is where serve listens; PYTHON=... names the interpreter."
 
-serve: $(READY) ## Serve the demo agent on http://127.0.0.1:$PORT
+serve: $(SERVES) ## Serve the demo agent on http://127.0.0.1:$PORT
 	@exec $(BIN)/af-hosting demo --port $(PORT) $(ARGS)
 
 test: $(READY) ## Run every test
@@ -42,10 +44,16 @@ bench: $(READY) ## Measure, beside plain Starlette
 	@$(BIN)/python benchmarks/run.py $(ARGS)
 
 clean: ## Remove what these targets made
-	rm -rf .venv .hypothesis .import_linter_cache .pytest_cache .ruff_cache dist tests/clients/node/node_modules
+	rm -rf .venv .hypothesis .import_linter_cache .pytest_cache .ruff_cache dist tests/clients/node/node_modules tests/clients/node/.install.lock
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-$(READY): uv.lock pyproject.toml $(wildcard packages/*/pyproject.toml) scripts/setup
+# What serving needs is a fifth of what developing needs.
+$(SERVES): $(NEEDS)
 	@echo "Setting up .venv ..."
-	@PYTHON="$(PYTHON)" scripts/setup
+	@PYTHON="$(PYTHON)" scripts/setup --no-dev --inexact
 	@touch $@
+
+$(READY): $(NEEDS)
+	@echo "Setting up .venv for development ..."
+	@PYTHON="$(PYTHON)" scripts/setup
+	@touch $(SERVES) $@
