@@ -1,5 +1,6 @@
 """Serve one Microsoft Agent Framework agent over many channels. Not affiliated with Microsoft."""
 
+from ._project import __version__
 from .channel import Channel, ChannelCommand, ChannelCommandContext, ChannelContext, ChannelContribution
 from .hooks import ChannelResponseHook, ChannelRunHook, ChannelStreamUpdateHook
 from .host import AgentFrameworkHost
@@ -13,8 +14,6 @@ from .isolation import (
 )
 from .logs import logger
 from .types import ChannelIdentity, ChannelRequest, ChannelSession, HostedRunResult, Principal
-
-__version__ = "1!0.1.0"
 
 __all__ = [
     "ISOLATION_HEADER_CHAT",
