@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import Any
 
 import pytest
+
 from agent_framework_hosting.errors import InvalidRequest, RequestTooLarge
 from agent_framework_hosting.limits import Limits
 from agent_framework_hosting_responses._request import parse

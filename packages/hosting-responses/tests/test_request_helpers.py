@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from agent_framework_hosting.errors import InvalidRequest
 from agent_framework_hosting.types import ChannelIdentity, ChannelSession
 from agent_framework_hosting_responses._request import (

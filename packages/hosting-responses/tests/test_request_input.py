@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from agent_framework import Message
+
 from agent_framework_hosting.errors import InvalidRequest
 from agent_framework_hosting_responses._request import ResponsesRequest, parse
 

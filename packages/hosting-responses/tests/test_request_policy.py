@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+
 from agent_framework_hosting.errors import InvalidRequest
 from agent_framework_hosting_responses._policy import ALLOWED_OPTIONS, Admitted, apply_policy
 from agent_framework_hosting_responses._request import parse

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 import msgspec
+
 from agent_framework_hosting.errors import InvalidRequest
 
 from ._checks import is_list, is_object

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, Final, TypeAlias
 
 from agent_framework import Content
+
 from agent_framework_hosting.errors import RequestTooLarge
 
 from ._checks import array, filled, is_list, is_object, json_object, text

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from agent_framework import FunctionTool, Message
+
 from agent_framework_hosting.errors import InvalidRequest
 from agent_framework_hosting.limits import Limits
 from agent_framework_hosting.types import ChannelIdentity, ChannelSession
@@ -104,7 +105,7 @@ def parse(
     )
 
 
-def messages_from_responses_input(input: Any) -> list[Message]:
+def messages_from_responses_input(input: Any) -> list[Message]:  # noqa: A002 - the field's own name
     """Return the messages of an `input` field: a string or a list of items.
 
     Example:

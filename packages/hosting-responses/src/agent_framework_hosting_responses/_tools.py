@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from agent_framework import FunctionTool
+
 from agent_framework_hosting.errors import InvalidRequest
 
 from ._checks import anything, array, flag, is_object, json_object, members, name, text
