@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, cast
 import msgspec
 
 from ._items import MESSAGE_PARTS, PartKind
-from ._wire import clean, to_json
+from ._wire import clean, clean_json, to_json
 
 
 @dataclass(slots=True)
@@ -173,6 +173,6 @@ def as_text(value: Any) -> str:
     if isinstance(value, str):
         return clean(value)
     try:
-        return to_json(value).decode()
+        return to_json(clean_json(value)).decode()
     except (TypeError, ValueError, RecursionError):
         return clean(str(value))

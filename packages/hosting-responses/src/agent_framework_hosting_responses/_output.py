@@ -4,7 +4,7 @@ Rules of this file:
 1. One text item at most is open; it closes when another item opens. Several calls may be open beside it.
 2. Messages begin where core's `AgentResponse.from_updates` begins them, so that a stream and an answer that is not
    streamed have the same items. Only the assistant speaks; a tool's message carries results.
-3. A kind of content that cannot be shown is skipped, with one warning for all its contents, and breaks nothing.
+3. A kind of content that cannot be shown is skipped, with one warning for all its contents.
 4. An incomplete item is the last one, and only of a response that was cut.
 """
 
@@ -124,6 +124,7 @@ class Output:
                 taker(content)
             else:
                 self._skip(kind)
+                self.texts.restart()
             if getattr(content, "annotations", None):
                 self._skip("annotations")
 
