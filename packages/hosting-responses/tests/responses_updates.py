@@ -7,7 +7,7 @@ from typing import Any, Final
 from agent_framework import AgentResponse, AgentResponseUpdate, Content
 from hypothesis import strategies as st
 
-from agent_framework_hosting_responses._machine import ResponseMachine, render
+from agent_framework_hosting_responses._outbound.machine import ResponseMachine, render
 
 MINTED: Final = re.compile("call_[0-9a-f]{32}")
 RESPONSE: Final[dict[str, Any]] = {

@@ -8,7 +8,7 @@ from openai.types.responses import ResponseError
 from responses_rules import KEYS, check, check_body
 from responses_updates import machine, rendered, says, stream, uses
 
-from agent_framework_hosting_responses._envelope import ERROR_CODES, error_object, response_body, response_head
+from agent_framework_hosting_responses._outbound.envelope import ERROR_CODES, error_object, response_body, response_head
 
 HELLO = AgentResponse[Any](messages=[Message("assistant", ["Hello"])])
 

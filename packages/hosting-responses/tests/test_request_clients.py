@@ -11,8 +11,8 @@ from agent_framework import Agent, Message, tool
 from agent_framework_openai import OpenAIChatClient, OpenAIChatCompletionClient
 from openai import AsyncOpenAI
 
-from agent_framework_hosting_responses._policy import apply_policy
-from agent_framework_hosting_responses._request import messages_from_responses_input, parse
+from agent_framework_hosting_responses._inbound.policy import apply_policy
+from agent_framework_hosting_responses._inbound.request import messages_from_responses_input, parse
 
 ANSWER: dict[str, Any] = {
     "chat/completions": {

@@ -6,7 +6,7 @@ import pytest
 
 from agent_framework_hosting.errors import InvalidRequest
 from agent_framework_hosting.types import ChannelIdentity, ChannelSession
-from agent_framework_hosting_responses._request import (
+from agent_framework_hosting_responses._inbound.request import (
     messages_from_responses_input,
     parse,
     parse_responses_identity,

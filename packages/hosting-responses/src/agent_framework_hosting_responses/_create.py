@@ -20,14 +20,14 @@ from agent_framework_hosting.web.errors import describe
 from agent_framework_hosting.web.events import EventStream
 from agent_framework_hosting.web.watch import run_while_connected
 
-from ._agent_tools import declared_names, tool_names
 from ._endpoint import send_json
 from ._errors import failure_code
-from ._machine import ResponseFields, ResponseMachine, render
-from ._open_calls import calls_of, check_answers
-from ._policy import Admitted, CallerInstructions, apply_policy
-from ._request import ResponsesRequest, parse
-from ._tools import refuse_clashes
+from ._inbound.agent_tools import declared_names, tool_names
+from ._inbound.open_calls import calls_of, check_answers
+from ._inbound.policy import Admitted, CallerInstructions, apply_policy
+from ._inbound.request import ResponsesRequest, parse
+from ._inbound.tools import refuse_clashes
+from ._outbound.machine import ResponseFields, ResponseMachine, render
 
 _CUT: Final = "max_output_tokens"
 

@@ -10,9 +10,9 @@ from agent_framework import Message
 
 from agent_framework_hosting.errors import InvalidRequest
 
-from ._fields import OPTION_NAMES
-from ._refusals import unsupported_parameter
-from ._request import ResponsesRequest
+from .fields import OPTION_NAMES
+from .refusals import unsupported_parameter
+from .request import ResponsesRequest
 
 CallerInstructions: TypeAlias = Literal["ignore", "append", "refuse"]
 

@@ -16,14 +16,14 @@ from typing import Any, cast
 
 from agent_framework import AgentResponse
 
-from ._contents import Passage, passage, replaces, runs, text_of
-from ._envelope import error_object
-from ._events import Listener
-from ._items import CallItem, FlowItem, Item, Part
-from ._showing import Showing
-from ._texts import Texts
-from ._tool_calls import ToolCalls
-from ._usage import UsageTally
+from .contents import Passage, passage, replaces, runs, text_of
+from .envelope import error_object
+from .events import Listener
+from .items import CallItem, FlowItem, Item, Part
+from .showing import Showing
+from .texts import Texts
+from .tool_calls import ToolCalls
+from .usage import UsageTally
 
 logger = logging.getLogger("agent_framework.hosting")
 

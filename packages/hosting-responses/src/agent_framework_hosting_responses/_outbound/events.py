@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
-from ._items import CallItem, FlowItem, Item, Part, PartKind
-from ._wire import delta_template, event, to_json
+from .items import CallItem, FlowItem, Item, Part, PartKind
+from .wire import delta_template, event, to_json
 
 
 class Listener(Protocol):

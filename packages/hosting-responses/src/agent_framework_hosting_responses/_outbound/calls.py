@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from ._contents import CallChunk
-from ._items import CallItem
+from .contents import CallChunk
+from .items import CallItem
 
 
 @dataclass(slots=True, eq=False)
