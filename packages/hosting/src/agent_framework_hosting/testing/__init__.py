@@ -1,0 +1,34 @@
+"""Fakes for tests of hosts, channels and apps; this project's own tests stand on them.
+
+- `ScriptedAgent` is an agent that does what a script says and remembers every run. `GeneratorAgent`, `CoroutineAgent`,
+  `OptionlessAgent` and `ManagedAgent` are the same in the awkward shapes that users write.
+- `ScriptedChatClient` answers a real `Agent` from a script, through the real tool loop.
+- `Gate` holds a script back until the test says so; nothing here sleeps.
+"""
+
+from ._agent import AgentRun, AgentTurn, ScriptedAgent
+from ._awkward import CoroutineAgent, GeneratorAgent, ManagedAgent, OptionlessAgent
+from ._chat import ChatCall, ChatTurn, ScriptedChatClient
+from ._gate import Gate
+from ._record import Outcome, Record
+from ._script import Finish, ScriptExhausted, echo, recall
+
+__all__ = [
+    "AgentRun",
+    "AgentTurn",
+    "ChatCall",
+    "ChatTurn",
+    "CoroutineAgent",
+    "Finish",
+    "Gate",
+    "GeneratorAgent",
+    "ManagedAgent",
+    "OptionlessAgent",
+    "Outcome",
+    "Record",
+    "ScriptExhausted",
+    "ScriptedAgent",
+    "ScriptedChatClient",
+    "echo",
+    "recall",
+]
