@@ -4,6 +4,7 @@
   `OptionlessAgent` and `ManagedAgent` are the same in the awkward shapes that users write.
 - `ScriptedChatClient` answers a real `Agent` from a script, through the real tool loop.
 - `Gate` holds a script back until the test says so; nothing here sleeps.
+- `SSEReader`, `read_events` and `events_from` read Server-Sent Events, strictly.
 """
 
 from ._agent import AgentRun, AgentTurn, ScriptedAgent
@@ -12,6 +13,7 @@ from ._chat import ChatCall, ChatTurn, ScriptedChatClient
 from ._gate import Gate
 from ._record import Outcome, Record
 from ._script import Finish, ScriptExhausted, echo, recall
+from ._sse import ServerSentEvent, SSEError, SSEReader, events_from, read_events
 
 __all__ = [
     "AgentRun",
@@ -26,9 +28,14 @@ __all__ = [
     "OptionlessAgent",
     "Outcome",
     "Record",
+    "SSEError",
+    "SSEReader",
     "ScriptExhausted",
     "ScriptedAgent",
     "ScriptedChatClient",
+    "ServerSentEvent",
     "echo",
+    "events_from",
+    "read_events",
     "recall",
 ]
