@@ -4,13 +4,18 @@
   `OptionlessAgent` and `ManagedAgent` are the same in the awkward shapes that users write.
 - `ScriptedChatClient` answers a real `Agent` from a script, through the real tool loop.
 - `Gate` holds a script back until the test says so; nothing here sleeps.
+- `InMemoryDriver` and `LoopbackDriver` send requests to an app, without sockets or over real ones, behind one
+  interface: whole answers, streams, stalled readers, disconnects.
 - `SSEReader`, `read_events` and `events_from` read Server-Sent Events, strictly.
 """
 
 from ._agent import AgentRun, AgentTurn, ScriptedAgent
 from ._awkward import CoroutineAgent, GeneratorAgent, ManagedAgent, OptionlessAgent
 from ._chat import ChatCall, ChatTurn, ScriptedChatClient
+from ._driver import Answer, AnswerCut, Driver, StreamedAnswer
 from ._gate import Gate
+from ._loopback import LoopbackDriver
+from ._memory import InMemoryDriver
 from ._record import Outcome, Record
 from ._script import Finish, ScriptExhausted, echo, recall
 from ._sse import ServerSentEvent, SSEError, SSEReader, events_from, read_events
@@ -18,12 +23,17 @@ from ._sse import ServerSentEvent, SSEError, SSEReader, events_from, read_events
 __all__ = [
     "AgentRun",
     "AgentTurn",
+    "Answer",
+    "AnswerCut",
     "ChatCall",
     "ChatTurn",
     "CoroutineAgent",
+    "Driver",
     "Finish",
     "Gate",
     "GeneratorAgent",
+    "InMemoryDriver",
+    "LoopbackDriver",
     "ManagedAgent",
     "OptionlessAgent",
     "Outcome",
@@ -34,6 +44,7 @@ __all__ = [
     "ScriptedAgent",
     "ScriptedChatClient",
     "ServerSentEvent",
+    "StreamedAnswer",
     "echo",
     "events_from",
     "read_events",
