@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 import pytest
+
 from agent_framework_hosting import __version__
 from agent_framework_hosting_responses._foreign import INSTALL
 

@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+from starlette.routing import BaseRoute
+
 from agent_framework_hosting.channel import ChannelCommand, ChannelContext, ChannelContribution, SiblingRoute
 from agent_framework_hosting.host import AgentFrameworkHost
-from starlette.routing import BaseRoute
 
 
 @dataclass

@@ -7,13 +7,14 @@ from collections.abc import AsyncGenerator, Callable
 from typing import Any
 
 import pytest
+from starlette.types import Receive, Scope, Send
+
 from agent_framework_hosting.channel import ChannelContext
 from agent_framework_hosting.errors import ResponseTooLarge
 from agent_framework_hosting.limits import Limits
 from agent_framework_hosting.testing import Gate, InMemoryDriver, LoopbackDriver, ScriptedAgent
 from agent_framework_hosting.types import ChannelRequest, ChannelSession
 from agent_framework_hosting.web.events import Buffers, EventStream
-from starlette.types import Receive, Scope, Send
 
 Connect = Callable[..., ChannelContext]
 Events = Callable[[], AsyncGenerator[bytes, None]]
@@ -64,8 +65,9 @@ async def test_a_target_that_never_waits_still_gives_way_to_others() -> None:
         while True:
             yield b"x" * 100
 
-    async with InMemoryDriver(app_of(events)) as driver, driver.stream("GET", "/") as one:
-        async with driver.stream("GET", "/") as two:
+    async with InMemoryDriver(app_of(events)) as driver:
+        answers = driver.stream("GET", "/"), driver.stream("GET", "/")
+        async with answers[0] as one, answers[1] as two:
             assert await anext(one)
             assert await anext(two)
             assert await anext(one)
@@ -115,7 +117,8 @@ async def test_a_run_goes_on_and_commits_while_its_reader_stalls(connect: Connec
 @pytest.mark.parametrize("driver_type", [InMemoryDriver, LoopbackDriver])
 async def test_a_client_that_leaves_has_its_run_cancelled(driver_type: Any) -> None:
     """The events are closed in the task that stepped them."""
-    gate, tasks, closed = Gate(), [], asyncio.Event()
+    gate, closed = Gate(), asyncio.Event()
+    tasks: list[asyncio.Task[object] | None] = []
     loop = asyncio.get_running_loop()
 
     async def events() -> AsyncGenerator[bytes, None]:

@@ -7,12 +7,6 @@ import logging
 from typing import Any
 
 import pytest
-from agent_framework_hosting.channel import ChannelCommand, SiblingRoute
-from agent_framework_hosting.errors import ConfigurationError, Draining, NotStarted, TargetError
-from agent_framework_hosting.host import AgentFrameworkHost
-from agent_framework_hosting.isolation import get_current_isolation_keys
-from agent_framework_hosting.testing import Gate, InMemoryDriver, ScriptedAgent
-from agent_framework_hosting.types import ChannelRequest
 from fastapi import FastAPI
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -20,6 +14,13 @@ from starlette.responses import JSONResponse, PlainTextResponse
 from starlette.routing import Mount, Route, WebSocketRoute
 from starlette.testclient import TestClient
 from starlette.websockets import WebSocket
+
+from agent_framework_hosting.channel import ChannelCommand, SiblingRoute
+from agent_framework_hosting.errors import ConfigurationError, Draining, NotStarted, TargetError
+from agent_framework_hosting.host import AgentFrameworkHost
+from agent_framework_hosting.isolation import get_current_isolation_keys
+from agent_framework_hosting.testing import Gate, InMemoryDriver, ScriptedAgent
+from agent_framework_hosting.types import ChannelRequest
 
 
 def says(text: str) -> Any:
@@ -234,7 +235,10 @@ def test_the_lifespan_serves_an_app_of_the_users(make_probe: Any) -> None:
         async def endpoint(request: Request, host_channel: Any = None) -> JSONResponse:
             return JSONResponse({"root": request.scope["root_path"]})
 
-        probe = make_probe(routes=[Route("/", endpoint)], on_startup=[lambda log=log: log.append("up")])
+        def start(log: list[str] = log) -> None:
+            log.append("up")
+
+        probe = make_probe(routes=[Route("/", endpoint)], on_startup=[start])
         host = host_of(probe)
         app = make(lifespan=host.lifespan)
         app.mount("/agent", host.app)
@@ -344,9 +348,7 @@ async def test_an_option_overrides_the_environment(make_probe: Any, monkeypatch:
         [("x-agent-chat-isolation-key", "t\xe9")],
     ],
 )
-async def test_trusted_headers_that_make_no_sense_are_refused(
-    make_probe: Any, headers: list[tuple[str, str]]
-) -> None:
+async def test_trusted_headers_that_make_no_sense_are_refused(make_probe: Any, headers: list[tuple[str, str]]) -> None:
     """Two answers to one question, or a key that is none: 400."""
     answer = await keys_of(host_of(telling(make_probe), trust_isolation_headers=True), headers)
     assert (answer.status, answer.json()["error"]["code"]) == (400, "invalid_isolation_key")

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Generator
 from contextlib import contextmanager
 from dataclasses import FrozenInstanceError, replace
 from typing import Any
 
 import pytest
 from agent_framework import AgentResponse, AgentResponseUpdate, Content, Message
+from opentelemetry import context as otel
+
 from agent_framework_hosting.channel import ChannelContext
 from agent_framework_hosting.errors import HookError, InvalidRequest, UnknownId
 from agent_framework_hosting.testing import CoroutineAgent, GeneratorAgent, OptionlessAgent, ScriptedAgent
@@ -20,7 +22,6 @@ from agent_framework_hosting.types import (
     HostedRunResult,
     Principal,
 )
-from opentelemetry import context as otel
 
 Connect = Callable[..., ChannelContext]
 
@@ -140,7 +141,10 @@ async def test_a_run_hook_decides_what_is_run(connect: Connect, is_async: bool) 
 async def test_a_run_hook_runs_before_a_stream_too(connect: Connect) -> None:
     """Streams take the same way."""
     agent = ScriptedAgent(every="ok")
-    hook = lambda request, **_: replace(request, input="hooked")  # noqa: E731
+
+    def hook(request: ChannelRequest, **_: Any) -> ChannelRequest:
+        return replace(request, input="hooked")
+
     stream = await connect(agent).run_stream(ask(), run_hook=hook)
     await stream.get_final_response()
     assert agent.runs[0].seen == ["hooked"]
@@ -158,15 +162,20 @@ async def test_a_run_hook_cannot_change_who_is_calling(connect: Connect) -> None
     """The principal is decided before any hook."""
     mallory = Principal(id="mallory", kind="caller")
     with pytest.raises(HookError, match="principal"):
-        await connect(ScriptedAgent(every="ok")).run(
-            ask(), run_hook=lambda request, **_: replace(request, principal=mallory)
-        )
+
+        def hook(request: ChannelRequest, **_: Any) -> ChannelRequest:
+            return replace(request, principal=mallory)
+
+        await connect(ScriptedAgent(every="ok")).run(ask(), run_hook=hook)
 
 
 async def test_a_run_hook_that_chooses_a_key_keeps_the_id_of_the_outcome(connect: Connect) -> None:
     """The id that the caller is told can still be continued."""
     context = connect(ScriptedAgent(every="ok"))
-    hook = lambda request, **_: replace(request, session=ChannelSession("ada"))  # noqa: E731
+
+    def hook(request: ChannelRequest, **_: Any) -> ChannelRequest:
+        return replace(request, session=ChannelSession("ada"))
+
     await context.run(ask(session=ChannelSession("own", commit_as="a")), run_hook=hook, seal=lambda _: 1)
     assert await context.read_record("a") == 1
 
@@ -187,11 +196,15 @@ async def test_a_response_hook_shapes_the_result(connect: Connect, streamed: boo
         return result.replace(result=AgentResponse(messages=[Message("assistant", [text])]))
 
     context = connect(ScriptedAgent(every="ok"))
-    steps = {"response_hook": hook, "channel_name": "chat", "seal": lambda r: sealed.append(r.result.text)}
+
+    def seal(result: HostedRunResult[Any]) -> None:
+        sealed.append(result.result.text)
+
     if streamed:
-        final = await (await context.run_stream(ask(), **steps)).get_final_response()
+        stream = await context.run_stream(ask(), response_hook=hook, channel_name="chat", seal=seal)
+        final = await stream.get_final_response()
     else:
-        final = (await context.run(ask(), **steps)).result
+        final = (await context.run(ask(), response_hook=hook, channel_name="chat", seal=seal)).result
     assert final.text == "ok for hi on chat"
     assert sealed == ["ok for hi on chat"]
 
@@ -237,7 +250,7 @@ async def test_providers_know_which_response_is_being_made(connect: Connect) -> 
 
     class Provider:
         @contextmanager
-        def bind_request_context(self, *, response_id: str, previous_response_id: str | None) -> Iterator[None]:
+        def bind_request_context(self, *, response_id: str, previous_response_id: str | None) -> Generator[None]:
             log.append(f"enter {response_id} after {previous_response_id}")
             yield
             log.append("exit")

@@ -5,9 +5,10 @@ from __future__ import annotations
 import subprocess
 import sys
 
-import agent_framework_hosting as package
 import pytest
 from agent_framework import AgentResponse, AgentSession
+
+import agent_framework_hosting as package
 from agent_framework_hosting.errors import ConfigurationError
 from agent_framework_hosting.limits import Limits
 from agent_framework_hosting.types import ChannelSession, HostedRunResult

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+
 from agent_framework_hosting import _server
 from agent_framework_hosting.errors import ConfigurationError
 from agent_framework_hosting.host import AgentFrameworkHost
@@ -18,7 +19,7 @@ def serve(**options: Any) -> None:
 
 def test_more_workers_are_refused_with_the_reason() -> None:
     """Sessions live in one process for now."""
-    with pytest.raises(ConfigurationError, match=r"workers=2.*memory of one process.*workers=1"):
+    with pytest.raises(ConfigurationError, match=r"workers=2.*one process's memory.*workers=1"):
         serve(workers=2)
 
 

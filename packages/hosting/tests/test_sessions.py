@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from agent_framework import AgentSession, Content
+
 from agent_framework_hosting.channel import ChannelContext
 from agent_framework_hosting.errors import NotForkable, QueueFull, RunCancelled, UnknownId, UnknownParent
 from agent_framework_hosting.host import AgentFrameworkHost
@@ -396,6 +397,7 @@ async def test_a_state_that_cannot_be_copied_can_be_continued_and_not_forked(con
 async def test_history_outside_the_session_can_be_continued_and_not_forked(connect: Connect, tmp_path: Path) -> None:
     """A fork would read the wrong file; it is refused instead, before the agent runs."""
     from agent_framework import Agent, FileHistoryProvider
+
     from agent_framework_hosting.testing import ScriptedChatClient
 
     client = ScriptedChatClient(every="ok")
@@ -439,6 +441,7 @@ async def test_a_service_with_an_id_per_turn_can_be_forked_and_one_conversation_
 async def test_equal_turns_are_all_kept(connect: Connect) -> None:
     """The agent's own history drops repeats without ids, so every message gets one."""
     from agent_framework import Agent
+
     from agent_framework_hosting.testing import ScriptedChatClient
 
     client = ScriptedChatClient(every="ok")

@@ -7,13 +7,14 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+from starlette.responses import PlainTextResponse
+from starlette.types import Receive, Scope, Send
+
 from agent_framework_hosting.errors import RequestTimeout, RequestTooLarge
 from agent_framework_hosting.limits import Limits
 from agent_framework_hosting.testing import InMemoryDriver, LoopbackDriver
 from agent_framework_hosting.web.body import ClientGone, read_body
 from agent_framework_hosting.web.watch import run_while_connected
-from starlette.responses import PlainTextResponse
-from starlette.types import Receive, Scope, Send
 
 
 @pytest.mark.parametrize("driver_type", [InMemoryDriver, LoopbackDriver])

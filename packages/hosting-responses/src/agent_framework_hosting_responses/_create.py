@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass
 from typing import Any
 
 import msgspec
+from starlette.types import Receive, Scope, Send
+
 from agent_framework_hosting.channel import ChannelContext, HostedStream
 from agent_framework_hosting.errors import InvalidRequest, ResponseTooLarge, RunCancelled, UnknownId, UnknownParent
 from agent_framework_hosting.hooks import ChannelResponseHook, ChannelRunHook, ChannelStreamUpdateHook
@@ -17,7 +19,6 @@ from agent_framework_hosting.web.body import read_body
 from agent_framework_hosting.web.errors import describe
 from agent_framework_hosting.web.events import EventStream
 from agent_framework_hosting.web.watch import run_while_connected
-from starlette.types import Receive, Scope, Send
 
 from ._agent_tools import declared_names, tool_names
 from ._endpoint import send_json
@@ -120,7 +121,7 @@ class Creation:
             identity=asked.identity,
         )
 
-    async def _whole(self, request: ChannelRequest, asked: ResponsesRequest, fields: ResponseFields) -> Mapping[str, Any]:
+    async def _whole(self, request: ChannelRequest, asked: ResponsesRequest, fields: ResponseFields) -> dict[str, Any]:
         body: dict[str, Any] = {}
 
         def seal(result: HostedRunResult[Any]) -> JSON:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Protocol
 
+from starlette.types import Message, Receive, Scope, Send
+
 from agent_framework_hosting.ids import mint
 from agent_framework_hosting.web.body import ClientGone
 from agent_framework_hosting.web.errors import ErrorDescription, describe
-from starlette.types import Message, Receive, Scope, Send
 
 from ._errors import error_body, error_headers
 
@@ -57,7 +58,7 @@ class Endpoint:
 class NotFound:
     """Says that nothing is here."""
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Scope, _: Receive, send: Send) -> None:
         """Answer one request."""
         description = ErrorDescription(404, "not_found", f"Invalid URL ({scope['method']} {scope['path']}).")
         await send_error(send, description, request_id=mint("req_").encode())

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 import msgspec
+
 from agent_framework_hosting.web.errors import ErrorDescription
 
 _CODES: Final = {

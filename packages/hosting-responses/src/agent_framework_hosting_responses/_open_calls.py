@@ -35,7 +35,7 @@ def check_answers(asked: ResponsesRequest, made: Collection[str]) -> None:
     for call_id in made:
         if call_id not in asked.answered_calls:
             raise InvalidRequest(
-                f"No tool output found for function call {call_id}. Add a function_call_output item for it to the input.",
+                f"No tool output found for function call {call_id}. Add a function_call_output item for it.",
                 param="input",
                 code="invalid_value",
             )

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from starlette.routing import Route
+
 from agent_framework_hosting.channel import ChannelContext, ChannelContribution, SiblingRoute
 from agent_framework_hosting.errors import ConfigurationError
 from agent_framework_hosting.hooks import ChannelResponseHook, ChannelRunHook, ChannelStreamUpdateHook
 from agent_framework_hosting.ids import mint
-from starlette.routing import Route
 
 from ._create import Creation, CreationSettings
 from ._endpoint import Endpoint, NotFound

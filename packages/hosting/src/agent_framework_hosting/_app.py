@@ -22,6 +22,7 @@ from .ids import mint
 from .web.errors import describe
 
 READINESS: Final = "/readiness"
+_SERVER_SIDE: Final = 500
 
 
 def build_app(
@@ -82,7 +83,7 @@ async def _failed(_: Request, error: Exception) -> Response:
 
 
 def _json_error(status: int, code: str, message: str, headers: Any) -> Response:
-    kind = "invalid_request_error" if status < 500 else "server_error"
+    kind = "invalid_request_error" if status < _SERVER_SIDE else "server_error"
     body = msgspec.json.encode({"error": {"message": message, "type": kind, "param": None, "code": code}})
     answer = Response(body, status_code=status, headers=headers, media_type="application/json")
     answer.headers["x-request-id"] = mint("req_")

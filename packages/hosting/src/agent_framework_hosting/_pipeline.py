@@ -170,7 +170,10 @@ class PipelineStream:
 
 
 class _Progress:
-    """What a stream and its generator both know; the generator must not hold the stream, or abandoning it goes unseen."""
+    """What a stream and its generator both know.
+
+    The generator must not hold the stream itself, or nobody would see that the stream was abandoned.
+    """
 
     __slots__ = ("admitted", "error", "over", "result")
 

@@ -56,7 +56,7 @@ def refuse_open_door(host: str, *, authenticated: bool, allow_unauthenticated: b
     if authenticated or allow_unauthenticated or _is_loopback(host):
         return
     raise ConfigurationError(
-        f"serve(host={host!r}) would let anybody who reaches this machine use the agent, since nothing says who is calling. "
+        f"serve(host={host!r}) would let anybody who reaches this machine use the agent: nothing says who is calling. "
         "Serve on 127.0.0.1 behind something that authenticates, or pass allow_unauthenticated=True."
     )
 

@@ -103,7 +103,7 @@ class AgentFrameworkHost:
         return self._app
 
     @asynccontextmanager
-    async def lifespan(self, app: object) -> AsyncGenerator[None]:
+    async def lifespan(self, _app: object) -> AsyncGenerator[None]:
         """Start the host for as long as the context lasts; for an app of yours that mounts `host.app`.
 
         Example:
@@ -117,7 +117,7 @@ class AgentFrameworkHost:
             yield
 
     async def __aenter__(self) -> Self:
-        # An app of the user's and `host.app` may both run this lifespan: the first one in starts, the last one out stops.
+        # An app of the user's and `host.app` may both run this: the first one in starts, the last one out stops.
         self._entered += 1
         if self._entered == 1:
             try:
@@ -188,7 +188,7 @@ class AgentFrameworkHost:
         """
         if workers != 1:
             raise ConfigurationError(
-                f"serve(workers={workers}) is not offered yet: sessions live in the memory of one process, and a second one "
+                f"serve(workers={workers}) is not offered yet: sessions live in one process's memory, and a second process "
                 "would not know them. Serve with workers=1."
             )
         _server.refuse_open_door(host, authenticated=self._trusts_headers, allow_unauthenticated=allow_unauthenticated)

@@ -1,8 +1,8 @@
 """Which `AgentSession` a request runs in, in which order, and where its outcome goes.
 
-The rules: a session key has one line of turns. A turn that names a parent continues it: in the parent's session when the
-parent is that session's newest turn at the moment this turn starts, in a branch with a key and a session id of its own
-otherwise. A turn that did not finish is no part of the message history; the rest of the state stays as the run left it.
+The rules: a session key has one line of turns. A turn that names a parent continues it: in the parent's session when
+the parent is that session's newest turn at the moment this turn starts, in a branch with a key and a session id of its
+own otherwise. A turn that did not finish is no part of the message history; the rest of the state stays as it was left.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """What a session looked like after a turn, kept so that a chain of turns costs what its turns cost.
 
 A snapshot holds the messages that its turn added and points to the snapshot before; nothing is copied from the history.
-Message lists are found by their shape, `state[source]["messages"]`, which is how Agent Framework's own in-memory history
-keeps them; everything else in the state is copied, since a run may change it in place.
+Message lists are found by their shape, `state[source]["messages"]`, which is how Agent Framework's own in-memory
+history keeps them; everything else in the state is copied, since a run may change it in place.
 """
 
 from __future__ import annotations

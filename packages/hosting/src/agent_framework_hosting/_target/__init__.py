@@ -1,0 +1,1 @@
+"""What is served, seen by the pipeline in one shape."""

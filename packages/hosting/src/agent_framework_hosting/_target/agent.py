@@ -22,7 +22,10 @@ from ..hooks import settled
 from ..types import ChannelRequest
 from .messages import to_messages
 
-_ACCEPTED: Final = "an agent (an object with `id`, `name`, `description`, `run`, `create_session` and `get_session`)"
+_ACCEPTED: Final = (
+    "an agent (an object with `id`, `name`, `description`, `run`, `create_session` and `get_session`), "
+    "such as agent_framework.Agent"
+)
 
 
 class TargetStream(Protocol):
@@ -45,9 +48,7 @@ class AgentTarget:
 
     def __init__(self, agent: Any) -> None:
         if isinstance(agent, type) or not isinstance(agent, SupportsAgentRun):
-            raise TargetError(
-                f"AgentFrameworkHost cannot run {_described(agent)}. Give it {_ACCEPTED}, for example agent_framework.Agent."
-            )
+            raise TargetError(f"AgentFrameworkHost cannot run {_described(agent)}. Give it {_ACCEPTED}.")
         self.agent: Any = agent
         self.accepts_options = _accepts(agent.run, "options")
 

@@ -14,7 +14,7 @@ from ..types import ChannelIdentity, ChannelRequest
 
 
 def to_messages(request: ChannelRequest) -> list[Message]:
-    """Return the input as messages that the caller does not hold, each with an id, the last one saying where it is from.
+    """Return the input as messages of our own, each with an id, the last one saying where it is from.
 
     Agent Framework's histories take two messages with equal content and no id for a repeat and drop the second, so
     every message has an id of its own.

@@ -82,7 +82,7 @@ class EventStream:
         self._done = False
         self._waiter: asyncio.Future[None] | None = None
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, _: Scope, receive: Receive, send: Send) -> None:
         """Send the stream; returns when it has ended and its run has let go of everything."""
         producer = asyncio.create_task(self._produce())
         link = Link(send, limits=self._limits, wake=self._wake)

@@ -1,0 +1,87 @@
+"""From bytes to a JSON object, or a refusal that says what is wrong with them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, cast
+
+import msgspec
+
+from agent_framework_hosting.errors import InvalidRequest
+
+from ._checks import is_list, is_object
+
+_LOCATED_BYTES = 64 * 1024
+"""Broken bodies up to this size are read a second time, to say where they break."""
+
+
+def decode(body: bytes | Mapping[str, Any], *, max_depth: int) -> dict[str, Any]:
+    """Return the body as a JSON object of `dict`, `list` and scalars.
+
+    A mapping is taken as the JSON that it would be, so that what follows need not fear tuples, cycles or NaN.
+
+    Raises:
+        InvalidRequest: The body is no JSON object, or is nested deeper than `max_depth`.
+    """
+    data = body if isinstance(body, bytes) else _encode(body, max_depth)
+    try:
+        value: object = msgspec.json.decode(data)
+    except RecursionError:
+        raise _too_deep(max_depth) from None
+    except ValueError:  # malformed JSON, a number out of range, or not UTF-8
+        raise InvalidRequest(_complaint(data)) from None
+    if not is_object(value):
+        raise InvalidRequest("The request body must be a JSON object.", code="invalid_type")
+    if data.count(b"{") + data.count(b"[") > max_depth and _is_deeper(value, max_depth):
+        raise _too_deep(max_depth)
+    return value
+
+
+def _encode(body: Mapping[str, Any], max_depth: int) -> bytes:
+    try:
+        return json.dumps(dict(body), allow_nan=False).encode()
+    except RecursionError:
+        raise _too_deep(max_depth) from None
+    except (TypeError, ValueError):
+        raise InvalidRequest("The request holds a value that JSON cannot carry.") from None
+
+
+def _too_deep(max_depth: int) -> InvalidRequest:
+    return InvalidRequest(f"The request body is nested too deeply: this server reads {max_depth} levels.")
+
+
+def _is_deeper(value: object, levels: int) -> bool:
+    """Say whether containers are nested deeper than `levels`, one level at a time instead of by recursion."""
+    level = [value]
+    for _ in range(levels):
+        level = [child for node in level for child in _children(node) if is_object(child) or is_list(child)]
+        if not level:
+            return False
+    return True
+
+
+def _children(node: object) -> list[object]:
+    if is_object(node):
+        return list(node.values())
+    return cast("list[object]", node)
+
+
+def _complaint(data: bytes) -> str:
+    """Say what is wrong with a body that did not decode."""
+    if not data.strip():
+        return "The request body is empty; send a JSON object."
+    try:
+        text = data.decode()
+    except UnicodeDecodeError as error:
+        return f"The request body is not UTF-8: byte {error.start} cannot be read."
+    try:
+        json.loads(text if len(data) <= _LOCATED_BYTES else "0")
+    except json.JSONDecodeError as error:
+        return f"The request body is not valid JSON: it breaks at line {error.lineno}, column {error.colno}."
+    except (ValueError, RecursionError):  # a number too long to read, or nesting; said below
+        pass
+    return (
+        "The request body is not valid JSON. Look for a missing bracket, NaN or Infinity, a number that is out of"
+        " range, or half of a surrogate pair in a string."
+    )

@@ -1,0 +1,139 @@
+"""Checks of single values, put together into tables by the modules that know the fields.
+
+A check takes a value that is not null and the name of its place, and returns the value (normalised), or raises.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, NoReturn, TypeAlias, TypeGuard
+
+from ._refusals import missing, unknown_parameter, unsupported_parameter, wrong_type, wrong_value
+
+Check: TypeAlias = Callable[[Any, str], Any]
+
+_NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
+
+
+def is_object(value: object) -> TypeGuard[dict[str, Any]]:
+    """Say whether a decoded JSON value is an object."""
+    return isinstance(value, dict)
+
+
+def is_list(value: object) -> TypeGuard[list[Any]]:
+    """Say whether a decoded JSON value is an array."""
+    return isinstance(value, list)
+
+
+def anything(value: Any, _param: str) -> Any:
+    """Take any value; somebody else looks at it."""
+    return value
+
+
+def text(value: Any, param: str) -> str:
+    """Take a string."""
+    if not isinstance(value, str):
+        raise wrong_type(value, param, "a string")
+    return value
+
+
+def filled(value: Any, param: str) -> str:
+    """Take a string that is not empty."""
+    if not text(value, param):
+        raise wrong_value(param, "not be empty")
+    return value
+
+
+def name(value: Any, param: str) -> str:
+    """Take a name of a function or a schema."""
+    if not _NAME.fullmatch(text(value, param)):
+        raise wrong_value(param, "have 1 to 64 characters, which are letters (a-z, A-Z), digits, '_' or '-'")
+    return value
+
+
+def flag(value: Any, param: str) -> bool:
+    """Take a boolean."""
+    if not isinstance(value, bool):
+        raise wrong_type(value, param, "a boolean")
+    return value
+
+
+def json_object(value: Any, param: str) -> dict[str, Any]:
+    """Take any object."""
+    if not is_object(value):
+        raise wrong_type(value, param, "an object")
+    return value
+
+
+def array(value: Any, param: str) -> list[Any]:
+    """Take any array."""
+    if not is_list(value):
+        raise wrong_type(value, param, "an array")
+    return value
+
+
+def integer(low: int, high: int) -> Check:
+    """Take an integer of this range."""
+
+    def check(value: Any, param: str) -> int:
+        if not isinstance(value, int) or isinstance(value, bool):
+            raise wrong_type(value, param, "an integer")
+        if not low <= value <= high:
+            raise wrong_value(param, f"be from {low} to {high}")
+        return value
+
+    return check
+
+
+def number(low: int, high: int) -> Check:
+    """Take an integer or a float of this range."""
+
+    def check(value: Any, param: str) -> float:
+        if not isinstance(value, (int, float)) or isinstance(value, bool):
+            raise wrong_type(value, param, "a number")
+        if not low <= value <= high:
+            raise wrong_value(param, f"be from {low} to {high}")
+        return value
+
+    return check
+
+
+def one_of(*allowed: str) -> Check:
+    """Take one of these strings."""
+    expected = f"be one of {', '.join(repr(item) for item in allowed)}"
+
+    def check(value: Any, param: str) -> str:
+        if text(value, param) not in allowed:
+            raise wrong_value(param, expected)
+        return value
+
+    return check
+
+
+def members(known: Mapping[str, Check], *, required: tuple[str, ...] = ()) -> Check:
+    """Take an object of known members, without those that are null."""
+
+    def check(value: Any, param: str) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        for key, member in json_object(value, param).items():
+            look = known.get(key)
+            if look is None:
+                raise unknown_parameter(f"{param}.{key}")
+            if member is not None:
+                found[key] = look(member, f"{param}.{key}")
+        for key in required:
+            if key not in found:
+                raise missing(f"{param}.{key}")
+        return found
+
+    return check
+
+
+def refused(reason: str) -> Check:
+    """Take nothing: the field is not offered, for this reason."""
+
+    def check(_value: Any, param: str) -> NoReturn:
+        raise unsupported_parameter(param, reason)
+
+    return check

@@ -1,0 +1,134 @@
+"""Input items become messages here, one turn of the assistant at a time.
+
+Rule 1: calls that the assistant makes before the first of them is answered, or while one is still open, are one
+        message; so a model sees parallel calls as parallel, and every result right behind its calls.
+Rule 2: thoughts belong to the text or the call that follows them.
+Rule 3: an id of an item never becomes the id of a message.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from agent_framework import Content, Message
+
+from ._refusals import wrong_value
+
+Role = Literal["user", "assistant", "system"]
+
+
+class History:
+    """Messages that grow item by item; `end` closes them.
+
+    Attributes:
+        messages: What was read so far.
+        origins: For each message, the place of the item that began it (`input[3]`).
+        declared_calls: The calls of function_call items, each with the place where it was last made.
+        answered_calls: The calls that function_call_output items answer, each with the place of its last answer.
+        open_calls: Calls that were made here and are not answered yet, with their places.
+        unused: Places of items that carry nothing an agent can be given back.
+    """
+
+    __slots__ = (
+        "_calls",
+        "_results",
+        "_thoughts",
+        "_thoughts_at",
+        "answered_calls",
+        "declared_calls",
+        "messages",
+        "open_calls",
+        "origins",
+        "unused",
+    )
+
+    def __init__(self) -> None:
+        self.messages: list[Message] = []
+        self.origins: list[str] = []
+        self.declared_calls: dict[str, str] = {}
+        self.answered_calls: dict[str, str] = {}
+        self.open_calls: dict[str, str] = {}
+        self.unused: list[str] = []
+        self._calls: Message | None = None
+        self._results: Message | None = None
+        self._thoughts: list[Content] = []
+        self._thoughts_at = ""
+
+    def say(self, role: Role, contents: list[Content], at: str) -> None:
+        """Add what somebody said; saying nothing adds nothing."""
+        if not contents:
+            return
+        if role != "assistant":
+            self._flush()
+        elif self._calls is not None and self.open_calls:
+            self._calls.contents.extend(self._thought(contents))
+            return
+        else:
+            contents = self._thought(contents)
+        self._calls = self._results = None
+        self._add(role, contents, at)
+
+    def think(self, contents: list[Content], at: str) -> None:
+        """Keep thoughts for what the assistant says or does next."""
+        if not self._thoughts:
+            self._thoughts_at = at
+        self._thoughts.extend(contents)
+
+    def call(self, call_id: str, name: str, arguments: str, at: str) -> None:
+        """Add a call that the caller has to answer."""
+        if call_id in self.open_calls:
+            raise wrong_value(f"{at}.call_id", "differ from the ids of calls that are not answered yet")
+        if call_id in self.answered_calls and call_id not in self.declared_calls:
+            raise wrong_value(f"{at}.call_id", "not be the id of a call that was answered before it is made")
+        self._call(call_id, name, arguments, at)
+        self.declared_calls[call_id] = self.open_calls[call_id] = at
+        self.answered_calls.pop(call_id, None)
+
+    def answer(self, call_id: str, result: str | list[Content], at: str) -> None:
+        """Add the caller's answer to a call, made here or in an earlier turn."""
+        if call_id in self.answered_calls:
+            raise wrong_value(f"{at}.call_id", "be the id of a call that is not answered yet")
+        self._result(call_id, result, at)
+        self.open_calls.pop(call_id, None)
+        self.answered_calls[call_id] = at
+
+    def ran(self, call_id: str, name: str, arguments: str, result: str, at: str) -> None:
+        """Add a call that the agent has run itself, with its result."""
+        self._call(call_id, name, arguments, at)
+        self._result(call_id, result, at)
+
+    def end(self) -> None:
+        """Add what was kept back."""
+        self._flush()
+
+    def _call(self, call_id: str, name: str, arguments: str, at: str) -> None:
+        contents = self._thought([Content.from_function_call(call_id, name, arguments=arguments)])
+        if self._calls is not None and (self._results is None or self.open_calls):
+            self._calls.contents.extend(contents)
+        else:
+            self._calls, self._results = self._add("assistant", contents, at), None
+
+    def _result(self, call_id: str, result: str | list[Content], at: str) -> None:
+        if self._calls is not None and self._thoughts:
+            self._calls.contents.extend(self._thought([]))
+        self._flush()
+        content = Content.from_function_result(call_id, result=result)
+        if self._results is None:
+            self._results = self._add("tool", [content], at)
+        else:
+            self._results.contents.append(content)
+
+    def _thought(self, contents: list[Content]) -> list[Content]:
+        """Return the contents with the thoughts that led to them in front."""
+        thoughts, self._thoughts = self._thoughts, []
+        return [*thoughts, *contents]
+
+    def _flush(self) -> None:
+        if self._thoughts:
+            self._add("assistant", self._thought([]), self._thoughts_at)
+
+    def _add(self, role: str, contents: list[Content], at: str) -> Message:
+        message = Message(role, contents)
+        self.messages.append(message)
+        self.origins.append(at)
+        return message

@@ -1,0 +1,148 @@
+"""What of a request reaches the agent: the caller steers how an answer is made, never who the agent is."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Literal, TypeAlias
+
+from agent_framework import Message
+
+from agent_framework_hosting.errors import InvalidRequest
+
+from ._fields import OPTION_NAMES
+from ._refusals import unsupported_parameter
+from ._request import ResponsesRequest
+
+CallerInstructions: TypeAlias = Literal["ignore", "append", "refuse"]
+
+ALLOWED_OPTIONS: Final = frozenset(
+    {
+        "allow_multiple_tool_calls",
+        "frequency_penalty",
+        "max_tokens",
+        "presence_penalty",
+        "reasoning",
+        "response_format",
+        "temperature",
+        "tool_choice",
+        "tools",
+        "top_p",
+        "verbosity",
+    }
+)
+"""Options that pass: sampling, tools and their choice, the form of the answer."""
+
+NEVER: Final = frozenset({"conversation_id", "metadata", "model", "store", "user"})
+"""Options that a caller is not granted by any policy: they would choose the model, the storage or another session.
+A run hook may still set them."""
+
+_ECHOED: Final = NEVER | {"prompt_cache_key", "safety_identifier"}
+_FIELD_NAMES: Final = {option: field for field, option in OPTION_NAMES.items()} | {
+    "response_format": "text.format",
+    "verbosity": "text.verbosity",
+}
+_DEFAULTS: Final[Mapping[str, tuple[Any, ...]]] = {
+    "reasoning": ({},),
+    "response_format": ({"type": "text"},),
+    "service_tier": ("auto", "default"),
+    "top_logprobs": (0,),
+    "truncation": ("disabled",),
+}
+"""Values that ask for nothing but what happens anyway."""
+_LOGPROBS: Final = "message.output_text.logprobs"
+_NAMES_IN_HEADER: Final = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """What of a request the agent gets, and the places of what was dropped."""
+
+    messages: list[Message]
+    options: dict[str, Any]
+    ignored: tuple[str, ...]
+
+    @property
+    def header(self) -> str | None:
+        """The value of `x-ignored-parameters`, bounded; `None` when nothing was ignored."""
+        if not self.ignored:
+            return None
+        names = self.ignored[:_NAMES_IN_HEADER]
+        return ", ".join(names if len(names) == len(self.ignored) else (*names, "..."))
+
+
+def apply_policy(
+    request: ResponsesRequest,
+    *,
+    caller_instructions: CallerInstructions = "ignore",
+    allowed_options: Collection[str] = ALLOWED_OPTIONS,
+) -> Admitted:
+    """Return what of the request the agent gets.
+
+    `caller_instructions` governs `instructions` and system and developer items alike: `ignore` drops them, `append`
+    hands them on, `refuse` answers 400. Of the options, those in `allowed_options` pass, and those in `NEVER` do not.
+
+    Ignored, and named, is what the caller will not get the effect of: dropped instructions; `truncation: auto`,
+    `max_tool_calls`, log probabilities, a service tier beside the default one, hints for prompt caches; whatever else
+    the request itself says is without effect. Not named is what is echoed by design (`model`, `store`, `metadata`,
+    `user`, `safety_identifier`, `prompt_cache_key`), and a value that asks for nothing (`truncation: disabled`). An
+    explicit `text.format: text` is such a value: it does not undo a format that the agent's author has chosen.
+
+    Raises:
+        InvalidRequest: The caller's instructions are refused, or nothing but dropped ones was sent.
+    """
+    instructing = _instructing(request)
+    if instructing and caller_instructions == "refuse":
+        raise unsupported_parameter(
+            instructing[0], "This agent takes no instructions from callers: send messages of the role 'user'."
+        )
+    appended = caller_instructions == "append"
+    messages = [item for item in request.messages if appended or item.role != "system"]
+    if not messages and instructing and request.previous_response_id is None:
+        raise InvalidRequest(
+            "Nothing is left to answer: 'input' holds system and developer messages only, which this agent ignores."
+            " Send a message of the role 'user'.",
+            param="input",
+            code="invalid_value",
+        )
+    options = _passing(request.requested_options, allowed_options, appended=appended)
+    return Admitted(
+        messages,
+        options,
+        (
+            *(() if appended else instructing),
+            *_unmet(request.requested_options, options),
+            *request.without_effect,
+        ),
+    )
+
+
+def _instructing(request: ResponsesRequest) -> list[str]:
+    """Return the places where the caller instructs the agent."""
+    places = ["instructions"] if request.requested_options.get("instructions") else []
+    places += [at for message, at in zip(request.messages, request.origins, strict=True) if message.role == "system"]
+    return places
+
+
+def _passing(requested: dict[str, Any], allowed: Collection[str], *, appended: bool) -> dict[str, Any]:
+    passing = {
+        name: value
+        for name, value in requested.items()
+        if name in allowed and name not in NEVER and name != "instructions" and value not in _DEFAULTS.get(name, ())
+    }
+    if appended and requested.get("instructions"):
+        passing["instructions"] = requested["instructions"]
+    return passing
+
+
+def _unmet(requested: dict[str, Any], passing: dict[str, Any]) -> list[str]:
+    """Return the fields whose effect the caller will miss."""
+    unmet: list[str] = []
+    for name, value in requested.items():
+        if name in passing or name in _ECHOED or name == "instructions" or value in _DEFAULTS.get(name, ()):
+            continue
+        if name == "include":
+            unmet += [f"include[{index}]" for index, item in enumerate(value) if item == _LOGPROBS]
+        else:
+            unmet.append(_FIELD_NAMES.get(name, name))
+    return unmet

@@ -1,0 +1,223 @@
+"""A create request of the Responses protocol: from bytes to one value, without I/O.
+
+Nothing of the caller's is guessed at: what is malformed, unknown or not offered is refused with the place and the
+mend. What the agent gets of the rest is decided in `_policy`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from agent_framework import FunctionTool, Message
+
+from agent_framework_hosting.errors import InvalidRequest
+from agent_framework_hosting.limits import Limits
+from agent_framework_hosting.types import ChannelIdentity, ChannelSession
+
+from ._body import decode
+from ._echo import echo
+from ._fields import OPTION_NAMES, check_fields
+from ._history import History
+from ._input import read_input
+from ._refusals import missing, shown, unsupported_parameter, wrong_value
+from ._tools import ClientTools, ToolChoice, read_tool_choice, read_tools
+
+_NO_OPTION = ("access_programs", "background_options", "image")
+"""Fields that say what only OpenAI's own service can do."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResponsesRequest:
+    """One create request, checked and in Agent Framework's words.
+
+    Args:
+        body: The decoded body.
+        messages: The input. System and developer items are messages of the role `system`.
+        origins: For each message, the place of the item that began it (`input[3]`; `input` when that is a string).
+        requested_options: All that was asked for and has a name among Agent Framework's options, `tools` included.
+        client_tools: The caller's functions, as declarations.
+        echo: What the response object repeats of the request; `model` is null when none was named.
+        stream: Whether events are wanted.
+        store: Whether the response can be read and continued later.
+        previous_response_id: The response to continue.
+        identity: How the caller names its user.
+        declared_calls: The calls of function_call items, with their places.
+        answered_calls: The calls that function_call_output items answer, with their places. One that is not among
+            the `declared_calls` has to be open in what is continued.
+        without_effect: Places of what was accepted although nothing comes of it, options aside.
+    """
+
+    body: Mapping[str, Any]
+    messages: list[Message]
+    origins: tuple[str, ...]
+    requested_options: dict[str, Any]
+    client_tools: list[FunctionTool]
+    echo: dict[str, Any]
+    stream: bool
+    store: bool
+    previous_response_id: str | None
+    identity: ChannelIdentity | None
+    declared_calls: dict[str, str]
+    answered_calls: dict[str, str]
+    without_effect: tuple[str, ...]
+
+
+def parse(
+    body: bytes | Mapping[str, Any], *, limits: Limits | None = None, channel: str = "responses"
+) -> ResponsesRequest:
+    """Return the create request that a body holds.
+
+    Args:
+        body: The bytes of the request, or what was decoded from them.
+        limits: The host's bounds for JSON depth and input items.
+        channel: The channel's name, for the identity.
+
+    Raises:
+        InvalidRequest: The body is malformed, or asks for what is not offered; `param` says where.
+        RequestTooLarge: The input has too many items or parts.
+    """
+    parts = _read(body, limits or Limits())
+    fields, history = parts.fields, parts.history
+    _refuse_unserved(fields)
+    for call_id, at in history.open_calls.items():
+        raise InvalidRequest(
+            f"No tool output found for function call '{shown(call_id)}': a 'function_call_output' item with its"
+            " 'call_id' must follow.",
+            param=at,
+            code="invalid_value",
+        )
+    return ResponsesRequest(
+        body=parts.body,
+        messages=history.messages,
+        origins=tuple(history.origins),
+        requested_options=_options(parts),
+        client_tools=parts.tools.functions,
+        echo=echo(fields, parts.tools, parts.choice),
+        stream=fields.get("stream", False),
+        store=fields.get("store", True),
+        previous_response_id=fields.get("previous_response_id"),
+        identity=parse_responses_identity(fields, channel),
+        declared_calls=history.declared_calls,
+        answered_calls=history.answered_calls,
+        without_effect=_without_effect(parts),
+    )
+
+
+def messages_from_responses_input(input: Any) -> list[Message]:
+    """Return the messages of an `input` field: a string or a list of items.
+
+    Example:
+        >>> [message.role for message in messages_from_responses_input([{"role": "user", "content": "Hello"}])]
+        ['user']
+
+    Raises:
+        InvalidRequest: An item is malformed, or of a kind that is not read; `param` says which.
+    """
+    body = decode({"input": input}, max_depth=Limits().max_json_depth + 1)
+    return read_input(body["input"]).messages
+
+
+def parse_responses_request(
+    body: bytes | Mapping[str, Any],
+) -> tuple[list[Message], dict[str, Any], ChannelSession | None]:
+    """Return messages, options and session of a create request, for a route that does without the channel.
+
+    The options are all that the caller asked for, in Agent Framework's names: instructions, model and declarations of
+    the caller's tools among them. Pass on what you would let a stranger decide. The session's key is what the caller
+    wrote (`previous_response_id`, else the conversation): a candidate, that you resolve to an id which you gave out.
+
+    Raises:
+        RequestError: As `parse` does.
+    """
+    parts = _read(body, Limits())
+    key = parts.fields.get("previous_response_id") or parts.fields.get("conversation")
+    return parts.history.messages, _options(parts), None if key is None else ChannelSession(isolation_key=key)
+
+
+def parse_responses_identity(body: Mapping[str, Any], channel: str) -> ChannelIdentity | None:
+    """Return how a request names its user: `safety_identifier`, else `user`.
+
+    It is the caller's word about somebody, and proves nothing.
+
+    Example:
+        >>> parse_responses_identity({"user": "ada"}, "responses").native_id
+        'ada'
+    """
+    for key in ("safety_identifier", "user"):
+        value = body.get(key)
+        if isinstance(value, str) and value:
+            return ChannelIdentity(channel, value)
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    body: dict[str, Any]
+    fields: dict[str, Any]
+    history: History
+    tools: ClientTools
+    choice: ToolChoice | None
+
+
+def _read(body: bytes | Mapping[str, Any], limits: Limits) -> _Parts:
+    decoded = decode(body, max_depth=limits.max_json_depth)
+    fields = check_fields(decoded)
+    tools = read_tools(fields.get("tools", []))
+    choice = None
+    if "tool_choice" in fields:
+        choice = read_tool_choice(fields["tool_choice"], {tool.name for tool in tools.functions})
+    history = read_input(fields.get("input"), max_items=limits.max_input_items)
+    if not (history.messages or "previous_response_id" in fields or "conversation" in fields):
+        if fields.get("input"):
+            raise wrong_value("input", "hold something that the agent can read")
+        raise missing("input", "Send a string or items, or continue with 'previous_response_id'.")
+    return _Parts(decoded, fields, history, tools, choice)
+
+
+def _refuse_unserved(fields: Mapping[str, Any]) -> None:
+    if "conversation" in fields:
+        if "previous_response_id" in fields:
+            raise InvalidRequest(
+                "'conversation' and 'previous_response_id' are mutually exclusive: send one of them.",
+                param="conversation",
+                code="mutually_exclusive_parameters",
+            )
+        raise unsupported_parameter("conversation", "Continue with 'previous_response_id'.")
+    if fields.get("background"):
+        raise unsupported_parameter("background", "Responses run in the foreground here.")
+
+
+def _options(parts: _Parts) -> dict[str, Any]:
+    """Return everything asked for that is an option of Agent Framework's."""
+    fields = parts.fields
+    options = {OPTION_NAMES[key]: value for key, value in fields.items() if key in OPTION_NAMES}
+    if parts.tools.functions:
+        options["tools"] = list(parts.tools.functions)
+    if parts.choice is not None:
+        options["tool_choice"] = parts.choice.option
+    text = fields.get("text", {})
+    if "format" in text:
+        options["response_format"] = _response_format(text["format"])
+    if "verbosity" in text:
+        options["verbosity"] = text["verbosity"]
+    return options
+
+
+def _response_format(wanted: dict[str, Any]) -> dict[str, Any]:
+    """Return the mapping that Agent Framework's clients take, for Chat Completions as for Responses."""
+    if wanted["type"] != "json_schema":
+        return {"type": wanted["type"]}
+    schema = {key: value for key, value in wanted.items() if key != "type"}
+    return {"type": "json_schema", "json_schema": schema}
+
+
+def _without_effect(parts: _Parts) -> tuple[str, ...]:
+    obfuscation = parts.fields.get("stream_options", {}).get("include_obfuscation", False)
+    return (
+        *(key for key in _NO_OPTION if parts.fields.get(key)),
+        *(("stream_options.include_obfuscation",) if obfuscation else ()),
+        *parts.tools.without_effect,
+        *parts.history.unused,
+    )
