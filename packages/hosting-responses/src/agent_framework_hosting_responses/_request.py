@@ -105,7 +105,7 @@ def parse(
     )
 
 
-def messages_from_responses_input(input: Any) -> list[Message]:
+def messages_from_responses_input(input: Any) -> list[Message]:  # noqa: A002 - the field's own name
     """Return the messages of an `input` field: a string or a list of items.
 
     Example:
