@@ -88,7 +88,6 @@ OPTIONS: dict[str, Any] = {
     "tools": [{"type": "function", "name": "f", "parameters": None, "strict": None}],
     "tool_choice": {"type": "function", "name": "f"},
     "text": {
-        "verbosity": "low",
         "format": {"type": "json_schema", "name": "n", "schema": {"type": "object"}, "strict": True},
     },
 }
