@@ -105,7 +105,7 @@ def parse(
     )
 
 
-def messages_from_responses_input(input: Any) -> list[Message]:  # noqa: A002 - the field's own name
+def messages_from_responses_input(input: Any) -> list[Message]:
     """Return the messages of an `input` field: a string or a list of items.
 
     Example:
