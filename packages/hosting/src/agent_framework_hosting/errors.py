@@ -2,8 +2,7 @@
 
     HostError
     ├── ConfigurationError        the developer: refused at construction or at start
-    │   ├── TargetError           ... a target that cannot be run
-    │   └── ForeignPackageError   ... another project's package answers to our import name
+    │   └── TargetError           ... a target that cannot be run
     ├── RequestError              the caller: the request can be mended
     │   ├── InvalidRequest
     │   ├── UnknownId
@@ -51,12 +50,6 @@ class TargetError(ConfigurationError, TypeError):
     """The target is nothing that the host can run."""
 
     code = "invalid_target"
-
-
-class ForeignPackageError(ConfigurationError, ImportError):
-    """A package of another project was found under this project's import name."""
-
-    code = "foreign_package"
 
 
 class RequestError(HostError):
