@@ -102,7 +102,7 @@ def _show_commands(parser: argparse.ArgumentParser, _args: argparse.Namespace) -
 
 def _show_hint(_args: argparse.Namespace) -> int:
     return _refused(
-        "no commands are installed. The package of a channel brings some, 'demo' for example. In a clone of the project: "
+        "no commands are installed. The package of a channel brings some, 'demo' for example. In a clone: "
         'pip install "./packages/hosting[serve]" ./packages/hosting-responses',
         exit_code=FAILED,
     )
