@@ -177,7 +177,7 @@ class AgentFrameworkHost:
         """Serve on Hypercorn until the process is told to stop; then finish or tell what runs, and return.
 
         Args:
-            host: The address to bind.
+            host: The address to bind, or `unix:` and a path.
             port: The port to bind.
             workers: More than one is refused for now, because sessions live in this process.
             allow_unauthenticated: Serve on an address that others can reach, although nothing says who is calling.
@@ -191,9 +191,10 @@ class AgentFrameworkHost:
                 f"serve(workers={workers}) is not offered yet: sessions live in one process's memory, and another one "
                 "would not know them. Serve with workers=1."
             )
-        _server.refuse_open_door(host, authenticated=self._trusts_headers, allow_unauthenticated=allow_unauthenticated)
-        bind = f"[{host}]:{port}" if ":" in host and not host.startswith(("[", "unix:")) else f"{host}:{port}"
-        config = _server.configuration(bind=bind, options=server_options)
+        config = _server.configuration(bind=_server.address_of(host, port), options=server_options)
+        _server.refuse_open_door(
+            config, authenticated=self._trusts_headers, allow_unauthenticated=allow_unauthenticated
+        )
         self._bind = ", ".join(config.bind)
         asyncio.run(_server.serve(self.app, config, drain=self._drain))
 
