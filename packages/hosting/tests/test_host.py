@@ -116,6 +116,25 @@ def test_clashes_are_refused_at_construction(make_probe: Any) -> None:
         host_of(make_probe(path="probe"))
 
 
+def test_what_is_no_channel_is_refused_by_its_place(make_probe: Any) -> None:
+    """A class for an instance, a name for a channel: the message says which one, and what is wanted."""
+    with pytest.raises(ConfigurationError, match=r"channels\[1\] is the class Probe\. Give an instance: Probe\("):
+        host_of(make_probe(), make_probe)
+    with pytest.raises(ConfigurationError, match=r"channels\[0\] is an object of type str.*`contribute\(context\)`"):
+        host_of("responses")
+
+
+def test_a_channel_that_contributes_nothing_is_refused_by_name(make_probe: Any) -> None:
+    """A forgotten `return` is said to be one."""
+
+    def contribute(_: Any) -> None: ...
+
+    probe = make_probe()
+    probe.contribute = contribute
+    with pytest.raises(ConfigurationError, match=r"contribute\(\) of channel 'probe' returned NoneType"):
+        host_of(probe)
+
+
 async def test_one_path_may_have_different_methods_in_two_channels(make_probe: Any) -> None:
     """A clash is two answers to one request, nothing less."""
     get = SiblingRoute(Route("/shared", says("get"), methods=["GET"]))

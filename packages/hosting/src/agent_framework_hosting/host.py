@@ -18,7 +18,7 @@ from ._app import build_app, mounted
 from ._context import HostContext
 from ._guard import platform_is_trusted
 from ._lifespan import NamedContribution
-from ._mount import normal_path, refuse_clashes
+from ._mount import contribution_of, normal_path, refuse_clashes, refuse_strangers
 from ._pipeline import Pipeline, Steps
 from ._sessions.sessions import Sessions
 from ._state.memory import MemoryAliases, MemoryTurns
@@ -62,6 +62,7 @@ class AgentFrameworkHost:
     ) -> None:
         self._target = AgentTarget(target)
         self._channels = tuple(channels)
+        refuse_strangers(self._channels)
         refuse_clashes(self._channels)
         self._limits = limits or Limits()
         self._trusts_headers = platform_is_trusted() if trust_isolation_headers is None else trust_isolation_headers
@@ -206,7 +207,7 @@ class AgentFrameworkHost:
             target=self._target, limits=self._limits, pipeline=self._pipeline, sessions=self._sessions
         )
         contributions = [
-            NamedContribution(channel.name, normal_path(channel), channel.contribute(context))
+            NamedContribution(channel.name, normal_path(channel), contribution_of(channel, context))
             for channel in self._channels
         ]
         context.commands = tuple(command for each in contributions for command in each.contribution.commands)
