@@ -16,7 +16,7 @@ from starlette.testclient import TestClient
 from starlette.websockets import WebSocket
 
 from agent_framework_hosting.channel import ChannelCommand, SiblingRoute
-from agent_framework_hosting.errors import ConfigurationError, Draining, NotStarted, TargetError
+from agent_framework_hosting.errors import ConfigurationError, Draining, NotStarted, QueueFull, TargetError
 from agent_framework_hosting.host import AgentFrameworkHost
 from agent_framework_hosting.isolation import get_current_isolation_keys
 from agent_framework_hosting.testing import Gate, InMemoryDriver, ScriptedAgent
@@ -114,6 +114,25 @@ def test_clashes_are_refused_at_construction(make_probe: Any) -> None:
         host_of(make_probe(path="", routes=[Route("/readiness", says("mine"))]))
     with pytest.raises(ConfigurationError, match="must start with '/'"):
         host_of(make_probe(path="probe"))
+
+
+def test_what_is_no_channel_is_refused_by_its_place(make_probe: Any) -> None:
+    """A class for an instance, a name for a channel: the message says which one, and what is wanted."""
+    with pytest.raises(ConfigurationError, match=r"channels\[1\] is the class Probe\. Give an instance: Probe\("):
+        host_of(make_probe(), make_probe)
+    with pytest.raises(ConfigurationError, match=r"channels\[0\] is an object of type str.*`contribute\(context\)`"):
+        host_of("responses")
+
+
+def test_a_channel_that_contributes_nothing_is_refused_by_name(make_probe: Any) -> None:
+    """A forgotten `return` is said to be one."""
+
+    def contribute(_: Any) -> None: ...
+
+    probe = make_probe()
+    probe.contribute = contribute
+    with pytest.raises(ConfigurationError, match=r"contribute\(\) of channel 'probe' returned NoneType"):
+        host_of(probe)
 
 
 async def test_one_path_may_have_different_methods_in_two_channels(make_probe: Any) -> None:
@@ -351,7 +370,9 @@ async def test_an_option_overrides_the_environment(make_probe: Any, monkeypatch:
 async def test_trusted_headers_that_make_no_sense_are_refused(make_probe: Any, headers: list[tuple[str, str]]) -> None:
     """Two answers to one question, or a key that is none: 400."""
     answer = await keys_of(host_of(telling(make_probe), trust_isolation_headers=True), headers)
-    assert (answer.status, answer.json()["error"]["code"]) == (400, "invalid_isolation_key")
+    error = answer.json()["error"]
+    assert (answer.status, error["type"], error["code"]) == (400, "invalid_request_error", "invalid_isolation_key")
+    assert answer.headers["x-request-id"].startswith("req_")
 
 
 async def test_an_empty_isolation_header_counts_as_absent(make_probe: Any) -> None:
@@ -379,6 +400,42 @@ async def test_isolation_keys_are_separate_per_concurrent_request(make_probe: An
             )
         )
     assert [answer.text for answer in answers] == ["ada", "bob"]
+
+
+def test_what_the_host_refuses_in_a_channels_endpoint_is_an_answer_and_no_failure(make_probe: Any) -> None:
+    """A channel need not catch what `context.run` raises: status, place and time to come back are told, once."""
+
+    async def badly(_: Request) -> PlainTextResponse:
+        result = await probe.context.run(ChannelRequest(channel="probe", operation="message", input=42))
+        return PlainTextResponse(result.result.text)
+
+    async def full(_: Request) -> PlainTextResponse:
+        raise QueueFull("Too many.", param="input")
+
+    probe = make_probe(routes=[Route("/", badly), Route("/full", full)])
+    client = TestClient(host_of(probe).app, raise_server_exceptions=True)
+    bad = client.get("/probe")
+    assert (bad.status_code, bad.json()["error"]["code"]) == (400, "invalid_request")
+    late = client.get("/probe/full")
+    assert (late.status_code, late.headers["retry-after"]) == (429, "1")
+    assert late.json()["error"] == {
+        "message": "Too many.",
+        "type": "invalid_request_error",
+        "param": "input",
+        "code": "queue_full",
+    }
+
+
+def test_an_error_behind_a_websocket_is_the_servers_to_close(make_probe: Any) -> None:
+    """There is no HTTP answer to give, so nothing is swallowed."""
+
+    async def socket(websocket: WebSocket) -> None:
+        await websocket.accept()
+        raise QueueFull("Too many.")
+
+    client = TestClient(host_of(make_probe(routes=[WebSocketRoute("/ws", socket)])).app)
+    with pytest.raises(QueueFull), client.websocket_connect("/probe/ws") as websocket:
+        websocket.receive_text()
 
 
 @pytest.mark.parametrize("debug", [False, True])

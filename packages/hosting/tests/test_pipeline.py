@@ -169,6 +169,20 @@ async def test_a_run_hook_cannot_change_who_is_calling(connect: Connect) -> None
         await connect(ScriptedAgent(every="ok")).run(ask(), run_hook=hook)
 
 
+async def test_a_run_hook_may_make_a_new_request(connect: Connect) -> None:
+    """Whoever knows nothing of principals need not carry them over; the ids are the caller's all the same."""
+    ada = Principal(id="ada", kind="caller")
+
+    def hook(request: ChannelRequest, **_: Any) -> ChannelRequest:
+        return ChannelRequest(channel="test", operation="message", input="new", session=ChannelSession(commit_as="a"))
+
+    agent = ScriptedAgent(every="ok")
+    context = connect(agent)
+    await context.run(ask(principal=ada), run_hook=hook, seal=lambda _: 1)
+    assert agent.runs[0].seen == ["new"]
+    assert await context.read_record("a", principal=ada) == 1
+
+
 async def test_a_run_hook_that_chooses_a_key_keeps_the_id_of_the_outcome(connect: Connect) -> None:
     """The id that the caller is told can still be continued."""
     context = connect(ScriptedAgent(every="ok"))

@@ -476,6 +476,22 @@ async def test_memory_is_bounded_by_the_number_of_turns(connect: Connect) -> Non
     assert agent.runs[3].seen == ["1", "ok", "2", "ok", "fork"]
 
 
+async def test_an_id_that_is_used_again_means_its_newest_turn(connect: Connect) -> None:
+    """Whoever makes the ids may repeat one, in its own session or in another; no other turn suffers."""
+    agent = ScriptedAgent(every="ok")
+    context = connect(agent, limits=Limits(max_sessions=2, max_turns=3))
+    await context.run(ask("1", "room", commit_as="a"))
+    await context.run(ask("2", "room", commit_as="b"))
+    await context.run(ask("3", "room", commit_as="a"))
+    await context.run(ask("4", parent="a", commit_as="c"))
+    assert agent.runs[3].seen == ["1", "ok", "2", "ok", "3", "ok", "4"]
+    for key in ("hall", "attic", "room"):
+        await context.run(ask("5", key, commit_as="a"))
+        await context.run(ask("6", key, commit_as=f"{key} 6"))
+    await context.run(ask("7", parent="a", commit_as="d"))
+    assert agent.runs[-1].seen == [*agent.runs[-3].seen, "ok", "7"]
+
+
 async def test_what_is_sealed_is_what_can_be_read(connect: Connect) -> None:
     """The record is stored under the turn's id, with the shaped result."""
     context = connect(ScriptedAgent(every=[Content.from_text("ok")]))

@@ -218,7 +218,10 @@ async def _hooked(request: ChannelRequest, steps: Steps, target: Any) -> Channel
     wanted = request.session
     hooked = await settled(steps.run_hook(request, target=target, protocol_request=steps.protocol_request))
     hooked = _returned(hooked, ChannelRequest, "run hook")
-    if hooked.principal != request.principal:
+    if hooked.principal is None:
+        # A hook may make a new request instead of replacing parts of the one that it got.
+        hooked = replace(hooked, principal=request.principal)
+    elif hooked.principal != request.principal:
         raise HookError("The run hook changed the principal; who is calling is not a hook's to say.")
     if wanted is not None and hooked.session is not None and hooked.session.commit_as is None:
         # A hook that only chooses the key still wants the outcome to be found under the id that the caller is told.

@@ -175,5 +175,5 @@ class Channel(Protocol):
     path: str
 
     def contribute(self, context: ChannelContext) -> ChannelContribution:
-        """Return routes, commands and start-up work; called once, when the app is built."""
+        """Return routes, commands and start-up work; called once, when the host is made."""
         ...
