@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 from agent_framework import Agent, AgentResponse, AgentResponseUpdate, Content, Message, tool
 from agent_framework.exceptions import ChatClientContentFilterException, ChatClientInvalidAuthException
+from fastapi import FastAPI
 from openai.types.responses import Response
 
+from agent_framework_hosting.channel import ChannelContribution
 from agent_framework_hosting.errors import ConfigurationError
 from agent_framework_hosting.host import AgentFrameworkHost
 from agent_framework_hosting.limits import Limits
@@ -467,6 +469,24 @@ async def test_a_draining_host_refuses_new_requests() -> None:
     assert (answer.status, answer.headers["retry-after"]) == (503, "1")
     assert "x-should-retry" not in answer.headers
     assert answer.json()["error"]["code"] == "draining"
+
+
+async def test_a_forgotten_lifespan_is_a_503_that_names_the_mend() -> None:
+    """A host that has something to start, mounted in an app that does not start it."""
+
+    class NeedsStart:
+        name, path = "other", "/other"
+
+        def contribute(self, _: Any) -> ChannelContribution:
+            return ChannelContribution(on_startup=[lambda: None])
+
+    app = FastAPI()
+    app.mount("/agent", AgentFrameworkHost(ScriptedAgent(), channels=[ResponsesChannel(), NeedsStart()]).app)
+    async with InMemoryDriver(app) as driver:
+        for stream in (False, True):
+            answer = await driver.request("POST", "/agent/responses", json={"input": "hi", "stream": stream})
+            assert (answer.status, answer.json()["error"]["code"]) == (503, "not_started")
+            assert "lifespan=host.lifespan" in answer.json()["error"]["message"]
 
 
 async def test_sizes_are_bounded() -> None:

@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 from agent_framework import AgentSession, Content
 
+from agent_framework_hosting._sessions.live import LiveSession, LiveSessions
+from agent_framework_hosting._state.turns import SessionName
 from agent_framework_hosting.channel import ChannelContext
 from agent_framework_hosting.errors import NotForkable, QueueFull, RunCancelled, UnknownId, UnknownParent
 from agent_framework_hosting.host import AgentFrameworkHost
@@ -204,14 +206,18 @@ async def test_nobody_can_call_himself_anonymous_into_anonymous_ids(connect: Con
         await context.run(ask("hi", parent="a", principal=Principal(id="anonymous", kind="caller")))
 
 
-async def test_fifty_concurrent_turns_of_one_session_run_in_order_and_none_is_lost(connect: Connect) -> None:
+async def test_many_concurrent_turns_of_one_session_run_in_order_and_none_is_lost(
+    connect: Connect, figure: Callable[[int, int], int]
+) -> None:
     """Each turn sees all earlier ones, in the order in which they were sent."""
+    count = figure(50, 1_000)
     agent = ScriptedAgent(every=lambda run: f"<{run.messages[-1].text}>")
-    context = connect(agent)
-    await asyncio.gather(*(context.run(ask(str(number), "room")) for number in range(50)))
+    context = connect(agent, limits=Limits(max_waiting=count))
+    await asyncio.gather(*(context.run(ask(str(number), "room")) for number in range(count)))
     assert agent.most_active == 1
-    assert [run.messages[-1].text for run in agent.runs] == [str(number) for number in range(50)]
-    assert agent.runs[49].seen == [text for n in range(49) for text in (str(n), f"<{n}>")] + ["49"]
+    assert [run.messages[-1].text for run in agent.runs] == [str(number) for number in range(count)]
+    for last, run in enumerate(agent.runs):
+        assert run.seen == [*(text for n in range(last) for text in (str(n), f"<{n}>")), str(last)]
 
 
 async def test_different_sessions_run_side_by_side(connect: Connect) -> None:
@@ -461,6 +467,20 @@ async def test_memory_is_bounded_by_the_number_of_sessions(connect: Connect) -> 
         await context.run(ask("again", parent="a", commit_as="d"))
     await context.run(ask("again", parent="c", commit_as="e"))
     assert agent.runs[3].seen == ["hi", "ok", "again"]
+
+
+def test_idle_sessions_are_dropped_by_age() -> None:
+    """Those that have been used within the time stay."""
+    now = 0.0
+    live = LiveSessions(max_sessions=10, ttl=60, clock=lambda: now)
+    names = [SessionName(tenant="default", key=key, session_id=key, root=key) for key in ("old", "new")]
+    live.put(LiveSession(names[0], AgentSession(session_id="old")))
+    now = 50.0
+    live.put(LiveSession(names[1], AgentSession(session_id="new")))
+    now = 61.0
+    assert [dropped.name.key for dropped in live.expire()] == ["old"]
+    assert live.take(names[0]) is None
+    assert live.take(names[1]) is not None
 
 
 async def test_memory_is_bounded_by_the_number_of_turns(connect: Connect) -> None:
