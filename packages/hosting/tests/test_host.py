@@ -16,9 +16,17 @@ from starlette.testclient import TestClient
 from starlette.websockets import WebSocket
 
 from agent_framework_hosting.channel import ChannelCommand, SiblingRoute
-from agent_framework_hosting.errors import ConfigurationError, Draining, NotStarted, QueueFull, TargetError
+from agent_framework_hosting.errors import (
+    ConfigurationError,
+    Draining,
+    NotStarted,
+    QueueFull,
+    RunCancelled,
+    TargetError,
+)
 from agent_framework_hosting.host import AgentFrameworkHost
 from agent_framework_hosting.isolation import get_current_isolation_keys
+from agent_framework_hosting.limits import Limits
 from agent_framework_hosting.testing import Gate, InMemoryDriver, ScriptedAgent
 from agent_framework_hosting.types import ChannelRequest
 
@@ -170,6 +178,34 @@ async def test_readiness_turns_while_the_host_drains_and_new_work_is_refused() -
             await host.run(ask())
         gate.open()
         assert (await running).result.text == "done"
+
+
+async def test_the_end_of_the_lifespan_waits_for_what_runs() -> None:
+    """A run that was taken is finished before anything is stopped."""
+    gate = Gate()
+    host = AgentFrameworkHost(ScriptedAgent([gate, "done"]), channels=[])
+    async with host:
+        running = asyncio.ensure_future(host.run(ask()))
+        await gate.wait_reached()
+        asyncio.get_running_loop().call_soon(gate.open)
+    assert running.done()
+    assert (await running).result.text == "done"
+
+
+async def test_what_runs_longer_than_the_drain_is_stopped_and_told_why() -> None:
+    """The limit holds for all runs together, and no run outlives the host."""
+    gate = Gate()
+    agent = ScriptedAgent(every=[gate, "never"])
+    host = AgentFrameworkHost(agent, channels=[], limits=Limits(drain_timeout=0.01))
+    async with host:
+        running = [asyncio.ensure_future(host.run(ask())) for _ in range(2)]
+        await agent.wait_started(2)
+        await gate.wait_reached()
+    assert agent.active == 0
+    for run in running:
+        with pytest.raises(RunCancelled) as told:
+            await run
+        assert told.value.reason == "drained"
 
 
 async def test_startup_runs_in_order_and_shutdown_in_reverse(make_probe: Any) -> None:

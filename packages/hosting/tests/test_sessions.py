@@ -414,7 +414,7 @@ async def test_history_outside_the_session_can_be_continued_and_not_forked(conne
     assert [m.text for m in client.calls[1].messages] == ["1", "ok", "2"]
     with pytest.raises(NotForkable):
         await context.run(ask("fork", parent="a", commit_as="c"))
-    with pytest.raises(NotForkable):
+    with pytest.raises(NotForkable, match="store the answer"):
         await context.run(ask("aside", parent="b"))
     assert len(client.calls) == 2
 

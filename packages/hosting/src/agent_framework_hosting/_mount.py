@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute, compile_path
 
@@ -44,7 +45,7 @@ def contribution_of(channel: Channel, context: ChannelContext) -> ChannelContrib
     Raises:
         ConfigurationError: It is no contribution.
     """
-    given: object = channel.contribute(context)
+    given: Any = channel.contribute(context)
     if not isinstance(given, ChannelContribution):
         raise ConfigurationError(
             f"contribute() of channel {channel.name!r} returned {type(given).__name__}; it must return a "

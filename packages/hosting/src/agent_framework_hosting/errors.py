@@ -89,7 +89,7 @@ class UnknownParent(UnknownId):
 
 
 class NotForkable(RequestError):
-    """An older point of a conversation was named, but its history can only be continued at the head."""
+    """A copy of a conversation is needed, for an older point of it or an aside, but only its head can be continued."""
 
     code = "not_forkable"
 

@@ -130,8 +130,9 @@ class Sessions:
         head = await self._turns.head(parent.session)
         if not self._maker.forkable or not _can_restore(parent.snapshot, head.snapshot if head else None):
             raise NotForkable(
-                "This conversation can only be continued from its newest turn, because the agent keeps its history "
-                "outside the session. Name the newest turn, or start a new conversation."
+                "This conversation can only be continued from its newest turn, by a turn that is stored: the agent "
+                "keeps part of it where it cannot be copied. Name the newest turn and store the answer, or start a new "
+                "conversation."
             )
 
 
