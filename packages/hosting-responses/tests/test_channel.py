@@ -261,6 +261,26 @@ async def test_a_response_hook_has_the_last_word_on_the_final_body(streamed: boo
         assert body["output"][0]["id"] == added["item"]["id"]
 
 
+@pytest.mark.parametrize("streamed", [False, True])
+@pytest.mark.parametrize("given", [None, "redacted"])
+async def test_a_response_hook_that_gives_no_response_fails_the_run_and_is_told_so(
+    caplog: pytest.LogCaptureFixture, given: object, streamed: bool
+) -> None:
+    """Nothing is no redaction: what the hook was to shape is not stored as it was."""
+
+    def hook(result: HostedRunResult[Any], **_: Any) -> HostedRunResult[Any]:
+        return result.replace(result=given)
+
+    async with serving(ScriptedAgent(every="secret"), response_hook=hook) as driver:
+        answer = await driver.request("POST", "/responses", json={"input": "hi", "stream": streamed})
+        body = final(answer) if streamed else answer.json()
+        assert body["error"]["code"] == "server_error"
+        if streamed:
+            continuing = await refused(driver, previous_response_id=body["id"])
+            assert continuing == (400, "previous_response_not_found", "previous_response_id")
+    assert f"not {type(given).__name__}. Look at what the response hook" in caplog.text
+
+
 async def test_the_end_of_a_stream_is_folded_from_the_hooked_updates() -> None:
     """What was dropped or rewritten does not come back at the end."""
 

@@ -246,6 +246,16 @@ async def test_a_stream_update_hook_rewrites_and_drops(connect: Connect) -> None
     assert agent.runs[1].seen == ["hi", "asecretb", "next"]
 
 
+async def test_a_stream_update_hook_that_returns_something_else_is_told_so(connect: Connect) -> None:
+    """Text for an update would vanish without a word otherwise."""
+    stream = await connect(ScriptedAgent(["a"])).run_stream(
+        ask(),
+        stream_update_hook=lambda update: update.text,  # type: ignore[arg-type,return-value]
+    )
+    with pytest.raises(HookError, match="stream update hook returned str instead of AgentResponseUpdate"):
+        _ = [update async for update in stream]
+
+
 async def test_the_turn_is_committed_when_the_iteration_has_ended(connect: Connect) -> None:
     """Not before the last update, and not later than the end."""
     context = connect(ScriptedAgent(["a", "b"]))

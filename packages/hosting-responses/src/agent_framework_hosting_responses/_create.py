@@ -5,13 +5,21 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import msgspec
+from agent_framework import AgentResponse
 from starlette.types import Receive, Scope, Send
 
 from agent_framework_hosting.channel import ChannelContext, HostedStream
-from agent_framework_hosting.errors import InvalidRequest, ResponseTooLarge, RunCancelled, UnknownId, UnknownParent
+from agent_framework_hosting.errors import (
+    InvalidRequest,
+    ResponseTooLarge,
+    RunCancelled,
+    RunError,
+    UnknownId,
+    UnknownParent,
+)
 from agent_framework_hosting.hooks import ChannelResponseHook, ChannelRunHook, ChannelStreamUpdateHook
 from agent_framework_hosting.isolation import get_current_isolation_keys
 from agent_framework_hosting.types import JSON, ChannelRequest, ChannelSession, HostedRunResult
@@ -127,7 +135,7 @@ class Creation:
         body: dict[str, Any] = {}
 
         def seal(result: HostedRunResult[Any]) -> JSON:
-            body.update(render(result.result, completed_at=int(time.time()), **fields))
+            body.update(render(_answer(result), completed_at=int(time.time()), **fields))
             return body
 
         await self._context.run(
@@ -151,7 +159,7 @@ class Creation:
         hook = self._settings.response_hook
 
         def seal(result: HostedRunResult[Any]) -> JSON:
-            return machine.complete(result.result, completed_at=int(time.time()), override=hook is not None)
+            return machine.complete(_answer(result), completed_at=int(time.time()), override=hook is not None)
 
         stream = await self._context.run_stream(
             request,
@@ -164,6 +172,17 @@ class Creation:
         return EventStream(
             _events(machine, stream), limits=self._context.limits, buffers=self._context.buffers, headers=headers
         )
+
+
+def _answer(result: HostedRunResult[Any]) -> AgentResponse[Any]:
+    """Return what is to be shown, or say who has to mend it: this is where hooks and agents come in untyped."""
+    answer = result.result
+    if not isinstance(answer, AgentResponse):
+        raise RunError(
+            f"The Responses channel can show an AgentResponse, not {type(answer).__name__}. Look at what the response "
+            "hook, or else the agent's run(), returns."
+        )
+    return cast("AgentResponse[Any]", answer)
 
 
 async def _events(machine: ResponseMachine, stream: HostedStream) -> AsyncGenerator[bytes, None]:

@@ -195,7 +195,7 @@ async def _step(
             source = await under(parent, target.stream(admitted.request, session))
             try:
                 async for update in each_under(parent, source.updates):
-                    shown = update if hook is None else await settled(hook(update))
+                    shown = update if hook is None else await _rewritten(update, hook)
                     if shown is not None:
                         run.pause()
                         yield shown
@@ -229,10 +229,15 @@ async def _hooked(request: ChannelRequest, steps: Steps, target: Any) -> Channel
     return hooked
 
 
+async def _rewritten(update: AgentResponseUpdate, hook: ChannelStreamUpdateHook) -> AgentResponseUpdate | None:
+    shown = await settled(hook(update))
+    return None if shown is None else _returned(shown, AgentResponseUpdate, "stream update hook")
+
+
 def _returned(value: Any, kind: type[ReturnedT], hook: str) -> ReturnedT:
     # Hooks are written without a type checker in sight often enough to say here what went wrong.
     if not isinstance(value, kind):
-        raise HookError(f"The {hook} returned {type(value).__name__}; it must return a {kind.__name__}.")
+        raise HookError(f"The {hook} returned {type(value).__name__} instead of {kind.__name__}.")
     return value
 
 
