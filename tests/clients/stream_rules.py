@@ -66,6 +66,8 @@ class _Items:
         self._done: dict[int, dict[str, Any]] = {}
         self._said: dict[tuple[int, str, int], str] = {}
         self._whole: dict[tuple[int, str, int], str] = {}
+        self._closed: set[tuple[int, str, int]] = set()
+        self._runs: dict[int, list[str]] = {}
 
     def done_in_order(self) -> list[dict[str, Any]]:
         """Return the finished items; none may be left open, and no identity may come twice."""
@@ -103,11 +105,16 @@ class _Items:
         for key in ("id", "type", "call_id", "name", "role"):
             assert item.get(key) == added.get(key), f"{key} changed between added and done"
         assert item["status"] != "in_progress"
+        said = {place: text for place, text in self._whole.items() if place[0] == index}
+        opened = {place for place in self._said if place[0] == index}
+        assert opened == said.keys() == {place for place in self._closed if place[0] == index}, "a part is not closed"
         if "arguments" in item:
-            assert item["arguments"] == self._whole[index, "arguments", 0]
+            assert said == {(index, "arguments", 0): item["arguments"]}
         if item["type"] == "message":
-            texts = [self._whole[index, "text", place] for place, _ in enumerate(item["content"])]
-            assert [part["text"] for part in item["content"]] == texts
+            parts = enumerate(item["content"])
+            assert said == {(index, "text", place): part["text"] for place, part in parts}
+        if item["type"] == "mcp_call":
+            assert self._runs[index] == ["in_progress", item["status"]]
         self._done[index] = item
 
     def _part_added(self, event: dict[str, Any]) -> None:
@@ -125,7 +132,9 @@ class _Items:
         self._whole[place] = event["text"]
 
     def _part_done(self, event: dict[str, Any]) -> None:
-        assert event["part"]["text"] == self._whole[event["output_index"], "text", event["content_index"]]
+        place = (event["output_index"], "text", event["content_index"])
+        assert event["part"]["text"] == self._whole[place]
+        self._closed.add(place)
 
     def _arguments_delta(self, event: dict[str, Any]) -> None:
         place = (event["output_index"], "arguments", 0)
@@ -135,6 +144,10 @@ class _Items:
         place = (event["output_index"], "arguments", 0)
         assert self._said[place] == event["arguments"], "the deltas are not the whole arguments"
         self._whole[place] = event["arguments"]
+        self._closed.add(place)
+
+    def _run_told(self, event: dict[str, Any]) -> None:
+        self._runs.setdefault(event["output_index"], []).append(event["type"].rpartition(".")[2])
 
     _CHECKS: Final[dict[str, Callable[[_Items, dict[str, Any]], None]]] = {
         "content_part.added": _part_added,
@@ -143,4 +156,7 @@ class _Items:
         "content_part.done": _part_done,
         "arguments.delta": _arguments_delta,
         "arguments.done": _arguments_done,
+        "mcp_call.in_progress": _run_told,
+        "mcp_call.completed": _run_told,
+        "mcp_call.failed": _run_told,
     }
