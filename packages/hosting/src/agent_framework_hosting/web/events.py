@@ -37,7 +37,7 @@ class Buffers:
 
     def __init__(self, *, max_bytes: int) -> None:
         self._max_bytes = max_bytes
-        self.held = 0
+        self.held: int = 0
 
     def take(self, size: int) -> None:
         """Count bytes that wait to be sent.
