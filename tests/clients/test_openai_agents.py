@@ -2,68 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 import pytest
-from agents import (
-    Agent,
-    ModelSettings,
-    OpenAIResponsesModel,
-    RunConfig,
-    Runner,
-    RunResult,
-    RunResultStreaming,
-    function_tool,
-)
 from openai import AsyncOpenAI
 
-QUIET = RunConfig(tracing_disabled=True)
-
-
-class Desk:
-    """An agent of the SDK's with two function tools; remembers what these were given."""
-
-    def __init__(self, client: AsyncOpenAI) -> None:
-        self.given: list[str] = []
-
-        @function_tool
-        def f(a: int) -> str:
-            """Do f."""
-            self.given.append(f"f {a}")
-            return f"F{a}"
-
-        @function_tool
-        def g() -> str:
-            """Do g."""
-            self.given.append("g")
-            return "G"
-
-        self.agent = Agent[None](
-            name="desk", instructions="Be kind.", model=OpenAIResponsesModel("demo", client), tools=[f, g]
-        )
-
-    async def run(self, asked: Any, **options: Any) -> RunResult:
-        return await Runner.run(self.agent, asked, run_config=QUIET, **options)
-
-    async def stream(self, asked: Any, **options: Any) -> tuple[RunResultStreaming, list[str]]:
-        """Return the result, and what it was made of in the order of its coming: raw events and items."""
-        result = Runner.run_streamed(self.agent, asked, run_config=QUIET, **options)
-        seen: list[str] = []
-        async for event in result.stream_events():
-            if event.type == "raw_response_event":
-                seen.append(event.data.type)
-            elif event.type == "run_item_stream_event":
-                seen.append(event.name)
-        return result, seen
+if TYPE_CHECKING:
+    from .desk import Desk
 
 
 @pytest.fixture
 def desk(async_client: AsyncOpenAI) -> Desk:
+    """Return an agent of the SDK's whose model is the demo."""
+    from .desk import Desk
+
     return Desk(async_client)
-
-
-def items_of(result: RunResult | RunResultStreaming) -> list[str]:
-    return [item.type for item in result.new_items]
 
 
 async def test_a_run_answers(desk: Desk) -> None:
@@ -110,16 +63,16 @@ async def test_the_sdk_can_chain_inside_a_run(desk: Desk) -> None:
 
 @pytest.mark.parametrize("stored", [True, False], ids=["stored", "not stored"])
 async def test_function_tools_run_in_the_client(desk: Desk, stored: bool) -> None:
-    desk.agent.model_settings = ModelSettings(store=stored)
+    desk.set(store=stored)
     result = await desk.run('call f {"a": 1} and g {} and f {"a": 2}')
     assert result.final_output == "f answered: F1\ng answered: G\nf answered: F2"
     assert sorted(desk.given) == ["f 1", "f 2", "g"]
-    assert items_of(result) == ["tool_call_item"] * 3 + ["tool_call_output_item"] * 3 + ["message_output_item"]
+    assert desk.items_of(result) == ["tool_call_item"] * 3 + ["tool_call_output_item"] * 3 + ["message_output_item"]
     assert result.context_wrapper.usage.requests == 2
 
 
 async def test_function_tools_run_one_at_a_time_when_asked_so(desk: Desk) -> None:
-    desk.agent.model_settings = ModelSettings(parallel_tool_calls=False)
+    desk.set(parallel_tool_calls=False)
     result = await desk.run('call f {"a": 1} and g {}')
     assert result.final_output == "f answered: F1\ng answered: G"
     assert desk.given == ["f 1", "g"]
@@ -137,7 +90,7 @@ async def test_a_tool_of_the_servers_breaks_no_run(desk: Desk) -> None:
     """The SDK would end the run over a call of a function that it does not know."""
     result = await desk.run("What is 6 * 7?")
     assert result.final_output == "calculate answered: 6 * 7 = 42"
-    assert items_of(result) == ["tool_call_item", "message_output_item"]
+    assert desk.items_of(result) == ["tool_call_item", "message_output_item"]
     assert desk.given == []
 
 
