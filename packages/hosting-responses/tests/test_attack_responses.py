@@ -1,0 +1,41 @@
+"""A hostile client of the Responses channel."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from agent_framework_hosting.errors import RequestTooLarge
+from agent_framework_hosting.host import AgentFrameworkHost
+from agent_framework_hosting.limits import Limits
+from agent_framework_hosting.testing import Answer, InMemoryDriver
+from agent_framework_hosting_responses import ResponsesChannel
+from agent_framework_hosting_responses._request import parse
+
+PATH = "/responses"
+
+
+def serve(agent: Any, *, limits: Limits | None = None, **channel: Any) -> InMemoryDriver:
+    """Return a driver for an agent behind the channel."""
+    return InMemoryDriver(AgentFrameworkHost(agent, channels=[ResponsesChannel(**channel)], limits=limits).app)
+
+
+async def create(driver: InMemoryDriver, text: str = "hi", **body: Any) -> Answer:
+    """Create a response."""
+    return await driver.request("POST", PATH, json={"input": text, **body})
+
+
+@pytest.mark.parametrize("value", ["[]", "{}", "1", '{"a":1}'])
+@pytest.mark.parametrize("place", ['{{"input":[{0}]}}', '{{"input":"x","metadata":{{"a":[{0}]}}}}'])
+def test_a_body_of_very_many_values_is_refused_before_it_is_decoded(place: str, value: str) -> None:
+    """Decoding and walking it would hold up everybody else for seconds."""
+    with pytest.raises(RequestTooLarge, match="JSON values"):
+        parse(place.format(",".join([value] * 200_000)).encode())
+
+
+def test_brackets_and_commas_in_texts_are_no_values() -> None:
+    """A long listing of code is one value."""
+    code = 'if (a[0]) { b("\\x", {}, []) }, ' * 50_000
+    assert parse(json.dumps({"input": code}).encode()).messages[0].text == code
