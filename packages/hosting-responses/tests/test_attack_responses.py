@@ -10,7 +10,7 @@ import pytest
 from agent_framework_hosting.errors import RequestTooLarge
 from agent_framework_hosting.host import AgentFrameworkHost
 from agent_framework_hosting.limits import Limits
-from agent_framework_hosting.testing import Answer, InMemoryDriver
+from agent_framework_hosting.testing import Answer, InMemoryDriver, ScriptedAgent
 from agent_framework_hosting_responses import ResponsesChannel
 from agent_framework_hosting_responses._request import parse
 
@@ -25,6 +25,16 @@ def serve(agent: Any, *, limits: Limits | None = None, **channel: Any) -> InMemo
 async def create(driver: InMemoryDriver, text: str = "hi", **body: Any) -> Answer:
     """Create a response."""
     return await driver.request("POST", PATH, json={"input": text, **body})
+
+
+@pytest.mark.parametrize("limits", [Limits(max_response_bytes=2_500), Limits(max_buffered_bytes=2_500)])
+async def test_a_stream_whose_end_finds_no_room_still_ends_as_its_turn_did(limits: Limits) -> None:
+    """The turn is committed by then: the client gets the terminal event, and can continue from it."""
+    async with serve(ScriptedAgent("a" * 3_000, "b"), limits=limits) as driver:
+        events = (await create(driver, stream=True)).events()
+        assert (events[-2].event, events[-1].data) == ("response.completed", "[DONE]")
+        response_id = json.loads(events[-2].data)["response"]["id"]
+        assert (await create(driver, previous_response_id=response_id)).status == 200
 
 
 @pytest.mark.parametrize("value", ["[]", "{}", "1", '{"a":1}'])

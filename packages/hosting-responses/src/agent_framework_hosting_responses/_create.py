@@ -167,19 +167,22 @@ class Creation:
 
 
 async def _events(machine: ResponseMachine, stream: HostedStream) -> AsyncGenerator[bytes, None]:
+    ending = b""
     try:
         yield machine.start()
         async for update in stream:
             data = machine.feed(update)
             if data:
                 yield data
-        yield machine.closing()
+        ending = machine.closing()
+        yield ending
     except RunCancelled as error:
         # Of the reasons that the protocol knows, this one says best that there would have been more.
         drained = error.reason == "drained"
         yield machine.cancel(status="incomplete", reason=_CUT) if drained else machine.cancel()
     except ResponseTooLarge:
-        yield machine.cancel(status="incomplete", reason=_CUT)
+        # When it was the ending that found no room, its turn is committed: the client has to hear of it all the same.
+        yield ending or machine.cancel(status="incomplete", reason=_CUT)
     except Exception as error:  # noqa: BLE001 - the answer has begun, so every failure must become its last event
         description = describe(error)
         yield machine.fail(failure_code(description), description.message)
