@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import Any
 
@@ -35,6 +36,25 @@ async def test_a_stream_whose_end_finds_no_room_still_ends_as_its_turn_did(limit
         assert (events[-2].event, events[-1].data) == ("response.completed", "[DONE]")
         response_id = json.loads(events[-2].data)["response"]["id"]
         assert (await create(driver, previous_response_id=response_id)).status == 200
+
+
+async def test_a_client_that_leaves_a_stream_while_the_run_hook_works_stops_the_hook() -> None:
+    """Before the first byte a stream is watched as well as after it."""
+    started, stopped = asyncio.Event(), asyncio.Event()
+
+    async def hook(request: Any, **_: Any) -> Any:
+        started.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            stopped.set()
+        return request
+
+    async with serve(ScriptedAgent(), run_hook=hook) as driver:
+        request = asyncio.create_task(create(driver, stream=True))
+        await started.wait()
+        request.cancel()
+        await asyncio.wait_for(stopped.wait(), 2)
 
 
 @pytest.mark.parametrize("value", ["[]", "{}", "1", '{"a":1}'])

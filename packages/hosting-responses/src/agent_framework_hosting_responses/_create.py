@@ -64,7 +64,8 @@ class Creation:
         headers = [(b"x-request-id", request_id)]
         ignored = [(b"x-ignored-parameters", admitted.header.encode())] if admitted.header else []
         if asked.stream:
-            answer = await self._stream(request, asked, fields, headers=[*headers, *ignored])
+            stream = self._stream(request, asked, fields, headers=[*headers, *ignored])
+            answer = await run_while_connected(stream, receive)
             await answer(scope, receive, send)
         else:
             whole = await run_while_connected(self._whole(request, asked, fields), receive)
