@@ -57,6 +57,22 @@ async def test_a_client_that_leaves_a_stream_while_the_run_hook_works_stops_the_
         await asyncio.wait_for(stopped.wait(), 2)
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"previous_response_id": "r" * 100_000},
+        {"input": [{"type": "function_call_output", "call_id": "r" * 100_000, "output": "x"}]},
+    ],
+    ids=["previous", "call"],
+)
+async def test_an_error_repeats_no_more_of_an_id_than_one_needs_to_know_it(body: dict[str, Any]) -> None:
+    """Otherwise every error would send back what came in."""
+    async with serve(ScriptedAgent()) as driver:
+        answer = await driver.request("POST", PATH, json={"input": "x", **body})
+        assert answer.status == 400
+        assert len(answer.body) < 1_000
+
+
 @pytest.mark.parametrize("value", ["[]", "{}", "1", '{"a":1}'])
 @pytest.mark.parametrize("place", ['{{"input":[{0}]}}', '{{"input":"x","metadata":{{"a":[{0}]}}}}'])
 def test_a_body_of_very_many_values_is_refused_before_it_is_decoded(place: str, value: str) -> None:

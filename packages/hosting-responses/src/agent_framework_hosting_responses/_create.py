@@ -26,6 +26,7 @@ from ._errors import failure_code
 from ._machine import ResponseFields, ResponseMachine, render
 from ._open_calls import calls_of, check_answers
 from ._policy import Admitted, CallerInstructions, apply_policy
+from ._refusals import shown
 from ._request import ResponsesRequest, parse
 from ._tools import refuse_clashes
 
@@ -92,7 +93,7 @@ class Creation:
             # A run hook may yet choose another conversation, and then the id is not even looked at.
             if hook is not None:
                 return None
-            raise UnknownParent(f"Previous response with id '{previous}' not found.") from None
+            raise UnknownParent(f"Previous response with id '{shown(previous)}' not found.") from None
 
     def _fields(self, asked: ResponsesRequest) -> ResponseFields:
         previous = asked.previous_response_id
