@@ -7,11 +7,12 @@ import json
 from typing import Any
 
 import pytest
+from agent_framework import Agent, CompactionProvider, InMemoryHistoryProvider, SlidingWindowStrategy
 
 from agent_framework_hosting.errors import RequestTooLarge
 from agent_framework_hosting.host import AgentFrameworkHost
 from agent_framework_hosting.limits import Limits
-from agent_framework_hosting.testing import Answer, InMemoryDriver, ScriptedAgent
+from agent_framework_hosting.testing import Answer, InMemoryDriver, ScriptedAgent, ScriptedChatClient, recall
 from agent_framework_hosting_responses import ResponsesChannel
 from agent_framework_hosting_responses._request import parse
 
@@ -85,3 +86,25 @@ def test_brackets_and_commas_in_texts_are_no_values() -> None:
     """A long listing of code is one value."""
     code = 'if (a[0]) { b("\\x", {}, []) }, ' * 50_000
     assert parse(json.dumps({"input": code}).encode()).messages[0].text == code
+
+
+async def test_a_fork_does_not_lose_what_its_sibling_compacted() -> None:
+    """Core's compaction marks messages in place; the mark stays in the branch that made it."""
+    history = InMemoryHistoryProvider(skip_excluded=True)
+    window = SlidingWindowStrategy(keep_last_groups=3)
+    compaction = CompactionProvider(after_strategy=window, history_source_id=history.source_id)
+    agent = Agent(ScriptedChatClient(every=recall), context_providers=[history, compaction])
+
+    async with serve(agent) as driver:
+
+        async def say(text: str, previous: str | None = None) -> tuple[str, str]:
+            body = (await create(driver, text, previous_response_id=previous)).json()
+            return body["id"], body["output"][0]["content"][0]["text"]
+
+        first, _ = await say("one")
+        second, _ = await say("two", first)
+        assert (await say("fork", second))[1] == "one | two | fork"
+        head = second
+        for number in range(5):
+            head, _ = await say(f"more {number}", head)
+        assert (await say("fork", second))[1] == "one | two | fork"

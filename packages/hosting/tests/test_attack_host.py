@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
+from agent_framework import AgentSession, Message
 
 from agent_framework_hosting.channel import ChannelContext
 from agent_framework_hosting.limits import Limits
-from agent_framework_hosting.testing import InMemoryDriver
+from agent_framework_hosting.testing import InMemoryDriver, ScriptedAgent, recall
 from agent_framework_hosting.types import ChannelRequest, ChannelSession
 from agent_framework_hosting.web.events import Buffers, EventStream
 
@@ -20,6 +21,74 @@ Connect = Callable[..., ChannelContext]
 def ask(text: str = "hi", **session: Any) -> ChannelRequest:
     """Return a request in this session."""
     return ChannelRequest(channel="test", operation="message", input=text, session=ChannelSession(**session))
+
+
+class Uncomparable:
+    """Will not say whether it equals another, as arrays do."""
+
+    def __eq__(self, other: object) -> bool:
+        raise ValueError("ambiguous")
+
+    def __hash__(self) -> int:
+        return 0
+
+
+class Uncopyable:
+    """Refuses to be copied in a way of its own."""
+
+    def __deepcopy__(self, _: object) -> NoReturn:
+        raise OSError("no copies")
+
+
+class KeepingAgent(ScriptedAgent):
+    """Keeps an object of its own in the session's state."""
+
+    def __init__(self, kept: object) -> None:
+        super().__init__()
+        self._kept = kept
+
+    def create_session(self, *, session_id: str | None = None) -> AgentSession:
+        """Return a session with the object in it."""
+        session = super().create_session(session_id=session_id)
+        session.state["kept"] = self._kept
+        return session
+
+
+@pytest.mark.parametrize("kept", [Uncomparable(), [Uncomparable()], Uncopyable()], ids=["eq", "list of eq", "copy"])
+async def test_whatever_an_agent_keeps_in_its_session_the_turn_is_committed(connect: Connect, kept: object) -> None:
+    """State that cannot be copied or compared costs the fork, not the turn."""
+    context = connect(KeepingAgent(kept))
+    await context.run(ask(commit_as="one"))
+    await context.run(ask(parent="one", commit_as="two"))
+    assert (await context.run(ask(parent="two", commit_as="three"))).result.text == "echo: hi"
+
+
+class Compacting(ScriptedAgent):
+    """Puts a summary in front of its history, in place, before it remembers a turn; fails when told to."""
+
+    def _call(self, messages: Any, **kwargs: Any) -> Any:
+        run = super()._call(messages, **kwargs)
+        if run.session and (history := self._state(run.session).get("messages")):
+            history.insert(0, Message("user", [f"summary {run.index}"]))
+        return run
+
+
+async def test_a_failed_turn_that_rewrote_the_history_in_place_takes_no_message_with_it(connect: Connect) -> None:
+    """The history is what it was after the last turn that finished."""
+    context = connect(Compacting("a", KeyError("failed"), every=recall))
+    await context.run(ask("one", isolation_key="k"))
+    with pytest.raises(KeyError):
+        await context.run(ask("two", isolation_key="k"))
+    assert (await context.run(ask("three", isolation_key="k"))).result.text == "summary 2 | one | three"
+
+
+async def test_a_fork_sees_a_history_that_was_rewritten_in_place_as_it_was(connect: Connect) -> None:
+    """No message is missing from it, none is there twice."""
+    context = connect(Compacting("a", "b", every=recall))
+    await context.run(ask("one", commit_as="1"))
+    await context.run(ask("two", parent="1", commit_as="2"))
+    await context.run(ask("three", parent="2", commit_as="3"))
+    assert (await context.run(ask("fork", parent="2"))).result.text == "summary 3 | summary 1 | one | two | fork"
 
 
 async def test_a_run_that_swallows_its_cancellation_is_closed_at_its_next_event() -> None:
