@@ -10,6 +10,7 @@ import pytest
 from agent_framework import AgentSession, Message
 
 from agent_framework_hosting.channel import ChannelContext
+from agent_framework_hosting.errors import UnknownParent
 from agent_framework_hosting.limits import Limits
 from agent_framework_hosting.testing import InMemoryDriver, ScriptedAgent, recall
 from agent_framework_hosting.types import ChannelRequest, ChannelSession
@@ -61,6 +62,19 @@ async def test_whatever_an_agent_keeps_in_its_session_the_turn_is_committed(conn
     await context.run(ask(commit_as="one"))
     await context.run(ask(parent="one", commit_as="two"))
     assert (await context.run(ask(parent="two", commit_as="three"))).result.text == "echo: hi"
+
+
+async def test_one_id_for_turns_of_two_sessions_means_the_later_turn(connect: Connect) -> None:
+    """Forgetting the session that had the id first takes nothing away from the other one, and breaks nothing."""
+    context = connect(ScriptedAgent(every=recall), limits=Limits(max_sessions=2))
+    await context.run(ask("first", isolation_key="a", commit_as="same"))
+    await context.run(ask("second", isolation_key="b", commit_as="same"))
+    await context.run(ask(isolation_key="c"))
+    assert (await context.run(ask("third", parent="same", commit_as="next"))).result.text == "second | third"
+    await context.run(ask(isolation_key="d"))
+    await context.run(ask(isolation_key="e"))
+    with pytest.raises(UnknownParent):
+        await context.run(ask(parent="same"))
 
 
 class Compacting(ScriptedAgent):
