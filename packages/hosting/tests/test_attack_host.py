@@ -12,7 +12,7 @@ from agent_framework import AgentSession, Message
 from agent_framework_hosting.channel import ChannelContext
 from agent_framework_hosting.errors import UnknownParent
 from agent_framework_hosting.limits import Limits
-from agent_framework_hosting.testing import InMemoryDriver, ScriptedAgent, recall
+from agent_framework_hosting.testing import GeneratorAgent, InMemoryDriver, ScriptedAgent, recall
 from agent_framework_hosting.types import ChannelRequest, ChannelSession
 from agent_framework_hosting.web.events import Buffers, EventStream
 
@@ -75,6 +75,39 @@ async def test_one_id_for_turns_of_two_sessions_means_the_later_turn(connect: Co
     await context.run(ask(isolation_key="e"))
     with pytest.raises(UnknownParent):
         await context.run(ask(parent="same"))
+
+
+class Sticky(GeneratorAgent):
+    """Streams with an iterator that cannot be closed without an error."""
+
+    def run(self, messages: Any = None, *, stream: bool = False, **kwargs: Any) -> Any:
+        """Play the next turn."""
+        inner: Any = super().run(messages, stream=stream, **kwargs)
+        return _StickyIterator(inner) if stream else inner
+
+
+class _StickyIterator:
+    def __init__(self, inner: AsyncGenerator[Any]) -> None:
+        self._inner = inner
+
+    def __aiter__(self) -> _StickyIterator:
+        return self
+
+    async def __anext__(self) -> Any:
+        return await anext(self._inner)
+
+    async def aclose(self) -> None:
+        raise RuntimeError("cannot be closed")
+
+
+async def test_a_turn_whose_stream_failed_at_its_very_end_is_not_committed(connect: Connect) -> None:
+    """What the reader was told is a failure is no turn to continue from."""
+    context = connect(Sticky())
+    stream = await context.run_stream(ask(commit_as="one"))
+    with pytest.raises(RuntimeError):
+        _ = [update async for update in stream]
+    with pytest.raises(UnknownParent):
+        await context.run(ask(parent="one"))
 
 
 class Compacting(ScriptedAgent):

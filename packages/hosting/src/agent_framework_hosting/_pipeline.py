@@ -190,20 +190,22 @@ async def _step(
     admitted, hook = progress.admitted, progress.admitted.steps.stream_update_hook
     run = admitted.run
     try:
-        with run, target.bound(admitted.request):
-            session = await admitted.session()
-            source = await under(parent, target.stream(admitted.request, session))
-            try:
-                async for update in each_under(parent, source.updates):
-                    shown = update if hook is None else await settled(hook(update))
-                    if shown is not None:
-                        run.pause()
-                        yield shown
-                        run.resume()
-                response = await under(parent, source.final())
-                progress.result = await admitted.finish(response, session)
-            finally:
-                await source.close()
+        with run:
+            with target.bound(admitted.request):
+                session = await admitted.session()
+                source = await under(parent, target.stream(admitted.request, session))
+                try:
+                    async for update in each_under(parent, source.updates):
+                        shown = update if hook is None else await settled(hook(update))
+                        if shown is not None:
+                            run.pause()
+                            yield shown
+                            run.resume()
+                    response = await under(parent, source.final())
+                finally:
+                    await source.close()
+            # Last of all: what fails after the commit would be told to the client as the failure of a stored turn.
+            progress.result = await admitted.finish(response, session)
     except Exception as error:
         progress.error = error
         raise
