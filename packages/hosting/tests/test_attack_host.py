@@ -10,7 +10,8 @@ import pytest
 from agent_framework import AgentSession, Message
 
 from agent_framework_hosting.channel import ChannelContext
-from agent_framework_hosting.errors import UnknownParent
+from agent_framework_hosting.errors import RunCancelled, UnknownParent
+from agent_framework_hosting.host import AgentFrameworkHost
 from agent_framework_hosting.limits import Limits
 from agent_framework_hosting.testing import GeneratorAgent, InMemoryDriver, ScriptedAgent, recall
 from agent_framework_hosting.types import ChannelRequest, ChannelSession
@@ -108,6 +109,24 @@ async def test_a_turn_whose_stream_failed_at_its_very_end_is_not_committed(conne
         _ = [update async for update in stream]
     with pytest.raises(UnknownParent):
         await context.run(ask(parent="one"))
+
+
+async def test_draining_stops_a_run_hook_that_hangs(make_probe: Callable[..., Any]) -> None:
+    """A hook is part of the run: the host does not wait for it longer than for anything else."""
+    started = asyncio.Event()
+
+    async def hook(request: ChannelRequest, **_: Any) -> ChannelRequest:
+        started.set()
+        await asyncio.Event().wait()
+        return request
+
+    channel = make_probe()
+    async with asyncio.timeout(4):
+        async with AgentFrameworkHost(ScriptedAgent(), channels=[channel], limits=Limits(drain_timeout=0.01)):
+            run = asyncio.create_task(channel.context.run(ask(), run_hook=hook))
+            await started.wait()
+        with pytest.raises(RunCancelled):
+            await run
 
 
 class Compacting(ScriptedAgent):

@@ -119,10 +119,11 @@ class Pipeline:
     async def _admit(self, request: ChannelRequest, steps: Steps) -> Admitted:
         run = self._admission.enter()
         try:
-            principal = request.principal or current_principal()
-            request = await _hooked(replace(request, principal=principal), steps, self._target.agent)
-            wanted = _wanted_session(request)
-            turn = await self._sessions.open(principal, wanted) if wanted is not None else None
+            with run:
+                principal = request.principal or current_principal()
+                request = await _hooked(replace(request, principal=principal), steps, self._target.agent)
+                wanted = _wanted_session(request)
+                turn = await self._sessions.open(principal, wanted) if wanted is not None else None
         except BaseException:
             run.end()
             raise
