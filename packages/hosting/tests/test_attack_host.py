@@ -213,3 +213,14 @@ async def test_a_stream_whose_client_is_gone_before_its_first_byte_is_cleaned_up
         await EventStream(events(), limits=Limits())({"type": "http"}, nothing, refuse)
     assert begun.is_set()
     assert closed.is_set()
+
+
+@pytest.mark.parametrize("key", ["a" * 600, "\xff"])
+async def test_refused_isolation_headers_have_a_request_id_and_the_common_shape(key: str) -> None:
+    """Also what is refused at the door can be found again."""
+    host = AgentFrameworkHost(ScriptedAgent(), channels=[], trust_isolation_headers=True)
+    async with InMemoryDriver(host.app) as driver:
+        answer = await driver.request("GET", "/readiness", headers={"x-agent-chat-isolation-key": key})
+    assert answer.status == 400
+    assert answer.headers["x-request-id"].startswith("req_")
+    assert answer.json()["error"]["type"] == "invalid_request_error"

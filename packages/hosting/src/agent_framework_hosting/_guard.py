@@ -9,6 +9,7 @@ from typing import Final
 import msgspec
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from .ids import mint
 from .isolation import (
     ISOLATION_HEADER_CHAT,
     ISOLATION_HEADER_USER,
@@ -82,7 +83,12 @@ def _key(scope: Scope, name: bytes) -> str | None:
 
 
 async def _refuse(send: Send, message: str) -> None:
-    error = {"message": message, "type": "invalid_request", "param": None, "code": "invalid_isolation_key"}
-    headers = [(b"content-type", b"application/json")]
+    error = {"message": message, "type": "invalid_request_error", "param": None, "code": "invalid_isolation_key"}
+    body = msgspec.json.encode({"error": error})
+    headers = [
+        (b"content-type", b"application/json"),
+        (b"content-length", str(len(body)).encode()),
+        (b"x-request-id", mint("req_").encode()),
+    ]
     await send({"type": "http.response.start", "status": 400, "headers": headers})
-    await send({"type": "http.response.body", "body": msgspec.json.encode({"error": error})})
+    await send({"type": "http.response.body", "body": body})
