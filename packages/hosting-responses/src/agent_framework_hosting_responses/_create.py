@@ -33,6 +33,7 @@ from ._errors import failure_code
 from ._inbound.agent_tools import declared_names, tool_names
 from ._inbound.open_calls import calls_of, check_answers
 from ._inbound.policy import Admitted, CallerInstructions, apply_policy
+from ._inbound.refusals import shown
 from ._inbound.request import ResponsesRequest, parse
 from ._inbound.tools import refuse_clashes
 from ._outbound.machine import ResponseFields, ResponseMachine, render
@@ -72,7 +73,8 @@ class Creation:
         headers = [(b"x-request-id", request_id)]
         ignored = [(b"x-ignored-parameters", admitted.header.encode())] if admitted.header else []
         if asked.stream:
-            answer = await self._stream(request, asked, fields, headers=[*headers, *ignored])
+            stream = self._stream(request, asked, fields, headers=[*headers, *ignored])
+            answer = await run_while_connected(stream, receive)
             await answer(scope, receive, send)
         else:
             whole = await run_while_connected(self._whole(request, asked, fields), receive)
@@ -99,7 +101,7 @@ class Creation:
             # A run hook may yet choose another conversation, and then the id is not even looked at.
             if hook is not None:
                 return None
-            raise UnknownParent(f"Previous response with id '{previous}' not found.") from None
+            raise UnknownParent(f"Previous response with id '{shown(previous)}' not found.") from None
 
     def _fields(self, asked: ResponsesRequest) -> ResponseFields:
         previous = asked.previous_response_id
@@ -186,19 +188,22 @@ def _answer(result: HostedRunResult[Any]) -> AgentResponse[Any]:
 
 
 async def _events(machine: ResponseMachine, stream: HostedStream) -> AsyncGenerator[bytes, None]:
+    ending = b""
     try:
         yield machine.start()
         async for update in stream:
             data = machine.feed(update)
             if data:
                 yield data
-        yield machine.closing()
+        ending = machine.closing()
+        yield ending
     except RunCancelled as error:
         # Of the reasons that the protocol knows, this one says best that there would have been more.
         drained = error.reason == "drained"
         yield machine.cancel(status="incomplete", reason=_CUT) if drained else machine.cancel()
     except ResponseTooLarge:
-        yield machine.cancel(status="incomplete", reason=_CUT)
+        # When it was the ending that found no room, its turn is committed: the client has to hear of it all the same.
+        yield ending or machine.cancel(status="incomplete", reason=_CUT)
     except Exception as error:  # noqa: BLE001 - the answer has begun, so every failure must become its last event
         description = describe(error)
         yield machine.fail(failure_code(description), description.message)

@@ -119,10 +119,11 @@ class Pipeline:
     async def _admit(self, request: ChannelRequest, steps: Steps) -> Admitted:
         run = self._admission.enter()
         try:
-            principal = request.principal or current_principal()
-            request = await _hooked(replace(request, principal=principal), steps, self._target.agent)
-            wanted = _wanted_session(request)
-            turn = await self._sessions.open(principal, wanted) if wanted is not None else None
+            with run:
+                principal = request.principal or current_principal()
+                request = await _hooked(replace(request, principal=principal), steps, self._target.agent)
+                wanted = _wanted_session(request)
+                turn = await self._sessions.open(principal, wanted) if wanted is not None else None
         except BaseException:
             run.end()
             raise
@@ -190,20 +191,22 @@ async def _step(
     admitted, hook = progress.admitted, progress.admitted.steps.stream_update_hook
     run = admitted.run
     try:
-        with run, target.bound(admitted.request):
+        with run:
             session = await admitted.session()
-            source = await under(parent, target.stream(admitted.request, session))
-            try:
-                async for update in each_under(parent, source.updates):
-                    shown = update if hook is None else await _rewritten(update, hook)
-                    if shown is not None:
-                        run.pause()
-                        yield shown
-                        run.resume()
-                response = await under(parent, source.final())
-                progress.result = await admitted.finish(response, session)
-            finally:
-                await source.close()
+            with target.bound(admitted.request):
+                source = await under(parent, target.stream(admitted.request, session))
+                try:
+                    async for update in each_under(parent, source.updates):
+                        shown = update if hook is None else await _rewritten(update, hook)
+                        if shown is not None:
+                            run.pause()
+                            yield shown
+                            run.resume()
+                    response = await under(parent, source.final())
+                finally:
+                    await source.close()
+            # Last of all: what fails after the commit would be told to the client as the failure of a stored turn.
+            progress.result = await admitted.finish(response, session)
     except Exception as error:
         progress.error = error
         raise

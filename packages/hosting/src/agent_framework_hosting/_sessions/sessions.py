@@ -7,7 +7,7 @@ own otherwise. A turn that did not finish is no part of the message history; the
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Final, Protocol
 
 from agent_framework import AgentSession
 
@@ -20,6 +20,9 @@ from ..types import JSON, ChannelSession, Principal
 from .live import LiveSession, LiveSessions
 from .snapshots import Snapshot, capture, histories, restore, rewind
 from .tickets import Lines
+
+_SHOWN: Final = 64
+"""Characters of a caller's id that a message repeats."""
 
 
 class SessionMaker(Protocol):
@@ -119,7 +122,8 @@ class Sessions:
         turn_id = wanted.parent or ""
         parent = await self._turns.find(principal.owner, turn_id)
         if parent is None or wanted.isolation_key not in (None, parent.session.root, parent.session.key):
-            raise UnknownParent(f"There is no turn {turn_id!r} to continue from: it is unknown or has expired.")
+            shown = turn_id[:_SHOWN]
+            raise UnknownParent(f"There is no turn {shown!r} to continue from: it is unknown or has expired.")
         return parent
 
     async def _is_behind(self, parent: Turn) -> bool:

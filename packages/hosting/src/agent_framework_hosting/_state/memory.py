@@ -31,6 +31,7 @@ class MemoryTurns:
         key = (turn.owner, turn.id)
         replaced = self._turns.pop(key, None)
         if replaced is not None:
+            # An id means one turn: the session that had it must not take this one along when it is forgotten.
             self._unlink(key, replaced.session)
         self._turns[key] = turn
         self._by_session.setdefault((turn.session.tenant, turn.session.session_id), {})[key] = None

@@ -88,6 +88,8 @@ class EventStream:
         link = Link(send, limits=self._limits, wake=self._wake)
         watch = asyncio.create_task(link.watch(receive))
         try:
+            # A task that is cancelled before it began never runs its clean-up, so the producer begins first.
+            await asyncio.sleep(0)
             await send({"type": "http.response.start", "status": 200, "headers": [*_HEADERS, *self._headers]})
             await self._write(link)
         finally:
@@ -98,6 +100,7 @@ class EventStream:
             await self._end(producer)
 
     async def _end(self, producer: asyncio.Task[None]) -> None:
+        self._done = True
         producer.cancel()
         try:
             _, pending = await asyncio.wait({producer}, timeout=_GRACE)
@@ -108,7 +111,6 @@ class EventStream:
         finally:
             self._buffers.give(len(self._buffer))
             self._buffer.clear()
-            self._done = True
 
     async def _produce(self) -> None:
         try:
@@ -123,6 +125,9 @@ class EventStream:
     async def _fill(self, events: AsyncGenerator[bytes, None]) -> None:
         parts = size = 0
         async for data in events:
+            if self._done:
+                # A run that took no notice of being cancelled: nobody is left to read, so it is closed instead.
+                return
             try:
                 self._append(data)
             except ResponseTooLarge as error:
@@ -135,10 +140,12 @@ class EventStream:
                 await asyncio.sleep(0)
 
     async def _finish_with(self, events: AsyncGenerator[bytes, None], error: ResponseTooLarge) -> None:
-        # The last words of a stream that was cut are short, and are let through.
+        # The last words of a stream are let through: that it was cut, or the end of a turn that is committed already.
         try:
             data = await events.athrow(error)
         except StopAsyncIteration:
+            return
+        if self._done:
             return
         self._buffers.held += len(data)
         self._buffer += data
