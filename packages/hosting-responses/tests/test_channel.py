@@ -175,6 +175,20 @@ async def test_a_trusted_chat_key_is_the_session_and_an_anchor_in_the_body_beats
     assert agent.runs[2].seen == ["one", "ok", "fork"]
 
 
+async def test_a_response_that_is_not_stored_is_still_said_in_its_chat() -> None:
+    """The platform's chat key is the session; what is not kept is the response."""
+    agent = ScriptedAgent(every="ok")
+    async with serving(agent, trust_isolation_headers=True) as driver:
+
+        async def ask(text: str, **fields: Any) -> Answer:
+            return await driver.request("POST", "/responses", json={"input": text, **fields}, headers=KEYS)
+
+        aside = (await ask("one", store=False)).json()
+        await ask("two")
+        assert (await ask("three", previous_response_id=aside["id"])).status == 400
+    assert agent.runs[1].seen == ["one", "ok", "two"]
+
+
 async def test_one_users_response_is_unknown_to_another_user() -> None:
     """The refusal is byte for byte that of an id that never was, apart from the echoed id."""
     async with serving(ScriptedAgent(every="ok"), trust_isolation_headers=True) as driver:
@@ -211,6 +225,22 @@ async def test_the_id_is_in_the_envelope_and_in_the_requests_attributes() -> Non
     assert (first["id"], second["id"], second["previous_response_id"]) == ("resp_own1", "resp_own2", "resp_own1")
     assert previous == [None, "resp_own1"]
     assert seen == [("resp_own1", None), "one", ("resp_own2", "resp_own1"), "two"]
+
+
+@pytest.mark.parametrize("minted", [None, "", 7])
+async def test_an_id_factory_that_gives_no_id_is_the_servers_fault(
+    minted: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The log says whose; the agent does not run."""
+
+    def factory(_: str | None) -> Any:
+        return minted
+
+    agent = ScriptedAgent(every="ok")
+    async with serving(agent, response_id_factory=factory) as driver:
+        assert (await refused(driver))[:2] == (500, "server_error")
+    assert agent.runs == []
+    assert "response_id_factory returned" in caplog.text
 
 
 async def test_a_hook_may_grant_what_the_policy_held_back() -> None:
@@ -316,8 +346,9 @@ async def test_caller_instructions_can_be_appended_or_refused() -> None:
     async with serving(agent, caller_instructions="refuse") as driver:
         assert await refused(driver, items) == (400, "unsupported_parameter", "input[0]")
     async with serving(agent) as driver:
-        await create(driver, items)
+        ignored = await create(driver, items, instructions="be brief")
     assert agent.runs[1].seen == ["hi"]
+    assert ignored["instructions"] is None
     with pytest.raises(ConfigurationError, match="'ignore', 'append' or 'refuse'"):
         ResponsesChannel(caller_instructions="forget")  # type: ignore[arg-type]
 

@@ -165,6 +165,21 @@ async def test_a_host_without_channels_answers_readiness_alone() -> None:
         assert "GET" in wrong.headers["allow"]
 
 
+async def test_readiness_says_that_a_host_was_not_started(make_probe: Any) -> None:
+    """A forgotten lifespan shows before the first user does."""
+    app = Starlette()
+    app.mount("/agent", host_of(make_probe(on_startup=[lambda: None])).app)
+    async with InMemoryDriver(app) as driver:
+        answer = await driver.request("GET", "/agent/readiness")
+    assert (answer.status, answer.text) == (503, "not_started")
+
+
+async def test_no_path_is_redirected() -> None:
+    """A redirect would name whatever host the request claims to be for."""
+    async with InMemoryDriver(host_of().app) as driver:
+        assert (await driver.request("GET", "/readiness/", headers={"host": "evil.example"})).status == 404
+
+
 async def test_readiness_turns_while_the_host_drains_and_new_work_is_refused() -> None:
     """What runs goes on to its end."""
     gate = Gate()

@@ -66,7 +66,7 @@ async def test_an_error_in_mid_stream_reaches_the_reader_and_the_final_response(
         ("text", ["user"]),
         (Content.from_text("text"), ["user"]),
         (Message("user", ["text"]), ["user"]),
-        (["text", Content.from_text("more")], ["user"]),
+        (["text", Content.from_text("more")], ["user", "user"]),
         ([Message("system", ["be kind"]), Message("user", ["text"])], ["system", "user"]),
         ([Message("system", ["be kind"]), "text"], ["system", "user"]),
     ],

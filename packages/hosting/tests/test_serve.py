@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 import pytest
@@ -64,6 +65,24 @@ def test_an_unknown_option_is_refused_by_name(name: str) -> None:
     """Hypercorn's own configuration would swallow it."""
     with pytest.raises(ConfigurationError, match=name):
         serve(**{name: 1})
+
+
+async def test_serving_inside_a_running_loop_is_refused() -> None:
+    """A notebook is told what to do instead."""
+    with pytest.raises(ConfigurationError, match=r"event loop is running.*host\.app"):
+        serve()
+
+
+def test_a_program_without_logging_sees_what_is_served(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that has set up its own is left alone."""
+    bare, own = logging.getLogger("test-serve-bare"), logging.getLogger("test-serve-own")
+    bare.propagate = False  # pytest itself has set up logging at the root
+    own.addHandler(logging.NullHandler())
+    for logger in (bare, own):
+        monkeypatch.setattr(_server, "logger", logger)
+        _server.show_logs()
+    assert (bare.level, len(bare.handlers)) == (logging.INFO, 1)
+    assert (own.level, len(own.handlers)) == (logging.NOTSET, 1)
 
 
 def test_a_missing_hypercorn_is_explained(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -95,6 +95,27 @@ async def test_a_reset_starts_a_fresh_session_under_a_new_id() -> None:
     assert str(agent.runs[1].session_id).startswith("room#")
 
 
+async def test_a_reset_that_was_forgotten_for_want_of_room_does_not_bring_the_old_session_back() -> None:
+    """What was said before it stays away."""
+    agent = ScriptedAgent(every="ok")
+    host = AgentFrameworkHost(agent, channels=[], limits=Limits(max_turns=2))
+    await host.run(ask("old", "ada"))
+    for key in ("ada", "bob", "eve", "kim"):
+        host.reset_session(key)
+    await host.run(ask("new", "ada"))
+    assert agent.runs[1].seen == ["new"]
+
+
+async def test_a_conversation_that_starts_at_its_own_id_is_new_even_when_the_id_is_not(connect: Connect) -> None:
+    """An id factory that repeats itself never lets one caller into another one's conversation."""
+    agent = ScriptedAgent(every="ok")
+    context = connect(agent)
+    ada, bob = (Principal(id=name, kind="caller") for name in ("ada", "bob"))
+    await context.run(ask("mine", commit_as="1", principal=ada))
+    await context.run(ask("hello", commit_as="1", principal=bob))
+    assert agent.runs[1].seen == ["hello"]
+
+
 async def test_a_run_in_progress_ends_in_the_old_session_and_queued_ones_use_the_new() -> None:
     """A reset takes effect between turns, never inside one."""
     gate = Gate()

@@ -13,6 +13,7 @@ from starlette.types import Receive, Scope, Send
 
 from agent_framework_hosting.channel import ChannelContext, HostedStream
 from agent_framework_hosting.errors import (
+    HookError,
     InvalidRequest,
     ResponseTooLarge,
     RunCancelled,
@@ -68,7 +69,7 @@ class Creation:
         asked = parse(body, limits=self._context.limits, channel=self._settings.channel)
         admitted = apply_policy(asked, caller_instructions=self._settings.caller_instructions)
         await self._check(asked)
-        fields = self._fields(asked)
+        fields = self._fields(asked, admitted)
         request = self._request(asked, admitted, response_id=fields["response_id"])
         headers = [(b"x-request-id", request_id)]
         ignored = [(b"x-ignored-parameters", admitted.header.encode())] if admitted.header else []
@@ -103,19 +104,26 @@ class Creation:
                 return None
             raise UnknownParent(f"Previous response with id '{shown(previous)}' not found.") from None
 
-    def _fields(self, asked: ResponsesRequest) -> ResponseFields:
+    def _fields(self, asked: ResponsesRequest, admitted: Admitted) -> ResponseFields:
         previous = asked.previous_response_id
         return ResponseFields(
-            response_id=self._settings.response_id_factory(previous),
+            response_id=self._minted_id(previous),
             created_at=int(time.time()),
             model=asked.echo.get("model") or self._label,
             previous_response_id=previous,
-            echo=asked.echo,
+            # What the agent never got is not claimed to have been its instructions.
+            echo={**asked.echo, "instructions": admitted.options.get("instructions")},
             client_tools=declared_names(self._context.target).union(tool.name for tool in asked.client_tools),
             server_label=self._label,
             show_tool_calls=self._settings.show_tool_calls,
             encrypted_reasoning="reasoning.encrypted_content" in asked.requested_options.get("include", ()),
         )
+
+    def _minted_id(self, previous: str | None) -> str:
+        minted: Any = self._settings.response_id_factory(previous)
+        if not isinstance(minted, str) or not minted:
+            raise HookError(f"The response_id_factory returned {minted!r}; it must return the new id as text.")
+        return minted
 
     def _request(self, asked: ResponsesRequest, admitted: Admitted, *, response_id: str) -> ChannelRequest:
         attributes: dict[str, Any] = {"response_id": response_id, "requested_options": asked.requested_options}
@@ -211,12 +219,10 @@ async def _events(machine: ResponseMachine, stream: HostedStream) -> AsyncGenera
         await stream.aclose()
 
 
-def _session(asked: ResponsesRequest, response_id: str) -> ChannelSession | None:
+def _session(asked: ResponsesRequest, response_id: str) -> ChannelSession:
     commit_as = response_id if asked.store else None
     if asked.previous_response_id is not None:
         return ChannelSession(parent=asked.previous_response_id, commit_as=commit_as)
-    if commit_as is None:
-        return None
     return ChannelSession(_chat_key(), commit_as=commit_as)
 
 

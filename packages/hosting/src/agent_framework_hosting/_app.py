@@ -17,7 +17,7 @@ from ._admission import Admission
 from ._guard import TrustedIsolationHeaders, UntrustedIsolationHeaders
 from ._lifespan import NamedContribution
 from ._mount import Mounts
-from .errors import HostError
+from .errors import HostError, Unavailable
 from .web.errors import ErrorDescription, describe, error_response
 
 READINESS: Final = "/readiness"
@@ -33,18 +33,23 @@ def build_app(
     """Return the app that serves all contributions."""
 
     async def readiness(_: Request) -> Response:
-        if admission.draining:
-            return PlainTextResponse("draining", status_code=503)
+        try:
+            admission.check()
+        except Unavailable as error:
+            return PlainTextResponse(error.code, status_code=error.status)
         return PlainTextResponse("ok")
 
     guard = TrustedIsolationHeaders if trust_isolation_headers else UntrustedIsolationHeaders
-    return Starlette(
+    app = Starlette(
         routes=[Route(READINESS, readiness, methods=["GET"]), *mounted(contributions)],
         middleware=[Middleware(guard)],
         # `Exception` alone would give the same answers, but Starlette raises what it handles so a second time.
         exception_handlers={HTTPException: _not_served, HostError: _failed, Exception: _failed},
         lifespan=lifespan,
     )
+    # A redirect to the path with or without its slash would name whatever host the request claims to be for.
+    app.router.redirect_slashes = False
+    return app
 
 
 def mounted(contributions: Sequence[NamedContribution]) -> list[BaseRoute]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import importlib
 import ipaddress
+import logging
 import os
 import signal
 from collections.abc import Awaitable, Callable, Mapping
@@ -80,6 +81,32 @@ def _is_loopback(address: str) -> bool:
         return ipaddress.ip_address(host.strip("[]")).is_loopback
     except ValueError:
         return False
+
+
+def refuse_running_loop() -> None:
+    """Raise when there is an event loop already, as in a notebook.
+
+    Raises:
+        ConfigurationError: `serve` would have to block that loop.
+    """
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return
+    raise ConfigurationError(
+        "serve() blocks, and an event loop is running here already (a notebook has one). Serve from a script, or give "
+        "host.app to an ASGI server that this loop can await."
+    )
+
+
+def show_logs() -> None:
+    """Let a program that has set up no logging see what is served, and every warning."""
+    if not logger.hasHandlers():
+        handler = logging.StreamHandler()
+        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+        logger.addHandler(handler)
+        if logger.level == logging.NOTSET:
+            logger.setLevel(logging.INFO)
 
 
 async def serve(app: ASGIApp, config: Config, *, drain: Callable[[], Awaitable[None]]) -> None:

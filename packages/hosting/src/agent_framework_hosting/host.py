@@ -192,11 +192,13 @@ class AgentFrameworkHost:
                 f"serve(workers={workers}) is not offered yet: sessions live in one process's memory, and another one "
                 "would not know them. Serve with workers=1."
             )
+        _server.refuse_running_loop()
         config = _server.configuration(bind=_server.address_of(host, port), options=server_options)
         _server.refuse_open_door(
             config, authenticated=self._trusts_headers, allow_unauthenticated=allow_unauthenticated
         )
         self._bind = ", ".join(config.bind)
+        _server.show_logs()
         asyncio.run(_server.serve(self.app, config, drain=self._drain))
 
     async def _drain(self) -> None:

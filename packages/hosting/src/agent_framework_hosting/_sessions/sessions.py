@@ -46,6 +46,7 @@ class Sessions:
         self._maker = maker
         self._turns = turns
         self._aliases = aliases
+        self._dropped: list[LiveSession] = []
         self._live = LiveSessions(max_sessions=limits.max_sessions, ttl=limits.session_ttl)
 
     async def open(self, principal: Principal, wanted: ChannelSession) -> OpenTurn:
@@ -56,7 +57,8 @@ class Sessions:
             NotForkable: The parent is an older turn, and this agent's history cannot be forked.
             QueueFull: Too many turns wait for this session.
         """
-        await self._forget(self._live.expire())
+        dropped, self._dropped = self._dropped, []
+        await self._forget([*dropped, *self._live.expire()])
         parent = None
         if wanted.parent is not None:
             parent = await self._parent(principal, wanted)
@@ -64,10 +66,11 @@ class Sessions:
                 await self._require_forkable(parent)
         return OpenTurn(self, principal, wanted, parent)
 
-    async def current(self, tenant: str, key: str) -> LiveSession:
-        """Take the session that a key stands for now, a fresh one when there is none."""
+    async def current(self, tenant: str, key: str, *, is_new: bool) -> LiveSession:
+        """Take the session that a key stands for now, a fresh one when there is none or when it has to be new."""
         name = SessionName(tenant=tenant, key=key, session_id=self._aliases.session_id(tenant, key), root=key)
-        return self._live.take(name) or await self._fresh(name)
+        live = self._live.take(name)
+        return live if live is not None and not is_new else await self._fresh(name)
 
     async def continued(self, parent: Turn) -> LiveSession | None:
         """Take the session whose newest turn is `parent`, `None` when it has moved on."""
@@ -109,7 +112,10 @@ class Sessions:
 
     def reset(self, tenant: str, key: str) -> None:
         """Let the key stand for a fresh session from the next turn on."""
-        self._aliases.rotate(tenant, key)
+        for name in self._aliases.rotate(tenant, key):
+            dropped = self._live.take(name)
+            if dropped is not None:
+                self._dropped.append(dropped)
 
     async def _fresh(self, name: SessionName) -> LiveSession:
         return LiveSession(name=name, session=await self._maker.create_session(name.session_id))
@@ -158,6 +164,7 @@ class OpenTurn:
         self._sessions = sessions
         self._principal = principal
         self._commit_as = wanted.commit_as
+        self._is_new = parent is None and wanted.isolation_key is None
         self._parent = parent
         self._key = parent.session.key if parent else wanted.isolation_key or wanted.commit_as
         self._live: LiveSession | None = None
@@ -174,7 +181,8 @@ class OpenTurn:
         if self._parent is not None:
             self._live = await self._continue(self._parent)
         elif self._key is not None:
-            self._live = await self._sessions.current(self._principal.tenant, self._key)
+            # A conversation that starts at its own id is new, even when an id factory repeats itself.
+            self._live = await self._sessions.current(self._principal.tenant, self._key, is_new=self._is_new)
         return self._live.session if self._live else None
 
     async def commit(self, record: JSON) -> None:
@@ -205,6 +213,7 @@ class OpenTurn:
             live = await self._sessions.branch(parent, self._commit_as)
             self.leave()
             self._place = self._sessions.lines.enter((live.name.tenant, live.name.key))
+            await self._place.turn()
         return live
 
     async def _put_back(self, live: LiveSession) -> None:
