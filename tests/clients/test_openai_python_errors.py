@@ -171,7 +171,7 @@ def test_a_body_that_is_no_object_is_refused(client: OpenAI, body: bytes) -> Non
 
 def test_a_body_nested_beyond_all_reason_is_refused(client: OpenAI) -> None:
     """Deeper than a parser that recurses could go."""
-    body = b'{"input": ' + b"[" * 100_000 + b"]" * 100_000 + b"}"
+    body = b'{"input": ' + b"[" * 40_000 + b"]" * 40_000 + b"}"
     error = refusal(lambda: client.post("/responses", cast_to=object, content=body))
     assert (type(error), error.code) == (BadRequestError, "invalid_request")
     assert "nested too deeply" in error.message
