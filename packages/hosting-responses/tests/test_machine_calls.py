@@ -218,6 +218,12 @@ def test_a_result_that_has_only_items_is_their_text() -> None:
     assert checked.body["output"][0]["output"] == "a\nb"
 
 
+def test_a_result_that_has_nothing_is_an_empty_text() -> None:
+    result = Content("function_result", call_id="c1")
+    checked = check(stream(says(calls("c1", "look", "{}")), says(result, role="tool")))
+    assert checked.body["output"][0]["output"] == ""
+
+
 def test_a_call_whose_result_never_came_has_failed_in_a_response_that_goes_on() -> None:
     checked = check(stream(says(calls("c1", "look", "{}")), says("Never mind.")))
     call, message = checked.body["output"]

@@ -89,6 +89,7 @@ def test_arguments_said_again_as_a_whole_add_nothing(whole: object) -> None:
     updates = [says(calls("c1", "ask", '{"a":1,')), says(calls("c1", "ask", '"b":2}'))]
     checked = check(stream(*updates, says(calls("c1", "ask", whole, merge_mode="replace"))))
     assert checked.deltas() == ['{"a":1,', '"b":2}']
+    assert checked.body["status"] == "completed"
 
 
 def test_arguments_that_go_on_are_completed() -> None:
@@ -110,14 +111,14 @@ def test_a_call_of_the_agent_that_changed_its_arguments_is_shown_as_two_calls() 
     checked = check(
         stream(
             says(calls("c1", "look", '{"a":1}')),
+            says("Wait."),
             says(calls("c1", "look", '{"a":2}', merge_mode="replace")),
             returns("c1", "two"),
         )
     )
-    assert [(item["arguments"], item["status"], item["output"]) for item in checked.body["output"]] == [
-        ('{"a":1}', "failed", None),
-        ('{"a":2}', "completed", "two"),
-    ]
+    first, _, second = checked.body["output"]
+    assert (first["arguments"], first["status"], first["output"]) == ('{"a":1}', "failed", None)
+    assert (second["arguments"], second["status"], second["output"]) == ('{"a":2}', "completed", "two")
 
 
 def test_a_clients_call_that_changed_its_arguments_fails_the_response_so_that_nobody_acts_upon_it() -> None:
@@ -171,10 +172,25 @@ def test_a_closed_text_that_goes_on_in_a_replaced_message_goes_on_in_a_new_item(
     assert checked.deltas() == ["Hel", "hm", "lo"]
 
 
-def test_a_message_said_again_may_mix_its_kinds_of_text() -> None:
+def test_a_message_said_again_may_have_new_kinds_of_text() -> None:
+    assert shown(says("a"), says("a", refusal("no"), merge_mode="replace")) == ["a|no"]
+
+
+def test_a_replacement_inside_a_message_said_again_counts() -> None:
+    assert check(stream(says("Hello"), says("Draft", replaced("Hello"), merge_mode="replace"))).deltas() == ["Hello"]
+
+
+def test_a_message_said_again_keeps_its_encrypted_reasoning() -> None:
+    again = says(thinks("H"), thinks("m", protected_data="sealed"), thinks(""), merge_mode="replace")
+    [item] = check(stream(says(thinks("Hm")), again, encrypted_reasoning=True)).body["output"]
+    assert item["encrypted_content"] == "sealed"
+
+
+def test_a_message_said_again_may_mix_its_kinds_of_text(caplog: pytest.LogCaptureFixture) -> None:
     said = [says("a"), says(refusal("no")), says(thinks("hm", id="r1")), says("z")]
     again = says("a", refusal("n"), refusal("o"), uses(1, 1), thinks("hm", id="r1"), "z!", merge_mode="replace")
     assert check(stream(*said, again)).deltas() == ["a", "no", "hm", "z", "!"]
+    assert caplog.records == []
 
 
 def test_other_contents_of_a_replaced_message_count_as_ever() -> None:

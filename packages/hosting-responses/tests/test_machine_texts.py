@@ -38,8 +38,10 @@ def test_an_agent_that_says_nothing_gives_an_empty_output() -> None:
     assert checked.body["output"] == []
 
 
-def test_empty_chunks_open_nothing() -> None:
-    assert check(stream(says(""), says(refusal("")), says(thinks("")), says(thinks()), says())).body["output"] == []
+@pytest.mark.parametrize("encrypted_reasoning", [False, True])
+def test_empty_chunks_open_nothing(*, encrypted_reasoning: bool) -> None:
+    empty = [says(""), says(refusal("")), says(thinks("")), says(thinks()), says()]
+    assert check(stream(*empty, encrypted_reasoning=encrypted_reasoning)).body["output"] == []
 
 
 def test_several_texts_of_one_update_are_several_deltas_of_one_part() -> None:
@@ -60,7 +62,10 @@ def test_a_refusal_is_a_refusal_part() -> None:
 
 def test_the_older_flat_mark_of_a_refusal_counts_too() -> None:
     flat = text("No.", additional_properties={"model_output_kind": "refusal"})
-    assert check(stream(says(flat))).body["output"][0]["content"] == [{"type": "refusal", "refusal": "No."}]
+    assert check(stream(says("Well. "), says(flat))).body["output"][0]["content"][1] == {
+        "type": "refusal",
+        "refusal": "No.",
+    }
 
 
 def test_the_namespaced_mark_wins_over_the_flat_one() -> None:
