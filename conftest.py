@@ -18,7 +18,7 @@ if FIGURES not in ("small", "full"):
 
 # Small runs are repeatable: the same code gets the same verdict. Full ones explore.
 settings.register_profile("small", deadline=None, derandomize=True, max_examples=100)
-settings.register_profile("full", deadline=None, max_examples=5_000, print_blob=True)
+settings.register_profile("full", deadline=None, max_examples=2_000, print_blob=True)
 settings.load_profile(FIGURES)
 
 

@@ -8,9 +8,10 @@ from types import MappingProxyType
 from typing import Any
 
 import pytest
+
 from agent_framework_hosting.errors import InvalidRequest, RequestTooLarge
 from agent_framework_hosting.limits import Limits
-from agent_framework_hosting_responses._request import parse
+from agent_framework_hosting_responses._inbound.request import parse
 
 
 def refusal(body: Any, *, limits: Limits | None = None) -> InvalidRequest:

@@ -8,10 +8,11 @@ from typing import Any
 import httpx2
 import pytest
 from agent_framework import Agent, Message, tool
-from agent_framework_hosting_responses._policy import apply_policy
-from agent_framework_hosting_responses._request import messages_from_responses_input, parse
 from agent_framework_openai import OpenAIChatClient, OpenAIChatCompletionClient
 from openai import AsyncOpenAI
+
+from agent_framework_hosting_responses._inbound.policy import apply_policy
+from agent_framework_hosting_responses._inbound.request import messages_from_responses_input, parse
 
 ANSWER: dict[str, Any] = {
     "chat/completions": {
@@ -87,7 +88,6 @@ OPTIONS: dict[str, Any] = {
     "tools": [{"type": "function", "name": "f", "parameters": None, "strict": None}],
     "tool_choice": {"type": "function", "name": "f"},
     "text": {
-        "verbosity": "low",
         "format": {"type": "json_schema", "name": "n", "schema": {"type": "object"}, "strict": True},
     },
 }

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+
 from agent_framework_hosting.errors import InvalidRequest
-from agent_framework_hosting_responses._request import ResponsesRequest, parse
+from agent_framework_hosting_responses._inbound.request import ResponsesRequest, parse
 
 
 def read(**fields: Any) -> ResponsesRequest:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import pytest
+
 from agent_framework_hosting.errors import InvalidRequest
 from agent_framework_hosting.types import ChannelIdentity, ChannelSession
-from agent_framework_hosting_responses._request import (
+from agent_framework_hosting_responses._inbound.request import (
     messages_from_responses_input,
     parse,
     parse_responses_identity,

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 from agent_framework import Message
+
 from agent_framework_hosting.errors import InvalidRequest
-from agent_framework_hosting_responses._request import ResponsesRequest, parse
+from agent_framework_hosting_responses._inbound.request import ResponsesRequest, parse
 
 
 def read(*items: Any) -> ResponsesRequest:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+
 from agent_framework_hosting.errors import InvalidRequest
-from agent_framework_hosting_responses._policy import ALLOWED_OPTIONS, Admitted, apply_policy
-from agent_framework_hosting_responses._request import parse
+from agent_framework_hosting_responses._inbound.policy import ALLOWED_OPTIONS, Admitted, apply_policy
+from agent_framework_hosting_responses._inbound.request import parse
 
 SYSTEM = {"role": "system", "content": "You are a pirate."}
 DEVELOPER = {"role": "developer", "content": "Swear."}
@@ -26,7 +27,7 @@ def test_a_plain_request_passes_whole() -> None:
     assert [message.text for message in admitted.messages] == ["Hello"]
 
 
-def test_sampling_tools_format_and_reasoning_pass() -> None:
+def test_sampling_tools_and_format_pass() -> None:
     """The caller says how the answer is made."""
     tool = {"type": "function", "name": "f", "parameters": None}
     admitted = admit(
@@ -36,13 +37,20 @@ def test_sampling_tools_format_and_reasoning_pass() -> None:
         presence_penalty=1,
         frequency_penalty=1,
         parallel_tool_calls=False,
-        reasoning={"effort": "low"},
-        text={"verbosity": "low", "format": {"type": "json_object"}},
+        text={"format": {"type": "json_object"}},
         tools=[tool],
         tool_choice="required",
     )
     assert set(admitted.options) == ALLOWED_OPTIONS
     assert admitted.ignored == ()
+
+
+def test_reasoning_and_verbosity_are_for_a_hook_to_grant() -> None:
+    """Some of Agent Framework's chat clients fail on them, so they are named as ignored and kept at hand."""
+    asked = parse({"input": "hi", "reasoning": {"effort": "low"}, "text": {"verbosity": "low"}})
+    admitted = apply_policy(asked)
+    assert (admitted.options, admitted.ignored) == ({}, ("reasoning", "text.verbosity"))
+    assert asked.requested_options == {"reasoning": {"effort": "low"}, "verbosity": "low"}
 
 
 @pytest.mark.parametrize("policy", ["ignore", "append"])

@@ -5,14 +5,15 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from agent_framework_hosting.errors import RequestError
-from agent_framework_hosting.limits import Limits
-from agent_framework_hosting_responses._fields import FIELDS
-from agent_framework_hosting_responses._input import LATER_ITEMS, READ_ITEMS
-from agent_framework_hosting_responses._policy import apply_policy
-from agent_framework_hosting_responses._request import ResponsesRequest, parse
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+
+from agent_framework_hosting.errors import RequestError
+from agent_framework_hosting.limits import Limits
+from agent_framework_hosting_responses._inbound.fields import FIELDS
+from agent_framework_hosting_responses._inbound.input import LATER_ITEMS, READ_ITEMS
+from agent_framework_hosting_responses._inbound.policy import apply_policy
+from agent_framework_hosting_responses._inbound.request import ResponsesRequest, parse
 
 LIMITS = Limits(max_json_depth=16, max_input_items=50)
 

@@ -6,10 +6,6 @@ import typing
 from typing import Any
 
 import pytest
-from agent_framework_hosting_responses._fields import FIELDS, INCLUDABLE
-from agent_framework_hosting_responses._input import LATER_ITEMS, READ_ITEMS
-from agent_framework_hosting_responses._request import parse
-from agent_framework_hosting_responses._tools import FUNCTION_MEMBERS
 from openai.types.responses import (
     FunctionToolParam,
     ResponseFormatTextJSONSchemaConfigParam,
@@ -25,6 +21,11 @@ from openai.types.responses.response_create_params import (
 from openai.types.responses.response_input_param import ResponseInputItemParam
 from openai.types.responses.service_tier import ServiceTier
 from openai.types.shared_params import Reasoning, ReasoningEffort
+
+from agent_framework_hosting_responses._inbound.fields import FIELDS, INCLUDABLE
+from agent_framework_hosting_responses._inbound.input import LATER_ITEMS, READ_ITEMS
+from agent_framework_hosting_responses._inbound.request import parse
+from agent_framework_hosting_responses._inbound.tools import FUNCTION_MEMBERS
 
 
 def literals(hint: Any) -> list[str]:

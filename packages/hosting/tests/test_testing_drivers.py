@@ -9,13 +9,12 @@ from functools import partial
 from typing import Any, TypeAlias
 
 import pytest
+from agent_framework_hosting.testing import AnswerCut, Driver, Gate, InMemoryDriver, LoopbackDriver, ScriptedAgent
 from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
-
-from agent_framework_hosting.testing import AnswerCut, Driver, Gate, InMemoryDriver, LoopbackDriver
 
 MakeDriver: TypeAlias = Callable[..., Driver]
 
@@ -78,6 +77,14 @@ async def test_given_headers_win_over_implied_ones(driver_of: MakeDriver) -> Non
         answer = await driver.request("POST", "/", json=1, headers=headers)
     seen = answer.json()["headers"]
     assert (seen["content-type"], seen["host"]) == ("application/x", "elsewhere")
+
+
+async def test_a_length_may_be_announced_for_a_body_in_chunks(driver_of: MakeDriver) -> None:
+    """Then it is not sent as chunked."""
+    async with driver_of(app_of(mirror)) as driver:
+        answer = await driver.request("POST", "/", body=[b"a", b"b"], headers={"Content-Length": "2"})
+    assert answer.json()["body"] == "ab"
+    assert answer.json()["headers"].keys() & {"content-length", "transfer-encoding"} == {"content-length"}
 
 
 @pytest.mark.parametrize("method", ["GET", "DELETE", "POST"])
@@ -197,6 +204,24 @@ async def test_an_app_notices_that_its_reader_has_left(driver_of: MakeDriver, ho
         await left.wait_reached()
 
 
+async def test_an_agent_behind_an_app_can_be_held_back_and_watched(driver_of: MakeDriver) -> None:
+    """Gates and records work from the test, in whichever thread the agent runs."""
+    gate = Gate()
+    agent = ScriptedAgent(["one", gate, "two"])
+
+    async def chat(request: Request) -> Response:
+        stream = agent.run((await request.body()).decode(), stream=True)
+        return StreamingResponse(update.text async for update in stream)
+
+    async with driver_of(app_of(chat)) as driver, driver.stream("POST", "/", body=b"hi") as answer:
+        assert await anext(answer) == b"one"
+        await agent.wait_started()
+        await gate.wait_reached()
+        await answer.disconnect()
+        await agent.runs[0].wait_ended()
+    assert (agent.runs[0].cancelled, agent.runs[0].seen, agent.runs[0].text) == (True, ["hi"], "one")
+
+
 async def test_hanging_up_ends_a_read_that_waits(driver_of: MakeDriver) -> None:
     """A reader task and the test that hangs up may be two."""
     gate = Gate()
@@ -229,21 +254,24 @@ async def test_a_client_may_leave_before_the_answer_has_begun(driver_of: MakeDri
 
 @pytest.mark.parametrize("driver_of", [InMemoryDriver, partial(LoopbackDriver, send_buffer=4096)])
 async def test_a_reader_who_does_not_read_holds_the_app_back(driver_of: MakeDriver) -> None:
-    """The app's `send` waits; it goes on when the reader reads, and not before."""
+    """The app's `send` waits, soon; it goes on when the reader reads, and not before."""
     stalled, total = Gate(), 2000
     stalled.open()
+    ahead: list[int] = []
 
     async def flood(scope: Scope, receive: Receive, send: Send) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": []})
-        for _ in range(total):
+        for count in range(total):
             sending = asyncio.ensure_future(send({"type": "http.response.body", "body": CHUNK, "more_body": True}))
             if not stalled.reached and not (await asyncio.wait({sending}, timeout=0.2))[0]:
+                ahead.append(count * len(CHUNK))
                 await stalled.wait()
             await sending
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
     async with driver_of(flood, lifespan=False) as driver, driver.stream("GET", "/", window=4096) as answer:
         await stalled.wait_reached()
+        assert ahead[0] < 1024 * 1024
         assert len(await answer.read()) == total * len(CHUNK)
 
 

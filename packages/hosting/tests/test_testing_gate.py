@@ -6,8 +6,7 @@ import asyncio
 import threading
 
 import pytest
-
-from agent_framework_hosting.testing import Gate
+from agent_framework_hosting.testing import AgentRun, Gate
 
 
 async def test_a_gate_holds_until_it_is_opened() -> None:
@@ -54,6 +53,19 @@ def test_a_gate_works_across_threads_and_event_loops() -> None:
     asyncio.run(here())
     thread.join(timeout=10)
     assert passed == [thread.ident]
+
+
+async def test_what_happens_between_looking_and_waiting_is_not_missed() -> None:
+    """Another thread may ring just after the first look, when nobody is on the list yet."""
+    bell, looks = AgentRun(index=0, messages=[]).bell, list[int]()
+
+    def met() -> bool:
+        looks.append(len(looks))
+        if len(looks) == 1:
+            bell.ring()
+        return len(looks) > 1
+
+    await bell.until(met, waiting_for="the second look", timeout=1)
 
 
 async def test_a_gate_that_nobody_reaches_is_named_when_time_is_up() -> None:

@@ -7,7 +7,7 @@ refuse_foreign_base()
 # Everything that imports the base comes after the guard.
 from agent_framework_hosting._project import __version__
 
-from ._request import messages_from_responses_input, parse_responses_identity, parse_responses_request
+from ._inbound.request import messages_from_responses_input, parse_responses_identity, parse_responses_request
 from .channel import ResponsesChannel
 
 __all__ = [

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 from starlette.types import Receive, Scope, Send
@@ -20,14 +20,16 @@ from agent_framework_hosting.web.errors import describe
 from agent_framework_hosting.web.events import EventStream
 from agent_framework_hosting.web.watch import run_while_connected
 
-from ._agent_tools import declared_names, tool_names
 from ._endpoint import send_json
 from ._errors import failure_code
-from ._machine import ResponseFields, ResponseMachine, render
-from ._open_calls import calls_of, check_answers
-from ._policy import Admitted, CallerInstructions, apply_policy
-from ._request import ResponsesRequest, parse
-from ._tools import refuse_clashes
+from ._inbound.agent_tools import declared_names, tool_names
+from ._inbound.open_calls import calls_of, check_answers
+from ._inbound.policy import Admitted, CallerInstructions, apply_policy
+from ._inbound.request import ResponsesRequest, parse
+from ._inbound.tools import refuse_clashes
+from ._outbound.machine import ResponseFields, ResponseMachine, render
+
+_CUT: Final = "max_output_tokens"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -173,12 +175,11 @@ async def _events(machine: ResponseMachine, stream: HostedStream) -> AsyncGenera
                 yield data
         yield machine.closing()
     except RunCancelled as error:
-        if error.reason == "drained":
-            yield machine.cancel("incomplete")
-        else:
-            yield machine.cancel("cancelled")
+        # Of the reasons that the protocol knows, this one says best that there would have been more.
+        drained = error.reason == "drained"
+        yield machine.cancel(status="incomplete", reason=_CUT) if drained else machine.cancel()
     except ResponseTooLarge:
-        yield machine.cancel("incomplete", reason="max_output_tokens")
+        yield machine.cancel(status="incomplete", reason=_CUT)
     except Exception as error:  # noqa: BLE001 - the answer has begun, so every failure must become its last event
         description = describe(error)
         yield machine.fail(failure_code(description), description.message)

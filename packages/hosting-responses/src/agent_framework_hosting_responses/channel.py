@@ -13,7 +13,7 @@ from agent_framework_hosting.ids import mint
 
 from ._create import Creation, CreationSettings
 from ._endpoint import Endpoint, NotFound
-from ._policy import CallerInstructions
+from ._inbound.policy import CallerInstructions
 
 _DEFAULT_PATH = "/responses"
 

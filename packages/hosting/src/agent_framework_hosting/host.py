@@ -188,7 +188,7 @@ class AgentFrameworkHost:
         """
         if workers != 1:
             raise ConfigurationError(
-                f"serve(workers={workers}) is not offered yet: sessions live in one process's memory, and a second process "
+                f"serve(workers={workers}) is not offered yet: sessions live in one process's memory, and another one "
                 "would not know them. Serve with workers=1."
             )
         _server.refuse_open_door(host, authenticated=self._trusts_headers, allow_unauthenticated=allow_unauthenticated)

@@ -88,7 +88,6 @@ def _check_servable(settings: DemoSettings) -> None:
 def serve_with_host(agent: Agent[Any], settings: DemoSettings) -> None:
     """Serve the agent with a host and the Responses channel until a signal stops it."""
     from agent_framework_hosting.host import AgentFrameworkHost
-
     from agent_framework_hosting_responses.channel import ResponsesChannel
 
     host = AgentFrameworkHost(agent, channels=[ResponsesChannel()])

@@ -82,7 +82,7 @@ def http_scope(
         "root_path": "",
         "headers": request.headers,
         "client": client,
-        "server": (host, int(port or 80)),
+        "server": (host, int(port or (443 if scheme == "https" else 80))),
         "state": dict(state),
         "extensions": {},
     }

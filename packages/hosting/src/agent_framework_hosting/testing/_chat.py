@@ -128,8 +128,7 @@ class ScriptedChatClient(
         self.calls.append(call)
         if not stream:
             return self._respond(call)
-        response = self._build_response_stream(self._updates(call), response_format=options.get("response_format"))
-        return response.with_cleanup_hook(call.close_unstarted)
+        return self._build_response_stream(self._updates(call), response_format=options.get("response_format"))
 
     async def _respond(self, call: ChatCall) -> ChatResponse[Any]:
         async with aclosing(self._updates(call)) as updates:

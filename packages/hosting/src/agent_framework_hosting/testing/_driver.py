@@ -6,13 +6,14 @@ import asyncio
 import json as jsonlib
 from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Awaitable, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Final, Self, TypeAlias, TypeVar
 
 from starlette.datastructures import Headers
 
 from ._gate import TIMEOUT
+from ._iterate import each
 from ._sse import ServerSentEvent, events_from, load_json, read_events
 
 T = TypeVar("T")
@@ -103,7 +104,7 @@ class OutgoingRequest:
     method: str
     target: str
     headers: list[tuple[bytes, bytes]]
-    body: AsyncIterator[bytes]
+    body: AsyncGenerator[bytes]
     window: int | None
 
     @property
@@ -229,12 +230,10 @@ async def _chunks(json: Any, body: Body | None) -> AsyncGenerator[bytes]:
         yield _encoded(json)
     elif isinstance(body, bytes):
         yield body
-    elif isinstance(body, AsyncIterable):
-        async for chunk in body:
-            yield chunk
     elif body is not None:
-        for chunk in body:
-            yield chunk
+        async with aclosing(each(body)) as chunks:
+            async for chunk in chunks:
+                yield chunk
 
 
 async def in_time(work: Awaitable[T], timeout: float, waiting_for: str) -> T:

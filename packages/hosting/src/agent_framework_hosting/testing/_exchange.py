@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
 
 from starlette.types import Message
 
@@ -23,7 +24,7 @@ class Exchange:
         refuse_late: Whether a `send` after a disconnect raises `OSError` instead of being dropped.
     """
 
-    def __init__(self, *, method: str, body: AsyncIterator[bytes], window: int | None, refuse_late: bool) -> None:
+    def __init__(self, *, method: str, body: AsyncGenerator[bytes], window: int | None, refuse_late: bool) -> None:
         self.status: int | None = None
         self.headers: list[tuple[bytes, bytes]] = []
         self.complete = False
@@ -42,8 +43,9 @@ class Exchange:
 
     async def upload(self) -> None:
         """Move the request's body to where the app receives it, one chunk at a time."""
-        async for chunk in self._body:
-            await self._offer({"type": "http.request", "body": chunk, "more_body": True})
+        async with aclosing(self._body) as chunks:
+            async for chunk in chunks:
+                await self._offer({"type": "http.request", "body": chunk, "more_body": True})
         await self._offer({"type": "http.request", "body": b"", "more_body": False})
 
     async def _offer(self, message: Message) -> None:

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator
-from contextlib import suppress
+from collections.abc import AsyncGenerator
+from contextlib import aclosing, suppress
 
 import h11
 from starlette.datastructures import Headers
@@ -98,10 +98,11 @@ class _Connection:
         with suppress(ConnectionError):
             await self._writer.wait_closed()
 
-    async def _send_body(self, body: AsyncIterator[bytes]) -> None:
+    async def _send_body(self, body: AsyncGenerator[bytes]) -> None:
         try:
-            async for chunk in body:
-                await self._write(h11.Data(data=chunk))
+            async with aclosing(body) as chunks:
+                async for chunk in chunks:
+                    await self._write(h11.Data(data=chunk))
             await self._write(h11.EndOfMessage())
         except ConnectionError:
             # The server wants no more of the body; what it has to say about that is in its answer.

@@ -87,8 +87,8 @@ class InMemoryDriver(Driver):
 
     async def _hang_up_all(self) -> list[str]:
         tasks = set(self._open_exchanges)
-        for exchange in self._open_exchanges.values():
-            exchange.hang_up()
+        for task, exchange in self._open_exchanges.items():
+            exchange.hang_up(because=AnswerCut(f"The driver was left before {task.get_name()} had ended."))
         if not tasks:
             return []
         _, pending = await asyncio.wait(tasks, timeout=self.timeout)
@@ -108,8 +108,6 @@ class InMemoryDriver(Driver):
         task.add_done_callback(self._ended)
         try:
             status = await exchange.wait_status()
-        except EOFError:
-            raise AnswerCut(f"The driver was closed before {request.name} was answered.") from None
         except BaseException:
             exchange.hang_up()
             raise
@@ -129,6 +127,7 @@ class InMemoryDriver(Driver):
             await self._app(scope, exchange.receive, exchange.send)
         finally:
             upload.cancel()
+            await asyncio.wait({upload})
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._open_exchanges.pop(task).app_ended()

@@ -8,7 +8,6 @@ import re
 from collections.abc import (
     AsyncGenerator,
     AsyncIterable,
-    AsyncIterator,
     Awaitable,
     Callable,
     Iterable,
@@ -17,11 +16,12 @@ from collections.abc import (
 )
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import Any, Generic, Literal, TypeAlias, TypeVar, cast
+from typing import Any, Generic, Literal, TypeAlias, TypeVar
 
 from agent_framework import AgentResponseUpdate, ChatResponseUpdate, Content
 
 from ._gate import Gate
+from ._iterate import each
 from ._record import Record, RecordT
 
 FinishReason: TypeAlias = Literal["stop", "length", "tool_calls", "content_filter"]
@@ -76,8 +76,8 @@ class Script(Generic[UpdateT, RecordT]):
     async def updates(self, record: RecordT) -> AsyncGenerator[UpdateT]:
         """Play the turn of this record."""
         steps = await _steps_of(self._turn(record), record)
-        async with aclosing(_each(steps)) as each:
-            async for step in each:
+        async with aclosing(each(_in_a_row(steps))) as row:
+            async for step in row:
                 if isinstance(step, BaseException | type):
                     raise step
                 if isinstance(step, Gate | asyncio.Event):
@@ -126,24 +126,10 @@ async def _steps_of(turn: Turn[UpdateT, RecordT], record: RecordT) -> Steps[Upda
     return await steps if inspect.isawaitable(steps) else steps
 
 
-async def _each(steps: Steps[UpdateT]) -> AsyncGenerator[Step[UpdateT]]:
-    if isinstance(steps, AsyncIterable):
-        iterator = aiter(steps)
-        try:
-            async for step in iterator:
-                yield step
-        finally:
-            await _close(iterator)
-    elif isinstance(steps, Iterable) and not isinstance(steps, str):
-        for step in steps:
-            yield step
-    else:
-        yield steps
-
-
-async def _close(iterator: AsyncIterator[Any]) -> None:
-    if isinstance(iterator, AsyncGenerator):
-        await cast("AsyncGenerator[Any]", iterator).aclose()
+def _in_a_row(steps: Steps[UpdateT]) -> Iterable[Step[UpdateT]] | AsyncIterable[Step[UpdateT]]:
+    if isinstance(steps, Iterable | AsyncIterable) and not isinstance(steps, str):
+        return steps
+    return [steps]
 
 
 def echo(record: Record) -> list[str]:

@@ -13,11 +13,12 @@ from collections.abc import Callable, Iterable
 from typing import Any, Final, TypeAlias
 
 from agent_framework import Content
+
 from agent_framework_hosting.errors import RequestTooLarge
 
-from ._checks import array, filled, is_list, is_object, json_object, text
-from ._history import History, Role
-from ._refusals import missing, unsupported_content, wrong_type, wrong_value
+from .checks import array, filled, is_list, is_object, json_object, text
+from .history import History, Role
+from .refusals import missing, unsupported_content, wrong_type, wrong_value
 
 PARTS_PER_ITEM: Final = 4
 """Content parts that a request may have for each item that it may have."""

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal, TypeAlias
 
 from agent_framework import Message
+
 from agent_framework_hosting.errors import InvalidRequest
 
-from ._fields import OPTION_NAMES
-from ._refusals import unsupported_parameter
-from ._request import ResponsesRequest
+from .fields import OPTION_NAMES
+from .refusals import unsupported_parameter
+from .request import ResponsesRequest
 
 CallerInstructions: TypeAlias = Literal["ignore", "append", "refuse"]
 
@@ -21,16 +22,18 @@ ALLOWED_OPTIONS: Final = frozenset(
         "frequency_penalty",
         "max_tokens",
         "presence_penalty",
-        "reasoning",
         "response_format",
         "temperature",
         "tool_choice",
         "tools",
         "top_p",
-        "verbosity",
     }
 )
-"""Options that pass: sampling, tools and their choice, the form of the answer."""
+"""Options that pass: sampling, tools and their choice, the form of the answer.
+
+Only what every chat client of Agent Framework takes: `reasoning` and `verbosity` make some of them fail, so that it is
+for a run hook to grant them.
+"""
 
 NEVER: Final = frozenset({"conversation_id", "metadata", "model", "store", "user"})
 """Options that a caller is not granted by any policy: they would choose the model, the storage or another session.

@@ -4,7 +4,7 @@ Rules of this file:
 1. One text item at most is open; it closes when another item opens. Several calls may be open beside it.
 2. Messages begin where core's `AgentResponse.from_updates` begins them, so that a stream and an answer that is not
    streamed have the same items. Only the assistant speaks; a tool's message carries results.
-3. A kind of content that cannot be shown is skipped, with one warning for all its contents, and breaks nothing.
+3. A kind of content that cannot be shown is skipped, with one warning for all its contents.
 4. An incomplete item is the last one, and only of a response that was cut.
 """
 
@@ -16,14 +16,14 @@ from typing import Any, cast
 
 from agent_framework import AgentResponse
 
-from ._contents import Passage, passage, replaces, runs, text_of
-from ._envelope import error_object
-from ._events import Listener
-from ._items import CallItem, FlowItem, Item, Part
-from ._showing import Showing
-from ._texts import Texts
-from ._tool_calls import ToolCalls
-from ._usage import UsageTally
+from .contents import Passage, passage, replaces, runs, text_of
+from .envelope import error_object
+from .events import Listener
+from .items import CallItem, FlowItem, Item, Part
+from .showing import Showing
+from .texts import Texts
+from .tool_calls import ToolCalls
+from .usage import UsageTally
 
 logger = logging.getLogger("agent_framework.hosting")
 
@@ -124,6 +124,7 @@ class Output:
                 taker(content)
             else:
                 self._skip(kind)
+                self.texts.restart()
             if getattr(content, "annotations", None):
                 self._skip("annotations")
 

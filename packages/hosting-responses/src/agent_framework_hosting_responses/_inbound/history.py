@@ -12,7 +12,7 @@ from typing import Literal
 
 from agent_framework import Content, Message
 
-from ._refusals import wrong_value
+from .refusals import wrong_value
 
 Role = Literal["user", "assistant", "system"]
 

@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from agent_framework import FunctionTool
+
 from agent_framework_hosting.errors import InvalidRequest
 
-from ._checks import anything, array, flag, is_object, json_object, members, name, text
-from ._refusals import missing, shown, unsupported_parameter, wrong_type, wrong_value
+from .checks import anything, array, flag, is_object, json_object, members, name, text
+from .refusals import missing, shown, unsupported_parameter, wrong_type, wrong_value
 
 MAX_TOOLS = 128
 """Tools of one request, as OpenAI has it."""

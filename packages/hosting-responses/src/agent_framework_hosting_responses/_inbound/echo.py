@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from ._tools import ClientTools, ToolChoice
+from .tools import ClientTools, ToolChoice
 
 _DEFAULTS: Final[Mapping[str, Any]] = {
     "background": False,

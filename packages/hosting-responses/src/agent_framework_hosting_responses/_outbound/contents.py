@@ -2,7 +2,7 @@
 
 Rules of this file:
 1. A field of an unexpected type counts as absent; nothing here raises for odd contents.
-2. Text that leaves this file is clean, see `_wire`.
+2. Text that leaves this file is clean, see `wire`.
 3. What core calls host-internal (`exception`) is only asked for its presence.
 """
 
@@ -14,8 +14,8 @@ from typing import Any, NamedTuple, cast
 
 import msgspec
 
-from ._items import MESSAGE_PARTS, PartKind
-from ._wire import clean, to_json
+from .items import MESSAGE_PARTS, PartKind
+from .wire import clean, clean_json, to_json
 
 
 @dataclass(slots=True)
@@ -173,6 +173,6 @@ def as_text(value: Any) -> str:
     if isinstance(value, str):
         return clean(value)
     try:
-        return to_json(value).decode()
+        return to_json(clean_json(value)).decode()
     except (TypeError, ValueError, RecursionError):
         return clean(str(value))

@@ -14,14 +14,14 @@ from typing import Any, Final, Literal, NamedTuple, NotRequired, TypedDict, Unpa
 
 from agent_framework import AgentResponse, AgentResponseUpdate, Content
 
-from ._contents import text_of
-from ._envelope import IncompleteReason, ResponseStatus, error_object, response_body, response_head
-from ._events import EventWriter, Silence
-from ._items import adopt_ids
-from ._output import Output
-from ._showing import Showing
-from ._usage import UsageTally
-from ._wire import DONE, ascii_json, clean_with_json
+from .contents import text_of
+from .envelope import IncompleteReason, ResponseStatus, error_object, response_body, response_head
+from .events import EventWriter, Silence
+from .items import adopt_ids
+from .output import Output
+from .showing import Showing
+from .usage import UsageTally
+from .wire import DONE, ascii_json, clean, clean_with_json
 
 _CUT_BY: Final[Mapping[str, IncompleteReason]] = {"length": "max_output_tokens", "content_filter": "content_filter"}
 _TERMINAL_EVENTS: Final[Mapping[str, str]] = {"completed": "response.completed", "failed": "response.failed"}
@@ -255,7 +255,7 @@ def _head(fields: ResponseFields) -> dict[str, Any]:
 def _showing(fields: ResponseFields) -> Showing:
     return Showing(
         client_tools=fields.get("client_tools", frozenset()),
-        server_label=fields.get("server_label", "agent"),
+        server_label=clean(fields.get("server_label", "agent")),
         show_tool_calls=fields.get("show_tool_calls", True),
         encrypted_reasoning=fields.get("encrypted_reasoning", False),
     )

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ._contents import Passage, missing
-from ._events import Listener
-from ._items import FlowItem, Item, ItemStatus, MessageItem, Part, ReasoningItem
+from .contents import Passage, missing
+from .events import Listener
+from .items import FlowItem, Item, ItemStatus, MessageItem, Part, ReasoningItem
 
 
 class Texts:

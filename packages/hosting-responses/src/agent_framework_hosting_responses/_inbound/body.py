@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 import msgspec
+
 from agent_framework_hosting.errors import InvalidRequest
 
-from ._checks import is_list, is_object
+from .checks import is_list, is_object
 
 _LOCATED_BYTES = 64 * 1024
 """Broken bodies up to this size are read a second time, to say where they break."""

@@ -13,11 +13,11 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
-from ._calls import Call, Calls
-from ._contents import CallChunk, call_chunk, missing_arguments, result_text, text_of
-from ._events import Listener
-from ._items import CallForm, CallItem, Item, ItemStatus, joined, mint
-from ._showing import Showing
+from .calls import Call, Calls
+from .contents import CallChunk, call_chunk, missing_arguments, result_text, text_of
+from .events import Listener
+from .items import CallForm, CallItem, Item, ItemStatus, joined, mint
+from .showing import Showing
 
 logger = logging.getLogger("agent_framework.hosting")
 

@@ -1,7 +1,7 @@
 """A create request of the Responses protocol: from bytes to one value, without I/O.
 
 Nothing of the caller's is guessed at: what is malformed, unknown or not offered is refused with the place and the
-mend. What the agent gets of the rest is decided in `_policy`.
+mend. What the agent gets of the rest is decided in `policy`.
 """
 
 from __future__ import annotations
@@ -11,17 +11,18 @@ from dataclasses import dataclass
 from typing import Any
 
 from agent_framework import FunctionTool, Message
+
 from agent_framework_hosting.errors import InvalidRequest
 from agent_framework_hosting.limits import Limits
 from agent_framework_hosting.types import ChannelIdentity, ChannelSession
 
-from ._body import decode
-from ._echo import echo
-from ._fields import OPTION_NAMES, check_fields
-from ._history import History
-from ._input import read_input
-from ._refusals import missing, shown, unsupported_parameter, wrong_value
-from ._tools import ClientTools, ToolChoice, read_tool_choice, read_tools
+from .body import decode
+from .echo import echo
+from .fields import OPTION_NAMES, check_fields
+from .history import History
+from .input import read_input
+from .refusals import missing, shown, unsupported_parameter, wrong_value
+from .tools import ClientTools, ToolChoice, read_tool_choice, read_tools
 
 _NO_OPTION = ("access_programs", "background_options", "image")
 """Fields that say what only OpenAI's own service can do."""

@@ -25,10 +25,12 @@ class UsageTally:
 
     def add(self, details: Any, *, replaces: bool = False) -> None:
         """Add one report, or let it stand for all that came before."""
-        if not isinstance(details, Mapping):
-            return
+        if replaces:
+            self._counts = None
+        if not isinstance(details, Mapping) or not details:
+            return  # core hands out an empty report when its client gave none
         report = cast("Mapping[str, Any]", details)
-        known = {} if replaces or self._counts is None else self._counts
+        known = self._counts or {}
         self._counts = {name: known.get(name, 0) + _count(report.get(name)) for name in _COUNTS}
 
     def snapshot(self) -> dict[str, Any] | None:

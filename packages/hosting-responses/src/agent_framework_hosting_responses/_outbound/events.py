@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
-from ._items import CallItem, FlowItem, Item, Part, PartKind
-from ._wire import delta_template, event, to_json
+from .items import CallItem, FlowItem, Item, Part, PartKind
+from .wire import delta_template, event, to_json
 
 
 class Listener(Protocol):
@@ -148,7 +148,7 @@ class EventWriter:
     def call_done(self, item: CallItem) -> None:
         """Close the call: its arguments, how a run tool ended, and the item."""
         where = {"item_id": item.id, "output_index": item.index}
-        self.write(f"{_arguments_event(item)}.done", **where, arguments=item.arguments)
+        self.write(f"{_arguments_event(item)}.done", **where, name=item.name, arguments=item.arguments)
         if item.form == "mcp_call":
             self.write(f"response.mcp_call.{item.status}", **where)
         self.item_done(item)

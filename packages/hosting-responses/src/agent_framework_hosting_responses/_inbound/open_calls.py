@@ -8,7 +8,7 @@ from typing import Any, cast
 from agent_framework_hosting.errors import InvalidRequest
 from agent_framework_hosting.types import JSON
 
-from ._request import ResponsesRequest
+from .request import ResponsesRequest
 
 
 def calls_of(response: JSON) -> list[str]:

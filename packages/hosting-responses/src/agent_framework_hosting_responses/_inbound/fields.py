@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from ._checks import (
+from .checks import (
     Check,
     anything,
     array,
@@ -25,7 +25,7 @@ from ._checks import (
     refused,
     text,
 )
-from ._refusals import missing, shown, unknown_parameter, wrong_type, wrong_value
+from .refusals import missing, shown, unknown_parameter, wrong_type, wrong_value
 
 _MAX_INT = 2**31 - 1
 _MAX_PAIRS = 16

@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, NoReturn, TypeAlias, TypeGuard
 
-from ._refusals import missing, unknown_parameter, unsupported_parameter, wrong_type, wrong_value
+from .refusals import missing, unknown_parameter, unsupported_parameter, wrong_type, wrong_value
 
 Check: TypeAlias = Callable[[Any, str], Any]
 

@@ -3,15 +3,15 @@
 Rules of this file:
 1. Core's own id of a call (`occurrence`) decides where it is given; it holds across messages.
 2. The model's `call_id` decides otherwise, inside one message only: models reuse ids from turn to turn.
-3. A chunk without any id continues the call that was spoken of last.
+3. A chunk without any id continues the call that began last, which is where core puts it before running the tool.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from ._contents import CallChunk
-from ._items import CallItem
+from .contents import CallChunk
+from .items import CallItem
 
 
 @dataclass(slots=True, eq=False)
@@ -59,7 +59,6 @@ class Calls:
         call = self._find(chunk, message)
         if call is not None:
             call.occurrence = call.occurrence or chunk.occurrence
-            self._last = call
         return call
 
     def answer(self, key: str, occurrence: str) -> Call | None:
