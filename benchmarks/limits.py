@@ -10,7 +10,7 @@ import asyncio
 import os
 import time
 import types
-from collections.abc import AsyncIterator, Awaitable, Coroutine, Generator
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator
 from typing import Any, Final
 
 import msgspec
@@ -73,15 +73,8 @@ async def _send_coalesced(agent: Any, asked: dict[str, Any], send: Send) -> None
     await send({"type": "http.response.start", "status": 200, "headers": _EVENT_STREAM})
     stream = _run(agent, asked, stream=True)
     updates = aiter(stream)
-    while True:
-        step = Step(anext(updates, None))
-        if step.waits and ready:
-            await flush()
-        update = await step.rest()
-        if update is None:
-            break
-        if update.text:
-            ready += answer.delta(update.text)
+    while (update := await _pulled(updates, flush if ready else None)) is not None:
+        ready += answer.delta("".join([content.text for content in update.contents if content.type == "text"]))
         if len(ready) >= _FLUSH_AT:
             await flush()
             await asyncio.sleep(0)
@@ -90,38 +83,29 @@ async def _send_coalesced(agent: Any, asked: dict[str, Any], send: Send) -> None
     await flush(more=False)
 
 
-class Step:
-    """One step of something asynchronous, taken up to where it would first wait."""
-
-    def __init__(self, awaitable: Awaitable[Any]) -> None:
-        self._coroutine = _coroutine(awaitable)
-        self._so_far: Any = None
-        self.waits = True
-        try:
-            self._so_far = self._coroutine.send(None)
-        except StopIteration as stop:
-            self._so_far, self.waits = stop.value, False
-
-    async def rest(self) -> Any:
-        """Wait for what is left of the step, and return what it gives."""
-        return await _resumed(self._coroutine, self._so_far) if self.waits else self._so_far
-
-
-async def _coroutine(awaitable: Awaitable[Any]) -> Any:
-    return await awaitable
+async def _pulled(updates: AsyncIterator[Any], before_waiting: Callable[[], Awaitable[None]] | None) -> Any:
+    """Return the next update, `None` at the end; `before_waiting` is called when it is not there yet."""
+    step = anext(updates, None).__await__()
+    try:
+        waits_for = step.send(None)
+    except StopIteration as at_once:
+        return at_once.value
+    if before_waiting is not None:
+        await before_waiting()
+    return await _resumed(step, waits_for)
 
 
 @types.coroutine
-def _resumed(coroutine: Coroutine[Any, Any, Any], waits_for: Any) -> Generator[Any, Any, Any]:
+def _resumed(step: Generator[Any, Any, Any], waits_for: Any) -> Generator[Any, Any, Any]:
     # What `await` does, from its first wait on.
     while True:
         try:
             try:
                 sent = yield waits_for
-            except BaseException as error:  # noqa: BLE001 - whatever comes, a cancellation too, belongs into the coroutine
-                waits_for = coroutine.throw(error)
+            except BaseException as error:  # noqa: BLE001 - whatever comes, a cancellation too, belongs into the step
+                waits_for = step.throw(error)
             else:
-                waits_for = coroutine.send(sent)
+                waits_for = step.send(sent)
         except StopIteration as stop:
             return stop.value
 
@@ -153,7 +137,9 @@ class Answer:
         return b"".join(events)
 
     def delta(self, text: str) -> bytes:
-        """Return one delta."""
+        """Return one delta, nothing for no text."""
+        if not text:
+            return b""
         self._chunks.append(text)
         number = self._number
         self._number = number + 1
