@@ -32,5 +32,5 @@ def test_every_channel_is_named_in_the_contract_that_keeps_channels_apart() -> N
 
 def test_every_package_layers_all_of_its_modules() -> None:
     layered = [contract for contract in CONFIG["importlinter"]["contracts"] if contract["type"] == "layers"]
-    assert {container for contract in layered for container in contract["containers"]} == SOURCES
+    assert {container for contract in layered for container in contract["containers"]} >= SOURCES
     assert all(contract["exhaustive"] for contract in layered)

@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 from agent_framework import Agent, AgentResponse, AgentResponseUpdate, Content, Message, tool
 from agent_framework.exceptions import ChatClientContentFilterException, ChatClientInvalidAuthException
+from fastapi import FastAPI
 from openai.types.responses import Response
 
+from agent_framework_hosting.channel import ChannelContribution
 from agent_framework_hosting.errors import ConfigurationError
 from agent_framework_hosting.host import AgentFrameworkHost
 from agent_framework_hosting.limits import Limits
@@ -173,6 +175,20 @@ async def test_a_trusted_chat_key_is_the_session_and_an_anchor_in_the_body_beats
     assert agent.runs[2].seen == ["one", "ok", "fork"]
 
 
+async def test_a_response_that_is_not_stored_is_still_said_in_its_chat() -> None:
+    """The platform's chat key is the session; what is not kept is the response."""
+    agent = ScriptedAgent(every="ok")
+    async with serving(agent, trust_isolation_headers=True) as driver:
+
+        async def ask(text: str, **fields: Any) -> Answer:
+            return await driver.request("POST", "/responses", json={"input": text, **fields}, headers=KEYS)
+
+        aside = (await ask("one", store=False)).json()
+        await ask("two")
+        assert (await ask("three", previous_response_id=aside["id"])).status == 400
+    assert agent.runs[1].seen == ["one", "ok", "two"]
+
+
 async def test_one_users_response_is_unknown_to_another_user() -> None:
     """The refusal is byte for byte that of an id that never was, apart from the echoed id."""
     async with serving(ScriptedAgent(every="ok"), trust_isolation_headers=True) as driver:
@@ -209,6 +225,22 @@ async def test_the_id_is_in_the_envelope_and_in_the_requests_attributes() -> Non
     assert (first["id"], second["id"], second["previous_response_id"]) == ("resp_own1", "resp_own2", "resp_own1")
     assert previous == [None, "resp_own1"]
     assert seen == [("resp_own1", None), "one", ("resp_own2", "resp_own1"), "two"]
+
+
+@pytest.mark.parametrize("minted", [None, "", 7])
+async def test_an_id_factory_that_gives_no_id_is_the_servers_fault(
+    minted: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The log says whose; the agent does not run."""
+
+    def factory(_: str | None) -> Any:
+        return minted
+
+    agent = ScriptedAgent(every="ok")
+    async with serving(agent, response_id_factory=factory) as driver:
+        assert (await refused(driver))[:2] == (500, "server_error")
+    assert agent.runs == []
+    assert "response_id_factory returned" in caplog.text
 
 
 async def test_a_hook_may_grant_what_the_policy_held_back() -> None:
@@ -259,6 +291,26 @@ async def test_a_response_hook_has_the_last_word_on_the_final_body(streamed: boo
         assert body["output"][0]["id"] == added["item"]["id"]
 
 
+@pytest.mark.parametrize("streamed", [False, True])
+@pytest.mark.parametrize("given", [None, "redacted"])
+async def test_a_response_hook_that_gives_no_response_fails_the_run_and_is_told_so(
+    caplog: pytest.LogCaptureFixture, given: object, streamed: bool
+) -> None:
+    """Nothing is no redaction: what the hook was to shape is not stored as it was."""
+
+    def hook(result: HostedRunResult[Any], **_: Any) -> HostedRunResult[Any]:
+        return result.replace(result=given)
+
+    async with serving(ScriptedAgent(every="secret"), response_hook=hook) as driver:
+        answer = await driver.request("POST", "/responses", json={"input": "hi", "stream": streamed})
+        body = final(answer) if streamed else answer.json()
+        assert body["error"]["code"] == "server_error"
+        if streamed:
+            continuing = await refused(driver, previous_response_id=body["id"])
+            assert continuing == (400, "previous_response_not_found", "previous_response_id")
+    assert f"not {type(given).__name__}. Look at what the response hook" in caplog.text
+
+
 async def test_the_end_of_a_stream_is_folded_from_the_hooked_updates() -> None:
     """What was dropped or rewritten does not come back at the end."""
 
@@ -294,8 +346,9 @@ async def test_caller_instructions_can_be_appended_or_refused() -> None:
     async with serving(agent, caller_instructions="refuse") as driver:
         assert await refused(driver, items) == (400, "unsupported_parameter", "input[0]")
     async with serving(agent) as driver:
-        await create(driver, items)
+        ignored = await create(driver, items, instructions="be brief")
     assert agent.runs[1].seen == ["hi"]
+    assert ignored["instructions"] is None
     with pytest.raises(ConfigurationError, match="'ignore', 'append' or 'refuse'"):
         ResponsesChannel(caller_instructions="forget")  # type: ignore[arg-type]
 
@@ -467,6 +520,24 @@ async def test_a_draining_host_refuses_new_requests() -> None:
     assert (answer.status, answer.headers["retry-after"]) == (503, "1")
     assert "x-should-retry" not in answer.headers
     assert answer.json()["error"]["code"] == "draining"
+
+
+async def test_a_forgotten_lifespan_is_a_503_that_names_the_mend() -> None:
+    """A host that has something to start, mounted in an app that does not start it."""
+
+    class NeedsStart:
+        name, path = "other", "/other"
+
+        def contribute(self, _: Any) -> ChannelContribution:
+            return ChannelContribution(on_startup=[lambda: None])
+
+    app = FastAPI()
+    app.mount("/agent", AgentFrameworkHost(ScriptedAgent(), channels=[ResponsesChannel(), NeedsStart()]).app)
+    async with InMemoryDriver(app) as driver:
+        for stream in (False, True):
+            answer = await driver.request("POST", "/agent/responses", json={"input": "hi", "stream": stream})
+            assert (answer.status, answer.json()["error"]["code"]) == (503, "not_started")
+            assert "lifespan=host.lifespan" in answer.json()["error"]["message"]
 
 
 async def test_sizes_are_bounded() -> None:

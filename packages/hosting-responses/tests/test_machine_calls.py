@@ -119,6 +119,25 @@ def test_the_frameworks_own_id_of_a_call_wins_over_the_models() -> None:
     ]
 
 
+def test_the_frameworks_own_id_may_come_late_and_be_all_there_is() -> None:
+    checked = check(
+        stream(
+            says(calls("c1", "look", "1")),
+            says(calls("c1", "look", "2", id="one")),
+            says(calls("c2", "count", "4", id="two")),
+            says(calls("", "", "3", id="one")),
+            returns("", "found", id="two"),
+            returns("", "seen", id="one"),
+        )
+    )
+    assert [(item["arguments"], item["output"]) for item in checked.body["output"]] == [("123", "seen"), ("4", "found")]
+
+
+def test_a_result_of_another_occurrence_answers_nothing() -> None:
+    checked = check(stream(says(calls("c1", "look", "1", id="one")), returns("c1", id="two")))
+    assert checked.body["output"][0]["status"] == "failed"
+
+
 def test_a_call_that_was_answered_is_not_opened_again() -> None:
     call = says(calls("c1", "look", "{}", id="one"))
     assert len(check(stream(call, returns("c1", id="one"), call)).body["output"]) == 1

@@ -113,6 +113,23 @@ def test_what_one_update_holds_may_as_well_come_in_several(
     assert without_ids(check(stream(*updates)).body["output"]) == without_ids(check(stream(*pieces)).body["output"])
 
 
+class Unusual(AgentResponseUpdate):
+    """An update of another class, which is read attribute by attribute, not by the short way of plain chunks."""
+
+
+@settings(deadline=None)
+@given(updates=UPDATES, flags=FLAGS)
+def test_the_short_way_of_plain_chunks_sends_what_the_long_way_does(
+    updates: list[AgentResponseUpdate], flags: dict[str, bool]
+) -> None:
+    unusual = [copy.copy(update) for update in updates]
+    for update in unusual:
+        update.__class__ = Unusual
+    one, other = check(stream(*updates, **flags)), check(stream(*unusual, **flags))
+    assert (one.types, one.deltas()) == (other.types, other.deltas())
+    assert without_ids(one.body["output"]) == without_ids(other.body["output"])
+
+
 def _with_contents(update: AgentResponseUpdate, contents: list[Any]) -> AgentResponseUpdate:
     piece = copy.copy(update)
     piece.contents = contents

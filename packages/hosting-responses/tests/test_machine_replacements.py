@@ -98,8 +98,12 @@ def test_arguments_that_go_on_are_completed() -> None:
     assert checked.deltas() == ['{"a":', "1}"]
 
 
-def test_arguments_that_came_as_a_value_are_not_continued_by_the_same_value() -> None:
-    assert check(stream(says(calls("c1", "ask", {"a": 1})), says(calls("c1", "ask", {"a": 1})))).deltas() == ['{"a":1}']
+@pytest.mark.parametrize("again", [{"a": 1}, '{"a":1}'])
+def test_arguments_that_came_as_a_value_are_not_continued_by_the_same_value(again: object) -> None:
+    checked = check(
+        stream(says(calls("c1", "ask", {"a": 1})), says(calls("c1", "ask")), says(calls("c1", "ask", again)))
+    )
+    assert checked.deltas() == ['{"a":1}']
 
 
 def test_a_call_of_the_agent_that_changed_its_arguments_is_shown_as_two_calls() -> None:
@@ -142,6 +146,11 @@ def test_a_message_said_again_as_a_whole_adds_nothing() -> None:
 
 def test_a_message_said_again_in_other_chunks_is_the_same_message() -> None:
     assert check(stream(says("Hello"), says("He", "llo", merge_mode="replace"))).deltas() == ["Hello"]
+
+
+def test_a_call_in_a_message_said_again_goes_on_where_it_stood() -> None:
+    again = says("a", calls("c1", "ask", '{"a":1}'), merge_mode="replace")
+    assert check(stream(says("a"), says(calls("c1", "ask", '{"a":')), again)).deltas() == ["a", '{"a":', "1}"]
 
 
 def test_a_message_said_again_that_goes_on_adds_the_rest() -> None:

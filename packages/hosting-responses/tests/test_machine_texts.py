@@ -120,6 +120,12 @@ def test_encrypted_reasoning_is_shown_only_when_asked_for() -> None:
     assert item["encrypted_content"] == "sealed"
 
 
+def test_text_that_follows_encrypted_reasoning_in_its_item_does_not_lose_it() -> None:
+    updates = [says(thinks("Hm", protected_data="sealed")), says(thinks(", yes"))]
+    [item] = check(stream(*updates, encrypted_reasoning=True)).body["output"]
+    assert (item["summary"][0]["text"], item["encrypted_content"]) == ("Hm, yes", "sealed")
+
+
 def test_encrypted_reasoning_without_text_is_an_item_of_its_own_when_asked_for() -> None:
     update = says(thinks(protected_data="sealed"))
     assert check(stream(update)).body["output"] == []

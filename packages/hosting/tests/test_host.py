@@ -16,9 +16,17 @@ from starlette.testclient import TestClient
 from starlette.websockets import WebSocket
 
 from agent_framework_hosting.channel import ChannelCommand, SiblingRoute
-from agent_framework_hosting.errors import ConfigurationError, Draining, NotStarted, TargetError
+from agent_framework_hosting.errors import (
+    ConfigurationError,
+    Draining,
+    NotStarted,
+    QueueFull,
+    RunCancelled,
+    TargetError,
+)
 from agent_framework_hosting.host import AgentFrameworkHost
 from agent_framework_hosting.isolation import get_current_isolation_keys
+from agent_framework_hosting.limits import Limits
 from agent_framework_hosting.testing import Gate, InMemoryDriver, ScriptedAgent
 from agent_framework_hosting.types import ChannelRequest
 
@@ -116,6 +124,25 @@ def test_clashes_are_refused_at_construction(make_probe: Any) -> None:
         host_of(make_probe(path="probe"))
 
 
+def test_what_is_no_channel_is_refused_by_its_place(make_probe: Any) -> None:
+    """A class for an instance, a name for a channel: the message says which one, and what is wanted."""
+    with pytest.raises(ConfigurationError, match=r"channels\[1\] is the class Probe\. Give an instance: Probe\("):
+        host_of(make_probe(), make_probe)
+    with pytest.raises(ConfigurationError, match=r"channels\[0\] is an object of type str.*`contribute\(context\)`"):
+        host_of("responses")
+
+
+def test_a_channel_that_contributes_nothing_is_refused_by_name(make_probe: Any) -> None:
+    """A forgotten `return` is said to be one."""
+
+    def contribute(_: Any) -> None: ...
+
+    probe = make_probe()
+    probe.contribute = contribute
+    with pytest.raises(ConfigurationError, match=r"contribute\(\) of channel 'probe' returned NoneType"):
+        host_of(probe)
+
+
 async def test_one_path_may_have_different_methods_in_two_channels(make_probe: Any) -> None:
     """A clash is two answers to one request, nothing less."""
     get = SiblingRoute(Route("/shared", says("get"), methods=["GET"]))
@@ -138,6 +165,21 @@ async def test_a_host_without_channels_answers_readiness_alone() -> None:
         assert "GET" in wrong.headers["allow"]
 
 
+async def test_readiness_says_that_a_host_was_not_started(make_probe: Any) -> None:
+    """A forgotten lifespan shows before the first user does."""
+    app = Starlette()
+    app.mount("/agent", host_of(make_probe(on_startup=[lambda: None])).app)
+    async with InMemoryDriver(app) as driver:
+        answer = await driver.request("GET", "/agent/readiness")
+    assert (answer.status, answer.text) == (503, "not_started")
+
+
+async def test_no_path_is_redirected() -> None:
+    """A redirect would name whatever host the request claims to be for."""
+    async with InMemoryDriver(host_of().app) as driver:
+        assert (await driver.request("GET", "/readiness/", headers={"host": "evil.example"})).status == 404
+
+
 async def test_readiness_turns_while_the_host_drains_and_new_work_is_refused() -> None:
     """What runs goes on to its end."""
     gate = Gate()
@@ -151,6 +193,34 @@ async def test_readiness_turns_while_the_host_drains_and_new_work_is_refused() -
             await host.run(ask())
         gate.open()
         assert (await running).result.text == "done"
+
+
+async def test_the_end_of_the_lifespan_waits_for_what_runs() -> None:
+    """A run that was taken is finished before anything is stopped."""
+    gate = Gate()
+    host = AgentFrameworkHost(ScriptedAgent([gate, "done"]), channels=[])
+    async with host:
+        running = asyncio.ensure_future(host.run(ask()))
+        await gate.wait_reached()
+        asyncio.get_running_loop().call_soon(gate.open)
+    assert running.done()
+    assert (await running).result.text == "done"
+
+
+async def test_what_runs_longer_than_the_drain_is_stopped_and_told_why() -> None:
+    """The limit holds for all runs together, and no run outlives the host."""
+    gate = Gate()
+    agent = ScriptedAgent(every=[gate, "never"])
+    host = AgentFrameworkHost(agent, channels=[], limits=Limits(drain_timeout=0.01))
+    async with host:
+        running = [asyncio.ensure_future(host.run(ask())) for _ in range(2)]
+        await agent.wait_started(2)
+        await gate.wait_reached()
+    assert agent.active == 0
+    for run in running:
+        with pytest.raises(RunCancelled) as told:
+            await run
+        assert told.value.reason == "drained"
 
 
 async def test_startup_runs_in_order_and_shutdown_in_reverse(make_probe: Any) -> None:
@@ -351,7 +421,9 @@ async def test_an_option_overrides_the_environment(make_probe: Any, monkeypatch:
 async def test_trusted_headers_that_make_no_sense_are_refused(make_probe: Any, headers: list[tuple[str, str]]) -> None:
     """Two answers to one question, or a key that is none: 400."""
     answer = await keys_of(host_of(telling(make_probe), trust_isolation_headers=True), headers)
-    assert (answer.status, answer.json()["error"]["code"]) == (400, "invalid_isolation_key")
+    error = answer.json()["error"]
+    assert (answer.status, error["type"], error["code"]) == (400, "invalid_request_error", "invalid_isolation_key")
+    assert answer.headers["x-request-id"].startswith("req_")
 
 
 async def test_an_empty_isolation_header_counts_as_absent(make_probe: Any) -> None:
@@ -379,6 +451,42 @@ async def test_isolation_keys_are_separate_per_concurrent_request(make_probe: An
             )
         )
     assert [answer.text for answer in answers] == ["ada", "bob"]
+
+
+def test_what_the_host_refuses_in_a_channels_endpoint_is_an_answer_and_no_failure(make_probe: Any) -> None:
+    """A channel need not catch what `context.run` raises: status, place and time to come back are told, once."""
+
+    async def badly(_: Request) -> PlainTextResponse:
+        result = await probe.context.run(ChannelRequest(channel="probe", operation="message", input=42))
+        return PlainTextResponse(result.result.text)
+
+    async def full(_: Request) -> PlainTextResponse:
+        raise QueueFull("Too many.", param="input")
+
+    probe = make_probe(routes=[Route("/", badly), Route("/full", full)])
+    client = TestClient(host_of(probe).app, raise_server_exceptions=True)
+    bad = client.get("/probe")
+    assert (bad.status_code, bad.json()["error"]["code"]) == (400, "invalid_request")
+    late = client.get("/probe/full")
+    assert (late.status_code, late.headers["retry-after"]) == (429, "1")
+    assert late.json()["error"] == {
+        "message": "Too many.",
+        "type": "invalid_request_error",
+        "param": "input",
+        "code": "queue_full",
+    }
+
+
+def test_an_error_behind_a_websocket_is_the_servers_to_close(make_probe: Any) -> None:
+    """There is no HTTP answer to give, so nothing is swallowed."""
+
+    async def socket(websocket: WebSocket) -> None:
+        await websocket.accept()
+        raise QueueFull("Too many.")
+
+    client = TestClient(host_of(make_probe(routes=[WebSocketRoute("/ws", socket)])).app)
+    with pytest.raises(QueueFull), client.websocket_connect("/probe/ws") as websocket:
+        websocket.receive_text()
 
 
 @pytest.mark.parametrize("debug", [False, True])

@@ -66,7 +66,7 @@ async def test_an_error_in_mid_stream_reaches_the_reader_and_the_final_response(
         ("text", ["user"]),
         (Content.from_text("text"), ["user"]),
         (Message("user", ["text"]), ["user"]),
-        (["text", Content.from_text("more")], ["user"]),
+        (["text", Content.from_text("more")], ["user", "user"]),
         ([Message("system", ["be kind"]), Message("user", ["text"])], ["system", "user"]),
         ([Message("system", ["be kind"]), "text"], ["system", "user"]),
     ],
@@ -169,6 +169,20 @@ async def test_a_run_hook_cannot_change_who_is_calling(connect: Connect) -> None
         await connect(ScriptedAgent(every="ok")).run(ask(), run_hook=hook)
 
 
+async def test_a_run_hook_may_make_a_new_request(connect: Connect) -> None:
+    """Whoever knows nothing of principals need not carry them over; the ids are the caller's all the same."""
+    ada = Principal(id="ada", kind="caller")
+
+    def hook(request: ChannelRequest, **_: Any) -> ChannelRequest:
+        return ChannelRequest(channel="test", operation="message", input="new", session=ChannelSession(commit_as="a"))
+
+    agent = ScriptedAgent(every="ok")
+    context = connect(agent)
+    await context.run(ask(principal=ada), run_hook=hook, seal=lambda _: 1)
+    assert agent.runs[0].seen == ["new"]
+    assert await context.read_record("a", principal=ada) == 1
+
+
 async def test_a_run_hook_that_chooses_a_key_keeps_the_id_of_the_outcome(connect: Connect) -> None:
     """The id that the caller is told can still be continued."""
     context = connect(ScriptedAgent(every="ok"))
@@ -230,6 +244,16 @@ async def test_a_stream_update_hook_rewrites_and_drops(connect: Connect) -> None
     assert (await stream.get_final_response()).text == "asecretb"
     await context.run(ask("next", session=ChannelSession("room")))
     assert agent.runs[1].seen == ["hi", "asecretb", "next"]
+
+
+async def test_a_stream_update_hook_that_returns_something_else_is_told_so(connect: Connect) -> None:
+    """Text for an update would vanish without a word otherwise."""
+    stream = await connect(ScriptedAgent(["a"])).run_stream(
+        ask(),
+        stream_update_hook=lambda update: update.text,  # type: ignore[arg-type,return-value]
+    )
+    with pytest.raises(HookError, match="stream update hook returned str instead of AgentResponseUpdate"):
+        _ = [update async for update in stream]
 
 
 async def test_the_turn_is_committed_when_the_iteration_has_ended(connect: Connect) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 import pytest
@@ -30,10 +31,33 @@ def test_serving_to_strangers_is_refused(host: str) -> None:
         serve(host=host)
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1", "127.8.8.8", "::1", "[::1]", "localhost"])
+@pytest.mark.parametrize("option", ["bind", "insecure_bind", "quic_bind"])
+@pytest.mark.parametrize("address", ["0.0.0.0:80", ":80", "[::]:80", "0.0.0.0", "fd://3"])
+def test_hypercorns_own_names_for_an_address_are_no_way_around(option: str, address: str) -> None:
+    """One open address among others is enough."""
+    with pytest.raises(ConfigurationError, match="allow_unauthenticated=True"):
+        serve(**{option: ["127.0.0.1:80", address]})
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.8.8.8", "::1", "[::1]", "localhost", "unix:/run/agent.sock"])
 def test_loopback_needs_no_permission(host: str) -> None:
     """Every name of this machine itself."""
-    _server.refuse_open_door(host, authenticated=False, allow_unauthenticated=False)
+    config = _server.configuration(bind=_server.address_of(host, 80), options={})
+    _server.refuse_open_door(config, authenticated=False, allow_unauthenticated=False)
+
+
+@pytest.mark.parametrize(
+    ("host", "address"),
+    [
+        ("127.0.0.1", "127.0.0.1:80"),
+        ("::1", "[::1]:80"),
+        ("[::1]", "[::1]:80"),
+        ("unix:/run/a.sock", "unix:/run/a.sock"),
+    ],
+)
+def test_host_and_port_become_an_address(host: str, address: str) -> None:
+    """Colons of their own are kept apart from the port; a socket file has none."""
+    assert _server.address_of(host, 80) == address
 
 
 @pytest.mark.parametrize("name", ["prot", "_log", "__class__"])
@@ -41,6 +65,24 @@ def test_an_unknown_option_is_refused_by_name(name: str) -> None:
     """Hypercorn's own configuration would swallow it."""
     with pytest.raises(ConfigurationError, match=name):
         serve(**{name: 1})
+
+
+async def test_serving_inside_a_running_loop_is_refused() -> None:
+    """A notebook is told what to do instead."""
+    with pytest.raises(ConfigurationError, match=r"event loop is running.*host\.app"):
+        serve()
+
+
+def test_a_program_without_logging_sees_what_is_served(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that has set up its own is left alone."""
+    bare, own = logging.getLogger("test-serve-bare"), logging.getLogger("test-serve-own")
+    bare.propagate = False  # pytest itself has set up logging at the root
+    own.addHandler(logging.NullHandler())
+    for logger in (bare, own):
+        monkeypatch.setattr(_server, "logger", logger)
+        _server.show_logs()
+    assert (bare.level, len(bare.handlers)) == (logging.INFO, 1)
+    assert (own.level, len(own.handlers)) == (logging.NOTSET, 1)
 
 
 def test_a_missing_hypercorn_is_explained(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 from agent_framework import AgentSession, Content
 
+from agent_framework_hosting._sessions.live import LiveSession, LiveSessions
+from agent_framework_hosting._state.turns import SessionName
 from agent_framework_hosting.channel import ChannelContext
 from agent_framework_hosting.errors import NotForkable, QueueFull, RunCancelled, UnknownId, UnknownParent
 from agent_framework_hosting.host import AgentFrameworkHost
@@ -91,6 +93,27 @@ async def test_a_reset_starts_a_fresh_session_under_a_new_id() -> None:
     assert agent.runs[1].seen == ["two"]
     assert agent.runs[2].seen == ["two", "ok", "three"]
     assert str(agent.runs[1].session_id).startswith("room#")
+
+
+async def test_a_reset_that_was_forgotten_for_want_of_room_does_not_bring_the_old_session_back() -> None:
+    """What was said before it stays away."""
+    agent = ScriptedAgent(every="ok")
+    host = AgentFrameworkHost(agent, channels=[], limits=Limits(max_turns=2))
+    await host.run(ask("old", "ada"))
+    for key in ("ada", "bob", "eve", "kim"):
+        host.reset_session(key)
+    await host.run(ask("new", "ada"))
+    assert agent.runs[1].seen == ["new"]
+
+
+async def test_a_conversation_that_starts_at_its_own_id_is_new_even_when_the_id_is_not(connect: Connect) -> None:
+    """An id factory that repeats itself never lets one caller into another one's conversation."""
+    agent = ScriptedAgent(every="ok")
+    context = connect(agent)
+    ada, bob = (Principal(id=name, kind="caller") for name in ("ada", "bob"))
+    await context.run(ask("mine", commit_as="1", principal=ada))
+    await context.run(ask("hello", commit_as="1", principal=bob))
+    assert agent.runs[1].seen == ["hello"]
 
 
 async def test_a_run_in_progress_ends_in_the_old_session_and_queued_ones_use_the_new() -> None:
@@ -204,14 +227,18 @@ async def test_nobody_can_call_himself_anonymous_into_anonymous_ids(connect: Con
         await context.run(ask("hi", parent="a", principal=Principal(id="anonymous", kind="caller")))
 
 
-async def test_fifty_concurrent_turns_of_one_session_run_in_order_and_none_is_lost(connect: Connect) -> None:
+async def test_many_concurrent_turns_of_one_session_run_in_order_and_none_is_lost(
+    connect: Connect, figure: Callable[[int, int], int]
+) -> None:
     """Each turn sees all earlier ones, in the order in which they were sent."""
+    count = figure(50, 1_000)
     agent = ScriptedAgent(every=lambda run: f"<{run.messages[-1].text}>")
-    context = connect(agent)
-    await asyncio.gather(*(context.run(ask(str(number), "room")) for number in range(50)))
+    context = connect(agent, limits=Limits(max_waiting=count))
+    await asyncio.gather(*(context.run(ask(str(number), "room")) for number in range(count)))
     assert agent.most_active == 1
-    assert [run.messages[-1].text for run in agent.runs] == [str(number) for number in range(50)]
-    assert agent.runs[49].seen == [text for n in range(49) for text in (str(n), f"<{n}>")] + ["49"]
+    assert [run.messages[-1].text for run in agent.runs] == [str(number) for number in range(count)]
+    for last, run in enumerate(agent.runs):
+        assert run.seen == [*(text for n in range(last) for text in (str(n), f"<{n}>")), str(last)]
 
 
 async def test_different_sessions_run_side_by_side(connect: Connect) -> None:
@@ -408,7 +435,7 @@ async def test_history_outside_the_session_can_be_continued_and_not_forked(conne
     assert [m.text for m in client.calls[1].messages] == ["1", "ok", "2"]
     with pytest.raises(NotForkable):
         await context.run(ask("fork", parent="a", commit_as="c"))
-    with pytest.raises(NotForkable):
+    with pytest.raises(NotForkable, match="store the answer"):
         await context.run(ask("aside", parent="b"))
     assert len(client.calls) == 2
 
@@ -463,6 +490,20 @@ async def test_memory_is_bounded_by_the_number_of_sessions(connect: Connect) -> 
     assert agent.runs[3].seen == ["hi", "ok", "again"]
 
 
+def test_idle_sessions_are_dropped_by_age() -> None:
+    """Those that have been used within the time stay."""
+    now = 0.0
+    live = LiveSessions(max_sessions=10, ttl=60, clock=lambda: now)
+    names = [SessionName(tenant="default", key=key, session_id=key, root=key) for key in ("old", "new")]
+    live.put(LiveSession(names[0], AgentSession(session_id="old")))
+    now = 50.0
+    live.put(LiveSession(names[1], AgentSession(session_id="new")))
+    now = 61.0
+    assert [dropped.name.key for dropped in live.expire()] == ["old"]
+    assert live.take(names[0]) is None
+    assert live.take(names[1]) is not None
+
+
 async def test_memory_is_bounded_by_the_number_of_turns(connect: Connect) -> None:
     """The oldest turn is forgotten; the conversation itself goes on."""
     agent = ScriptedAgent(every="ok")
@@ -474,6 +515,22 @@ async def test_memory_is_bounded_by_the_number_of_turns(connect: Connect) -> Non
         await context.run(ask("fork", parent="a", commit_as="x"))
     await context.run(ask("fork", parent="b", commit_as="d"))
     assert agent.runs[3].seen == ["1", "ok", "2", "ok", "fork"]
+
+
+async def test_an_id_that_is_used_again_means_its_newest_turn(connect: Connect) -> None:
+    """Whoever makes the ids may repeat one, in its own session or in another; no other turn suffers."""
+    agent = ScriptedAgent(every="ok")
+    context = connect(agent, limits=Limits(max_sessions=2, max_turns=3))
+    await context.run(ask("1", "room", commit_as="a"))
+    await context.run(ask("2", "room", commit_as="b"))
+    await context.run(ask("3", "room", commit_as="a"))
+    await context.run(ask("4", parent="a", commit_as="c"))
+    assert agent.runs[3].seen == ["1", "ok", "2", "ok", "3", "ok", "4"]
+    for key in ("hall", "attic", "room"):
+        await context.run(ask("5", key, commit_as="a"))
+        await context.run(ask("6", key, commit_as=f"{key} 6"))
+    await context.run(ask("7", parent="a", commit_as="d"))
+    assert agent.runs[-1].seen == [*agent.runs[-3].seen, "ok", "7"]
 
 
 async def test_what_is_sealed_is_what_can_be_read(connect: Connect) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from agent_framework import AgentSession, SupportsAgentRun
+
 from agent_framework_hosting.testing import CoroutineAgent, GeneratorAgent, ManagedAgent, OptionlessAgent
 
 

@@ -8,6 +8,7 @@ from typing import Annotated
 import pytest
 from agent_framework import Agent, ChatResponseUpdate, Content, FunctionTool, Message
 from agent_framework.exceptions import ChatClientException
+
 from agent_framework_hosting.testing import ChatCall, Finish, Gate, ScriptedChatClient, ScriptExhausted, recall
 
 

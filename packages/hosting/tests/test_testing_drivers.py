@@ -9,12 +9,13 @@ from functools import partial
 from typing import Any, TypeAlias
 
 import pytest
-from agent_framework_hosting.testing import AnswerCut, Driver, Gate, InMemoryDriver, LoopbackDriver, ScriptedAgent
 from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
+
+from agent_framework_hosting.testing import AnswerCut, Driver, Gate, InMemoryDriver, LoopbackDriver, ScriptedAgent
 
 MakeDriver: TypeAlias = Callable[..., Driver]
 

@@ -6,6 +6,7 @@ import asyncio
 import threading
 
 import pytest
+
 from agent_framework_hosting.testing import AgentRun, Gate
 
 

@@ -9,12 +9,13 @@ import threading
 from urllib.request import urlopen
 
 import pytest
-from agent_framework_hosting.errors import ConfigurationError
-from agent_framework_hosting.testing import Gate, LoopbackDriver
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
+
+from agent_framework_hosting.errors import ConfigurationError
+from agent_framework_hosting.testing import Gate, LoopbackDriver
 
 
 def app_of(text: str) -> Starlette:

@@ -8,13 +8,14 @@ from contextlib import asynccontextmanager
 from contextvars import ContextVar
 
 import pytest
-from agent_framework_hosting.testing import AnswerCut, Gate, InMemoryDriver
 from starlette.applications import Starlette
 from starlette.background import BackgroundTask
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from agent_framework_hosting.testing import AnswerCut, Gate, InMemoryDriver
 
 START: Message = {"type": "http.response.start", "status": 200, "headers": []}
 

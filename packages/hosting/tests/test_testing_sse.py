@@ -6,9 +6,10 @@ from collections.abc import AsyncIterator
 from itertools import pairwise
 
 import pytest
-from agent_framework_hosting.testing import ServerSentEvent, SSEError, SSEReader, events_from, read_events
 from hypothesis import given
 from hypothesis import strategies as st
+
+from agent_framework_hosting.testing import ServerSentEvent, SSEError, SSEReader, events_from, read_events
 
 names = st.text(st.characters(exclude_characters="\r\n\0", codec="utf-8"), min_size=1)
 lines = st.text(st.characters(exclude_characters="\r\n", codec="utf-8"))

@@ -10,6 +10,7 @@ import sys
 from importlib import import_module
 
 import pytest
+
 from agent_framework_hosting import testing
 
 MODULES = [f"{testing.__name__}.{module.name}" for module in pkgutil.iter_modules(testing.__path__)]

@@ -5,13 +5,22 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import msgspec
+from agent_framework import AgentResponse
 from starlette.types import Receive, Scope, Send
 
 from agent_framework_hosting.channel import ChannelContext, HostedStream
-from agent_framework_hosting.errors import InvalidRequest, ResponseTooLarge, RunCancelled, UnknownId, UnknownParent
+from agent_framework_hosting.errors import (
+    HookError,
+    InvalidRequest,
+    ResponseTooLarge,
+    RunCancelled,
+    RunError,
+    UnknownId,
+    UnknownParent,
+)
 from agent_framework_hosting.hooks import ChannelResponseHook, ChannelRunHook, ChannelStreamUpdateHook
 from agent_framework_hosting.isolation import get_current_isolation_keys
 from agent_framework_hosting.types import JSON, ChannelRequest, ChannelSession, HostedRunResult
@@ -25,6 +34,7 @@ from ._errors import failure_code
 from ._inbound.agent_tools import declared_names, tool_names
 from ._inbound.open_calls import calls_of, check_answers
 from ._inbound.policy import Admitted, CallerInstructions, apply_policy
+from ._inbound.refusals import shown
 from ._inbound.request import ResponsesRequest, parse
 from ._inbound.tools import refuse_clashes
 from ._outbound.machine import ResponseFields, ResponseMachine, render
@@ -59,12 +69,13 @@ class Creation:
         asked = parse(body, limits=self._context.limits, channel=self._settings.channel)
         admitted = apply_policy(asked, caller_instructions=self._settings.caller_instructions)
         await self._check(asked)
-        fields = self._fields(asked)
+        fields = self._fields(asked, admitted)
         request = self._request(asked, admitted, response_id=fields["response_id"])
         headers = [(b"x-request-id", request_id)]
         ignored = [(b"x-ignored-parameters", admitted.header.encode())] if admitted.header else []
         if asked.stream:
-            answer = await self._stream(request, asked, fields, headers=[*headers, *ignored])
+            stream = self._stream(request, asked, fields, headers=[*headers, *ignored])
+            answer = await run_while_connected(stream, receive)
             await answer(scope, receive, send)
         else:
             whole = await run_while_connected(self._whole(request, asked, fields), receive)
@@ -91,21 +102,28 @@ class Creation:
             # A run hook may yet choose another conversation, and then the id is not even looked at.
             if hook is not None:
                 return None
-            raise UnknownParent(f"Previous response with id '{previous}' not found.") from None
+            raise UnknownParent(f"Previous response with id '{shown(previous)}' not found.") from None
 
-    def _fields(self, asked: ResponsesRequest) -> ResponseFields:
+    def _fields(self, asked: ResponsesRequest, admitted: Admitted) -> ResponseFields:
         previous = asked.previous_response_id
         return ResponseFields(
-            response_id=self._settings.response_id_factory(previous),
+            response_id=self._minted_id(previous),
             created_at=int(time.time()),
             model=asked.echo.get("model") or self._label,
             previous_response_id=previous,
-            echo=asked.echo,
+            # What the agent never got is not claimed to have been its instructions.
+            echo={**asked.echo, "instructions": admitted.options.get("instructions")},
             client_tools=declared_names(self._context.target).union(tool.name for tool in asked.client_tools),
             server_label=self._label,
             show_tool_calls=self._settings.show_tool_calls,
             encrypted_reasoning="reasoning.encrypted_content" in asked.requested_options.get("include", ()),
         )
+
+    def _minted_id(self, previous: str | None) -> str:
+        minted: Any = self._settings.response_id_factory(previous)
+        if not isinstance(minted, str) or not minted:
+            raise HookError(f"The response_id_factory returned {minted!r}; it must return the new id as text.")
+        return minted
 
     def _request(self, asked: ResponsesRequest, admitted: Admitted, *, response_id: str) -> ChannelRequest:
         attributes: dict[str, Any] = {"response_id": response_id, "requested_options": asked.requested_options}
@@ -128,7 +146,7 @@ class Creation:
         body: dict[str, Any] = {}
 
         def seal(result: HostedRunResult[Any]) -> JSON:
-            body.update(render(result.result, completed_at=int(time.time()), **fields))
+            body.update(render(_answer(result), completed_at=int(time.time()), **fields))
             return body
 
         await self._context.run(
@@ -152,7 +170,7 @@ class Creation:
         hook = self._settings.response_hook
 
         def seal(result: HostedRunResult[Any]) -> JSON:
-            return machine.complete(result.result, completed_at=int(time.time()), override=hook is not None)
+            return machine.complete(_answer(result), completed_at=int(time.time()), override=hook is not None)
 
         stream = await self._context.run_stream(
             request,
@@ -167,20 +185,34 @@ class Creation:
         )
 
 
+def _answer(result: HostedRunResult[Any]) -> AgentResponse[Any]:
+    """Return what is to be shown, or say who has to mend it: this is where hooks and agents come in untyped."""
+    answer = result.result
+    if not isinstance(answer, AgentResponse):
+        raise RunError(
+            f"The Responses channel can show an AgentResponse, not {type(answer).__name__}. Look at what the response "
+            "hook, or else the agent's run(), returns."
+        )
+    return cast("AgentResponse[Any]", answer)
+
+
 async def _events(machine: ResponseMachine, stream: HostedStream) -> AsyncGenerator[bytes, None]:
+    ending = b""
     try:
         yield machine.start()
         async for update in stream:
             data = machine.feed(update)
             if data:
                 yield data
-        yield machine.closing()
+        ending = machine.closing()
+        yield ending
     except RunCancelled as error:
         # Of the reasons that the protocol knows, this one says best that there would have been more.
         drained = error.reason == "drained"
         yield machine.cancel(status="incomplete", reason=_CUT) if drained else machine.cancel()
     except ResponseTooLarge:
-        yield machine.cancel(status="incomplete", reason=_CUT)
+        # When it was the ending that found no room, its turn is committed: the client has to hear of it all the same.
+        yield ending or machine.cancel(status="incomplete", reason=_CUT)
     except Exception as error:  # noqa: BLE001 - the answer has begun, so every failure must become its last event
         description = describe(error)
         yield machine.fail(failure_code(description), description.message)
@@ -188,12 +220,10 @@ async def _events(machine: ResponseMachine, stream: HostedStream) -> AsyncGenera
         await stream.aclose()
 
 
-def _session(asked: ResponsesRequest, response_id: str) -> ChannelSession | None:
+def _session(asked: ResponsesRequest, response_id: str) -> ChannelSession:
     commit_as = response_id if asked.store else None
     if asked.previous_response_id is not None:
         return ChannelSession(parent=asked.previous_response_id, commit_as=commit_as)
-    if commit_as is None:
-        return None
     return ChannelSession(_chat_key(), commit_as=commit_as)
 
 

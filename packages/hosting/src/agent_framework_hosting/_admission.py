@@ -83,11 +83,6 @@ class Admission:
         """Whether no new work is taken any more."""
         return self._draining
 
-    @property
-    def running(self) -> int:
-        """How many runs are under way."""
-        return len(self._runs)
-
     def require_start(self) -> None:
         """Take no work before `start`: there is something to start."""
         self._needs_start = True

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
-import msgspec
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
-from starlette.requests import Request
+from starlette.requests import HTTPConnection, Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 from starlette.types import Lifespan
@@ -18,11 +17,10 @@ from ._admission import Admission
 from ._guard import TrustedIsolationHeaders, UntrustedIsolationHeaders
 from ._lifespan import NamedContribution
 from ._mount import Mounts
-from .ids import mint
-from .web.errors import describe
+from .errors import HostError, Unavailable
+from .web.errors import ErrorDescription, describe, error_response
 
 READINESS: Final = "/readiness"
-_SERVER_SIDE: Final = 500
 
 
 def build_app(
@@ -35,17 +33,23 @@ def build_app(
     """Return the app that serves all contributions."""
 
     async def readiness(_: Request) -> Response:
-        if admission.draining:
-            return PlainTextResponse("draining", status_code=503)
+        try:
+            admission.check()
+        except Unavailable as error:
+            return PlainTextResponse(error.code, status_code=error.status)
         return PlainTextResponse("ok")
 
     guard = TrustedIsolationHeaders if trust_isolation_headers else UntrustedIsolationHeaders
-    return Starlette(
+    app = Starlette(
         routes=[Route(READINESS, readiness, methods=["GET"]), *mounted(contributions)],
         middleware=[Middleware(guard)],
-        exception_handlers={HTTPException: _not_served, Exception: _failed},
+        # `Exception` alone would give the same answers, but Starlette raises what it handles so a second time.
+        exception_handlers={HTTPException: _not_served, HostError: _failed, Exception: _failed},
         lifespan=lifespan,
     )
+    # A redirect to the path with or without its slash would name whatever host the request claims to be for.
+    app.router.redirect_slashes = False
+    return app
 
 
 def mounted(contributions: Sequence[NamedContribution]) -> list[BaseRoute]:
@@ -73,18 +77,12 @@ async def _not_served(request: Request, error: Exception) -> Response:
         404: f"There is nothing at {request.url.path}.",
         405: f"{request.method} is not offered at {request.url.path}.",
     }
-    message = messages.get(error.status_code, error.detail)
-    return _json_error(error.status_code, codes.get(error.status_code, "error"), message, error.headers)
+    status = error.status_code
+    description = ErrorDescription(status, codes.get(status, "error"), messages.get(status, error.detail))
+    return error_response(description, headers=error.headers)
 
 
-async def _failed(_: Request, error: Exception) -> Response:
-    description = describe(error)
-    return _json_error(description.status, description.code, description.message, None)
-
-
-def _json_error(status: int, code: str, message: str, headers: Any) -> Response:
-    kind = "invalid_request_error" if status < _SERVER_SIDE else "server_error"
-    body = msgspec.json.encode({"error": {"message": message, "type": kind, "param": None, "code": code}})
-    answer = Response(body, status_code=status, headers=headers, media_type="application/json")
-    answer.headers["x-request-id"] = mint("req_")
-    return answer
+async def _failed(request: HTTPConnection, error: Exception) -> Response:
+    if request.scope["type"] != "http":
+        raise error
+    return error_response(describe(error))

@@ -6,9 +6,9 @@ import os
 from collections.abc import Mapping
 from typing import Final
 
-import msgspec
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from .errors import InvalidRequest
 from .isolation import (
     ISOLATION_HEADER_CHAT,
     ISOLATION_HEADER_USER,
@@ -16,6 +16,7 @@ from .isolation import (
     reset_current_isolation_keys,
     set_current_isolation_keys,
 )
+from .web.errors import describe, error_response
 
 PLATFORM_VARIABLE: Final = "FOUNDRY_HOSTING_ENVIRONMENT"
 """Set by a platform that strips these headers from outside and sets them itself."""
@@ -43,8 +44,8 @@ class TrustedIsolationHeaders:
             return
         try:
             keys = IsolationKeys(user_key=_key(scope, _USER), chat_key=_key(scope, _CHAT))
-        except ValueError as error:
-            await _refuse(send, str(error))
+        except InvalidRequest as error:
+            await error_response(describe(error))(scope, receive, send)
             return
         token = set_current_isolation_keys(None if keys.is_empty else keys)
         try:
@@ -72,17 +73,14 @@ class UntrustedIsolationHeaders:
 def _key(scope: Scope, name: bytes) -> str | None:
     values = [value for header, value in scope["headers"] if header == name]
     if len(values) > 1:
-        raise ValueError(f"The header {name.decode()} was sent {len(values)} times; send it once.")
+        raise _invalid(f"The header {name.decode()} was sent {len(values)} times; send it once.")
     if not values or not values[0]:
         return None
     key: str = values[0].decode("latin-1")
     if len(key) > _LONGEST_KEY or not key.isascii() or not key.isprintable():
-        raise ValueError(f"The header {name.decode()} must be at most {_LONGEST_KEY} printable ASCII characters.")
+        raise _invalid(f"The header {name.decode()} must be at most {_LONGEST_KEY} printable ASCII characters.")
     return key
 
 
-async def _refuse(send: Send, message: str) -> None:
-    error = {"message": message, "type": "invalid_request", "param": None, "code": "invalid_isolation_key"}
-    headers = [(b"content-type", b"application/json")]
-    await send({"type": "http.response.start", "status": 400, "headers": headers})
-    await send({"type": "http.response.body", "body": msgspec.json.encode({"error": error})})
+def _invalid(message: str) -> InvalidRequest:
+    return InvalidRequest(message, code="invalid_isolation_key")

@@ -5,10 +5,11 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute, compile_path
 
-from .channel import Channel, SiblingRoute
+from .channel import Channel, ChannelContext, ChannelContribution, SiblingRoute
 from .errors import ConfigurationError
 
 
@@ -18,6 +19,39 @@ def normal_path(channel: Channel) -> str:
     if path not in ("", "/") and not path.startswith("/"):
         raise ConfigurationError(f"The path {path!r} of channel {channel.name!r} must start with '/', or be empty.")
     return path.rstrip("/")
+
+
+def refuse_strangers(channels: Sequence[object]) -> None:
+    """Raise when something among the channels is none.
+
+    Raises:
+        ConfigurationError: It is a class, or lacks what a channel has.
+    """
+    for index, channel in enumerate(channels):
+        if isinstance(channel, type):
+            raise ConfigurationError(
+                f"channels[{index}] is the class {channel.__name__}. Give an instance: {channel.__name__}(...)."
+            )
+        if not isinstance(channel, Channel):
+            raise ConfigurationError(
+                f"channels[{index}] is an object of type {type(channel).__name__}, which is no channel: a channel has "
+                "`name`, `path` and `contribute(context)`."
+            )
+
+
+def contribution_of(channel: Channel, context: ChannelContext) -> ChannelContribution:
+    """Return what a channel contributes.
+
+    Raises:
+        ConfigurationError: It is no contribution.
+    """
+    given: Any = channel.contribute(context)
+    if not isinstance(given, ChannelContribution):
+        raise ConfigurationError(
+            f"contribute() of channel {channel.name!r} returned {type(given).__name__}; it must return a "
+            "ChannelContribution."
+        )
+    return given
 
 
 def refuse_clashes(channels: Sequence[Channel]) -> None:

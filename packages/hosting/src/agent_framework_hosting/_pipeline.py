@@ -121,13 +121,14 @@ class Pipeline:
     async def _admit(self, request: ChannelRequest, steps: Steps) -> Admitted:
         run = self._admission.enter()
         try:
-            principal = request.principal
-            if principal is None:
-                principal = current_principal()
-                request = replace(request, principal=principal)
-            request = await _hooked(request, steps, self._target.agent)
-            wanted = _wanted_session(request)
-            turn = await self._sessions.open(principal, wanted) if wanted is not None else None
+            with run:
+                principal = request.principal
+                if principal is None:
+                    principal = current_principal()
+                    request = replace(request, principal=principal)
+                request = await _hooked(request, steps, self._target.agent)
+                wanted = _wanted_session(request)
+                turn = await self._sessions.open(principal, wanted) if wanted is not None else None
         except BaseException:
             run.end()
             raise
@@ -195,20 +196,22 @@ async def _step(
     admitted, hook = progress.admitted, progress.admitted.steps.stream_update_hook
     run = admitted.run
     try:
-        with run, target.bound(admitted.request):
+        with run:
             session = await admitted.session()
-            source = await under(parent, target.stream(admitted.request, session))
-            try:
-                async for update in each_under(parent, source.updates):
-                    shown = update if hook is None else await settled(hook(update))
-                    if shown is not None:
-                        run.pause()
-                        yield shown
-                        run.resume()
-                response = await under(parent, source.final())
-                progress.result = await admitted.finish(response, session)
-            finally:
-                await source.close()
+            with target.bound(admitted.request):
+                source = await under(parent, target.stream(admitted.request, session))
+                try:
+                    async for update in each_under(parent, source.updates):
+                        shown = update if hook is None else await _rewritten(update, hook)
+                        if shown is not None:
+                            run.pause()
+                            yield shown
+                            run.resume()
+                    response = await under(parent, source.final())
+                finally:
+                    await source.close()
+            # Last of all: what fails after the commit would be told to the client as the failure of a stored turn.
+            progress.result = await admitted.finish(response, session)
     except Exception as error:
         progress.error = error
         raise
@@ -223,7 +226,10 @@ async def _hooked(request: ChannelRequest, steps: Steps, target: Any) -> Channel
     wanted = request.session
     hooked = await settled(steps.run_hook(request, target=target, protocol_request=steps.protocol_request))
     hooked = _returned(hooked, ChannelRequest, "run hook")
-    if hooked.principal != request.principal:
+    if hooked.principal is None:
+        # A hook may make a new request instead of replacing parts of the one that it got.
+        hooked = replace(hooked, principal=request.principal)
+    elif hooked.principal != request.principal:
         raise HookError("The run hook changed the principal; who is calling is not a hook's to say.")
     if wanted is not None and hooked.session is not None and hooked.session.commit_as is None:
         # A hook that only chooses the key still wants the outcome to be found under the id that the caller is told.
@@ -231,10 +237,15 @@ async def _hooked(request: ChannelRequest, steps: Steps, target: Any) -> Channel
     return hooked
 
 
+async def _rewritten(update: AgentResponseUpdate, hook: ChannelStreamUpdateHook) -> AgentResponseUpdate | None:
+    shown = await settled(hook(update))
+    return None if shown is None else _returned(shown, AgentResponseUpdate, "stream update hook")
+
+
 def _returned(value: Any, kind: type[ReturnedT], hook: str) -> ReturnedT:
     # Hooks are written without a type checker in sight often enough to say here what went wrong.
     if not isinstance(value, kind):
-        raise HookError(f"The {hook} returned {type(value).__name__}; it must return a {kind.__name__}.")
+        raise HookError(f"The {hook} returned {type(value).__name__} instead of {kind.__name__}.")
     return value
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import importlib
 import ipaddress
+import logging
 import os
 import signal
 from collections.abc import Awaitable, Callable, Mapping
@@ -47,27 +48,65 @@ def configuration(*, bind: str, options: Mapping[str, Any]) -> Config:
     return config
 
 
-def refuse_open_door(host: str, *, authenticated: bool, allow_unauthenticated: bool) -> None:
+def refuse_open_door(config: Config, *, authenticated: bool, allow_unauthenticated: bool) -> None:
     """Raise when strangers could reach the agent.
 
     Raises:
-        ConfigurationError: The address is not loopback and nobody says who is calling.
+        ConfigurationError: An address is not loopback and nobody says who is calling.
     """
-    if authenticated or allow_unauthenticated or _is_loopback(host):
+    if authenticated or allow_unauthenticated:
         return
-    raise ConfigurationError(
-        f"serve(host={host!r}) would let anybody who reaches this machine use the agent: nothing says who is calling. "
-        "Serve on 127.0.0.1 behind something that authenticates, or pass allow_unauthenticated=True."
-    )
+    for address in (*config.bind, *config.insecure_bind, *config.quic_bind):
+        if not _is_loopback(address):
+            raise ConfigurationError(
+                f"Serving on {address!r} would let anybody who can reach it use the agent: nothing says who is "
+                "calling. Serve on 127.0.0.1 behind something that authenticates, or pass allow_unauthenticated=True."
+            )
 
 
-def _is_loopback(host: str) -> bool:
-    if host == "localhost" or host.startswith("unix:"):
+def address_of(host: str, port: int) -> str:
+    """Return where to bind, as Hypercorn has it; a host `unix:PATH` has no port."""
+    if host.startswith("unix:"):
+        return host
+    return f"[{host}]:{port}" if ":" in host and not host.startswith("[") else f"{host}:{port}"
+
+
+def _is_loopback(address: str) -> bool:
+    if address.startswith("unix:"):  # a socket file has permissions of its own
+        return True
+    host = address.rpartition(":")[0] or address
+    if host == "localhost":
         return True
     try:
         return ipaddress.ip_address(host.strip("[]")).is_loopback
     except ValueError:
         return False
+
+
+def refuse_running_loop() -> None:
+    """Raise when there is an event loop already, as in a notebook.
+
+    Raises:
+        ConfigurationError: `serve` would have to block that loop.
+    """
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return
+    raise ConfigurationError(
+        "serve() blocks, and an event loop is running here already (a notebook has one). Serve from a script, or give "
+        "host.app to an ASGI server that this loop can await."
+    )
+
+
+def show_logs() -> None:
+    """Let a program that has set up no logging see what is served, and every warning."""
+    if not logger.hasHandlers():
+        handler = logging.StreamHandler()
+        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+        logger.addHandler(handler)
+        if logger.level == logging.NOTSET:
+            logger.setLevel(logging.INFO)
 
 
 async def serve(app: ASGIApp, config: Config, *, drain: Callable[[], Awaitable[None]]) -> None:

@@ -174,6 +174,6 @@ class Channel(Protocol):
     name: str
     path: str
 
-    def contribute(self, context: ChannelContext) -> ChannelContribution:
-        """Return routes, commands and start-up work; called once, when the app is built."""
+    def contribute(self, context: ChannelContext, /) -> ChannelContribution:
+        """Return routes, commands and start-up work; called once, when the host is made."""
         ...

@@ -81,7 +81,7 @@ def build_parser(*, commands: Iterable[EntryPoint] | None = None) -> argparse.Ar
     subparsers = parser.add_subparsers(title="commands", metavar="COMMAND")
     for command in entry_points(group=COMMANDS) if commands is None else commands:
         _register(command, subparsers)
-    parser.set_defaults(func=partial(_show_commands, parser) if subparsers.choices else partial(_show_hint, release))
+    parser.set_defaults(func=partial(_show_commands, parser) if subparsers.choices else _show_hint)
     return parser
 
 
@@ -100,10 +100,10 @@ def _show_commands(parser: argparse.ArgumentParser, _args: argparse.Namespace) -
     return OK
 
 
-def _show_hint(release: str, _args: argparse.Namespace) -> int:
+def _show_hint(_args: argparse.Namespace) -> int:
     return _refused(
-        "no commands are installed. The package of a channel brings some, 'demo' for example: "
-        f'pip install "agent-framework-hosting-responses[demo]=={release}"',
+        "no commands are installed. The package of a channel brings some, 'demo' for example. In a clone: "
+        'pip install "./packages/hosting[serve]" ./packages/hosting-responses',
         exit_code=FAILED,
     )
 

@@ -2,8 +2,7 @@
 
     HostError
     ├── ConfigurationError        the developer: refused at construction or at start
-    │   ├── TargetError           ... a target that cannot be run
-    │   └── ForeignPackageError   ... another project's package answers to our import name
+    │   └── TargetError           ... a target that cannot be run
     ├── RequestError              the caller: the request can be mended
     │   ├── InvalidRequest
     │   ├── UnknownId
@@ -53,12 +52,6 @@ class TargetError(ConfigurationError, TypeError):
     code = "invalid_target"
 
 
-class ForeignPackageError(ConfigurationError, ImportError):
-    """A package of another project was found under this project's import name."""
-
-    code = "foreign_package"
-
-
 class RequestError(HostError):
     """The caller's request cannot be served as it is.
 
@@ -96,7 +89,7 @@ class UnknownParent(UnknownId):
 
 
 class NotForkable(RequestError):
-    """An older point of a conversation was named, but its history can only be continued at the head."""
+    """A copy of a conversation is needed, for an older point of it or an aside, but only its head can be continued."""
 
     code = "not_forkable"
 

@@ -18,7 +18,7 @@ from ._app import build_app, mounted
 from ._context import HostContext
 from ._guard import platform_is_trusted
 from ._lifespan import NamedContribution
-from ._mount import normal_path, refuse_clashes
+from ._mount import contribution_of, normal_path, refuse_clashes, refuse_strangers
 from ._pipeline import Pipeline, Steps
 from ._sessions.sessions import Sessions
 from ._state.memory import MemoryAliases, MemoryTurns
@@ -62,6 +62,7 @@ class AgentFrameworkHost:
     ) -> None:
         self._target = AgentTarget(target)
         self._channels = tuple(channels)
+        refuse_strangers(self._channels)
         refuse_clashes(self._channels)
         self._limits = limits or Limits()
         self._trusts_headers = platform_is_trusted() if trust_isolation_headers is None else trust_isolation_headers
@@ -177,7 +178,7 @@ class AgentFrameworkHost:
         """Serve on Hypercorn until the process is told to stop; then finish or tell what runs, and return.
 
         Args:
-            host: The address to bind.
+            host: The address to bind, or `unix:` and a path.
             port: The port to bind.
             workers: More than one is refused for now, because sessions live in this process.
             allow_unauthenticated: Serve on an address that others can reach, although nothing says who is calling.
@@ -191,10 +192,13 @@ class AgentFrameworkHost:
                 f"serve(workers={workers}) is not offered yet: sessions live in one process's memory, and another one "
                 "would not know them. Serve with workers=1."
             )
-        _server.refuse_open_door(host, authenticated=self._trusts_headers, allow_unauthenticated=allow_unauthenticated)
-        bind = f"[{host}]:{port}" if ":" in host and not host.startswith(("[", "unix:")) else f"{host}:{port}"
-        config = _server.configuration(bind=bind, options=server_options)
+        _server.refuse_running_loop()
+        config = _server.configuration(bind=_server.address_of(host, port), options=server_options)
+        _server.refuse_open_door(
+            config, authenticated=self._trusts_headers, allow_unauthenticated=allow_unauthenticated
+        )
         self._bind = ", ".join(config.bind)
+        _server.show_logs()
         asyncio.run(_server.serve(self.app, config, drain=self._drain))
 
     async def _drain(self) -> None:
@@ -205,7 +209,7 @@ class AgentFrameworkHost:
             target=self._target, limits=self._limits, pipeline=self._pipeline, sessions=self._sessions
         )
         contributions = [
-            NamedContribution(channel.name, normal_path(channel), channel.contribute(context))
+            NamedContribution(channel.name, normal_path(channel), contribution_of(channel, context))
             for channel in self._channels
         ]
         context.commands = tuple(command for each in contributions for command in each.contribution.commands)

@@ -40,7 +40,7 @@ class Principal:
     tenant: str = DEFAULT_TENANT
     id: str = "anonymous"
     kind: PrincipalKind = "anonymous"
-    claims: Mapping[str, Any] = field(default_factory=dict[str, Any], compare=False)
+    claims: Mapping[str, Any] = field(default_factory=dict[str, Any], hash=False)
 
     @property
     def owner(self) -> Owner:

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any, cast
 
 import msgspec
 
-from agent_framework_hosting.errors import InvalidRequest
+from agent_framework_hosting.errors import InvalidRequest, RequestTooLarge
 
 from .checks import is_list, is_object
 
+_MOST_VALUES = 100_000
+"""JSON values in one body: far more than a request of many items has, and read in a moment.
+
+Millions of empty arrays are few bytes, but everybody else would wait for seconds while they are decoded.
+"""
+_STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
 _LOCATED_BYTES = 64 * 1024
 """Broken bodies up to this size are read a second time, to say where they break."""
 
@@ -23,8 +30,13 @@ def decode(body: bytes | Mapping[str, Any], *, max_depth: int) -> dict[str, Any]
 
     Raises:
         InvalidRequest: The body is no JSON object, or is nested deeper than `max_depth`.
+        RequestTooLarge: It holds more values than are read.
     """
     data = body if isinstance(body, bytes) else _encode(body, max_depth)
+    if _values(data) > _MOST_VALUES and _values(_STRING.sub(b"", data)) > _MOST_VALUES:
+        raise RequestTooLarge(
+            f"The request body holds more JSON values than the {_MOST_VALUES} that this server reads."
+        )
     try:
         value: object = msgspec.json.decode(data)
     except RecursionError:
@@ -36,6 +48,11 @@ def decode(body: bytes | Mapping[str, Any], *, max_depth: int) -> dict[str, Any]
     if data.count(b"{") + data.count(b"[") > max_depth and _is_deeper(value, max_depth):
         raise _too_deep(max_depth)
     return value
+
+
+def _values(data: bytes) -> int:
+    """Return at least how many values there are; too many when texts hold the marks, too."""
+    return sum(map(data.count, (b"{", b"[", b",")))
 
 
 def _encode(body: Mapping[str, Any], max_depth: int) -> bytes:

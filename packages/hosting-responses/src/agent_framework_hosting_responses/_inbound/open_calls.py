@@ -8,6 +8,7 @@ from typing import Any, cast
 from agent_framework_hosting.errors import InvalidRequest
 from agent_framework_hosting.types import JSON
 
+from .refusals import shown
 from .request import ResponsesRequest
 
 
@@ -30,12 +31,14 @@ def check_answers(asked: ResponsesRequest, made: Collection[str]) -> None:
     for call_id, at in asked.answered_calls.items():
         if call_id not in asked.declared_calls and call_id not in made:
             raise InvalidRequest(
-                f"No tool call found for function call output with call_id {call_id}.", param=at, code="invalid_value"
+                f"No tool call found for function call output with call_id {shown(call_id)}.",
+                param=at,
+                code="invalid_value",
             )
     for call_id in made:
         if call_id not in asked.answered_calls:
             raise InvalidRequest(
-                f"No tool output found for function call {call_id}. Add a function_call_output item for it.",
+                f"No tool output found for function call {shown(call_id)}. Add a function_call_output item for it.",
                 param="input",
                 code="invalid_value",
             )

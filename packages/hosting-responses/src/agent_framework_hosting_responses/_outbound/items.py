@@ -1,17 +1,18 @@
 """Output items: what one is made of, and how it looks in an item event and in the final body.
 
 Rules of this file:
-1. An item's id is minted here, once; ids of the model's provider never reach the wire.
+1. An item's id is minted once; ids of the model's provider never reach the wire.
 2. A chunk of text is kept as it came, and nothing else is kept per chunk.
 3. `snapshot` is the only way that an item is shown, so the events and the final body cannot disagree.
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
+
+from agent_framework_hosting.ids import mint
 
 PartKind: TypeAlias = Literal["output_text", "refusal", "summary_text", "reasoning_text"]
 ItemStatus: TypeAlias = Literal["in_progress", "completed", "incomplete", "failed"]
@@ -19,11 +20,6 @@ CallForm: TypeAlias = Literal["function_call", "mcp_call"]
 
 MESSAGE_PARTS: frozenset[PartKind] = frozenset({"output_text", "refusal"})
 """The kinds of text that a message carries; a reasoning item carries the others."""
-
-
-def mint(prefix: str) -> str:
-    """Return a new id with 128 random bits."""
-    return f"{prefix}_{os.urandom(16).hex()}"
 
 
 def joined(chunks: list[str]) -> str:
@@ -63,7 +59,7 @@ class MessageItem:
     """What the assistant says: text and refusals."""
 
     index: int
-    id: str = field(default_factory=lambda: mint("msg"))
+    id: str = field(default_factory=lambda: mint("msg_"))
     status: ItemStatus = "in_progress"
     parts: list[Part] = field(default_factory=list[Part])
 
@@ -88,7 +84,7 @@ class ReasoningItem:
 
     index: int
     source: str | None = None
-    id: str = field(default_factory=lambda: mint("rs"))
+    id: str = field(default_factory=lambda: mint("rs_"))
     status: ItemStatus = "in_progress"
     parts: list[Part] = field(default_factory=list[Part])
     encrypted: str | None = None

@@ -10,11 +10,12 @@ Rules of this file:
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, cast
 
 from agent_framework import AgentResponse
+
+from agent_framework_hosting.logs import logger
 
 from .contents import Passage, passage, replaces, runs, text_of
 from .envelope import error_object
@@ -24,8 +25,6 @@ from .showing import Showing
 from .texts import Texts
 from .tool_calls import ToolCalls
 from .usage import UsageTally
-
-logger = logging.getLogger("agent_framework.hosting")
 
 
 class Output:

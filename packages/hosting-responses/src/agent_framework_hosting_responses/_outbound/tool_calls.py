@@ -9,17 +9,17 @@ Rules of this file:
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from typing import Any
+
+from agent_framework_hosting.ids import mint
+from agent_framework_hosting.logs import logger
 
 from .calls import Call, Calls
 from .contents import CallChunk, call_chunk, missing_arguments, result_text, text_of
 from .events import Listener
-from .items import CallForm, CallItem, Item, ItemStatus, joined, mint
+from .items import CallForm, CallItem, Item, ItemStatus, joined
 from .showing import Showing
-
-logger = logging.getLogger("agent_framework.hosting")
 
 
 class ToolCalls:
@@ -86,7 +86,7 @@ class ToolCalls:
 
     def _show(self, call: Call, *, is_for_client: bool) -> None:
         form: CallForm = "function_call" if is_for_client or call.name in self._showing.client_tools else "mcp_call"
-        call_id = call.key or mint("call")
+        call_id = call.key or mint("call_")
         if form == "mcp_call":
             call.is_hidden = not self._showing.show_tool_calls
         elif call_id in self._used_ids:
@@ -102,7 +102,7 @@ class ToolCalls:
         call.pending.clear()
 
     def _add_item(self, form: CallForm, name: str, call_id: str) -> CallItem:
-        item_id = mint("fc" if form == "function_call" else "mcp")
+        item_id = mint("fc_" if form == "function_call" else "mcp_")
         item = CallItem(len(self._items), form, name, call_id, self._showing.server_label, item_id)
         self._items.append(item)
         self._listener.item_added(item)

@@ -7,7 +7,7 @@ own otherwise. A turn that did not finish is no part of the message history; the
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Final, Protocol
 
 from agent_framework import AgentSession
 
@@ -20,6 +20,9 @@ from ..types import JSON, ChannelSession, Principal
 from .live import LiveSession, LiveSessions
 from .snapshots import Snapshot, capture, histories, restore, rewind
 from .tickets import Lines
+
+_SHOWN: Final = 64
+"""Characters of a caller's id that a message repeats."""
 
 
 class SessionMaker(Protocol):
@@ -43,6 +46,7 @@ class Sessions:
         self._maker = maker
         self._turns = turns
         self._aliases = aliases
+        self._dropped: list[LiveSession] = []
         self._live = LiveSessions(max_sessions=limits.max_sessions, ttl=limits.session_ttl)
 
     async def open(self, principal: Principal, wanted: ChannelSession) -> OpenTurn:
@@ -53,7 +57,8 @@ class Sessions:
             NotForkable: The parent is an older turn, and this agent's history cannot be forked.
             QueueFull: Too many turns wait for this session.
         """
-        await self._forget(self._live.expire())
+        dropped, self._dropped = self._dropped, []
+        await self._forget([*dropped, *self._live.expire()])
         parent = None
         if wanted.parent is not None:
             parent = await self._parent(principal, wanted)
@@ -61,10 +66,11 @@ class Sessions:
                 await self._require_forkable(parent)
         return OpenTurn(self, principal, wanted, parent)
 
-    async def current(self, tenant: str, key: str) -> LiveSession:
-        """Take the session that a key stands for now, a fresh one when there is none."""
+    async def current(self, tenant: str, key: str, *, is_new: bool) -> LiveSession:
+        """Take the session that a key stands for now, a fresh one when there is none or when it has to be new."""
         name = SessionName(tenant=tenant, key=key, session_id=self._aliases.session_id(tenant, key), root=key)
-        return self._live.take(name) or await self._fresh(name)
+        live = self._live.take(name)
+        return live if live is not None and not is_new else await self._fresh(name)
 
     async def continued(self, parent: Turn) -> LiveSession | None:
         """Take the session whose newest turn is `parent`, `None` when it has moved on."""
@@ -106,7 +112,10 @@ class Sessions:
 
     def reset(self, tenant: str, key: str) -> None:
         """Let the key stand for a fresh session from the next turn on."""
-        self._aliases.rotate(tenant, key)
+        for name in self._aliases.rotate(tenant, key):
+            dropped = self._live.take(name)
+            if dropped is not None:
+                self._dropped.append(dropped)
 
     async def _fresh(self, name: SessionName) -> LiveSession:
         return LiveSession(name=name, session=await self._maker.create_session(name.session_id))
@@ -119,7 +128,8 @@ class Sessions:
         turn_id = wanted.parent or ""
         parent = await self._turns.find(principal.owner, turn_id)
         if parent is None or wanted.isolation_key not in (None, parent.session.root, parent.session.key):
-            raise UnknownParent(f"There is no turn {turn_id!r} to continue from: it is unknown or has expired.")
+            shown = turn_id[:_SHOWN]
+            raise UnknownParent(f"There is no turn {shown!r} to continue from: it is unknown or has expired.")
         return parent
 
     async def _is_behind(self, parent: Turn) -> bool:
@@ -130,8 +140,9 @@ class Sessions:
         head = await self._turns.head(parent.session)
         if not self._maker.forkable or not _can_restore(parent.snapshot, head.snapshot if head else None):
             raise NotForkable(
-                "This conversation can only be continued from its newest turn, because the agent keeps its history "
-                "outside the session. Name the newest turn, or start a new conversation."
+                "This conversation can only be continued from its newest turn, by a turn that is stored: the agent "
+                "keeps part of it where it cannot be copied. Name the newest turn and store the answer, or start a new "
+                "conversation."
             )
 
 
@@ -153,6 +164,7 @@ class OpenTurn:
         self._sessions = sessions
         self._principal = principal
         self._commit_as = wanted.commit_as
+        self._is_new = parent is None and wanted.isolation_key is None
         self._parent = parent
         self._key = parent.session.key if parent else wanted.isolation_key or wanted.commit_as
         self._live: LiveSession | None = None
@@ -169,7 +181,8 @@ class OpenTurn:
         if self._parent is not None:
             self._live = await self._continue(self._parent)
         elif self._key is not None:
-            self._live = await self._sessions.current(self._principal.tenant, self._key)
+            # A conversation that starts at its own id is new, even when an id factory repeats itself.
+            self._live = await self._sessions.current(self._principal.tenant, self._key, is_new=self._is_new)
         return self._live.session if self._live else None
 
     async def commit(self, record: JSON) -> None:
@@ -200,6 +213,7 @@ class OpenTurn:
             live = await self._sessions.branch(parent, self._commit_as)
             self.leave()
             self._place = self._sessions.lines.enter((live.name.tenant, live.name.key))
+            await self._place.turn()
         return live
 
     async def _put_back(self, live: LiveSession) -> None:

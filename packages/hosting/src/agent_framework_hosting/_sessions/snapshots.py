@@ -10,7 +10,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import islice
+from operator import is_
 from typing import Any, Final, cast
 
 from agent_framework import AgentSession, Message
@@ -21,10 +21,9 @@ _NOTHING: Final[Mapping[str, Any]] = {}
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """One source's message list and how long it was when it was looked at; a source may append to it in place."""
+    """One source's messages when they were looked at; a copy, since a source may change its list in place."""
 
-    messages: list[Message]
-    count: int
+    messages: tuple[Message, ...]
 
 
 Histories = Mapping[str, History]
@@ -55,29 +54,25 @@ class Snapshot:
 def histories(session: AgentSession) -> Histories:
     """Return the message lists in a session's state."""
     state = session.state
-    return {
-        source: History(part[_MESSAGES], len(part[_MESSAGES]))
-        for source, part in state.items()
-        if _keeps_messages(part)
-    }
+    return {source: History(tuple(part[_MESSAGES])) for source, part in state.items() if _keeps_messages(part)}
 
 
 def capture(session: AgentSession, *, parent: Snapshot | None, known: Histories) -> Snapshot:
     """Take a snapshot of `session`, which looked like `parent` when its message lists were `known`."""
     now = histories(session)
     rest = _rest(session, now)
-    if parent is not None and rest == parent.rest:
+    if parent is not None and _equal(rest, parent.rest):
         rest = parent.rest
     return Snapshot(
         parent=parent,
-        added={source: _added(known.get(source), history.messages) for source, history in now.items()},
+        added={source: _added(known.get(source), history) for source, history in now.items()},
         rest=rest,
         service_session_id=copy.deepcopy(session.service_session_id),
     )
 
 
 def restore(snapshot: Snapshot, session: AgentSession) -> None:
-    """Make a fresh `session` look as it did when the snapshot was taken; message objects are shared."""
+    """Make a fresh `session` look as it did when the snapshot was taken."""
     session.service_session_id = copy.deepcopy(snapshot.service_session_id)
     state = session.state
     state.update(copy.deepcopy(dict(snapshot.rest or _NOTHING)))
@@ -90,7 +85,7 @@ def rewind(session: AgentSession, known: Histories) -> None:
     state = session.state
     for source in histories(session):
         history = known.get(source)
-        state[source][_MESSAGES] = history.messages[: history.count] if history else []
+        state[source][_MESSAGES] = list(history.messages) if history else []
 
 
 def _keeps_messages(part: Any) -> bool:
@@ -100,14 +95,24 @@ def _keeps_messages(part: Any) -> bool:
     return isinstance(messages, list) and any(isinstance(last, Message) for last in cast("list[Any]", messages)[-1:])
 
 
-def _added(known: History | None, now: list[Message]) -> Added:
+def _added(known: History | None, history: History) -> Added:
     # A provider that rewrote its history (compaction) starts a new base; one that only appended adds its tail.
-    kept = 0
-    if known is not None and len(now) >= known.count:
-        before = islice(known.messages, known.count)
-        same = known.messages is now or all(old is new for old, new in zip(before, now, strict=False))
-        kept = known.count if same else 0
-    return Added(kept, tuple(now[kept:]))
+    before, now = known.messages if known is not None else (), history.messages
+    kept = len(before) if len(before) <= len(now) and all(map(is_, before, now)) else 0
+    return Added(kept, tuple(map(_own, now[kept:])))
+
+
+def _own(message: Any) -> Any:
+    # Agent Framework's compaction marks messages in place, and a mark of one branch is none of the others' business.
+    if not isinstance(message, Message):
+        return message
+    own = copy.copy(message)
+    own.additional_properties = {name: _own_mark(mark) for name, mark in message.additional_properties.items()}
+    return own
+
+
+def _own_mark(mark: Any) -> Any:
+    return dict(cast("dict[Any, Any]", mark)) if isinstance(mark, dict) else mark
 
 
 def _rest(session: AgentSession, lists: Histories) -> Mapping[str, Any] | None:
@@ -118,8 +123,15 @@ def _rest(session: AgentSession, lists: Histories) -> Mapping[str, Any] | None:
     }
     try:
         return copy.deepcopy(without)
-    except (TypeError, ValueError, AttributeError, RuntimeError, copy.Error):
+    except Exception:  # noqa: BLE001 - an agent keeps what it likes, and its objects refuse in their own ways
         return None
+
+
+def _equal(one: object, other: object) -> bool:
+    try:
+        return bool(one == other)
+    except Exception:  # noqa: BLE001 - as above: arrays, for one, are neither equal nor different
+        return False
 
 
 def _messages(snapshot: Snapshot, source: str) -> list[Message]:
@@ -135,4 +147,4 @@ def _messages(snapshot: Snapshot, source: str) -> list[Message]:
         wanted = added.kept
         at = at.parent
     parts.reverse()
-    return [message for part in parts for message in part]
+    return [_own(message) for part in parts for message in part]

@@ -29,6 +29,10 @@ class MemoryTurns:
     async def commit(self, turn: Turn) -> None:
         """See `TurnStore`."""
         key = (turn.owner, turn.id)
+        replaced = self._turns.pop(key, None)
+        if replaced is not None:
+            # An id means one turn: the session that had it must not take this one along when it is forgotten.
+            self._unlink(key, replaced.session)
         self._turns[key] = turn
         self._by_session.setdefault((turn.session.tenant, turn.session.session_id), {})[key] = None
         while len(self._turns) > self._max_turns:
@@ -61,12 +65,19 @@ class MemoryAliases:
         plain = _plain_session_id(tenant, key)
         return plain if suffix is None else f"{plain}#{suffix}"
 
-    def rotate(self, tenant: str, key: str) -> None:
-        """Let the key stand for a session id that has never been used."""
+    def rotate(self, tenant: str, key: str) -> list[SessionName]:
+        """Let the key stand for a session id that has never been used.
+
+        Returns:
+            The sessions that keys stand for again because their reset was forgotten; they must not come back.
+        """
         self._suffixes[tenant, key] = mint()
         self._suffixes.move_to_end((tenant, key))
+        forgotten: list[SessionName] = []
         while len(self._suffixes) > self._max_aliases:
-            self._suffixes.popitem(last=False)
+            (tenant, key), _ = self._suffixes.popitem(last=False)
+            forgotten.append(SessionName(tenant, key, _plain_session_id(tenant, key), root=key))
+        return forgotten
 
 
 def _plain_session_id(tenant: str, key: str) -> str:

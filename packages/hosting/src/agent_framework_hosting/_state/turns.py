@@ -44,7 +44,7 @@ class TurnStore(Protocol):
         ...
 
     async def commit(self, turn: Turn) -> None:
-        """Store a turn as the newest one of its session."""
+        """Store a turn as the newest one of its session; it takes the place of the owner's earlier turn of that id."""
         ...
 
     async def forget(self, session: SessionName) -> None:

@@ -6,7 +6,7 @@ import copy
 from collections.abc import Sequence
 from typing import Any, cast
 
-from agent_framework import Content, Message
+from agent_framework import AgentRunInputs, Content, Message, normalize_messages
 
 from ..errors import InvalidRequest
 from ..ids import mint
@@ -27,15 +27,12 @@ def to_messages(request: ChannelRequest) -> list[Message]:
 
 
 def _listed(value: Any) -> list[Message]:
-    if isinstance(value, (str, Content)):
-        return [Message("user", [value])]
-    if isinstance(value, Message):
-        return [value]
-    if isinstance(value, Sequence):
-        parts = cast("Sequence[Any]", value)
-        if all(isinstance(part, (str, Content)) for part in parts):
-            return [Message("user", list(parts))] if parts else []
-        return [message for part in parts for message in _listed(part)]
+    if isinstance(value, (str, Content, Message, Sequence)):
+        messages: list[Any] = list(normalize_messages(cast("AgentRunInputs", value)))
+        strangers = [message for message in messages if not isinstance(message, Message)]
+        if not strangers:
+            return messages
+        value = strangers[0]
     raise InvalidRequest(
         f"An agent takes text, Content or Message objects, not {type(value).__name__}. Shape the input in a run hook."
     )

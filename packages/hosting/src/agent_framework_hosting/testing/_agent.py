@@ -171,7 +171,7 @@ class ScriptedAgent(AgentPlayer):
 
     Run i plays turn i: a step, a list of steps, or a function from the `AgentRun` to them (plain, async or an async
     generator). A step is text, `Content`, an update, `Finish`, a `Gate` to wait for or an exception. Without a script
-    the agent echoes. The history lies in `session.state` where core's own agent keeps it, and grows only by runs that end.
+    the agent echoes. The history lies where core's own agent keeps it, and grows only by runs that end.
 
     Args:
         turns: What the first runs do.

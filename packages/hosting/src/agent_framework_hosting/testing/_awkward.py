@@ -135,8 +135,8 @@ class ManagedAgent(ScriptedAgent):
 
     def __init__(self, *turns: AgentTurn, every: AgentTurn | None = None, name: str | None = "managed") -> None:
         super().__init__(*turns, every=every, name=name)
-        self.is_open = False
-        self.times_entered = 0
+        self.is_open: bool = False
+        self.times_entered: int = 0
 
     async def __aenter__(self) -> Self:
         self.is_open = True

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Awaitable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import Any, ClassVar, TypeAlias
 
 from agent_framework import (
     BaseChatClient,
@@ -76,7 +76,7 @@ class ScriptedChatClient(
         ['add'] 2
     """
 
-    OTEL_PROVIDER_NAME = "scripted"
+    OTEL_PROVIDER_NAME: ClassVar[str] = "scripted"
 
     def __init__(
         self, *turns: ChatTurn, every: ChatTurn | None = None, model: str = "scripted-model", **options: Any

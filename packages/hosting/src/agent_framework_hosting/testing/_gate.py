@@ -84,8 +84,8 @@ class Gate:
 
     def __init__(self, name: str = "gate") -> None:
         self.name = name
-        self.is_open = False
-        self.reached = 0
+        self.is_open: bool = False
+        self.reached: int = 0
         """How many have come to the gate so far, whether or not it was open."""
         self._bell = Bell()
 

@@ -44,7 +44,7 @@ class LoopbackDriver(Driver):
     ) -> None:
         super().__init__(timeout=timeout)
         self.address: tuple[str, int] = ("127.0.0.1", 0)
-        self.base_url = "http://127.0.0.1"
+        self.base_url: str = "http://127.0.0.1"
         self._app = app
         self._lifespan = Lifespan(app, timeout=timeout) if lifespan else None
         self._send_buffer = send_buffer

@@ -43,7 +43,7 @@ class SSEReader:
     """
 
     def __init__(self) -> None:
-        self.comments = 0
+        self.comments: int = 0
         """How many comment lines (heartbeats) came."""
         self.retry: int | None = None
         """The reconnection time in milliseconds, when the stream set one."""

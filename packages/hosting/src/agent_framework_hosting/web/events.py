@@ -76,6 +76,8 @@ class EventStream:
         link = Link(send, limits=self._limits, wake=self._wake)
         watch = asyncio.create_task(link.watch(receive))
         try:
+            # A task that is cancelled before it began never runs its clean-up, so the producer begins first.
+            await asyncio.sleep(0)
             await send({"type": "http.response.start", "status": 200, "headers": [*_HEADERS, *self._headers]})
             await self._write(link)
         finally:
@@ -86,6 +88,7 @@ class EventStream:
             await self._end(producer)
 
     async def _end(self, producer: asyncio.Task[None]) -> None:
+        self._done = True
         try:
             # Nothing is left to wait for after a stream that was sent to its end.
             if producer.cancel():
@@ -97,7 +100,6 @@ class EventStream:
         finally:
             self._buffers.held -= len(self._buffer)
             self._buffer.clear()
-            self._done = True
 
     async def _produce(self) -> None:
         try:
@@ -114,6 +116,9 @@ class EventStream:
         buffer, buffers, most = self._buffer, self._buffers, self._limits.max_response_bytes
         parts = total = given_way_at = 0
         async for data in events:
+            if self._done:
+                # A run that took no notice of being cancelled: nobody is left to read, so it is closed instead.
+                return
             # What makes it too large is still sent whole: it may be the end, and that of a turn already committed.
             if total > most or buffers.held > buffers.max_bytes:
                 await self._finish_with(events, ResponseTooLarge(_TOO_LARGE if total > most else _TOO_MANY_UNREAD))
@@ -130,10 +135,12 @@ class EventStream:
                 await asyncio.sleep(0)
 
     async def _finish_with(self, events: AsyncGenerator[bytes, None], error: ResponseTooLarge) -> None:
-        # The last words of a stream that was cut are short, and are let through.
+        # The last words of a stream are let through: that it was cut, or the end of a turn that is committed already.
         try:
             data = await events.athrow(error)
         except StopAsyncIteration:
+            return
+        if self._done:
             return
         self._buffers.held += len(data)
         self._buffer += data

@@ -27,7 +27,7 @@ class Link:
         if task is None:
             raise RuntimeError("A link needs a task that sends.")
         self.lost: Literal["left", "stalled"] | None = None
-        self.beat_is_due = False
+        self.beat_is_due: bool = False
         self._send = send
         self._stall = limits.stall_timeout
         self._heartbeat = limits.heartbeat

@@ -1,0 +1,104 @@
+"""The OpenAI Agents SDK for Python against the served demo."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from openai import AsyncOpenAI
+
+if TYPE_CHECKING:
+    from .desk import Desk
+
+
+@pytest.fixture
+def desk(async_client: AsyncOpenAI) -> Desk:
+    """Return an agent of the SDK's whose model is the demo."""
+    from .desk import Desk
+
+    return Desk(async_client)
+
+
+async def test_a_run_answers(desk: Desk) -> None:
+    result = await desk.run("count to 5")
+    assert result.final_output == "1 2 3 4 5"
+    usage = result.context_wrapper.usage
+    assert (usage.requests, usage.output_tokens) == (1, 5)
+
+
+async def test_a_streamed_run_answers(desk: Desk) -> None:
+    result, seen = await desk.stream("count to 5")
+    assert result.final_output == "1 2 3 4 5"
+    assert seen.count("response.output_text.delta") == 5
+    assert seen[-2:] == ["response.completed", "message_output_created"]
+
+
+async def test_turns_go_on_by_the_list_of_inputs(desk: Desk) -> None:
+    result = await desk.run("My name is Ada.")
+    for asked in ("say on", "What is 6 * 7?", "What is my name?"):
+        result = await desk.run([*result.to_input_list(), {"role": "user", "content": asked}])
+    assert result.final_output == "Your name is Ada."
+
+
+async def test_turns_go_on_by_the_previous_response(desk: Desk) -> None:
+    result = await desk.run("My name is Ada.")
+    for asked in ("say on", "What is 6 * 7?", 'call f {"a": 1}', "What is my name?"):
+        result = await desk.run(asked, previous_response_id=result.last_response_id)
+    assert result.final_output == "Your name is Ada."
+
+
+async def test_streamed_turns_go_on_by_the_previous_response(desk: Desk) -> None:
+    previous: str | None = None
+    for count in range(1, 5):
+        result, _ = await desk.stream("How many messages?", previous_response_id=previous)
+        assert str(result.final_output).startswith(f"With this one you have sent {count} message")
+        previous = result.last_response_id
+
+
+async def test_the_sdk_can_chain_inside_a_run(desk: Desk) -> None:
+    """With its own chaining on, the outputs of the tools are sent alone, behind the previous response."""
+    result = await desk.run('call f {"a": 1} and g {}', auto_previous_response_id=True)
+    assert result.final_output == "f answered: F1\ng answered: G"
+
+
+@pytest.mark.parametrize("stored", [True, False], ids=["stored", "not stored"])
+async def test_function_tools_run_in_the_client(desk: Desk, stored: bool) -> None:
+    desk.set(store=stored)
+    result = await desk.run('call f {"a": 1} and g {} and f {"a": 2}')
+    assert result.final_output == "f answered: F1\ng answered: G\nf answered: F2"
+    assert sorted(desk.given) == ["f 1", "f 2", "g"]
+    assert desk.items_of(result) == ["tool_call_item"] * 3 + ["tool_call_output_item"] * 3 + ["message_output_item"]
+    assert result.context_wrapper.usage.requests == 2
+
+
+async def test_function_tools_run_one_at_a_time_when_asked_so(desk: Desk) -> None:
+    desk.set(parallel_tool_calls=False)
+    result = await desk.run('call f {"a": 1} and g {}')
+    assert result.final_output == "f answered: F1\ng answered: G"
+    assert desk.given == ["f 1", "g"]
+    assert result.context_wrapper.usage.requests == 3
+
+
+async def test_function_tools_run_in_a_streamed_run(desk: Desk) -> None:
+    result, seen = await desk.stream('call f {"a": 1} and g {}')
+    assert result.final_output == "f answered: F1\ng answered: G"
+    assert [name for name in seen if name.startswith("tool_")] == [*["tool_called"] * 2, *["tool_output"] * 2]
+    assert sorted(desk.given) == ["f 1", "g"]
+
+
+async def test_a_tool_of_the_servers_breaks_no_run(desk: Desk) -> None:
+    """The SDK would end the run over a call of a function that it does not know."""
+    result = await desk.run("What is 6 * 7?")
+    assert result.final_output == "calculate answered: 6 * 7 = 42"
+    assert desk.items_of(result) == ["tool_call_item", "message_output_item"]
+    assert desk.given == []
+
+
+async def test_a_tool_of_the_servers_breaks_no_streamed_run(desk: Desk) -> None:
+    result, seen = await desk.stream("What is 6 * 7?")
+    assert result.final_output == "calculate answered: 6 * 7 = 42"
+    assert [name for name in seen if name.startswith("response.mcp_call.")] == [
+        "response.mcp_call.in_progress",
+        "response.mcp_call.completed",
+    ]
+    assert "tool_called" in seen

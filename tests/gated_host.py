@@ -1,0 +1,59 @@
+"""A host whose answers wait at a gate: python gated_host.py PORT DRAIN_TIMEOUT
+
+A request with the input "quick" is answered at once; all others stop in the middle until somebody posts to /gate.
+/gate/reached/2 answers when two of them have come there.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from agent_framework_hosting.channel import ChannelContext, ChannelContribution
+from agent_framework_hosting.host import AgentFrameworkHost
+from agent_framework_hosting.limits import Limits
+from agent_framework_hosting.testing import AgentRun, Gate, ScriptedAgent
+from agent_framework_hosting_responses.channel import ResponsesChannel
+
+gate = Gate()
+
+
+def speak(run: AgentRun) -> list[str | Gate]:
+    """Say half of the answer, wait, say the rest."""
+    return ["begun, ", "ended"] if run.messages[-1].text == "quick" else ["begun, ", gate, "ended"]
+
+
+class GateChannel:
+    """Opens the gate, and tells who stands before it."""
+
+    name = "gate"
+    path = "/gate"
+
+    def contribute(self, context: ChannelContext) -> ChannelContribution:
+        async def open_gate(_: Request) -> Response:
+            gate.open()
+            return Response()
+
+        async def reached(request: Request) -> Response:
+            await gate.wait_reached(request.path_params["count"])
+            return Response()
+
+        return ChannelContribution(
+            [Route("/", open_gate, methods=["POST"]), Route("/reached/{count:int}", reached, methods=["GET"])]
+        )
+
+
+if __name__ == "__main__":
+    logging.basicConfig(level=logging.INFO)
+    port, drain_timeout = sys.argv[1:]
+    host = AgentFrameworkHost(
+        ScriptedAgent(every=speak),
+        channels=[ResponsesChannel(), GateChannel()],
+        limits=Limits(drain_timeout=float(drain_timeout)),
+    )
+    host.serve(port=int(port))
+    print("served")  # noqa: T201 - `serve` has returned, and that is for the test to read
