@@ -139,6 +139,7 @@ class Creation:
             attributes=attributes,
             stream=asked.stream,
             identity=asked.identity,
+            principal=self._context.principal,
         )
 
     async def _whole(self, request: ChannelRequest, asked: ResponsesRequest, fields: ResponseFields) -> dict[str, Any]:

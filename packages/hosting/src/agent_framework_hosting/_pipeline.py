@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Generator
 from dataclasses import dataclass, replace
-from typing import Any, Self, TypeVar, cast
+from typing import Any, Final, Self, TypeVar, cast
 
 from agent_framework import AgentResponse, AgentResponseUpdate, AgentSession
 from opentelemetry import context as otel
@@ -26,6 +26,8 @@ from .isolation import current_principal
 from .types import ChannelRequest, ChannelSession, HostedRunResult, Seal
 
 ReturnedT = TypeVar("ReturnedT")
+
+_NO_SESSION: Final = ChannelSession()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,8 +122,11 @@ class Pipeline:
         run = self._admission.enter()
         try:
             with run:
-                principal = request.principal or current_principal()
-                request = await _hooked(replace(request, principal=principal), steps, self._target.agent)
+                principal = request.principal
+                if principal is None:
+                    principal = current_principal()
+                    request = replace(request, principal=principal)
+                request = await _hooked(request, steps, self._target.agent)
                 wanted = _wanted_session(request)
                 turn = await self._sessions.open(principal, wanted) if wanted is not None else None
         except BaseException:
@@ -246,6 +251,6 @@ def _returned(value: Any, kind: type[ReturnedT], hook: str) -> ReturnedT:
 
 def _wanted_session(request: ChannelRequest) -> ChannelSession | None:
     session = request.session
-    if session is None or request.session_mode == "disabled" or session == ChannelSession():
+    if session is None or request.session_mode == "disabled" or session == _NO_SESSION:
         return None
     return session

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
+from dataclasses import dataclass
 from typing import Final
 
 from starlette.types import Receive, Scope, Send
@@ -30,28 +31,16 @@ _PARTS_BEFORE_GIVING_WAY: Final = 64
 _BYTES_BEFORE_GIVING_WAY: Final = 32 * 1024
 _SEND_AT_MOST: Final = 64 * 1024
 _GRACE: Final = 5.0
+_TOO_LARGE: Final = "The answer grew larger than this server sends, so it was cut."
+_TOO_MANY_UNREAD: Final = "The server holds too many unread bytes for slow readers, so this answer was cut."
 
 
+@dataclass(slots=True, kw_only=True)
 class Buffers:
-    """What all streams of a host hold for their readers, to a bound."""
+    """What all streams of a host hold for their readers, in bytes; beyond `max_bytes` whoever wants more is cut."""
 
-    def __init__(self, *, max_bytes: int) -> None:
-        self._max_bytes = max_bytes
-        self.held: int = 0
-
-    def take(self, size: int) -> None:
-        """Count bytes that wait to be sent.
-
-        Raises:
-            ResponseTooLarge: All buffers together are full.
-        """
-        if self.held > self._max_bytes:
-            raise ResponseTooLarge("The server holds too many unread bytes for slow readers, so this answer was cut.")
-        self.held += size
-
-    def give(self, size: int) -> None:
-        """Count bytes that were sent, or dropped."""
-        self.held -= size
+    max_bytes: int
+    held: int = 0
 
 
 class EventStream:
@@ -78,7 +67,6 @@ class EventStream:
         self._headers = headers
         self._events = events
         self._buffer = bytearray()
-        self._total = 0
         self._done = False
         self._waiter: asyncio.Future[None] | None = None
 
@@ -101,15 +89,16 @@ class EventStream:
 
     async def _end(self, producer: asyncio.Task[None]) -> None:
         self._done = True
-        producer.cancel()
         try:
-            _, pending = await asyncio.wait({producer}, timeout=_GRACE)
-            if pending:
-                logger.warning(
-                    "A cancelled run has not ended after %g seconds; its target ignores cancellation.", _GRACE
-                )
+            # Nothing is left to wait for after a stream that was sent to its end.
+            if producer.cancel():
+                _, pending = await asyncio.wait({producer}, timeout=_GRACE)
+                if pending:
+                    logger.warning(
+                        "A cancelled run has not ended after %g seconds; its target ignores cancellation.", _GRACE
+                    )
         finally:
-            self._buffers.give(len(self._buffer))
+            self._buffers.held -= len(self._buffer)
             self._buffer.clear()
 
     async def _produce(self) -> None:
@@ -123,20 +112,26 @@ class EventStream:
             self._wake()
 
     async def _fill(self, events: AsyncGenerator[bytes, None]) -> None:
-        parts = size = 0
+        # This runs once per event, so it counts here instead of calling somebody who does.
+        buffer, buffers, most = self._buffer, self._buffers, self._limits.max_response_bytes
+        parts = total = given_way_at = 0
         async for data in events:
             if self._done:
                 # A run that took no notice of being cancelled: nobody is left to read, so it is closed instead.
                 return
-            try:
-                self._append(data)
-            except ResponseTooLarge as error:
-                await self._finish_with(events, error)
+            # What makes it too large is still sent whole: it may be the end, and that of a turn already committed.
+            if total > most or buffers.held > buffers.max_bytes:
+                await self._finish_with(events, ResponseTooLarge(_TOO_LARGE if total > most else _TOO_MANY_UNREAD))
                 return
+            size = len(data)
+            total += size
+            buffers.held += size
+            buffer += data
+            if self._waiter is not None:
+                self._wake()
             parts += 1
-            size += len(data)
-            if parts >= _PARTS_BEFORE_GIVING_WAY or size >= _BYTES_BEFORE_GIVING_WAY:
-                parts = size = 0
+            if parts == _PARTS_BEFORE_GIVING_WAY or total - given_way_at >= _BYTES_BEFORE_GIVING_WAY:
+                parts, given_way_at = 0, total
                 await asyncio.sleep(0)
 
     async def _finish_with(self, events: AsyncGenerator[bytes, None], error: ResponseTooLarge) -> None:
@@ -151,16 +146,6 @@ class EventStream:
         self._buffer += data
         self._wake()
 
-    def _append(self, data: bytes) -> None:
-        # What makes the stream too large is still sent whole: it may be the end, and that of a turn already committed.
-        if self._total > self._limits.max_response_bytes:
-            raise ResponseTooLarge("The answer grew larger than this server sends, so it was cut.")
-        self._buffers.take(len(data))
-        self._total += len(data)
-        self._buffer += data
-        if self._waiter is not None:
-            self._wake()
-
     def _wake(self) -> None:
         waiter, self._waiter = self._waiter, None
         if waiter is not None and not waiter.done():
@@ -172,7 +157,7 @@ class EventStream:
                 data = bytes(memoryview(self._buffer)[:_SEND_AT_MOST])
                 await link.send(data)
                 del self._buffer[: len(data)]
-                self._buffers.give(len(data))
+                self._buffers.held -= len(data)
             elif self._done:
                 await link.send(b"", more=False)
                 return

@@ -1,0 +1,120 @@
+"""The benchmarks work, and believe no answer that is wrong."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.request import Request, urlopen
+
+import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request as Asked
+from starlette.responses import Response
+from starlette.routing import Route
+
+from agent_framework_hosting.testing import LoopbackDriver
+
+ROOT = Path(__file__).parents[1]
+
+
+def python(*arguments: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, *map(str, arguments)]
+    return subprocess.run(command, cwd=ROOT, check=False, capture_output=True, text=True)
+
+
+@pytest.fixture(scope="module")
+def right() -> bytes:
+    """A right stream, as the quickest of the systems sends it."""
+    command = [sys.executable, "-m", "benchmarks.serve", "coalescing", "raw"]
+    with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout
+        url = f"http://127.0.0.1:{int(server.stdout.readline())}/responses"
+        with urlopen(Request(url, data=b'{"input": "Say something.", "stream": true}')) as answer:
+            return answer.read()
+
+
+@contextmanager
+def served(body: bytes, *, media_type: str) -> Generator[int]:
+    async def answer(_: Asked) -> Response:
+        return Response(body, media_type=media_type)
+
+    with LoopbackDriver(Starlette(routes=[Route("/responses", answer, methods=["POST"])])) as driver:
+        yield driver.address[1]
+
+
+@pytest.mark.timeout(180)  # a dozen processes, on a machine that may be busy with other tests
+def test_the_report_sets_ours_beside_both_limits(tmp_path: Path) -> None:
+    file = tmp_path / "figures.json"
+    done = python("-m", "benchmarks", "--quick", "--rounds", 1, "--only", "raw stub, c=16", "--json", file)
+    assert done.returncode == 0, done.stderr
+    results: list[dict[str, Any]] = json.loads(file.read_text())["results"]
+    assert {result["scenario"]["stream"] for result in results} == {True, False}
+    for result in results:
+        assert result["scenario"]["name"] in done.stdout
+        assert set(result["ratios"]) == {"starlette", "coalescing"}
+        [ours], ratio = result["rounds"]["ours"], result["ratios"]["coalescing"]
+        [limit] = result["rounds"]["coalescing"]
+        assert ratio["speed"]["median"] == pytest.approx(ours["items_per_second"] / limit["items_per_second"])
+        assert ratio["cpu"]["median"] == pytest.approx(limit["cpu_us_per_item"] / ours["cpu_us_per_item"])
+
+
+def test_a_right_stream_is_measured(right: bytes) -> None:
+    with served(right, media_type="text/event-stream") as port:
+        done = python("-m", "benchmarks.load", port, os.getpid(), "--stream", "--concurrency", 2)
+    assert json.loads(done.stdout)["answers"] == 2
+
+
+DELTA = b"event: response.output_text.delta"
+Spoil = Callable[[list[bytes]], list[bytes]]
+SPOILT: dict[str, tuple[Spoil, str]] = {
+    "a delta is missing": (lambda events: events[:50] + events[51:], "Event 203 is a response.output_text.done"),
+    "a delta comes twice": (
+        lambda events: [*events[:50], events[50], *events[50:]],
+        "Event 204 is a response.output_text.delta",
+    ),
+    "two deltas change places": (
+        lambda events: [*events[:50], events[51], events[50], *events[52:]],
+        "sequence numbers",
+    ),
+    "a delta says something else": (
+        lambda events: [*events[:50], events[50].replace(b"chunk", b"other"), *events[51:]],
+        "do not add up",
+    ),
+    "an item changes its id": (
+        lambda events: [*events[:50], events[50].replace(b"msg_", b"gsm_"), *events[51:]],
+        "2 ids",
+    ),
+    "the item is never opened": (lambda events: events[:2] + events[3:], "output_item.added is due"),
+    "the end is missing": (lambda events: events[:-2], "instead of [DONE]"),
+    "the response did not complete": (
+        lambda events: [*events[:-2], events[-2].replace(b'"status":"completed"', b'"status":"failed"'), events[-1]],
+        "The response is failed",
+    ),
+    "an event has another name than its data": (
+        lambda events: [*events[:50], events[50].replace(DELTA, DELTA + b"s", 1), *events[51:]],
+        "carries a response.output_text.delta",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", SPOILT)
+def test_a_wrong_stream_is_told(case: str, right: bytes) -> None:
+    spoil, complaint = SPOILT[case]
+    events = right.removesuffix(b"\n\n").split(b"\n\n")
+    body = b"\n\n".join(spoil(events)) + b"\n\n"
+    with served(body, media_type="text/event-stream") as port:
+        done = python("-m", "benchmarks.load", port, os.getpid(), "--stream")
+    assert done.returncode != 0
+    assert "WrongAnswer" in done.stderr
+    assert complaint in done.stderr
+
+
+def test_a_wrong_whole_answer_is_told() -> None:
+    body = b'{"object": "response", "status": "completed", "output": []}'
+    with served(body, media_type="application/json") as port:
+        done = python("-m", "benchmarks.load", port, os.getpid())
+    assert "The response does not carry the text." in done.stderr
