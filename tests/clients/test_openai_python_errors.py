@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from openai import APIStatusError, BadRequestError, NotFoundError, OpenAI
+from openai import APIStatusError, AsyncOpenAI, BadRequestError, NotFoundError, OpenAI
 
 USER: dict[str, Any] = {"role": "user", "content": "hello"}
 CALL: dict[str, Any] = {"type": "function_call", "call_id": "c1", "name": "f", "arguments": "{}"}
@@ -171,7 +171,7 @@ def test_a_body_that_is_no_object_is_refused(client: OpenAI, body: bytes) -> Non
 
 def test_a_body_nested_beyond_all_reason_is_refused(client: OpenAI) -> None:
     """Deeper than a parser that recurses could go."""
-    body = b'{"input": ' + b"[" * 40_000 + b"]" * 40_000 + b"}"
+    body = b'{"input": ' + b"[" * 10_000 + b"]" * 10_000 + b"}"
     error = refusal(lambda: client.post("/responses", cast_to=object, content=body))
     assert (type(error), error.code) == (BadRequestError, "invalid_request")
     assert "nested too deeply" in error.message
@@ -180,6 +180,14 @@ def test_a_body_nested_beyond_all_reason_is_refused(client: OpenAI) -> None:
 def test_a_body_that_is_too_large_is_refused(client: OpenAI) -> None:
     error = refusal(lambda: client.responses.create(model="demo", input="x" * 11_000_000))
     assert (error.status_code, error.type, error.code) == (413, "invalid_request_error", "request_too_large")
+
+
+async def test_the_asynchronous_client_learns_of_a_body_that_is_too_large(async_client: AsyncOpenAI) -> None:
+    """Although it would not look at an answer before all of the body is sent."""
+    for _ in range(3):
+        with pytest.raises(APIStatusError) as refused:
+            await async_client.responses.create(model="demo", input="x" * 11_000_000)
+        assert (refused.value.status_code, refused.value.code) == (413, "request_too_large")
 
 
 @pytest.mark.parametrize("method", ["get", "put", "patch", "delete"])
