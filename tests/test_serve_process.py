@@ -62,6 +62,9 @@ class Reader:
                         self.has_begun.set()
         except (httpx2.TransportError, APIConnectionError) as error:
             self.cut = error
+        finally:
+            # Nobody shall wait in vain for one that never got that far; what it lacks is noticed in the end.
+            self.has_begun.set()
 
 
 @asynccontextmanager
