@@ -44,7 +44,7 @@ layers: $(READY) ## Check that no layer imports a higher one
 check: lint types layers test ## All of the above that must pass
 
 bench: $(READY) ## Measure, beside plain Starlette
-	@$(BIN)/python benchmarks/run.py $(ARGS)
+	@$(BIN)/python -m benchmarks $(ARGS)
 
 clean: ## Remove what these targets made
 	rm -rf .venv .hypothesis .import_linter_cache .pytest_cache .ruff_cache dist tests/clients/node/node_modules tests/clients/node/.install.lock

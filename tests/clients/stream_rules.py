@@ -114,7 +114,8 @@ class _Items:
             parts = enumerate(item["content"])
             assert said == {(index, "text", place): part["text"] for place, part in parts}
         if item["type"] == "mcp_call":
-            assert self._runs[index] == ["in_progress", item["status"]]
+            ended = [] if item["status"] == "calling" else [item["status"]]
+            assert self._runs[index] == ["in_progress", *ended]
         self._done[index] = item
 
     def _part_added(self, event: dict[str, Any]) -> None:

@@ -86,7 +86,9 @@ def _check_items(output: list[dict[str, Any]], *, is_cut: bool) -> None:
     assert len(set(ids)) == len(ids), "two items share an id"
     for item in output:
         assert re.fullmatch(PREFIXES[item["type"]] + "[0-9a-f]{32}", item["id"]), f"not an id of ours: {item['id']}"
-        assert item["status"] in {"completed", "incomplete"} | ({"failed"} if item["type"] == "mcp_call" else set())
+        assert item["status"] in {"completed", "incomplete"} | (
+            {"failed", "calling"} if item["type"] == "mcp_call" else set()
+        )
         assert item["status"] != "incomplete" or (is_cut and item is output[-1]), (
             "an incomplete item in the wrong place"
         )
@@ -247,7 +249,7 @@ class Follower:
             assert item.are_arguments_done
             assert done["arguments"] == item.arguments
         if item.type == "mcp_call":
-            assert item.progress == ["in_progress", done["status"]]
+            assert item.progress == ["in_progress", *([] if done["status"] == "calling" else [done["status"]])]
         item.done = done
 
 

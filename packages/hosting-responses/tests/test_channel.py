@@ -378,6 +378,34 @@ async def test_a_client_tool_makes_a_round_trip() -> None:
     assert kinds == ["text", "function_call", "function_result"]
 
 
+async def test_an_agents_tool_that_waits_for_the_client_runs_once_and_is_never_told_as_failed() -> None:
+    """The model asked for both at once; the agent's own runs when the client has answered."""
+    looked: list[str] = []
+
+    @tool
+    def look(key: str) -> str:
+        """Look."""
+        looked.append(key)
+        return "seen"
+
+    both = [call("get_weather", "c1"), call("look", "c2", '{"key": "k"}')]
+    client = ScriptedChatClient(both, "done", "done again")
+    async with serving(Agent(client, tools=[look])) as driver:
+        asked = await create(driver, "go", tools=[GET_WEATHER])
+        assert [(item["type"], item["status"]) for item in asked["output"]] == [
+            ("function_call", "completed"),
+            ("mcp_call", "calling"),
+        ]
+        output = {"type": "function_call_output", "call_id": "c1", "output": "21 C"}
+        told = await create(driver, [output], previous_response_id=asked["id"], tools=[GET_WEATHER])
+        replayed = [{"role": "user", "content": "go"}, *asked["output"], output]
+        assert text_of(await create(driver, replayed, tools=[GET_WEATHER])) == "done again"
+    assert text_of(told) == "done"
+    assert looked == ["k"]
+    results = [c.result for m in client.calls[2].messages for c in m.contents if c.type == "function_result"]
+    assert results == ["21 C"]
+
+
 async def test_outputs_have_to_match_the_calls_that_were_made() -> None:
     """Unknown, missing and foreign calls are refused before the agent runs."""
     client = ScriptedChatClient([call("get_weather", "c1"), call("get_weather", "c2")], "never")

@@ -231,6 +231,14 @@ def test_a_call_whose_result_never_came_has_failed_in_a_response_that_goes_on() 
     assert call["error"]["content"][0]["text"] == "The tool call did not return a result."
 
 
+def test_a_call_that_waits_for_the_clients_answer_to_another_one_has_not_failed() -> None:
+    """Agent Framework runs it in the next turn; told as failed, it would be made twice."""
+    checked = check(stream(says(calls("c1", "ask", "{}"), calls("c2", "look", "{}"))))
+    asked, looked = checked.body["output"]
+    assert (asked["type"], looked["type"]) == ("function_call", "mcp_call")
+    assert (looked["status"], looked["output"], looked["error"]) == ("calling", None, None)
+
+
 def test_a_result_that_answers_nothing_is_left_out() -> None:
     assert check(stream(returns("c9"), says("a"), returns("c1"))).deltas() == ["a"]
 

@@ -211,6 +211,10 @@ def _thoughts(item: dict[str, Any], key: str, kind: str, at: str) -> list[str]:
 
 def _mcp_call(history: History, item: dict[str, Any], at: str) -> None:
     output, error = item.get("output"), item.get("error")
+    if item.get("status") == "calling" and output is None and error is None:
+        # It waited for the client's answer to another call; without its result the agent would make it again.
+        history.unused.append(at)
+        return
     if output is not None:
         result = text(output, f"{at}.output")
     elif error is None or isinstance(error, str):

@@ -149,7 +149,7 @@ class EventWriter:
         """Close the call: its arguments, how a run tool ended, and the item."""
         where = {"item_id": item.id, "output_index": item.index}
         self.write(f"{_arguments_event(item)}.done", **where, name=item.name, arguments=item.arguments)
-        if item.form == "mcp_call":
+        if item.form == "mcp_call" and item.status != "calling":
             self.write(f"response.mcp_call.{item.status}", **where)
         self.item_done(item)
 

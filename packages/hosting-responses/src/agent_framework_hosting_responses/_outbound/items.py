@@ -15,7 +15,7 @@ from typing import Any, Literal, TypeAlias
 from agent_framework_hosting.ids import mint
 
 PartKind: TypeAlias = Literal["output_text", "refusal", "summary_text", "reasoning_text"]
-ItemStatus: TypeAlias = Literal["in_progress", "completed", "incomplete", "failed"]
+ItemStatus: TypeAlias = Literal["in_progress", "calling", "completed", "incomplete", "failed"]
 CallForm: TypeAlias = Literal["function_call", "mcp_call"]
 
 MESSAGE_PARTS: frozenset[PartKind] = frozenset({"output_text", "refusal"})

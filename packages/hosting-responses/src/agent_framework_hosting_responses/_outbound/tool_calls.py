@@ -78,11 +78,17 @@ class ToolCalls:
 
     def close(self, item: CallItem, *, is_cut: bool) -> None:
         """Close a call for which nothing more will come."""
-        if item.form == "mcp_call":
+        if item.form == "mcp_call" and not is_cut and self._awaits_client():
+            # Agent Framework runs it once the client has answered: it has not failed, and a replay must not say so.
+            self._end(item, "calling")
+        elif item.form == "mcp_call":
             item.problem = "The tool call did not return a result."
             self._end(item, "failed")
         else:
             self._end(item, "incomplete" if is_cut else "completed")
+
+    def _awaits_client(self) -> bool:
+        return any(isinstance(item, CallItem) and item.form == "function_call" for item in self._items)
 
     def _show(self, call: Call, *, is_for_client: bool) -> None:
         form: CallForm = "function_call" if is_for_client or call.name in self._showing.client_tools else "mcp_call"
