@@ -19,7 +19,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks", description=__doc__.splitlines()[0] if __doc__ else None
     )
-    parser.add_argument("--rounds", type=int, default=5, help="how often everything is measured (default: %(default)s)")
+    parser.add_argument("--rounds", type=int, default=7, help="how often everything is measured (default: %(default)s)")
     parser.add_argument("--server", choices=["uvicorn", "hypercorn"], default="uvicorn")
     parser.add_argument("--live", action="store_true", help="also 100 streams with 20 ms between chunks")
     parser.add_argument("--only", default="", help="only scenarios whose name contains this")
@@ -37,6 +37,8 @@ def main() -> None:
     if asked.json:
         figures = {"machine": described(), "server": asked.server, "rounds": asked.rounds, "results": results}
         asked.json.write_bytes(msgspec.json.format(msgspec.json.encode(figures)) + b"\n")
+    print(", ".join(f"{name} {value}" for name, value in described().items()))
+    print()
     print(table(results))
 
 

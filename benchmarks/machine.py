@@ -6,6 +6,11 @@ import os
 import platform
 import sys
 import time
+from importlib.metadata import PackageNotFoundError, version
+from typing import Final
+
+# uvicorn runs on uvloop and httptools when they are there, at a fraction of the cost.
+_PACKAGES: Final = ("agent-framework-core", "starlette", "uvicorn", "uvloop", "httptools", "hypercorn")
 
 
 def pin(core: int) -> None:
@@ -24,4 +29,16 @@ def cpu_seconds(pid: int) -> float:
 
 def described() -> dict[str, str | int | None]:
     """Return what of this machine matters to the figures."""
-    return {"python": platform.python_version(), "system": platform.system(), "cores": os.cpu_count()}
+    return {
+        "python": platform.python_version(),
+        "system": platform.system(),
+        "cores": os.cpu_count(),
+        **{name: _version(name) for name in _PACKAGES},
+    }
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None

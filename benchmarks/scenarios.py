@@ -27,7 +27,7 @@ class Scenario:
 
 
 BURSTS: Final = tuple(
-    Scenario(f"{kind}, {title}, c={concurrency}", target, kind == "stream", concurrency, seconds=2.0)
+    Scenario(f"{kind}, {title}, c={concurrency}", target, kind == "stream", concurrency, seconds=1.0)
     for target, title in (("raw", "raw stub"), ("agent", "real Agent"))
     for kind in ("stream", "JSON")
     for concurrency in (1, 16)

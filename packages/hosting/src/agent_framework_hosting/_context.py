@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import msgspec
+
 from ._pipeline import Pipeline, PipelineStream, Steps
 from ._sessions.sessions import Sessions
 from ._target.agent import AgentTarget
@@ -81,7 +83,7 @@ class HostContext:
         turn = await self._sessions.turn(principal or self.principal, turn_id)
         if turn is None:
             raise UnknownId(f"There is nothing with the id {turn_id!r}: it is unknown or has expired.")
-        return turn.record
+        return msgspec.json.decode(turn.record)
 
     def reset_session(self, isolation_key: str) -> None:
         """Start a fresh session under this key with the next request."""

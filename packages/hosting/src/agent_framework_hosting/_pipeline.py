@@ -13,6 +13,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Generator
 from dataclasses import dataclass, replace
 from typing import Any, Final, Self, TypeVar, cast
 
+import msgspec
 from agent_framework import AgentResponse, AgentResponseUpdate, AgentSession
 from opentelemetry import context as otel
 
@@ -66,7 +67,7 @@ class Admitted:
         result = await self._shaped(HostedRunResult(response, session=session))
         record = self.steps.seal(result) if self.steps.seal is not None else None
         if self._turn is not None:
-            await self._turn.commit(record)
+            await self._turn.commit(msgspec.json.encode(record))
         return result
 
     async def close(self) -> None:

@@ -16,7 +16,7 @@ from .._state.turns import SessionName, Turn, TurnStore
 from ..errors import NotForkable, UnknownParent
 from ..ids import mint
 from ..limits import Limits
-from ..types import JSON, ChannelSession, Principal
+from ..types import ChannelSession, Principal
 from .live import LiveSession, LiveSessions
 from .snapshots import Snapshot, capture, histories, restore, rewind
 from .tickets import Lines
@@ -93,7 +93,7 @@ class Sessions:
         live.finished = live.captured = histories(live.session)
         return live
 
-    async def commit(self, live: LiveSession, principal: Principal, turn_id: str | None, record: JSON) -> None:
+    async def commit(self, live: LiveSession, principal: Principal, turn_id: str | None, record: bytes) -> None:
         """Make the session's present state part of its history, under an id when there is one."""
         live.finished = histories(live.session)
         if turn_id is not None:
@@ -185,7 +185,7 @@ class OpenTurn:
             self._live = await self._sessions.current(self._principal.tenant, self._key, is_new=self._is_new)
         return self._live.session if self._live else None
 
-    async def commit(self, record: JSON) -> None:
+    async def commit(self, record: bytes) -> None:
         """Make the turn part of the history, together with the channel's record."""
         if self._live is not None:
             await self._sessions.commit(self._live, self._principal, self._commit_as, record)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from ..types import JSON, Owner
+from ..types import Owner
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,13 +23,16 @@ class SessionName:
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """A finished turn: whose it is, in which session, what to continue from, and the channel's sealed record."""
+    """A finished turn: whose it is, in which session, what to continue from, and the channel's sealed record.
+
+    The record is encoded JSON: it is opaque here, and many thousands of kept objects would slow the garbage collector.
+    """
 
     owner: Owner
     id: str
     session: SessionName
     snapshot: Any
-    record: JSON
+    record: bytes
 
 
 class TurnStore(Protocol):
