@@ -1,0 +1,204 @@
+"""The line of a session key: first in, first out, one at a time, over all processes.
+
+Rules of this file:
+1. The lane's row is the lock: who reads or changes a line has locked its lane first.
+2. Whoever leaves hands the turn straight to the next one. A lane is free only when nobody waits, so that a newcomer
+   never overtakes.
+3. A lease is held by a worker that is alive on the database's clock. What a dead one held is handed over by whoever
+   comes or waits; its own waiting tickets count no more.
+4. What is written under a lease checks, in the same transaction, that its ticket still has the lane.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from ...errors import QueueFull, SessionBusy
+from ..store import Concurrency
+from .script import Script, all_of, do, one
+
+
+@dataclass(frozen=True, slots=True)
+class Wake:
+    """A worker that should look again: one of its tickets has its turn, or has to stop."""
+
+    worker: str
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
+class Entered:
+    """How a ticket entered its line: with the lane's `fence` when it is its turn at once."""
+
+    fence: int | None
+    wakes: tuple[Wake, ...] = ()
+
+
+_TAKE: Final = """
+INSERT INTO af_lane (tenant, key, ticket, worker, fence, is_stopped, used_at)
+VALUES (:tenant, :key, :ticket, :worker, 1, 0, {now})
+ON CONFLICT (tenant, key) DO UPDATE SET
+  ticket = excluded.ticket, worker = excluded.worker, fence = af_lane.fence + 1, is_stopped = 0, used_at = {now}
+WHERE af_lane.ticket IS NULL
+RETURNING fence
+"""
+_LOCK: Final = "SELECT ticket, worker, fence FROM af_lane WHERE tenant = :tenant AND key = :key {lock}"
+_IS_ALIVE: Final = "SELECT 1 FROM af_worker WHERE id = :worker AND alive_until > {now}"
+_COUNT: Final = """
+SELECT count(*) FROM af_ticket t JOIN af_worker w ON w.id = t.worker AND w.alive_until > {now}
+WHERE t.tenant = :tenant AND t.key = :key
+"""
+_WAIT: Final = """
+INSERT INTO af_ticket (id, tenant, key, worker, kind, attempt, created_at)
+VALUES (:ticket, :tenant, :key, :worker, 'foreground', 1, {now})
+"""
+_NEXT: Final = """
+DELETE FROM af_ticket WHERE number = (
+  SELECT min(t.number) FROM af_ticket t JOIN af_worker w ON w.id = t.worker AND w.alive_until > {now}
+  WHERE t.tenant = :tenant AND t.key = :key
+) RETURNING id, worker
+"""
+_HAND: Final = """
+UPDATE af_lane SET ticket = :ticket, worker = :worker, fence = fence + 1, is_stopped = 0, used_at = {now}
+WHERE tenant = :tenant AND key = :key RETURNING fence
+"""
+_FREE: Final = """
+UPDATE af_lane SET ticket = NULL, worker = NULL, is_stopped = 0, used_at = {now}
+WHERE tenant = :tenant AND key = :key
+"""
+_STOP: Final = "UPDATE af_lane SET is_stopped = 1 WHERE tenant = :tenant AND key = :key"
+_DROP_WAITING: Final = "DELETE FROM af_ticket WHERE tenant = :tenant AND key = :key RETURNING worker"
+_DROP: Final = "DELETE FROM af_ticket WHERE id = :ticket"
+_ADDRESS: Final = "SELECT address FROM af_worker WHERE id = :worker"
+_ABANDONED: Final = """
+SELECT DISTINCT l.tenant, l.key FROM af_lane l
+JOIN af_ticket t ON t.tenant = l.tenant AND t.key = l.key AND t.worker = :worker
+LEFT JOIN af_worker w ON w.id = l.worker AND w.alive_until > {now}
+WHERE w.id IS NULL
+"""
+_HELD: Final = "SELECT ticket, fence, is_stopped FROM af_lane WHERE worker = :worker"
+_WAITING: Final = "SELECT id FROM af_ticket WHERE worker = :worker"
+_REGISTER: Final = """
+INSERT INTO af_worker (id, address, alive_until) VALUES (:worker, :address, {now} + :lease)
+ON CONFLICT (id) DO UPDATE SET alive_until = {now} + :lease
+"""
+_RENEW: Final = "UPDATE af_worker SET alive_until = {now} + :lease WHERE id = :worker AND alive_until > {now} RETURNING id"
+_UNREGISTER: Final = "DELETE FROM af_worker WHERE id = :worker"
+
+
+def enter(
+    *, tenant: str, key: str, ticket: str, worker: str, concurrency: Concurrency, max_waiting: int
+) -> Script[Entered]:
+    """Take the turn, or a place at the end of the line.
+
+    Raises:
+        SessionBusy: It is somebody else's turn, and `concurrency` is `reject`.
+        QueueFull: Too many wait already.
+    """
+    taken = yield from one(_TAKE, tenant=tenant, key=key, ticket=ticket, worker=worker)
+    if taken is not None:
+        return Entered(taken[0])
+    wakes: list[Wake] = []
+    holder, fence = yield from _living_holder(tenant, key, wakes)
+    if holder is None:
+        row = yield from one(_HAND, tenant=tenant, key=key, ticket=ticket, worker=worker)
+        return Entered(row[0] if row else fence)
+    if concurrency == "reject":
+        raise SessionBusy("This session is busy with another request. Send the request again when that one is done.")
+    if concurrency == "interrupt":
+        wakes += yield from _interrupt(tenant, key, holder)
+    counted = yield from one(_COUNT, tenant=tenant, key=key)
+    if counted is not None and counted[0] >= max_waiting:
+        raise QueueFull(
+            f"This session has {counted[0]} turns waiting already. Try again when some of them are done."
+        )
+    yield from do(_WAIT, tenant=tenant, key=key, ticket=ticket, worker=worker)
+    return Entered(None, tuple(wakes))
+
+
+def leave(*, tenant: str, key: str, ticket: str) -> Script[tuple[Wake, ...]]:
+    """Give the turn, or the place in the line, back; nothing happens when it has been taken away."""
+    lane = yield from one(_LOCK, tenant=tenant, key=key)
+    if lane is None or lane[0] != ticket:
+        yield from do(_DROP, ticket=ticket)
+        return ()
+    return (yield from _hand_over(tenant, key))
+
+
+def is_held(*, tenant: str, key: str, ticket: str) -> Script[bool]:
+    """Lock the lane and say whether it is this ticket's turn."""
+    lane = yield from one(_LOCK, tenant=tenant, key=key)
+    return lane is not None and lane[0] == ticket
+
+
+def look(*, worker: str) -> Script[tuple[dict[str, tuple[int, bool]], set[str], tuple[Wake, ...]]]:
+    """Return what a worker holds (the fence, and whether to stop) and which of its tickets wait.
+
+    Lines in which its tickets wait for a dead worker are moved on first.
+    """
+    wakes: list[Wake] = []
+    for tenant, key in (yield from all_of(_ABANDONED, worker=worker)):
+        yield from _living_holder(tenant, key, wakes)
+    held = yield from all_of(_HELD, worker=worker)
+    waiting = yield from all_of(_WAITING, worker=worker)
+    return (
+        {ticket: (fence, bool(is_stopped)) for ticket, fence, is_stopped in held},
+        {row[0] for row in waiting},
+        tuple(wake for wake in wakes if wake.worker != worker),
+    )
+
+
+def register(*, worker: str, address: str, lease: float) -> Script[None]:
+    """Let a worker be alive for `lease` seconds."""
+    yield from do(_REGISTER, worker=worker, address=address, lease=lease)
+
+
+def renew(*, worker: str, lease: float) -> Script[bool]:
+    """Keep a worker alive; says whether it had been so all the time."""
+    return (yield from one(_RENEW, worker=worker, lease=lease)) is not None
+
+
+def unregister(*, worker: str) -> Script[None]:
+    """Forget a worker: whatever it still held can be taken."""
+    yield from do(_UNREGISTER, worker=worker)
+
+
+def _living_holder(tenant: str, key: str, wakes: list[Wake]) -> Script[tuple[str | None, int]]:
+    """Return whose turn it is, once a dead worker's has been handed over; `None` when nobody is there to take it."""
+    lane = yield from one(_LOCK, tenant=tenant, key=key)
+    if lane is None:
+        return None, 0
+    ticket, worker, fence = lane
+    if ticket is None:
+        return None, fence
+    if (yield from one(_IS_ALIVE, worker=worker)) is not None:
+        return worker, fence
+    handed = yield from _hand_over(tenant, key)
+    wakes += handed
+    lane = yield from one(_LOCK, tenant=tenant, key=key)
+    return (lane[1], lane[2]) if lane is not None else (None, 0)
+
+
+def _hand_over(tenant: str, key: str) -> Script[tuple[Wake, ...]]:
+    following = yield from one(_NEXT, tenant=tenant, key=key)
+    if following is None:
+        yield from do(_FREE, tenant=tenant, key=key)
+        return ()
+    ticket, worker = following
+    yield from do(_HAND, tenant=tenant, key=key, ticket=ticket, worker=worker)
+    return (yield from _woken(worker))
+
+
+def _interrupt(tenant: str, key: str, holder: str) -> Script[list[Wake]]:
+    yield from do(_STOP, tenant=tenant, key=key)
+    dropped = yield from all_of(_DROP_WAITING, tenant=tenant, key=key)
+    wakes: list[Wake] = []
+    for worker in {holder, *(row[0] for row in dropped)}:
+        wakes += yield from _woken(worker)
+    return wakes
+
+
+def _woken(worker: str) -> Script[tuple[Wake, ...]]:
+    row = yield from one(_ADDRESS, worker=worker)
+    return (Wake(worker, row[0]),) if row is not None else ()

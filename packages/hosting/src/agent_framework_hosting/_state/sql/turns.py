@@ -1,0 +1,150 @@
+"""Sessions and their finished turns.
+
+Rules of this file:
+1. A turn keeps what it added to its parent; nothing is copied from the history.
+2. Whose a turn is, is part of every look-up by id.
+3. A turn is written only under its lease, and only on the version of the session that it began with.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from ...errors import LeaseLost
+from ...types import Owner
+from ..names import session_id_of
+from ..store import Encoded, Finished, Opened, StoredTurn, Unfinished
+from ..turns import SessionName
+from .script import Script, all_of, do, one
+
+_FIND: Final = """
+SELECT t.number, t.record, t.session_id, s.key, s.root FROM af_turn t
+JOIN af_session s ON s.tenant = t.tenant AND s.session_id = t.session_id
+WHERE t.tenant = :tenant AND t.is_named = :is_named AND t.owner = :owner AND t.turn_id = :turn_id
+"""
+_ALIAS: Final = "SELECT suffix FROM af_alias WHERE tenant = :tenant AND key = :key"
+_SESSION: Final = "SELECT version, head FROM af_session WHERE tenant = :tenant AND session_id = :session_id"
+_CHAIN: Final = """
+WITH RECURSIVE chain (parent, is_base, added, rest, depth) AS (
+  SELECT parent, is_base, added, rest, 0 FROM af_turn WHERE number = :number
+  UNION ALL
+  SELECT t.parent, t.is_base, t.added, t.rest, c.depth + 1 FROM chain c JOIN af_turn t ON t.number = c.parent
+  WHERE c.is_base = 0
+) SELECT added, rest, is_base FROM chain ORDER BY depth DESC
+"""
+_REST: Final = "SELECT rest FROM af_session WHERE tenant = :tenant AND session_id = :session_id"
+_RENAME: Final = """
+UPDATE af_turn SET turn_id = NULL, record = NULL
+WHERE tenant = :tenant AND is_named = :is_named AND owner = :owner AND turn_id = :turn_id
+"""
+_ADD: Final = """
+INSERT INTO af_turn (tenant, session_id, parent, is_base, is_named, owner, turn_id, added, rest, record, created_at)
+VALUES (:tenant, :session_id, :parent, :is_base, :is_named, :owner, :turn_id, :added, :rest, :record, {now})
+RETURNING number
+"""
+_ADVANCE: Final = """
+INSERT INTO af_session (tenant, session_id, key, root, version, head, rest, used_at)
+VALUES (:tenant, :session_id, :key, :root, 1, :head, :rest, {now})
+ON CONFLICT (tenant, session_id) DO UPDATE SET
+  version = af_session.version + 1, head = excluded.head, rest = coalesce(excluded.rest, af_session.rest),
+  used_at = excluded.used_at
+WHERE af_session.version = :version
+RETURNING version
+"""
+_LEAVE: Final = """
+INSERT INTO af_session (tenant, session_id, key, root, version, head, rest, used_at)
+VALUES (:tenant, :session_id, :key, :root, 1, NULL, :rest, {now})
+ON CONFLICT (tenant, session_id) DO UPDATE SET
+  version = af_session.version + 1, rest = excluded.rest, used_at = excluded.used_at
+WHERE af_session.version = :version
+RETURNING version
+"""
+_ROTATE: Final = """
+INSERT INTO af_alias (tenant, key, suffix, rotated_at) VALUES (:tenant, :key, :suffix, {now})
+ON CONFLICT (tenant, key) DO UPDATE SET suffix = excluded.suffix, rotated_at = excluded.rotated_at
+"""
+
+
+def find(owner: Owner, turn_id: str) -> Script[StoredTurn | None]:
+    """Return the owner's turn of that id."""
+    row = yield from one(_FIND, **_whose(owner), turn_id=turn_id)
+    if row is None:
+        return None
+    number, record, session_id, key, root = row
+    return StoredTurn(owner, turn_id, SessionName(owner[0], key, session_id, root=root), number, bytes(record or b""))
+
+
+def open_session(tenant: str, key: str) -> Script[Opened]:
+    """Return the session that a key stands for now."""
+    alias = yield from one(_ALIAS, tenant=tenant, key=key)
+    session_id = session_id_of(tenant, key, alias[0] if alias is not None else None)
+    return (yield from reopen(SessionName(tenant, key, session_id, root=key)))
+
+
+def reopen(name: SessionName) -> Script[Opened]:
+    """Return a session that is known by name."""
+    row = yield from one(_SESSION, tenant=name.tenant, session_id=name.session_id)
+    version, head = row if row is not None else (0, None)
+    return Opened(name, version, head)
+
+
+def chain(number: int) -> Script[list[Encoded]]:
+    """Return the snapshots that a turn is made of, from the last base on."""
+    rows = yield from all_of(_CHAIN, number=number)
+    return [
+        Encoded(bytes(added), None if rest is None else bytes(rest), bool(is_base)) for added, rest, is_base in rows
+    ]
+
+
+def last_rest(name: SessionName) -> Script[bytes | None]:
+    """Return the state beside the messages as the session's last run left it."""
+    row = yield from one(_REST, tenant=name.tenant, session_id=name.session_id)
+    return bytes(row[0]) if row is not None and row[0] is not None else None
+
+
+def add(finished: Finished) -> Script[int]:
+    """Store a turn as the newest of its session, and return its number.
+
+    Raises:
+        LeaseLost: The session has moved on meanwhile.
+    """
+    name, snapshot = finished.session, finished.snapshot
+    whose = _whose(finished.owner)
+    if finished.turn_id is not None:
+        yield from do(_RENAME, **whose, turn_id=finished.turn_id)
+    row = yield from one(
+        _ADD,
+        **whose,
+        session_id=name.session_id,
+        parent=finished.parent,
+        is_base=int(snapshot.is_base),
+        turn_id=finished.turn_id,
+        added=snapshot.added,
+        rest=snapshot.rest,
+        record=finished.record,
+    )
+    number: int = row[0] if row is not None else 0
+    moved = yield from one(_ADVANCE, **_of(name), version=finished.version, head=number, rest=snapshot.rest)
+    if moved is None:
+        raise LeaseLost()
+    return number
+
+
+def keep_rest(unfinished: Unfinished) -> Script[None]:
+    """Keep what a turn that is no part of the history left behind; not when the session has moved on."""
+    if unfinished.rest is not None:
+        yield from do(_LEAVE, **_of(unfinished.session), version=unfinished.version, rest=unfinished.rest)
+
+
+def rotate(tenant: str, key: str, suffix: str) -> Script[None]:
+    """Let a key stand for a session that has never been used."""
+    yield from do(_ROTATE, tenant=tenant, key=key, suffix=suffix)
+
+
+def _whose(owner: Owner) -> dict[str, Any]:
+    tenant, is_named, owner_id = owner
+    return {"tenant": tenant, "is_named": int(is_named), "owner": owner_id}
+
+
+def _of(name: SessionName) -> dict[str, Any]:
+    return {"tenant": name.tenant, "session_id": name.session_id, "key": name.key, "root": name.root}

@@ -1,0 +1,199 @@
+"""The port to all that must be true together: order, turns, what was answered, what was asked twice.
+
+Each method is one transaction. A store that `encodes` gets snapshots as bytes and outlives this process; one that does
+not keeps the objects as they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol, TypeAlias
+
+from ..types import Owner
+from .turns import SessionName
+
+Concurrency: TypeAlias = Literal["queue", "reject", "interrupt"]
+"""What a turn does when its session is busy: wait, be refused, or stop what runs and waits."""
+
+LossReason: TypeAlias = Literal["interrupted", "lease_lost"]
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """A snapshot as bytes, as the difference to the one before; `is_base` when nothing before it is needed.
+
+    `rest` is the state without its messages; `None` when it is that of the turn before.
+    """
+
+    added: bytes
+    rest: bytes | None
+    is_base: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class StoredTurn:
+    """A turn that was found: whose it is, where it stands, and the channel's sealed record.
+
+    `point` is what a snapshot of it is loaded by. Two turns are the same when their points are equal.
+    """
+
+    owner: Owner
+    id: str
+    session: SessionName
+    point: Any
+    record: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """An idempotency key in its scope, and a hash of what was asked under it."""
+
+    channel: str
+    key: str
+    body_hash: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TurnRequest:
+    """What a turn asks for when it is accepted.
+
+    `answers` are ids of requests for approval that this turn answers: each can be answered once in a conversation.
+    """
+
+    tenant: str
+    owner: Owner
+    key: str | None
+    parent: str | None = None
+    concurrency: Concurrency = "queue"
+    max_waiting: int = 64
+    answers: Sequence[str] = ()
+    claim: Claim | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """What an earlier request under the same idempotency key was answered."""
+
+    record: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A session at the moment at which a turn of it begins.
+
+    `head` is the point of its newest turn, `version` grows with everything that is written to it.
+    """
+
+    name: SessionName
+    version: int
+    head: Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finished:
+    """How a turn ended that is part of the history from now on.
+
+    `parent` is the point that the snapshot continues; `version` is the session's as the turn knew it.
+    """
+
+    session: SessionName
+    version: int
+    parent: Any
+    owner: Owner
+    turn_id: str | None
+    snapshot: Any
+    record: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unfinished:
+    """What a turn left behind that is no part of the history: the state beside the messages, when it changed."""
+
+    session: SessionName
+    version: int
+    rest: bytes | None
+    failure: bytes | None = field(default=None)
+
+
+class Place(Protocol):
+    """A place in a session's line. Given up by `commit`, `leave` or `abandon`, whichever comes first."""
+
+    parent: StoredTurn | None
+    key: str
+    attempt: int
+    on_loss: Callable[[LossReason], None] | None
+    """Called when the run has to stop: somebody interrupts it, or its lease was taken over."""
+
+    async def turn(self) -> None:
+        """Wait until everybody who came before has left."""
+        ...
+
+    async def open(self) -> Opened:
+        """Return the session as it is now: the parent's, or the one that the key stands for."""
+        ...
+
+    async def move(self, key: str) -> None:
+        """Give the place up for one in the line of another key, and wait for that turn."""
+        ...
+
+    async def commit(self, finished: Finished) -> Any:
+        """Store the turn as the newest of its session, let the next one start, and return the turn's point.
+
+        Raises:
+            LeaseLost: Somebody else has the session by now; nothing was stored.
+        """
+        ...
+
+    async def leave(self, unfinished: Unfinished | None = None, *, has_run: bool) -> None:
+        """Let the next one start. A turn that has not run gives back what it had claimed."""
+        ...
+
+    def abandon(self) -> None:
+        """Leave without waiting for it, from wherever: a turn that nobody will ever pull."""
+        ...
+
+
+class StateStore(Protocol):
+    """Keeps sessions and their turns."""
+
+    @property
+    def encodes(self) -> bool:
+        """Whether snapshots are handed over as `Encoded`, for sessions that outlive this process."""
+        ...
+
+    async def start(self) -> None:
+        """Be ready for everything else."""
+        ...
+
+    async def stop(self) -> None:
+        """Let go of everything."""
+        ...
+
+    async def accept(self, request: TurnRequest) -> Place | Replay:
+        """Take a place for a turn, with all that it claims.
+
+        Raises:
+            UnknownParent: The turn to continue is unknown, expired, or another owner's.
+            AlreadyAnswered: An approval has been answered before.
+            IdempotencyConflict: The key is being used, or was used for something else.
+            SessionBusy: Something runs in this session, and the turn does not want to wait.
+            QueueFull: Too many wait already.
+        """
+        ...
+
+    async def find(self, owner: Owner, turn_id: str) -> StoredTurn | None:
+        """Return the owner's turn of that id; unknown, expired and another owner's are the same `None`."""
+        ...
+
+    async def head(self, session: SessionName) -> Any:
+        """Return the point of a session's newest turn, `None` when it has none."""
+        ...
+
+    async def load(self, point: Any) -> Any:
+        """Return the snapshot of a point: the object, or the `Encoded` ones from the last base on."""
+        ...
+
+    async def forget(self, session: SessionName) -> None:
+        """Drop a session with all its turns."""
+        ...
