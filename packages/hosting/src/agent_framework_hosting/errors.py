@@ -9,14 +9,20 @@
     │   │   └── UnknownParent     ... the snapshot to continue from
     │   ├── NotForkable           ... history lies where only its head can be continued
     │   ├── AccessDenied
+    │   ├── Conflict              ... with something that runs, or has happened already
+    │   │   ├── SessionBusy
+    │   │   ├── AlreadyAnswered
+    │   │   └── IdempotencyConflict
     │   ├── RequestTooLarge
     │   ├── RequestTimeout
     │   └── QueueFull
     ├── Unavailable               nobody: try again later
     │   ├── NotStarted
-    │   └── Draining
+    │   ├── Draining
+    │   └── StateUnavailable      ... what keeps the state does not answer
     └── RunError                  the operator: the run itself went wrong
         ├── RunCancelled
+        │   └── LeaseLost         ... because somebody else has taken the session over
         ├── ResponseTooLarge
         └── HookError
 
@@ -101,6 +107,52 @@ class AccessDenied(RequestError):
     status = 403
 
 
+class Conflict(RequestError):
+    """The request conflicts with something that runs, or that has happened already."""
+
+    code = "conflict"
+    status = 409
+
+
+class SessionBusy(Conflict):
+    """Something runs in this session, and requests are not to wait for it."""
+
+    code = "session_busy"
+    retry_after: ClassVar[int] = 1
+
+
+class AlreadyAnswered(Conflict):
+    """A request for approval has been answered before; each can be answered once."""
+
+    code = "already_answered"
+
+    def __init__(self, request_id: str) -> None:
+        super().__init__(
+            f"The request for approval {request_id[:64]!r} has been answered already, in this conversation or in a "
+            "branch of it. Ask the agent again if it is still wanted."
+        )
+
+
+class IdempotencyConflict(Conflict):
+    """An idempotency key is in use, or was used for something else."""
+
+    code = "idempotency_conflict"
+
+    def __init__(self, message: str, *, retry_after: int | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+    @classmethod
+    def in_use(cls) -> IdempotencyConflict:
+        """Say that the first request under the key is still being worked on."""
+        return cls("The first request with this idempotency key is still running. Send it again later.", retry_after=1)
+
+    @classmethod
+    def other_request(cls) -> IdempotencyConflict:
+        """Say that the key stands for another request."""
+        return cls("This idempotency key was used for another request. Use a new key for a new request.")
+
+
 class RequestTooLarge(RequestError):
     """A size, depth or count limit of the request is exceeded."""
 
@@ -143,6 +195,12 @@ class Draining(Unavailable):
     code = "draining"
 
 
+class StateUnavailable(Unavailable):
+    """The database does not answer, or cannot store anything; what was acknowledged before is not lost."""
+
+    code = "state_unavailable"
+
+
 class RunError(HostError):
     """The run itself went wrong."""
 
@@ -161,6 +219,15 @@ class RunCancelled(RunError):
     def __init__(self, message: str = "The run was cancelled before its end.", *, reason: str = "closed") -> None:
         super().__init__(message)
         self.reason = reason
+
+
+class LeaseLost(RunCancelled):
+    """The session was taken over, because this process did not answer for too long; nothing of the run was stored."""
+
+    code = "lease_lost"
+
+    def __init__(self) -> None:
+        super().__init__("The session was taken over by another process; nothing of this run was stored.", reason="lost")
 
 
 class ResponseTooLarge(RunError):

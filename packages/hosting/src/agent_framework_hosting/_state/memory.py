@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import OrderedDict
 
 from ..ids import mint
-from ..types import DEFAULT_TENANT, Owner
+from ..types import Owner
+from .names import session_id_of
 from .turns import SessionName, Turn
 
 
@@ -61,9 +62,7 @@ class MemoryAliases:
 
     def session_id(self, tenant: str, key: str) -> str:
         """Return the session id that a key stands for now."""
-        suffix = self._suffixes.get((tenant, key))
-        plain = _plain_session_id(tenant, key)
-        return plain if suffix is None else f"{plain}#{suffix}"
+        return session_id_of(tenant, key, self._suffixes.get((tenant, key)))
 
     def rotate(self, tenant: str, key: str) -> list[SessionName]:
         """Let the key stand for a session id that has never been used.
@@ -76,12 +75,5 @@ class MemoryAliases:
         forgotten: list[SessionName] = []
         while len(self._suffixes) > self._max_aliases:
             (tenant, key), _ = self._suffixes.popitem(last=False)
-            forgotten.append(SessionName(tenant, key, _plain_session_id(tenant, key), root=key))
+            forgotten.append(SessionName(tenant, key, session_id_of(tenant, key, None), root=key))
         return forgotten
-
-
-def _plain_session_id(tenant: str, key: str) -> str:
-    # The key itself for the default tenant; otherwise prefixed so that no two (tenant, key) pairs give one id.
-    if tenant == DEFAULT_TENANT and not key.startswith("tenant:"):
-        return key
-    return f"tenant:{len(tenant)}:{tenant}:{key}"

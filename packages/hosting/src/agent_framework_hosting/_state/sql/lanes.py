@@ -21,10 +21,15 @@ from .script import Script, all_of, do, one
 
 @dataclass(frozen=True, slots=True)
 class Wake:
-    """A worker that should look again: one of its tickets has its turn, or has to stop."""
+    """A worker that should look again: a ticket of its has its turn, or has to stop.
+
+    `ticket` and `fence` say which one has its turn; they are empty when something has to stop.
+    """
 
     worker: str
     address: str
+    ticket: str = ""
+    fence: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,8 +191,8 @@ def _hand_over(tenant: str, key: str) -> Script[tuple[Wake, ...]]:
         yield from do(_FREE, tenant=tenant, key=key)
         return ()
     ticket, worker = following
-    yield from do(_HAND, tenant=tenant, key=key, ticket=ticket, worker=worker)
-    return (yield from _woken(worker))
+    row = yield from one(_HAND, tenant=tenant, key=key, ticket=ticket, worker=worker)
+    return (yield from _woken(worker, ticket, row[0] if row is not None else 0))
 
 
 def _interrupt(tenant: str, key: str, holder: str) -> Script[list[Wake]]:
@@ -199,6 +204,6 @@ def _interrupt(tenant: str, key: str, holder: str) -> Script[list[Wake]]:
     return wakes
 
 
-def _woken(worker: str) -> Script[tuple[Wake, ...]]:
+def _woken(worker: str, ticket: str = "", fence: int = 0) -> Script[tuple[Wake, ...]]:
     row = yield from one(_ADDRESS, worker=worker)
-    return (Wake(worker, row[0]),) if row is not None else ()
+    return (Wake(worker, row[0], ticket, fence),) if row is not None else ()

@@ -1,0 +1,108 @@
+"""The transactions of a turn's life, from its acceptance to its end."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from ...errors import LeaseLost
+from ...types import Owner
+from ..refusals import unknown_parent
+from ..store import Finished, Opened, Replay, StoredTurn, TurnRequest, Unfinished
+from . import claims, lanes, turns
+from .lanes import Wake
+from .script import Script
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """A turn that was accepted: which line it stands in, and since when it is its turn."""
+
+    key: str
+    parent: StoredTurn | None
+    attempt: int
+    fence: int | None
+    wakes: tuple[Wake, ...]
+
+
+def accept(request: TurnRequest, *, ticket: str, worker: str) -> Script[Accepted | Replay]:
+    """Take a place for a turn, with all that it claims.
+
+    Raises:
+        RequestError: See `StateStore.accept`.
+    """
+    attempt = 1
+    if request.claim is not None:
+        claimed = yield from claims.claim(request.owner, request.claim, ticket=ticket, worker=worker)
+        if isinstance(claimed, Replay):
+            return claimed
+        attempt = claimed
+    parent = yield from _parent(request.owner, request)
+    key = parent.session.key if parent is not None else request.key or ""
+    root = parent.session.root if parent is not None else key
+    yield from claims.answer(tenant=request.tenant, root=root, request_ids=request.answers, ticket=ticket)
+    entered = yield from lanes.enter(
+        tenant=request.tenant,
+        key=key,
+        ticket=ticket,
+        worker=worker,
+        concurrency=request.concurrency,
+        max_waiting=request.max_waiting,
+    )
+    return Accepted(key, parent, attempt, entered.fence, entered.wakes)
+
+
+def move(*, tenant: str, key: str, to: str, ticket: str, worker: str, max_waiting: int) -> Script[Accepted]:
+    """Leave a line for the end of another one.
+
+    Raises:
+        QueueFull: Too many wait there.
+    """
+    wakes = yield from lanes.leave(tenant=tenant, key=key, ticket=ticket)
+    entered = yield from lanes.enter(
+        tenant=tenant, key=to, ticket=ticket, worker=worker, concurrency="queue", max_waiting=max_waiting
+    )
+    return Accepted(to, None, 1, entered.fence, (*wakes, *entered.wakes))
+
+
+def open_turn(*, tenant: str, key: str, parent: StoredTurn | None) -> Script[Opened]:
+    """Return the session that the turn is about, as it is now."""
+    if parent is not None:
+        return (yield from turns.reopen(parent.session))
+    return (yield from turns.open_session(tenant, key))
+
+
+def commit(finished: Finished, *, key: str, ticket: str, has_claim: bool) -> Script[tuple[int, tuple[Wake, ...]]]:
+    """Store a finished turn and hand the line over; returns the turn's number.
+
+    Raises:
+        LeaseLost: The line has been taken over, or the session has moved on.
+    """
+    tenant = finished.session.tenant
+    if not (yield from lanes.is_held(tenant=tenant, key=key, ticket=ticket)):
+        raise LeaseLost()
+    number = yield from turns.add(finished)
+    if has_claim:
+        yield from claims.settle(ticket=ticket, record=finished.record)
+    wakes = yield from lanes.leave(tenant=tenant, key=key, ticket=ticket)
+    return number, wakes
+
+
+def leave(
+    unfinished: Unfinished | None, *, tenant: str, root: str, key: str, ticket: str, has_run: bool, has_claim: bool
+) -> Script[tuple[Wake, ...]]:
+    """End a turn that is no part of the history, and hand the line over."""
+    if unfinished is not None and (yield from lanes.is_held(tenant=tenant, key=key, ticket=ticket)):
+        yield from turns.keep_rest(unfinished)
+    if not has_run:
+        yield from claims.take_back(tenant=tenant, root=root, ticket=ticket)
+    if has_claim:
+        yield from claims.let_go(ticket=ticket, has_run=has_run)
+    return (yield from lanes.leave(tenant=tenant, key=key, ticket=ticket))
+
+
+def _parent(owner: Owner, request: TurnRequest) -> Script[StoredTurn | None]:
+    if request.parent is None:
+        return None
+    parent = yield from turns.find(owner, request.parent)
+    if parent is None or request.key not in (None, parent.session.root, parent.session.key):
+        raise unknown_parent(request.parent)
+    return parent

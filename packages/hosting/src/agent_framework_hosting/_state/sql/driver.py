@@ -1,0 +1,68 @@
+"""What runs the scripts: the port to a database, and what its drivers share."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Protocol, TypeAlias, TypeVar
+
+from .lanes import Wake
+from .script import Dialect, Row, Script, Statement
+
+ResultT = TypeVar("ResultT")
+
+Transaction: TypeAlias = Callable[[], Script[ResultT]]
+"""Makes the script of one transaction; called again when the database asks for it to be tried again."""
+
+
+class Driver(Protocol):
+    """Runs scripts on one database."""
+
+    @property
+    def address(self) -> str:
+        """Where other processes wake this one."""
+        ...
+
+    async def start(self, on_wake: Callable[[], None]) -> None:
+        """Connect, and bring the schema up to date; `on_wake` is called when another process wakes this one."""
+        ...
+
+    async def stop(self) -> None:
+        """Let go of all connections, once what is under way is done."""
+        ...
+
+    async def run(self, transaction: Transaction[ResultT], *, durable: bool) -> ResultT:
+        """Run one transaction; one that is `durable` has reached the disk when this returns.
+
+        Raises:
+            StateUnavailable: The database does not answer; whether the transaction took place is not known.
+        """
+        ...
+
+    async def read(self, transaction: Transaction[ResultT]) -> ResultT:
+        """Run a transaction that only reads, and may read much."""
+        ...
+
+    def run_now(self, transaction: Transaction[ResultT]) -> ResultT:
+        """Run one durable transaction and wait for it without an event loop."""
+        ...
+
+    def wake(self, wakes: Sequence[Wake]) -> Awaitable[None] | None:
+        """Wake other processes; a wake that is lost costs time only, since they look from time to time."""
+        ...
+
+
+def step_through(
+    script: Script[ResultT], execute: Callable[[Dialect, Statement], list[Row]], dialect: Dialect
+) -> ResultT:
+    """Run a script by a plain function."""
+    try:
+        statement = next(script)
+        while True:
+            try:
+                rows = execute(dialect, statement)
+            except BaseException as error:
+                statement = script.throw(error)
+            else:
+                statement = script.send(rows)
+    except StopIteration as end:
+        return end.value

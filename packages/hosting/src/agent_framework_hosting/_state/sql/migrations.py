@@ -1,0 +1,126 @@
+"""The schema's steps: each one is a transaction with its own number, so that a kill leaves either all of it or nothing.
+
+Several processes may start at once: one takes the steps, the others wait and find them taken. A schema that is newer
+than this code is left alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Final, TypeAlias
+
+from sqlalchemy import Connection, Engine, create_engine, event, insert, inspect, make_url, select, text, update
+from sqlalchemy.exc import DatabaseError
+from sqlalchemy.pool import NullPool
+
+from ...errors import ConfigurationError
+from .schema import METADATA, SCHEMA
+
+Step: TypeAlias = Callable[[Connection], None]
+_LOCK: Final = 0x61665F686F7374
+"""What processes that start together lock in PostgreSQL."""
+
+
+def _create_tables(connection: Connection) -> None:
+    METADATA.create_all(connection)
+
+
+STEPS: Final[Sequence[Step]] = (_create_tables,)
+"""What makes a schema of version n into one of version n + 1; a step that was released is never changed."""
+
+
+def migrate(engine: Engine, *, apply: bool, steps: Sequence[Step] = STEPS) -> None:
+    """Bring the schema up to date, or only look whether it is.
+
+    Raises:
+        ConfigurationError: The schema is newer than this code, or older and `apply` is off.
+    """
+    while True:
+        with engine.begin() as connection:
+            if connection.dialect.name == "postgresql":
+                connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
+            version = _version(connection)
+            if version > len(steps):
+                raise ConfigurationError(
+                    f"The database has schema version {version}; this release knows versions up to {len(steps)}. "
+                    "It was left untouched: install the release that wrote it, or a later one."
+                )
+            if version == len(steps):
+                return
+            if not apply:
+                raise ConfigurationError(
+                    f"The database has schema version {version}; this release needs {len(steps)}. "
+                    "Run `af-hosting migrate`, or leave migrate='check' out."
+                )
+            steps[version](connection)
+            _say(connection, version + 1)
+
+
+def migrate_sqlite(path: Path, *, apply: bool, steps: Sequence[Step] = STEPS) -> None:
+    """Bring the schema of a SQLite file up to date.
+
+    Raises:
+        ConfigurationError: As `migrate`; or the file is no database, or damaged.
+    """
+    engine = sqlite_engine(path)
+    try:
+        migrate(engine, apply=apply, steps=steps)
+    except DatabaseError as error:
+        raise ConfigurationError(
+            f"{path} cannot be used as the host's database: {error.orig}. Restore it from a backup, or move it away to "
+            "begin with an empty one."
+        ) from error
+    finally:
+        engine.dispose()
+
+
+def migrate_postgres(url: str, *, apply: bool, steps: Sequence[Step] = STEPS) -> None:
+    """Bring the schema of a PostgreSQL database up to date.
+
+    Raises:
+        ConfigurationError: As `migrate`; or the database cannot be reached.
+    """
+    engine = postgres_engine(url)
+    try:
+        migrate(engine, apply=apply, steps=steps)
+    except DatabaseError as error:
+        raise ConfigurationError(
+            f"The database {engine.url.render_as_string(hide_password=True)} cannot be used: {error.orig}"
+        ) from error
+    finally:
+        engine.dispose()
+
+
+def postgres_engine(url: str) -> Engine:
+    """Return an engine for a PostgreSQL database, over psycopg."""
+    return create_engine(make_url(url).set(drivername="postgresql+psycopg"), poolclass=NullPool)
+
+
+def sqlite_engine(path: Path) -> Engine:
+    """Return an engine for a SQLite file whose transactions hold what they read."""
+    engine = create_engine(f"sqlite:///{path}", poolclass=NullPool)
+    event.listen(engine, "connect", _leave_transactions_to_us)
+    event.listen(engine, "begin", _begin_at_once)
+    return engine
+
+
+def _leave_transactions_to_us(connection: Any, _record: Any) -> None:
+    connection.isolation_level = None
+    connection.execute("PRAGMA busy_timeout = 30000")
+    connection.execute("PRAGMA journal_mode = WAL")
+
+
+def _begin_at_once(connection: Connection) -> None:
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def _version(connection: Connection) -> int:
+    if not inspect(connection).has_table(SCHEMA.name):
+        return 0
+    return connection.execute(select(SCHEMA.c.version)).scalar_one_or_none() or 0
+
+
+def _say(connection: Connection, version: int) -> None:
+    if connection.execute(update(SCHEMA).values(version=version)).rowcount == 0:
+        connection.execute(insert(SCHEMA).values(version=version))

@@ -1,0 +1,173 @@
+"""PostgreSQL over psycopg: a small pool of connections, and one that listens for wakes.
+
+Rules of this file:
+1. A transaction takes one connection from the pool, for as long as it lasts.
+2. What the database asks to be tried again (a deadlock, a serialisation failure) is tried again from the start.
+3. A connection that broke is replaced by the pool. Whether its last transaction took place is not known, and said so.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Generator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from typing import Final, TypeVar
+
+import psycopg
+from psycopg import AsyncConnection, errors, sql
+from psycopg_pool import AsyncConnectionPool, PoolTimeout
+
+from ...errors import StateUnavailable
+from ...ids import mint
+from ...logs import logger
+from .driver import Transaction, step_through
+from .lanes import Wake
+from .migrations import migrate_postgres
+from .script import POSTGRES, Dialect, Row, Script, Statement
+
+ResultT = TypeVar("ResultT")
+
+_AGAIN: Final = (errors.DeadlockDetected, errors.SerializationFailure)
+_ATTEMPTS: Final = 5
+_BETWEEN_CONNECTIONS: Final = 0.5
+_CONNECTIONS: Final = 8
+_PATIENCE: Final = 5.0
+"""Seconds to wait for a connection."""
+
+
+class PostgresDriver:
+    """Runs scripts on one PostgreSQL database, which any number of processes may share."""
+
+    def __init__(self, url: str, *, migrate: bool = True) -> None:
+        self._url = url
+        self._migrate = migrate
+        self._channel = mint("af_")
+        self._pool: AsyncConnectionPool[AsyncConnection[Row]] | None = None
+        self._listener: asyncio.Task[None] | None = None
+
+    @property
+    def address(self) -> str:
+        """See `Driver`."""
+        return f"pg:{self._channel}"
+
+    async def start(self, on_wake: Callable[[], None]) -> None:
+        """See `Driver`."""
+        await asyncio.to_thread(migrate_postgres, self._url, apply=self._migrate)
+        self._pool = AsyncConnectionPool(
+            self._url,
+            min_size=1,
+            max_size=_CONNECTIONS,
+            timeout=_PATIENCE,
+            open=False,
+            check=AsyncConnectionPool.check_connection,
+            kwargs={"autocommit": True},
+        )
+        await self._pool.open()
+        self._listener = asyncio.create_task(self._listen(on_wake))
+
+    async def stop(self) -> None:
+        """See `Driver`."""
+        if self._listener is not None:
+            self._listener.cancel()
+            await asyncio.gather(self._listener, return_exceptions=True)
+        if self._pool is not None:
+            await self._pool.close()
+            self._pool = None
+
+    async def run(self, transaction: Transaction[ResultT], *, durable: bool) -> ResultT:
+        """See `Driver`."""
+        for left in reversed(range(_ATTEMPTS)):
+            try:
+                async with self._connection() as connection, _begun(connection, durable=durable):
+                    return await _step_through(transaction(), connection)
+            except _AGAIN:
+                if not left:
+                    raise
+        raise AssertionError("The loop returns or raises.")
+
+    async def read(self, transaction: Transaction[ResultT]) -> ResultT:
+        """See `Driver`."""
+        async with self._connection() as connection:
+            return await _step_through(transaction(), connection)
+
+    def run_now(self, transaction: Transaction[ResultT]) -> ResultT:
+        """See `Driver`."""
+        with _translated(), psycopg.connect(self._url, connect_timeout=int(_PATIENCE)) as connection:
+
+            def execute(dialect: Dialect, statement: Statement) -> list[Row]:
+                cursor = connection.execute(dialect.said(statement.text).encode(), statement.values)
+                return cursor.fetchall() if cursor.description else []
+
+            return step_through(transaction(), execute, POSTGRES)
+
+    async def wake(self, wakes: Sequence[Wake]) -> None:
+        """See `Driver`."""
+        try:
+            async with self._connection() as connection:
+                for address in {wake.address for wake in wakes}:
+                    await connection.execute("SELECT pg_notify(%s, '')", (address.removeprefix("pg:"),))
+        except StateUnavailable:
+            logger.warning("Another process could not be woken; it looks by itself.")
+
+    async def _listen(self, on_wake: Callable[[], None]) -> None:
+        listen = sql.SQL("LISTEN {}").format(sql.Identifier(self._channel))
+        while True:
+            try:
+                async with await AsyncConnection.connect(self._url, autocommit=True) as connection:
+                    await connection.execute(listen)
+                    # Whatever was sent while nobody listened.
+                    on_wake()
+                    async for _ in connection.notifies():
+                        on_wake()
+            except psycopg.Error as error:
+                logger.warning("The connection that listens for wakes broke (%s); it is made again.", error)
+            await asyncio.sleep(_BETWEEN_CONNECTIONS)
+
+    @asynccontextmanager
+    async def _connection(self) -> AsyncGenerator[AsyncConnection[Row]]:
+        if self._pool is None:
+            raise StateUnavailable("The database is not open: the host has not been started, or has stopped.")
+        with _translated():
+            async with self._pool.connection() as connection:
+                yield connection
+
+
+@contextmanager
+def _translated() -> Generator[None]:
+    try:
+        yield
+    except _AGAIN:
+        raise
+    except (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout) as error:
+        logger.error("The database does not answer: %s", error)
+        raise StateUnavailable(
+            "The server cannot reach its database at the moment. Send the request again."
+        ) from error
+
+
+@asynccontextmanager
+async def _begun(connection: AsyncConnection[Row], *, durable: bool) -> AsyncGenerator[None]:
+    # By hand, because it is one round trip: psycopg's own block would take one more for the setting.
+    await connection.execute("BEGIN" if durable else "BEGIN; SET LOCAL synchronous_commit = off")
+    try:
+        yield
+    except BaseException:
+        if not connection.broken:
+            await connection.execute("ROLLBACK")
+        raise
+    await connection.execute("COMMIT")
+
+
+async def _step_through(script: Script[ResultT], connection: AsyncConnection[Row]) -> ResultT:
+    try:
+        statement = next(script)
+        while True:
+            try:
+                cursor = await connection.execute(POSTGRES.said(statement.text).encode(), statement.values)
+                rows = await cursor.fetchall() if cursor.description else []
+            except BaseException as error:  # noqa: BLE001 - a script may have a word to say to it
+                statement = script.throw(error)
+            else:
+                statement = script.send(rows)
+    except StopIteration as end:
+        return end.value

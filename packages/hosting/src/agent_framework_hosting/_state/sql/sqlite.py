@@ -1,0 +1,192 @@
+"""SQLite: one thread writes, in groups; another one reads what may be long.
+
+Rules of this file:
+1. A connection belongs to one thread.
+2. The writer takes all that is waiting into one commit. Each transaction has a savepoint of its own, so that one that
+   fails takes nobody with it.
+3. A commit waits for the disk when one transaction of its group demands it; leases need none, they die with us.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import queue
+import sqlite3
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+from ...errors import StateUnavailable
+from ...logs import logger
+from .driver import Transaction, step_through
+from .lanes import Wake
+from .migrations import migrate_sqlite
+from .script import SQLITE, Dialect, Row, Statement
+from .wakes import LoopbackWakes
+
+ResultT = TypeVar("ResultT")
+
+_GROUP: Final = 256
+"""Transactions of one commit at the most."""
+_BUSY: Final = 5_000
+"""Milliseconds to wait for another process that writes."""
+
+
+@dataclass(slots=True)
+class _Job:
+    transaction: Transaction[Any]
+    durable: bool
+    future: Future[Any] = field(default_factory=Future[Any])
+
+
+class SqliteDriver:
+    """Runs scripts on one SQLite file, which other processes of this machine may use at the same time."""
+
+    def __init__(self, path: Path, *, migrate: bool = True) -> None:
+        self._path = path
+        self._migrate = migrate
+        self._writer = _Thread("af-hosting-writer", path)
+        self._reader = _Thread("af-hosting-reader", path)
+        self._wakes = LoopbackWakes()
+
+    @property
+    def address(self) -> str:
+        """See `Driver`."""
+        return self._wakes.address
+
+    async def start(self, on_wake: Callable[[], None]) -> None:
+        """See `Driver`."""
+        await asyncio.to_thread(migrate_sqlite, self._path, apply=self._migrate)
+        await self._wakes.start(on_wake)
+        self._writer.start()
+        self._reader.start()
+
+    async def stop(self) -> None:
+        """See `Driver`."""
+        await self._wakes.stop()
+        await asyncio.to_thread(self._writer.stop)
+        await asyncio.to_thread(self._reader.stop)
+
+    async def run(self, transaction: Transaction[ResultT], *, durable: bool) -> ResultT:
+        """See `Driver`."""
+        return await asyncio.wrap_future(self._writer.submit(_Job(transaction, durable)))
+
+    async def read(self, transaction: Transaction[ResultT]) -> ResultT:
+        """See `Driver`."""
+        return await asyncio.wrap_future(self._reader.submit(_Job(transaction, durable=False)))
+
+    def run_now(self, transaction: Transaction[ResultT]) -> ResultT:
+        """See `Driver`."""
+        return self._writer.submit(_Job(transaction, durable=True)).result()
+
+    def wake(self, wakes: Sequence[Wake]) -> None:
+        """See `Driver`."""
+        self._wakes.send(wakes)
+
+
+class _Thread:
+    """One thread with one connection, which runs jobs in groups."""
+
+    def __init__(self, name: str, path: Path) -> None:
+        self._name = name
+        self._path = path
+        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Begin to take jobs."""
+        self._thread = threading.Thread(target=self._work, name=self._name, daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Do what has been submitted, and end."""
+        if self._thread is not None:
+            self._jobs.put(None)
+            self._thread.join()
+            self._thread = None
+
+    def submit(self, job: _Job) -> Future[Any]:
+        """Take a job."""
+        if self._thread is None:
+            raise StateUnavailable("The database is not open: the host has not been started, or has stopped.")
+        self._jobs.put(job)
+        return job.future
+
+    def _work(self) -> None:
+        connection = _connected(self._path)
+        try:
+            is_over = False
+            while not is_over:
+                group, is_over = self._group()
+                if group:
+                    _commit(connection, group)
+        finally:
+            connection.close()
+
+    def _group(self) -> tuple[list[_Job], bool]:
+        group: list[_Job] = []
+        job = self._jobs.get()
+        while job is not None:
+            if job.future.set_running_or_notify_cancel():
+                group.append(job)
+            if len(group) == _GROUP or self._jobs.empty():
+                return group, False
+            job = self._jobs.get()
+        return group, True
+
+
+def _connected(path: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    connection.execute(f"PRAGMA busy_timeout = {_BUSY}")
+    connection.execute("PRAGMA journal_mode = WAL")
+    return connection
+
+
+def _commit(connection: sqlite3.Connection, group: Sequence[_Job]) -> None:
+    outcomes: list[tuple[_Job, Any, BaseException | None]] = []
+    try:
+        level = "FULL" if any(job.durable for job in group) else "NORMAL"
+        connection.execute(f"PRAGMA synchronous = {level}")
+        connection.execute("BEGIN IMMEDIATE")
+        outcomes = [_run(connection, job) for job in group]
+        connection.execute("COMMIT")
+    except sqlite3.Error as error:
+        logger.error("The database %s", _complaint(error))
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        refusal = StateUnavailable("The server cannot reach its database at the moment. Send the request again.")
+        outcomes = [(job, None, refusal) for job in group]
+    for job, result, error in outcomes:
+        if error is None:
+            job.future.set_result(result)
+        else:
+            job.future.set_exception(error)
+
+
+def _run(connection: sqlite3.Connection, job: _Job) -> tuple[_Job, Any, BaseException | None]:
+    connection.execute("SAVEPOINT job")
+    try:
+        result = step_through(job.transaction(), _executor(connection), SQLITE)
+    except sqlite3.OperationalError:
+        # Disk full, read-only, locked: that is no matter of one transaction.
+        raise
+    except Exception as error:  # noqa: BLE001 - it belongs to the one who asked, who gets it
+        connection.execute("ROLLBACK TO job")
+        connection.execute("RELEASE job")
+        return job, None, error
+    connection.execute("RELEASE job")
+    return job, result, None
+
+
+def _executor(connection: sqlite3.Connection) -> Callable[[Dialect, Statement], list[Row]]:
+    def execute(dialect: Dialect, statement: Statement) -> list[Row]:
+        return connection.execute(dialect.said(statement.text), statement.values).fetchall()
+
+    return execute
+
+
+def _complaint(error: sqlite3.Error) -> str:
+    return f"refused a transaction: {error}"

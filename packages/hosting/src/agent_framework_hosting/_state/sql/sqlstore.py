@@ -1,0 +1,232 @@
+"""The store over a database; see `StateStore`."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from functools import partial
+from typing import Any, Final
+
+from ...errors import StateUnavailable
+from ...ids import mint
+from ...logs import logger
+from ...types import Owner
+from ..store import Encoded, Finished, LossReason, Opened, Replay, StoredTurn, TurnRequest, Unfinished
+from ..turns import SessionName
+from . import accept, retention, turns
+from .accept import Accepted
+from .driver import Driver
+from .worker import LEASE, Held, Worker
+
+_SWEEP: Final = 60.0
+"""Seconds between two sweeps."""
+_SWEPT: Final = 100
+"""Conversations of one sweep's transaction."""
+
+
+class SqlStore:
+    """Keeps sessions, their turns and their lines in one database, for any number of processes.
+
+    Args:
+        driver: Runs the transactions.
+        session_ttl: Seconds after which a conversation that nobody used is forgotten.
+        claim_ttl: Seconds for which an idempotency key is remembered.
+        lease: Seconds for which a process may be silent before its sessions are taken over.
+    """
+
+    encodes: Final = True
+
+    def __init__(
+        self, driver: Driver, *, session_ttl: float, claim_ttl: float = 24 * 3600.0, lease: float = LEASE
+    ) -> None:
+        self._driver = driver
+        self._session_ttl = session_ttl
+        self._claim_ttl = claim_ttl
+        self._worker = Worker(driver, lease=lease)
+        self._sweeper: asyncio.Task[None] | None = None
+        self._leaving: set[asyncio.Task[None]] = set()
+
+    async def start(self) -> None:
+        """See `StateStore`."""
+        await self._driver.start(self._worker.wake)
+        await self._worker.start()
+        self._sweeper = asyncio.create_task(self._sweep())
+
+    async def stop(self) -> None:
+        """See `StateStore`."""
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+            await asyncio.gather(self._sweeper, *self._leaving, return_exceptions=True)
+            self._sweeper = None
+        await self._worker.stop()
+        await self._driver.stop()
+
+    async def accept(self, request: TurnRequest) -> SqlPlace | Replay:
+        """See `StateStore`."""
+        held = Held(mint())
+        self._worker.add(held)
+        try:
+            accepted = await self._driver.run(
+                partial(accept.accept, request, ticket=held.id, worker=self._worker.id), durable=bool(request.answers)
+            )
+        except BaseException:
+            self._worker.remove(held)
+            raise
+        if isinstance(accepted, Replay):
+            self._worker.remove(held)
+            return accepted
+        self._worker.entered(held, accepted.fence)
+        await self._worker.tell(accepted.wakes)
+        return SqlPlace(self, held, request, accepted)
+
+    async def find(self, owner: Owner, turn_id: str) -> StoredTurn | None:
+        """See `StateStore`."""
+        return await self._driver.run(partial(turns.find, owner, turn_id), durable=False)
+
+    async def head(self, session: SessionName) -> int | None:
+        """See `StateStore`."""
+        return (await self._driver.run(partial(turns.reopen, session), durable=False)).head
+
+    async def load(self, point: int) -> list[Encoded]:
+        """See `StateStore`."""
+        return await self._driver.read(partial(turns.chain, point))
+
+    async def rest(self, session: SessionName) -> bytes | None:
+        """Return the state beside the messages as the last run of the session left it."""
+        return await self._driver.run(partial(turns.last_rest, session), durable=False)
+
+    async def forget(self, session: SessionName) -> None:
+        """See `StateStore`."""
+        await self._driver.run(partial(retention.forget, tenant=session.tenant, root=session.root), durable=True)
+
+    def rotate(self, tenant: str, key: str) -> None:
+        """Let a key stand for a session that has never been used; it has reached the disk when this returns."""
+        self._driver.run_now(partial(turns.rotate, tenant, key, mint()))
+
+    async def sweep(self) -> None:
+        """Forget all that has expired."""
+        more = True
+        while more:
+            more = await self._driver.run(
+                partial(retention.sweep, session_ttl=self._session_ttl, claim_ttl=self._claim_ttl, most=_SWEPT),
+                durable=False,
+            )
+
+    def leave_later(self, leaving: Callable[[], Any]) -> None:
+        """Leave a line from where nobody can wait for it."""
+        try:
+            task = asyncio.get_running_loop().create_task(leaving())
+        except RuntimeError:  # no event loop is left: the lease will run out
+            return
+        self._leaving.add(task)
+        task.add_done_callback(self._leaving.discard)
+
+    async def _sweep(self) -> None:
+        while True:
+            await asyncio.sleep(_SWEEP)
+            try:
+                await self.sweep()
+            except StateUnavailable:
+                logger.warning("What has expired could not be forgotten now; it is tried again.")
+
+
+class SqlPlace:
+    """A place in a line of the database; see `Place`."""
+
+    def __init__(self, store: SqlStore, held: Held, request: TurnRequest, accepted: Accepted) -> None:
+        self.parent = accepted.parent
+        self.key = accepted.key
+        self.attempt = accepted.attempt
+        self._store = store
+        self._held = held
+        self._request = request
+        self._root = accepted.parent.session.root if accepted.parent is not None else accepted.key
+        self._is_left = False
+
+    @property
+    def on_loss(self) -> Callable[[LossReason], None] | None:
+        """See `Place`."""
+        return self._held.on_loss
+
+    @on_loss.setter
+    def on_loss(self, call: Callable[[LossReason], None] | None) -> None:
+        self._held.on_loss = call
+
+    async def turn(self) -> None:
+        """See `Place`."""
+        await self._held.turn()
+
+    async def open(self) -> Opened:
+        """See `Place`."""
+        return await self._driver.run(
+            partial(accept.open_turn, tenant=self._request.tenant, key=self.key, parent=self.parent), durable=False
+        )
+
+    async def move(self, key: str) -> None:
+        """See `Place`."""
+        held, self._held = self._held, Held(self._held.id)
+        self._held.on_loss = held.on_loss
+        self._worker.add(self._held)
+        moved = await self._driver.run(
+            partial(
+                accept.move,
+                tenant=self._request.tenant,
+                key=self.key,
+                to=key,
+                ticket=self._held.id,
+                worker=self._worker.id,
+                max_waiting=self._request.max_waiting,
+            ),
+            durable=False,
+        )
+        self.key, self.parent = key, None
+        self._worker.entered(self._held, moved.fence)
+        await self._worker.tell(moved.wakes)
+        await self._held.turn()
+
+    async def commit(self, finished: Finished) -> int:
+        """See `Place`."""
+        number, wakes = await self._driver.run(
+            partial(
+                accept.commit, finished, key=self.key, ticket=self._held.id, has_claim=self._request.claim is not None
+            ),
+            durable=True,
+        )
+        self._is_left = True
+        self._worker.remove(self._held)
+        await self._worker.tell(wakes)
+        return number
+
+    async def leave(self, unfinished: Unfinished | None = None, *, has_run: bool) -> None:
+        """See `Place`."""
+        if self._is_left:
+            return
+        self._is_left = True
+        self._worker.remove(self._held)
+        wakes = await self._driver.run(
+            partial(
+                accept.leave,
+                unfinished,
+                tenant=self._request.tenant,
+                root=self._root,
+                key=self.key,
+                ticket=self._held.id,
+                has_run=has_run,
+                has_claim=self._request.claim is not None,
+            ),
+            durable=unfinished is not None,
+        )
+        await self._worker.tell(wakes)
+
+    def abandon(self) -> None:
+        """See `Place`."""
+        if not self._is_left:
+            self._store.leave_later(partial(self.leave, has_run=False))
+
+    @property
+    def _driver(self) -> Driver:
+        return self._store._driver  # noqa: SLF001 - a place is a part of its store
+
+    @property
+    def _worker(self) -> Worker:
+        return self._store._worker  # noqa: SLF001 - likewise

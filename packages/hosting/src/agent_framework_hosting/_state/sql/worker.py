@@ -1,0 +1,192 @@
+"""This process among those that share a database: its lease, and the tickets that it holds or waits with.
+
+Rules of this file:
+1. A lease is this worker being alive on the database's clock. It is renewed three times in its length.
+2. Whether a ticket has its turn is read in the database; a wake only says that it is time to look.
+3. While tickets wait this process looks by itself, too, in case that a wake was lost or a holder died.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Final
+
+from ...errors import RunCancelled, StateUnavailable
+from ...ids import mint
+from ...logs import logger
+from ..store import LossReason
+from . import lanes
+from .driver import Driver
+from .lanes import Wake
+
+LEASE: Final = 15.0
+"""Seconds for which a process may be silent before its sessions are taken over."""
+_LOOK: Final = 1.0
+"""Seconds between two looks while a ticket waits."""
+
+
+class Held:
+    """A ticket of this process: it waits, has its turn, or has lost it."""
+
+    __slots__ = ("_lost", "_turn", "fence", "id", "is_entered", "on_loss")
+
+    def __init__(self, ticket: str) -> None:
+        self.id = ticket
+        self.is_entered = False
+        self.fence: int | None = None
+        self.on_loss: Callable[[LossReason], None] | None = None
+        self._turn: asyncio.Future[None] | None = None
+        self._lost: LossReason | None = None
+
+    async def turn(self) -> None:
+        """Wait for the turn.
+
+        Raises:
+            RunCancelled: Another turn has interrupted this one.
+        """
+        if self._lost is not None:
+            raise _lost(self._lost)
+        if self.fence is None:
+            self._turn = asyncio.get_running_loop().create_future()
+            await self._turn
+
+    def give(self, fence: int) -> None:
+        """Say that it is this ticket's turn."""
+        self.fence = fence
+        if self._turn is not None and not self._turn.done():
+            self._turn.set_result(None)
+
+    def lose(self, reason: LossReason) -> None:
+        """Say that the turn has been, or has to be, given up; only the first time counts."""
+        if self._lost is not None:
+            return
+        self._lost = reason
+        if self._turn is not None and not self._turn.done():
+            self._turn.set_exception(_lost(reason))
+        elif self.fence is not None and self.on_loss is not None:
+            self.on_loss(reason)
+
+
+class Worker:
+    """Keeps the lease, and gives tickets their turns."""
+
+    def __init__(self, driver: Driver, *, lease: float = LEASE) -> None:
+        self.id = mint("worker_")
+        self._driver = driver
+        self._lease = lease
+        self._held: dict[str, Held] = {}
+        self._wanted = asyncio.Event()
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def start(self) -> None:
+        """Be alive from now on."""
+        await self._register()
+        self._tasks = [asyncio.create_task(self._renew()), asyncio.create_task(self._watch())]
+
+    async def stop(self) -> None:
+        """Let others have whatever is still held."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._tasks = []
+        try:
+            await self._driver.run(partial(lanes.unregister, worker=self.id), durable=False)
+        except StateUnavailable:
+            logger.warning("The database does not answer; what this process held is free once its lease has run out.")
+
+    def wake(self) -> None:
+        """Look into the database soon."""
+        self._wanted.set()
+
+    def add(self, held: Held) -> None:
+        """Know a ticket that is about to enter a line."""
+        self._held[held.id] = held
+
+    def entered(self, held: Held, fence: int | None) -> None:
+        """Keep a ticket in view that is in the database now; with its `fence` when it has its turn at once."""
+        held.is_entered = True
+        if fence is not None:
+            held.give(fence)
+
+    def remove(self, held: Held) -> None:
+        """Lose sight of a ticket."""
+        self._held.pop(held.id, None)
+
+    async def tell(self, wakes: Sequence[Wake]) -> None:
+        """Tell those whose turn it is: here at once, elsewhere by a wake."""
+        others = [wake for wake in wakes if not self._tell_here(wake)]
+        if others and (sent := self._driver.wake(others)) is not None:
+            await sent
+
+    def _tell_here(self, wake: Wake) -> bool:
+        if wake.worker != self.id:
+            return False
+        held = self._held.get(wake.ticket)
+        if held is not None:
+            held.give(wake.fence)
+        else:
+            # Something has to stop, or the ticket is so new that its own transaction has not returned yet.
+            self.wake()
+        return True
+
+    async def _register(self) -> None:
+        await self._driver.run(
+            partial(lanes.register, worker=self.id, address=self._driver.address, lease=self._lease), durable=False
+        )
+
+    async def _renew(self) -> None:
+        while True:
+            await asyncio.sleep(self._lease / 3)
+            try:
+                renewed = await self._driver.run(
+                    partial(lanes.renew, worker=self.id, lease=self._lease), durable=False
+                )
+                if not renewed:
+                    logger.warning("The lease of this process had run out; sessions that others took over are stopped.")
+                    await self._register()
+            except StateUnavailable:
+                logger.warning("The lease of this process could not be renewed; it is tried again.")
+            self.wake()
+
+    async def _watch(self) -> None:
+        while True:
+            await self._woken()
+            try:
+                await self._look()
+            except StateUnavailable:
+                # The next look comes by itself, and the driver has said what is wrong.
+                await asyncio.sleep(_LOOK)
+
+    async def _woken(self) -> None:
+        is_waiting = any(held.fence is None for held in self._held.values())
+        try:
+            async with asyncio.timeout(_LOOK if is_waiting else self._lease / 3):
+                await self._wanted.wait()
+        except TimeoutError:
+            pass
+        self._wanted.clear()
+
+    async def _look(self) -> None:
+        # Those whose own transaction is still under way may not be in the database yet.
+        seen = [held for held in self._held.values() if held.is_entered]
+        if not seen:
+            return
+        having, waiting, wakes = await self._driver.run(partial(lanes.look, worker=self.id), durable=False)
+        for held in seen:
+            turn = having.get(held.id)
+            if turn is not None:
+                fence, is_stopped = turn
+                held.give(fence)
+                if is_stopped:
+                    held.lose("interrupted")
+            elif held.fence is not None:
+                held.lose("lease_lost")
+            elif held.id not in waiting:
+                held.lose("interrupted")
+        await self.tell(wakes)
+
+
+def _lost(reason: LossReason) -> RunCancelled:
+    return RunCancelled("The run was stopped because a newer request took its place.", reason=reason)
