@@ -8,7 +8,7 @@ from typing import Literal, Self
 
 from .errors import Draining, NotStarted, RunCancelled
 
-StopReason = Literal["closed", "disconnected", "stalled", "drained"]
+StopReason = Literal["closed", "disconnected", "stalled", "drained", "interrupted", "lease_lost"]
 
 
 class Run:

@@ -18,7 +18,8 @@ from agent_framework import AgentResponse, AgentResponseUpdate
 from opentelemetry import context as otel
 
 from ._admission import Admission, Run, StopReason
-from ._sessions.sessions import OpenTurn, Sessions
+from ._sessions.sessions import Sessions
+from ._sessions.turn import OpenTurn
 from ._target.target import SessionState, Target
 from ._tracing import each_under, under
 from .errors import HookError, RunCancelled
@@ -60,7 +61,7 @@ class Admitted:
 
     async def state(self) -> SessionState | None:
         """Wait for the turn and return the state of the session to run in."""
-        return await self._turn.start() if self._turn is not None else None
+        return await self._turn.start(self.run.stop) if self._turn is not None else None
 
     async def finish(self, response: Any, state: SessionState | None) -> HostedRunResult[Any]:
         """Shape, seal and commit what the target returned."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncGenerator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from types import TracebackType
 from typing import Any, Self
 
@@ -21,7 +21,10 @@ from ._lifespan import NamedContribution
 from ._mount import contribution_of, normal_path, refuse_clashes, refuse_strangers
 from ._pipeline import Pipeline, Steps
 from ._sessions.sessions import Sessions
-from ._state.memory import MemoryAliases, MemoryTurns
+from ._state.database import Migrate, described, open_store
+from ._state.memory import MemoryAliases
+from ._state.memorystore import MemoryStore
+from ._state.store import Concurrency, StateStore
 from ._target.agent import AgentTarget
 from ._target.target import Target
 from .channel import Channel
@@ -39,6 +42,10 @@ class AgentFrameworkHost:
         channels: The ways in; an empty list serves the readiness probe alone.
         debug: Log at DEBUG level. Never shows anything more to callers.
         limits: All bounds in one object.
+        database: Where sessions and turns are kept: `sqlite:///./state/host.db`, `postgresql://…`, or a store. In
+            memory when left out: bounded, and gone with the process.
+        migrate: Bring the database's schema up to date at start (`"auto"`), or refuse an older one (`"check"`).
+        concurrency: What a turn does when its session is busy: `"queue"`, `"reject"` (409), or `"interrupt"` what runs.
         trust_isolation_headers: Believe the isolation headers of whatever sits in front. Left out, they are believed
             when the environment says that a trusted platform is there, and taken out of every request otherwise.
 
@@ -60,6 +67,9 @@ class AgentFrameworkHost:
         debug: bool = False,
         limits: Limits | None = None,
         trust_isolation_headers: bool | None = None,
+        database: str | StateStore | None = None,
+        migrate: Migrate = "auto",
+        concurrency: Concurrency = "queue",
     ) -> None:
         self._target: Target = AgentTarget(target)
         self._channels = tuple(channels)
@@ -68,11 +78,13 @@ class AgentFrameworkHost:
         self._limits = limits or Limits()
         self._trusts_headers = platform_is_trusted() if trust_isolation_headers is None else trust_isolation_headers
         self._admission = Admission()
+        self._database = database
+        self._store = self._opened_store(migrate)
         self._sessions = Sessions(
             target=self._target,
-            turns=MemoryTurns(max_turns=self._limits.max_turns),
-            aliases=MemoryAliases(max_aliases=self._limits.max_turns),
+            store=self._store,
             limits=self._limits,
+            concurrency=concurrency,
         )
         self._pipeline = Pipeline(target=self._target, sessions=self._sessions, admission=self._admission)
         self._contributions = self._contributed()
@@ -142,6 +154,7 @@ class AgentFrameworkHost:
             finally:
                 self._admission.stop()
                 await self._target.stop()
+                await self._store.stop()
 
     async def run(self, request: ChannelRequest) -> HostedRunResult[AgentResponse[Any]]:
         """Run a request without any channel, through the same pipeline.
@@ -204,12 +217,22 @@ class AgentFrameworkHost:
         asyncio.run(_server.serve(self.app, config, drain=self._drain))
 
     async def _start(self) -> None:
-        await self._target.start()
-        try:
+        async with AsyncExitStack() as started:
+            await self._store.start()
+            started.push_async_callback(self._store.stop)
+            await self._target.start()
+            started.push_async_callback(self._target.stop)
             await _lifespan.start(self._contributions)
-        except BaseException:
-            await self._target.stop()
-            raise
+            started.pop_all()
+
+    def _opened_store(self, migrate: Migrate) -> StateStore:
+        if self._database is not None:
+            return open_store(self._database, limits=self._limits, migrate=migrate)
+        return MemoryStore(
+            aliases=MemoryAliases(max_aliases=self._limits.max_turns),
+            max_turns=self._limits.max_turns,
+            max_waiting=self._limits.max_waiting,
+        )
 
     async def _drain(self) -> None:
         await self._admission.drain(timeout=self._limits.drain_timeout)
@@ -224,7 +247,7 @@ class AgentFrameworkHost:
         ]
         context.commands = tuple(command for each in contributions for command in each.contribution.commands)
         mounted(contributions)
-        if self._target.needs_start or any(each.contribution.on_startup for each in contributions):
+        if self._database is not None or self._target.needs_start or any(each.contribution.on_startup for each in contributions):
             self._admission.require_start()
         return contributions
 
@@ -232,7 +255,9 @@ class AgentFrameworkHost:
         channels = ", ".join(f"{each.name} at {each.path or '/'}" for each in self._contributions) or "no channels"
         where = f" on {self._bind}" if self._bind else ""
         notes = "".join(f"; {note}" for note in self._target.notes)
-        return (
-            f"Serving {self._target.name}{where}: {channels}. State: memory only, at most {self._limits.max_sessions} "
-            f"sessions, lost when the process ends{notes}."
-        )
+        return f"Serving {self._target.name}{where}: {channels}. State: {self._kept()}{notes}."
+
+    def _kept(self) -> str:
+        if self._database is None:
+            return f"memory only, at most {self._limits.max_sessions} sessions, lost when the process ends"
+        return described(self._database) if isinstance(self._database, str) else type(self._database).__name__

@@ -37,6 +37,8 @@ class Limits:
     """Committed turns that can be continued by id; beyond it the oldest is forgotten."""
     session_ttl: float = 24 * 3600.0
     """Idle time after which a session and its turns are forgotten."""
+    idempotency_ttl: float = 24 * 3600.0
+    """Time for which an idempotency key is remembered."""
     heartbeat: float = 15.0
     """Silence after which a comment line is sent to keep a stream open."""
     stall_timeout: float = 30.0

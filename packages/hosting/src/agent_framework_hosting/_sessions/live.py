@@ -6,6 +6,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from .._state.turns import SessionName
 from .._target.target import SessionState
@@ -13,11 +14,17 @@ from .._target.target import SessionState
 
 @dataclass(slots=True)
 class LiveSession:
-    """A session and its state; `named` tells whether a turn of it has an id to continue from."""
+    """A session and its state.
+
+    `named` tells whether a turn of it has an id to continue from; `head` is the point that the state continues, and
+    `version` that of the stored session which the state is as new as.
+    """
 
     name: SessionName
     state: SessionState
     named: bool = False
+    head: Any = None
+    version: int = 0
     used_at: float = 0.0
 
 

@@ -3,34 +3,40 @@
 The rules: a session key has one line of turns. A turn that names a parent continues it: in the parent's session when
 the parent is that session's newest turn at the moment this turn starts, in a branch with a key and a session id of its
 own otherwise. A turn that did not finish is no part of the message history; the rest of the state stays as it was left.
+What is stored is the truth: a live session in memory is used only while nobody else has written to the stored one.
 """
 
 from __future__ import annotations
 
-from typing import Final
+import asyncio
+from dataclasses import replace
+from typing import Any, Final
 
-from .._state.memory import MemoryAliases
-from .._state.turns import SessionName, Turn, TurnStore
-from .._target.target import SessionState, Target
-from ..errors import NotForkable, UnknownParent
+from .._state.refusals import unknown_parent
+from .._state.store import Concurrency, Encoded, Finished, Opened, Replay, StateStore, StoredTurn, TurnRequest
+from .._state.turns import SessionName
+from .._target.target import Target
+from ..errors import NotForkable
 from ..ids import mint
 from ..limits import Limits
 from ..types import ChannelSession, Principal
 from .live import LiveSession, LiveSessions
-from .tickets import Lines
+from .turn import OpenTurn
 
-_SHOWN: Final = 64
-"""Characters of a caller's id that a message repeats."""
+_LONG: Final = 32 * 1024
+"""Bytes of a stored session that are decoded beside the event loop."""
 
 
 class Sessions:
     """All sessions of a host."""
 
-    def __init__(self, *, target: Target, turns: TurnStore, aliases: MemoryAliases, limits: Limits) -> None:
-        self.lines: Lines[tuple[str, str]] = Lines(max_waiting=limits.max_waiting)
-        self._target = target
-        self._turns = turns
-        self._aliases = aliases
+    def __init__(
+        self, *, target: Target, store: StateStore, limits: Limits, concurrency: Concurrency = "queue"
+    ) -> None:
+        self.store = store
+        self.target = target
+        self._concurrency: Concurrency = concurrency
+        self._max_waiting = limits.max_waiting
         self._dropped: list[LiveSession] = []
         self._live = LiveSessions(max_sessions=limits.max_sessions, ttl=limits.session_ttl)
 
@@ -40,157 +46,129 @@ class Sessions:
         Raises:
             UnknownParent: The parent is unknown, expired, or another principal's.
             NotForkable: The parent is an older turn, and this agent's history cannot be forked.
+            SessionBusy: Something runs in this session, and turns are not to wait.
             QueueFull: Too many turns wait for this session.
         """
         dropped, self._dropped = self._dropped, []
         await self._forget([*dropped, *self._live.expire()])
-        parent = None
-        if wanted.parent is not None:
-            parent = await self._parent(principal, wanted)
-            if wanted.commit_as is None or await self._is_behind(parent):
-                await self._require_forkable(parent)
-        return OpenTurn(self, principal, wanted, parent)
+        if wanted.parent is not None and wanted.commit_as is None:
+            # Continuing a point without storing the outcome changes nothing that others see, so it need not wait.
+            parent = await self._found(principal, wanted)
+            await self._require_forkable(parent)
+            return OpenTurn(self, principal, wanted, parent=parent, place=None)
+        key = wanted.isolation_key if wanted.parent is not None else wanted.isolation_key or wanted.commit_as
+        place = await self.store.accept(
+            TurnRequest(
+                tenant=principal.tenant,
+                owner=principal.owner,
+                key=key,
+                parent=wanted.parent,
+                concurrency=self._concurrency,
+                max_waiting=self._max_waiting,
+            )
+        )
+        if isinstance(place, Replay):
+            raise TypeError("A turn without an idempotency key cannot be a repetition.")
+        turn = OpenTurn(self, principal, wanted, parent=place.parent, place=place)
+        try:
+            if place.parent is not None and await self.store.head(place.parent.session) != place.parent.point:
+                await self._require_forkable(place.parent)
+        except BaseException:
+            await turn.close()
+            raise
+        return turn
 
-    async def current(self, tenant: str, key: str, *, is_new: bool) -> LiveSession:
-        """Take the session that a key stands for now, a fresh one when there is none or when it has to be new."""
-        name = SessionName(tenant=tenant, key=key, session_id=self._aliases.session_id(tenant, key), root=key)
-        live = self._live.take(name)
-        if live is not None and not is_new:
+    async def current(self, opened: Opened, *, is_new: bool) -> LiveSession:
+        """Take the live session that is as new as the stored one; a fresh one when it has to be new."""
+        live = self._live.take(opened.name)
+        if is_new:
+            state = await self.target.fresh(opened.name, is_new=True)
+            return LiveSession(opened.name, state, version=opened.version)
+        if live is not None and live.version == opened.version:
             return live
-        return LiveSession(name=name, state=await self._target.fresh(name, is_new=is_new))
+        rest = await self.store.rest(opened.name)
+        if not self.store.encodes or (opened.head is None and rest is None):
+            state = await self.target.fresh(opened.name, is_new=False)
+            return LiveSession(opened.name, state, version=opened.version)
+        chain = await self.store.load(opened.head) if opened.head is not None else []
+        state = await self.target.resume(opened.name, await self._decoded(chain, rest))
+        return LiveSession(opened.name, state, named=True, head=opened.head, version=opened.version)
 
-    async def continued(self, parent: Turn) -> LiveSession | None:
-        """Take the session whose newest turn is `parent`, `None` when it has moved on."""
-        if await self._is_behind(parent):
-            return None
-        return self._live.take(parent.session)
-
-    async def branch(self, parent: Turn, key: str) -> LiveSession:
+    async def branch(self, parent: StoredTurn, opened: Opened) -> LiveSession:
         """Make a session that looks as the parent's did after `parent`.
 
         Raises:
             NotForkable: This agent's history cannot be forked.
         """
-        await self._require_forkable(parent)
-        tenant, root = parent.session.tenant, parent.session.root
-        name = SessionName(tenant=tenant, key=key, session_id=self._aliases.session_id(tenant, key), root=root)
-        return LiveSession(name=name, state=await self._target.branch(name, parent.snapshot))
+        snapshot = await self._require_forkable(parent)
+        self._live.take(opened.name)
+        name = replace(opened.name, root=parent.session.root)
+        state = await self.target.branch(name, snapshot)
+        return LiveSession(name, state, head=parent.point, version=opened.version)
 
-    async def commit(self, live: LiveSession, principal: Principal, turn_id: str | None, record: bytes) -> None:
-        """Make the session's present state part of its history, under an id when there is one."""
-        snapshot = await live.state.settle(named=turn_id is not None)
-        if turn_id is not None:
-            live.named = True
-            await self._turns.commit(Turn(principal.owner, turn_id, live.name, snapshot, record))
+    async def aside(self, parent: StoredTurn) -> LiveSession:
+        """Make a session that looks as the parent's did after `parent`, to which nobody will ever come back."""
+        tenant, key = parent.session.tenant, mint(f"{parent.session.key}#")
+        return await self.branch(parent, Opened(SessionName(tenant, key, key, root=key), 0, None))
+
+    def finished(self, live: LiveSession, snapshot: Any, owner: Any, turn_id: str | None, record: bytes) -> Finished:
+        """Return what is stored of a finished turn."""
+        return Finished(
+            session=live.name,
+            version=live.version,
+            parent=live.head,
+            owner=owner,
+            turn_id=turn_id,
+            snapshot=self.target.encode(snapshot) if self.store.encodes else snapshot,
+            record=record,
+        )
 
     async def keep(self, live: LiveSession) -> None:
-        """Put a session back; those that fall out of the bounds are forgotten with all their turns."""
+        """Put a session back; those that fall out of the bounds are forgotten, when they are nowhere else."""
         await self._forget(self._live.put(live))
 
-    async def turn(self, principal: Principal, turn_id: str) -> Turn | None:
+    async def turn(self, principal: Principal, turn_id: str) -> StoredTurn | None:
         """Return the principal's turn of that id."""
-        return await self._turns.find(principal.owner, turn_id)
+        return await self.store.find(principal.owner, turn_id)
 
     def reset(self, tenant: str, key: str) -> None:
         """Let the key stand for a fresh session from the next turn on."""
-        for name in self._aliases.rotate(tenant, key):
+        for name in self.store.rotate(tenant, key):
             dropped = self._live.take(name)
             if dropped is not None:
                 self._dropped.append(dropped)
 
     async def _forget(self, dropped: list[LiveSession]) -> None:
-        for live in dropped:
-            await self._turns.forget(live.name)
+        if not self.store.encodes:
+            for live in dropped:
+                await self.store.forget(live.name)
 
-    async def _parent(self, principal: Principal, wanted: ChannelSession) -> Turn:
+    async def _found(self, principal: Principal, wanted: ChannelSession) -> StoredTurn:
         turn_id = wanted.parent or ""
-        parent = await self._turns.find(principal.owner, turn_id)
+        parent = await self.store.find(principal.owner, turn_id)
         if parent is None or wanted.isolation_key not in (None, parent.session.root, parent.session.key):
-            shown = turn_id[:_SHOWN]
-            raise UnknownParent(f"There is no turn {shown!r} to continue from: it is unknown or has expired.")
+            raise unknown_parent(turn_id)
         return parent
 
-    async def _is_behind(self, parent: Turn) -> bool:
-        head = await self._turns.head(parent.session)
-        return head is None or (head.owner, head.id) != (parent.owner, parent.id)
-
-    async def _require_forkable(self, parent: Turn) -> None:
-        head = await self._turns.head(parent.session)
-        if not self._target.can_branch(parent.snapshot, head.snapshot if head else None):
+    async def _require_forkable(self, parent: StoredTurn) -> Any:
+        head = await self.store.head(parent.session)
+        snapshot = await self._snapshot(parent.point)
+        newest = snapshot if head == parent.point else None if head is None else await self._snapshot(head)
+        if not self.target.can_branch(snapshot, newest):
             raise NotForkable(
                 "This conversation can only be continued from its newest turn, by a turn that is stored: the agent "
                 "keeps part of it where it cannot be copied. Name the newest turn and store the answer, or start a new "
                 "conversation."
             )
+        return snapshot
 
+    async def _snapshot(self, point: Any) -> Any:
+        return await self._decoded(await self.store.load(point), None)
 
-class OpenTurn:
-    """A turn that was admitted and has its place in the line.
-
-    `start` waits for the turn and returns the session's state, `commit` stores the outcome, `close` lets the next one
-    start.
-    """
-
-    def __init__(self, sessions: Sessions, principal: Principal, wanted: ChannelSession, parent: Turn | None) -> None:
-        self._sessions = sessions
-        self._principal = principal
-        self._commit_as = wanted.commit_as
-        self._is_new = parent is None and wanted.isolation_key is None
-        self._parent = parent
-        self._key = parent.session.key if parent else wanted.isolation_key or wanted.commit_as
-        self._live: LiveSession | None = None
-        self._committed = False
-        # Continuing a point without storing the outcome changes nothing that others see, so it need not wait.
-        self._throwaway = parent is not None and wanted.commit_as is None
-        waits = self._key is not None and not self._throwaway
-        self._place = sessions.lines.enter((principal.tenant, self._key or "")) if waits else None
-
-    async def start(self) -> SessionState | None:
-        """Wait for the turn; return the state of the session to run in, `None` when the request belongs to none."""
-        if self._place is not None:
-            await self._place.turn()
-        if self._parent is not None:
-            self._live = await self._continue(self._parent)
-        elif self._key is not None:
-            # A conversation that starts at its own id is new, even when an id factory repeats itself.
-            self._live = await self._sessions.current(self._principal.tenant, self._key, is_new=self._is_new)
-        return self._live.state if self._live else None
-
-    async def commit(self, record: bytes) -> None:
-        """Make the turn part of the history, together with the channel's record."""
-        if self._live is not None:
-            await self._sessions.commit(self._live, self._principal, self._commit_as, record)
-        self._committed = True
-
-    async def close(self) -> None:
-        """Put the session back and let the next turn of its line start; idempotent."""
-        live, self._live = self._live, None
-        try:
-            if live is not None and not self._throwaway:
-                await self._put_back(live)
-        finally:
-            self.leave()
-
-    def leave(self) -> None:
-        """Give the place in the line back; needs no event loop, so that an abandoned turn can do it, too."""
-        if self._place is not None:
-            self._place.release()
-
-    async def _continue(self, parent: Turn) -> LiveSession:
-        if self._throwaway or self._commit_as is None:
-            return await self._sessions.branch(parent, mint(f"{parent.session.key}#"))
-        live = await self._sessions.continued(parent)
-        if live is None:
-            live = await self._sessions.branch(parent, self._commit_as)
-            self.leave()
-            self._place = self._sessions.lines.enter((live.name.tenant, live.name.key))
-            await self._place.turn()
-        return live
-
-    async def _put_back(self, live: LiveSession) -> None:
-        if not self._committed:
-            live.state.rewind()
-            if not live.named and live.name.key == self._commit_as:
-                # Nobody was ever told this key, so nobody can come back to it.
-                return
-        await self._sessions.keep(live)
+    async def _decoded(self, loaded: Any, rest: bytes | None) -> Any:
+        if not self.store.encodes:
+            return loaded
+        chain: list[Encoded] = loaded
+        if sum(len(each.added) for each in chain) > _LONG:
+            return await asyncio.to_thread(self.target.decode, chain, rest)
+        return self.target.decode(chain, rest)

@@ -194,6 +194,18 @@ class StateStore(Protocol):
         """Return the snapshot of a point: the object, or the `Encoded` ones from the last base on."""
         ...
 
+    async def rest(self, session: SessionName) -> bytes | None:
+        """Return the state beside the messages as the last run of the session left it, when it was handed over."""
+        ...
+
+    def rotate(self, tenant: str, key: str) -> Sequence[SessionName]:
+        """Let a key stand for a session that has never been used, at once and for good; needs no event loop.
+
+        Returns:
+            The sessions that keys stand for again because their reset was forgotten; they must not come back.
+        """
+        ...
+
     async def forget(self, session: SessionName) -> None:
         """Drop a session with all its turns."""
         ...

@@ -21,9 +21,11 @@ class SessionName:
     root: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Turn:
     """A finished turn: whose it is, in which session, what to continue from, and the channel's sealed record.
+
+    Two turns are the same only when they are one object; `id` is empty when it cannot be found by id.
 
     The record is encoded JSON: it is opaque here, and many thousands of kept objects would slow the garbage collector.
     """

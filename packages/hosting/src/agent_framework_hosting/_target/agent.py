@@ -16,10 +16,12 @@ from agent_framework import (
     SupportsAgentRun,
 )
 
+from .._state.store import Encoded
 from .._state.turns import SessionName
 from ..errors import RunError, TargetError
 from ..hooks import settled
 from ..types import ChannelRequest
+from . import snapshot_codec
 from .agent_state import AgentState
 from .messages import to_messages
 from .snapshots import Snapshot
@@ -83,6 +85,18 @@ class AgentTarget:
         """See `Target`."""
         session = await settled(self.served.create_session(session_id=name.session_id))
         return AgentState(session, snapshot=snapshot)
+
+    async def resume(self, name: SessionName, snapshot: Snapshot) -> AgentState:
+        """See `Target`."""
+        return await self.branch(name, snapshot)
+
+    def encode(self, snapshot: Snapshot) -> Encoded:
+        """See `Target`."""
+        return snapshot_codec.encode(snapshot)
+
+    def decode(self, chain: Sequence[Encoded], rest: bytes | None) -> Snapshot:
+        """See `Target`."""
+        return snapshot_codec.decode(chain, rest)
 
     def can_branch(self, snapshot: Snapshot, head: Snapshot | None) -> bool:
         """See `Target`."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from agent_framework import AgentSession
 
+from .snapshot_codec import encode_rest
 from .snapshots import Histories, History, Snapshot, capture, histories, restore, rewind
 
 _NONE: Histories = dict[str, History]()
@@ -34,3 +35,7 @@ class AgentState:
     def rewind(self) -> None:
         """See `SessionState`."""
         rewind(self.session, self._finished)
+
+    def remains(self) -> bytes:
+        """See `SessionState`."""
+        return encode_rest(capture(self.session, parent=None, known=self._captured))

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 from agent_framework import AgentResponseUpdate, AgentSession
 
+from .._state.store import Encoded
 from .._state.turns import SessionName
 from ..types import ChannelRequest
 
@@ -30,6 +31,10 @@ class SessionState(Protocol):
 
     def rewind(self) -> None:
         """Take what an unfinished turn did out of the history; what it used up stays used up."""
+        ...
+
+    def remains(self) -> bytes | None:
+        """Return what is left beside the history, to be stored; `None` when there is nothing to store."""
         ...
 
 
@@ -91,6 +96,22 @@ class Target(Protocol):
 
     async def branch(self, name: SessionName, snapshot: Any) -> SessionState:
         """Return the state of a new session that looks as another one did when the snapshot was taken."""
+        ...
+
+    async def resume(self, name: SessionName, snapshot: Any) -> SessionState:
+        """Return the state of a session that was stored, as it was when the snapshot was taken."""
+        ...
+
+    def encode(self, snapshot: Any) -> Encoded:
+        """Return a snapshot as bytes, as the difference to the one before.
+
+        Raises:
+            RunError: It holds something that cannot be stored.
+        """
+        ...
+
+    def decode(self, chain: Sequence[Encoded], rest: bytes | None) -> Any:
+        """Return the snapshot that a chain of encoded ones ends with; `rest` stands in for the chain's own."""
         ...
 
     def can_branch(self, snapshot: Any, head: Any) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Final
 
@@ -99,9 +99,10 @@ class SqlStore:
         """See `StateStore`."""
         await self._driver.run(partial(retention.forget, tenant=session.tenant, root=session.root), durable=True)
 
-    def rotate(self, tenant: str, key: str) -> None:
-        """Let a key stand for a session that has never been used; it has reached the disk when this returns."""
+    def rotate(self, tenant: str, key: str) -> Sequence[SessionName]:
+        """See `StateStore`."""
         self._driver.run_now(partial(turns.rotate, tenant, key, mint()))
+        return ()
 
     async def sweep(self) -> None:
         """Forget all that has expired."""

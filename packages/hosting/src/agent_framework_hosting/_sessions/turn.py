@@ -1,0 +1,128 @@
+"""One turn of a session, from its admission to its end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from .._state.store import Finished, LossReason, Opened, Place, StateStore, StoredTurn, Unfinished
+from .._target.target import SessionState
+from ..types import ChannelSession, Owner, Principal
+from .live import LiveSession
+
+
+class Keeper(Protocol):
+    """What a turn needs of the sessions; see `Sessions`."""
+
+    store: StateStore
+
+    async def current(self, opened: Opened, *, is_new: bool) -> LiveSession: ...
+
+    async def branch(self, parent: StoredTurn, opened: Opened) -> LiveSession: ...
+
+    async def aside(self, parent: StoredTurn) -> LiveSession: ...
+
+    def finished(
+        self, live: LiveSession, snapshot: object, owner: Owner, turn_id: str | None, record: bytes
+    ) -> Finished: ...
+
+    async def keep(self, live: LiveSession) -> None: ...
+
+
+class OpenTurn:
+    """A turn that was admitted and has its place in the line.
+
+    `start` waits for the turn and returns the session's state, `commit` stores the outcome and lets the next one start,
+    `close` does so for a turn that was not committed.
+    """
+
+    def __init__(
+        self,
+        keeper: Keeper,
+        principal: Principal,
+        wanted: ChannelSession,
+        *,
+        parent: StoredTurn | None,
+        place: Place | None,
+    ) -> None:
+        self._keeper = keeper
+        self._principal = principal
+        self._commit_as = wanted.commit_as
+        # A conversation that starts at its own id is new, even when an id factory repeats itself.
+        self._is_new = parent is None and wanted.isolation_key is None
+        self._parent = parent
+        self._place = place
+        self._live: LiveSession | None = None
+        self._has_started = False
+
+    async def start(self, on_loss: Callable[[LossReason], None]) -> SessionState:
+        """Wait for the turn; return the state of the session to run in.
+
+        `on_loss` is called when the run has to stop because somebody else has, or wants, the session.
+        """
+        if self._place is None:
+            live = await self._keeper.aside(self._of_parent())
+        else:
+            self._place.on_loss = on_loss
+            await self._place.turn()
+            live = await self._opened(self._place)
+        self._live = live
+        self._has_started = True
+        return live.state
+
+    async def commit(self, record: bytes) -> None:
+        """Make the turn part of the history, together with the channel's record."""
+        live, place, store = self._live, self._place, self._keeper.store
+        if live is None or place is None:
+            return
+        snapshot = await live.state.settle(named=self._commit_as is not None or store.encodes)
+        # From here on the state is ahead of what is stored: when storing fails it must not be used again.
+        self._live = None if store.encodes else live
+        finished = self._keeper.finished(live, snapshot, self._principal.owner, self._commit_as, record)
+        live.head = await place.commit(finished)
+        live.version += 1 if store.encodes else 0
+        live.named = live.named or self._commit_as is not None
+        self._live = self._place = None
+        await self._keeper.keep(live)
+
+    async def close(self) -> None:
+        """Put the session back and let the next turn of its line start; idempotent."""
+        live, self._live = self._live, None
+        place, self._place = self._place, None
+        if place is None:
+            return
+        unfinished = None
+        try:
+            if live is not None:
+                unfinished = await self._rewound(live)
+        finally:
+            await place.leave(unfinished, has_run=self._has_started)
+
+    def leave(self) -> None:
+        """Give the place in the line back; waits for nothing, so that an abandoned turn can do it, too."""
+        if self._place is not None:
+            self._place.abandon()
+
+    def _of_parent(self) -> StoredTurn:
+        if self._parent is None:
+            raise RuntimeError("Only a turn that continues another one can be said aside.")
+        return self._parent
+
+    async def _opened(self, place: Place) -> LiveSession:
+        opened = await place.open()
+        if self._parent is None or opened.head == self._parent.point:
+            return await self._keeper.current(opened, is_new=self._is_new)
+        # Of two turns that name the same one, the later becomes a branch, with a key of its own.
+        await place.move(self._commit_as or "")
+        return await self._keeper.branch(self._parent, await place.open())
+
+    async def _rewound(self, live: LiveSession) -> Unfinished | None:
+        live.state.rewind()
+        if not live.named and live.name.key == self._commit_as:
+            # Nobody was ever told this key, so nobody can come back to it.
+            return None
+        if not self._keeper.store.encodes:
+            await self._keeper.keep(live)
+            return None
+        # Not put back: the stored session is what the next turn begins with, here or elsewhere.
+        return Unfinished(session=live.name, version=live.version, rest=live.state.remains())

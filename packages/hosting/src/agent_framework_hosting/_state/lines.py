@@ -1,0 +1,141 @@
+"""First in, first out, one at a time: the order of turns inside a session.
+
+Pure bookkeeping on one event loop: taking a place never waits, only `Place.turn` does. Giving a place back hands the
+turn straight to the next one in line, so a newcomer can never overtake somebody who waits.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Hashable
+from typing import Generic, TypeVar
+
+from ..errors import QueueFull, RunCancelled, SessionBusy
+from .store import Concurrency, LossReason
+
+KeyT = TypeVar("KeyT", bound=Hashable)
+
+
+class Place(Generic[KeyT]):
+    """A place in a session's line; `release` is idempotent and may be called at any time."""
+
+    __slots__ = ("_future", "_held", "_is_interrupted", "_key", "_lines", "_released", "on_loss")
+
+    def __init__(self, lines: Lines[KeyT], key: KeyT, *, held: bool) -> None:
+        self._lines = lines
+        self._key = key
+        self._held = held
+        self._future: asyncio.Future[None] | None = None
+        self._released = False
+        self._is_interrupted = False
+        self.on_loss: Callable[[LossReason], None] | None = None
+
+    async def turn(self) -> None:
+        """Wait until everybody who came before has left.
+
+        Raises:
+            RunCancelled: A newer turn has interrupted this one.
+        """
+        if self._is_interrupted:
+            raise _interrupted()
+        if self._held:
+            return
+        self._future = asyncio.get_running_loop().create_future()
+        await self._future
+
+    def release(self) -> None:
+        """Leave the line; the next one in it, if any, has its turn."""
+        if not self._released:
+            self._released = True
+            self._lines.leave(self._key, self, held=self._held)
+
+    def hand_over(self) -> None:
+        """Give the turn to this place."""
+        self._held = True
+        if self._future is not None and not self._future.done():
+            self._future.set_result(None)
+
+    def interrupt(self) -> None:
+        """Tell whoever has this place that a newer turn takes over."""
+        if self._is_interrupted:
+            return
+        self._is_interrupted = True
+        if self._held:
+            if self.on_loss is not None:
+                self.on_loss("interrupted")
+        elif self._future is not None and not self._future.done():
+            self._future.set_exception(_interrupted())
+
+
+class _Line(Generic[KeyT]):
+    """Whose turn it is, and who waits."""
+
+    __slots__ = ("holder", "waiting")
+
+    def __init__(self, holder: Place[KeyT]) -> None:
+        self.holder = holder
+        self.waiting: deque[Place[KeyT]] = deque()
+
+
+class Lines(Generic[KeyT]):
+    """All lines of a host, one per session.
+
+    Args:
+        max_waiting: How many may wait in one line, besides the one whose turn it is.
+    """
+
+    def __init__(self, *, max_waiting: int) -> None:
+        self._max_waiting = max_waiting
+        self._lines: dict[KeyT, _Line[KeyT]] = {}
+
+    def enter(self, key: KeyT, *, concurrency: Concurrency = "queue") -> Place[KeyT]:
+        """Take a place at the end of a line.
+
+        Raises:
+            SessionBusy: It is somebody else's turn, and `concurrency` is `reject`.
+            QueueFull: Too many wait already.
+        """
+        line = self._lines.get(key)
+        if line is None:
+            place = Place(self, key, held=True)
+            self._lines[key] = _Line(place)
+            return place
+        if concurrency == "reject":
+            raise busy()
+        waiting = line.waiting
+        if concurrency == "interrupt":
+            line.holder.interrupt()
+            for place in list(waiting):
+                place.interrupt()
+                place.release()
+        if len(waiting) >= self._max_waiting:
+            raise QueueFull(
+                f"This session has {len(waiting)} turns waiting already. Try again when some of them are done."
+            )
+        place = Place(self, key, held=False)
+        waiting.append(place)
+        return place
+
+    def leave(self, key: KeyT, place: Place[KeyT], *, held: bool) -> None:
+        """Take a place out of its line; called by `Place.release`."""
+        line = self._lines[key]
+        if not held:
+            line.waiting.remove(place)
+        elif line.waiting:
+            line.holder = line.waiting.popleft()
+            line.holder.hand_over()
+        else:
+            del self._lines[key]
+
+    def __len__(self) -> int:
+        return len(self._lines)
+
+
+def busy() -> SessionBusy:
+    """Say that a turn that does not want to wait has come in vain."""
+    return SessionBusy("This session is busy with another request. Send the request again when that one is done.")
+
+
+def _interrupted() -> RunCancelled:
+    return RunCancelled("The run was stopped because a newer request took its place.", reason="interrupted")

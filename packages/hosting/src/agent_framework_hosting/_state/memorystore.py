@@ -1,0 +1,279 @@
+"""The store in memory: bounded by number, gone with the process. Snapshots are kept as the objects that they are."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
+
+from ..errors import AlreadyAnswered, IdempotencyConflict
+from ..types import Owner
+from . import lines
+from .lines import Lines
+from .memory import MemoryTurns
+from .refusals import unknown_parent
+from .store import Claim, Finished, LossReason, Opened, Replay, StoredTurn, TurnRequest, Unfinished
+from .turns import SessionName, Turn
+
+
+class Aliases(Protocol):
+    """Which session id a key stands for after resets."""
+
+    def session_id(self, tenant: str, key: str) -> str:
+        """Return the session id that a key stands for now."""
+        ...
+
+    def rotate(self, tenant: str, key: str) -> list[SessionName]:
+        """Let the key stand for a session id that has never been used; returns sessions that must not come back."""
+        ...
+
+
+class MemoryStore:
+    """Keeps turns, lines, answers and idempotency keys in dictionaries.
+
+    Args:
+        aliases: What keys stand for after resets; may be kept elsewhere.
+        max_turns: Turns, answers and idempotency keys that are kept, each; beyond it the oldest is forgotten.
+        max_waiting: Turns that may wait for one session.
+    """
+
+    encodes: Final = False
+
+    def __init__(self, *, aliases: Aliases, max_turns: int, max_waiting: int) -> None:
+        self.lines: Lines[tuple[str, str]] = Lines(max_waiting=max_waiting)
+        self._aliases = aliases
+        self._turns = MemoryTurns(max_turns=max_turns)
+        self._heads: dict[tuple[str, str], Turn] = {}
+        self._marks = _Marks(max_marks=max_turns)
+
+    async def start(self) -> None:
+        """See `StateStore`."""
+
+    async def stop(self) -> None:
+        """See `StateStore`."""
+
+    async def accept(self, request: TurnRequest) -> MemoryPlace | Replay:
+        """See `StateStore`."""
+        attempt = self._marks.claim(request.owner, request.claim) if request.claim is not None else 1
+        if isinstance(attempt, Replay):
+            return attempt
+        place = MemoryPlace(self, request, attempt)
+        try:
+            place.enter(await self._parent(request))
+        except BaseException:
+            place.give_back(has_run=False)
+            raise
+        return place
+
+    async def find(self, owner: Owner, turn_id: str) -> StoredTurn | None:
+        """See `StateStore`."""
+        turn = await self._turns.find(owner, turn_id)
+        return None if turn is None else StoredTurn(owner, turn_id, turn.session, turn, turn.record)
+
+    async def head(self, session: SessionName) -> Turn | None:
+        """See `StateStore`."""
+        return self._heads.get((session.tenant, session.session_id))
+
+    async def load(self, point: Turn) -> Any:
+        """See `StateStore`."""
+        return point.snapshot
+
+    async def rest(self, session: SessionName) -> None:  # noqa: ARG002 - a session is in memory or nowhere
+        """See `StateStore`."""
+
+    async def forget(self, session: SessionName) -> None:
+        """See `StateStore`."""
+        self._heads.pop((session.tenant, session.session_id), None)
+        await self._turns.forget(session)
+
+    def rotate(self, tenant: str, key: str) -> Sequence[SessionName]:
+        """See `StateStore`."""
+        return self._aliases.rotate(tenant, key)
+
+    async def opened(self, tenant: str, key: str, parent: StoredTurn | None) -> Opened:
+        """Return a session as it is now."""
+        name = parent.session if parent is not None else self._name(tenant, key)
+        return Opened(name, 0, await self.head(name))
+
+    async def add(self, finished: Finished) -> Turn:
+        """Store a finished turn; one without an id is only known as the newest one of its session."""
+        name = finished.session
+        turn = Turn(finished.owner, finished.turn_id or "", name, finished.snapshot, finished.record)
+        if finished.turn_id is not None:
+            await self._turns.commit(turn)
+        self._heads[name.tenant, name.session_id] = turn
+        return turn
+
+    def mark(self, tenant: str, root: str, request_ids: Sequence[str]) -> list[tuple[str, str, str]]:
+        """Mark requests for approval as answered: all of them, or none."""
+        return self._marks.answer(tenant, root, request_ids)
+
+    def settle(self, request: TurnRequest, record: bytes) -> None:
+        """Keep what was answered under an idempotency key."""
+        if request.claim is not None:
+            self._marks.settle(request.owner, request.claim, record)
+
+    def let_go(
+        self, request: TurnRequest, marked: Sequence[tuple[str, str, str]], *, has_run: bool, attempt: int
+    ) -> None:
+        """Give back what a turn had claimed."""
+        if not has_run:
+            self._marks.take_back(marked)
+        if request.claim is not None:
+            self._marks.let_go(request.owner, request.claim, forget=not has_run and attempt == 1)
+
+    def _name(self, tenant: str, key: str) -> SessionName:
+        return SessionName(tenant, key, self._aliases.session_id(tenant, key), root=key)
+
+    async def _parent(self, request: TurnRequest) -> StoredTurn | None:
+        if request.parent is None:
+            return None
+        parent = await self.find(request.owner, request.parent)
+        if parent is None or request.key not in (None, parent.session.root, parent.session.key):
+            raise unknown_parent(request.parent)
+        return parent
+
+
+class MemoryPlace:
+    """A place in a line in memory; see `Place`."""
+
+    def __init__(self, store: MemoryStore, request: TurnRequest, attempt: int) -> None:
+        self.parent: StoredTurn | None = None
+        self.key = ""
+        self.attempt = attempt
+        self._store = store
+        self._request = request
+        self._marked: list[tuple[str, str, str]] = []
+        self._is_over = False
+        self._place: lines.Place[tuple[str, str]] | None = None
+
+    def enter(self, parent: StoredTurn | None) -> None:
+        """Mark what the turn answers, and enter its line."""
+        tenant = self._request.tenant
+        self.parent = parent
+        self.key = parent.session.key if parent is not None else self._request.key or ""
+        root = parent.session.root if parent is not None else self.key
+        self._marked = self._store.mark(tenant, root, self._request.answers)
+        self._place = self._store.lines.enter((tenant, self.key), concurrency=self._request.concurrency)
+
+    @property
+    def on_loss(self) -> Callable[[LossReason], None] | None:
+        """See `Place`."""
+        return self._place.on_loss if self._place is not None else None
+
+    @on_loss.setter
+    def on_loss(self, call: Callable[[LossReason], None] | None) -> None:
+        if self._place is not None:
+            self._place.on_loss = call
+
+    async def turn(self) -> None:
+        """See `Place`."""
+        if self._place is not None:
+            await self._place.turn()
+
+    async def open(self) -> Opened:
+        """See `Place`."""
+        return await self._store.opened(self._request.tenant, self.key, self.parent)
+
+    async def move(self, key: str) -> None:
+        """See `Place`."""
+        on_loss = self.on_loss
+        self._release()
+        self.key, self.parent = key, None
+        self._place = self._store.lines.enter((self._request.tenant, key))
+        self._place.on_loss = on_loss
+        await self._place.turn()
+
+    async def commit(self, finished: Finished) -> Turn:
+        """See `Place`."""
+        point = await self._store.add(finished)
+        self._store.settle(self._request, finished.record)
+        self._is_over = True
+        self._release()
+        return point
+
+    async def leave(self, unfinished: Unfinished | None = None, *, has_run: bool) -> None:  # noqa: ARG002 - it lives on
+        """See `Place`."""
+        self.give_back(has_run=has_run)
+
+    def abandon(self) -> None:
+        """See `Place`."""
+        self.give_back(has_run=False)
+
+    def give_back(self, *, has_run: bool) -> None:
+        """Leave the line, with all that was claimed."""
+        if not self._is_over:
+            self._is_over = True
+            self._store.let_go(self._request, self._marked, has_run=has_run, attempt=self.attempt)
+            self._release()
+
+    def _release(self) -> None:
+        if self._place is not None:
+            self._place.release()
+            self._place = None
+
+
+@dataclass(slots=True)
+class _Claimed:
+    body_hash: bytes
+    attempt: int
+    is_running: bool
+    record: bytes | None = None
+
+
+class _Marks:
+    """What may happen once only, in memory."""
+
+    def __init__(self, *, max_marks: int) -> None:
+        self._max = max_marks
+        self._answered: OrderedDict[tuple[str, str, str], None] = OrderedDict()
+        self._claims: OrderedDict[tuple[Owner, str, str], _Claimed] = OrderedDict()
+
+    def answer(self, tenant: str, root: str, request_ids: Sequence[str]) -> list[tuple[str, str, str]]:
+        wanted = [(tenant, root, request_id) for request_id in dict.fromkeys(request_ids)]
+        for mark in wanted:
+            if mark in self._answered:
+                raise AlreadyAnswered(mark[2])
+        self._answered.update(dict.fromkeys(wanted))
+        while len(self._answered) > self._max:
+            self._answered.popitem(last=False)
+        return wanted
+
+    def take_back(self, marked: Sequence[tuple[str, str, str]]) -> None:
+        for mark in marked:
+            self._answered.pop(mark, None)
+
+    def claim(self, owner: Owner, wanted: Claim) -> Replay | int:
+        scope = (owner, wanted.channel, wanted.key)
+        known = self._claims.get(scope)
+        if known is None:
+            self._claims[scope] = _Claimed(wanted.body_hash, 1, is_running=True)
+            self._trim()
+            return 1
+        if known.body_hash != wanted.body_hash:
+            raise IdempotencyConflict.other_request()
+        if known.record is not None:
+            return Replay(known.record)
+        if known.is_running:
+            raise IdempotencyConflict.in_use()
+        known.attempt += 1
+        known.is_running = True
+        return known.attempt
+
+    def settle(self, owner: Owner, wanted: Claim, record: bytes) -> None:
+        known = self._claims.get((owner, wanted.channel, wanted.key))
+        if known is not None:
+            known.record, known.is_running = record, False
+
+    def let_go(self, owner: Owner, wanted: Claim, *, forget: bool) -> None:
+        scope = (owner, wanted.channel, wanted.key)
+        known = self._claims.get(scope)
+        if known is not None and known.record is None:
+            known.is_running = False
+            if forget:
+                del self._claims[scope]
+
+    def _trim(self) -> None:
+        while len(self._claims) > self._max:
+            self._claims.popitem(last=False)

@@ -1,0 +1,102 @@
+"""An agent's snapshots as bytes: JSON with a version of its own, each only what its turn added.
+
+Messages and state go through Agent Framework's own encoders, which know the registered types and nothing else.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final
+
+import msgspec
+from agent_framework import AgentSession, Message
+
+from .._state.store import Encoded
+from ..errors import RunError
+from .snapshots import Added, Snapshot
+
+_VERSION: Final = 1
+_NOBODY: Final = "-"
+"""The session id of a session that only carries a state through core's encoder."""
+
+
+def encode(snapshot: Snapshot) -> Encoded:
+    """Return what a snapshot adds to its parent.
+
+    Raises:
+        RunError: The agent keeps something that JSON cannot carry.
+    """
+    added = {
+        source: {"kept": part.kept, "messages": [message.to_dict() for message in part.messages]}
+        for source, part in snapshot.added.items()
+    }
+    parent = snapshot.parent
+    is_base = parent is not None and all(part.kept == 0 for part in snapshot.added.values())
+    is_same = parent is not None and snapshot.rest is parent.rest and _service(snapshot) == _service(parent)
+    return Encoded(
+        _json({"schema_version": _VERSION, "added": added}),
+        None if is_same and not is_base else encode_rest(snapshot),
+        is_base,
+    )
+
+
+def encode_rest(snapshot: Snapshot) -> bytes:
+    """Return a snapshot's state without its messages.
+
+    Raises:
+        RunError: The agent keeps something that JSON cannot carry.
+    """
+    if snapshot.rest is None:
+        raise _cannot_be_stored("something that cannot even be copied")
+    carrier = AgentSession(session_id=_NOBODY, service_session_id=snapshot.service_session_id)
+    carrier.state.update(snapshot.rest)
+    with warnings.catch_warnings():
+        # What cannot be encoded is an error below, not a warning among others.
+        warnings.simplefilter("ignore")
+        said = carrier.to_dict()
+    return _json({"schema_version": _VERSION, "session": said})
+
+
+def decode(chain: Sequence[Encoded], rest: bytes | None) -> Snapshot:
+    """Return the snapshot that a chain ends with, with its parents; `rest` stands in for the chain's own."""
+    snapshot: Snapshot | None = None
+    state: Mapping[str, Any] = {}
+    service: Any = None
+    for each in chain:
+        if each.rest is not None:
+            state, service = _rest(each.rest)
+        snapshot = Snapshot(snapshot, dict(_added(each.added)), state, service)
+    if rest is not None:
+        state, service = _rest(rest)
+    if snapshot is None:
+        return Snapshot(None, {}, state, service)
+    return Snapshot(snapshot.parent, snapshot.added, state, service)
+
+
+def _added(data: bytes) -> Iterator[tuple[str, Added]]:
+    for source, part in msgspec.json.decode(data)["added"].items():
+        yield source, Added(part["kept"], tuple(Message.from_dict(message) for message in part["messages"]))
+
+
+def _rest(data: bytes) -> tuple[Mapping[str, Any], Any]:
+    session = AgentSession.from_dict(msgspec.json.decode(data)["session"])
+    return session.state, session.service_session_id
+
+
+def _service(snapshot: Snapshot) -> Any:
+    return snapshot.service_session_id
+
+
+def _json(value: Any) -> bytes:
+    try:
+        return msgspec.json.encode(value)
+    except (TypeError, ValueError) as error:
+        raise _cannot_be_stored(str(error)) from error
+
+
+def _cannot_be_stored(what: str) -> RunError:
+    return RunError(
+        f"The turn cannot be stored: the agent, or a provider of its, keeps {what} in the session's state. Keep values "
+        "that JSON can carry, or register the type with agent_framework.register_state_type()."
+    )
