@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import os
+from collections.abc import Callable, Generator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +14,8 @@ from starlette.routing import BaseRoute
 
 from agent_framework_hosting.channel import ChannelCommand, ChannelContext, ChannelContribution, SiblingRoute
 from agent_framework_hosting.host import AgentFrameworkHost
+
+from .databases import postgres_schema, postgres_server
 
 
 @dataclass
@@ -49,3 +54,30 @@ def connect() -> Callable[..., ChannelContext]:
         return probe.context
 
     return connect
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Generator[str]:
+    """Return the URL of a PostgreSQL server that all test processes share."""
+    shared = tmp_path_factory.getbasetemp()
+    with postgres_server(shared.parent if "PYTEST_XDIST_WORKER" in os.environ else shared) as url:
+        yield url
+
+
+@pytest.fixture
+def make_database(request: pytest.FixtureRequest, tmp_path: Path) -> Generator[Callable[[str], str]]:
+    """Return a function that makes an empty database of a kind, `sqlite` or `postgres`, and returns its URL."""
+    with ExitStack() as stack:
+
+        def make_database(kind: str) -> str:
+            if kind == "sqlite":
+                return f"sqlite:///{tmp_path}/state/host.db"
+            return stack.enter_context(postgres_schema(request.getfixturevalue("postgres")))
+
+        yield make_database
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def database(request: pytest.FixtureRequest, make_database: Callable[[str], str]) -> str:
+    """Return the URL of an empty database of each kind."""
+    return make_database(request.param)

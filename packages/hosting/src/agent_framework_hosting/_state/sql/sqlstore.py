@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from functools import partial
 from typing import Any, Final
 
@@ -20,6 +20,7 @@ from .worker import LEASE, Held, Worker
 
 _SWEEP: Final = 60.0
 """Seconds between two sweeps."""
+_BETWEEN_TRIES: Final = 1.0
 _SWEPT: Final = 100
 """Conversations of one sweep's transaction."""
 
@@ -56,7 +57,9 @@ class SqlStore:
         """See `StateStore`."""
         if self._sweeper is not None:
             self._sweeper.cancel()
-            await asyncio.gather(self._sweeper, *self._leaving, return_exceptions=True)
+            _, late = await asyncio.wait([self._sweeper, *self._leaving], timeout=_BETWEEN_TRIES)
+            for task in late:
+                task.cancel()
             self._sweeper = None
         await self._worker.stop()
         await self._driver.stop()
@@ -113,12 +116,13 @@ class SqlStore:
                 durable=False,
             )
 
-    def leave_later(self, leaving: Callable[[], Any]) -> None:
-        """Leave a line from where nobody can wait for it."""
+    def leave_later(self, leaving: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Leave a line from where nobody can wait for it; tried until the database answers."""
         try:
-            task = asyncio.get_running_loop().create_task(leaving())
+            loop = asyncio.get_running_loop()
         except RuntimeError:  # no event loop is left: the lease will run out
             return
+        task = loop.create_task(_until_it_answers(leaving))
         self._leaving.add(task)
         task.add_done_callback(self._leaving.discard)
 
@@ -129,6 +133,14 @@ class SqlStore:
                 await self.sweep()
             except StateUnavailable:
                 logger.warning("What has expired could not be forgotten now; it is tried again.")
+
+
+async def _until_it_answers(work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    while True:
+        try:
+            return await work()
+        except StateUnavailable:
+            await asyncio.sleep(_BETWEEN_TRIES)
 
 
 class SqlPlace:
@@ -204,6 +216,19 @@ class SqlPlace:
             return
         self._is_left = True
         self._worker.remove(self._held)
+        leaving = partial(self._leave, unfinished, has_run=has_run)
+        try:
+            await leaving()
+        except StateUnavailable:
+            # This process stays alive, so that nobody would ever take the line over.
+            self._store.leave_later(leaving)
+
+    def abandon(self) -> None:
+        """See `Place`."""
+        if not self._is_left:
+            self._store.leave_later(partial(self.leave, has_run=False))
+
+    async def _leave(self, unfinished: Unfinished | None, *, has_run: bool) -> None:
         wakes = await self._driver.run(
             partial(
                 accept.leave,
@@ -218,11 +243,6 @@ class SqlPlace:
             durable=unfinished is not None,
         )
         await self._worker.tell(wakes)
-
-    def abandon(self) -> None:
-        """See `Place`."""
-        if not self._is_left:
-            self._store.leave_later(partial(self.leave, has_run=False))
 
     @property
     def _driver(self) -> Driver:

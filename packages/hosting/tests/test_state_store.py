@@ -1,0 +1,377 @@
+"""One contract for all stores: memory, a SQLite file, PostgreSQL."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable
+from typing import Any
+
+import pytest
+
+from agent_framework_hosting._state.database import open_store
+from agent_framework_hosting._state.memory import MemoryAliases
+from agent_framework_hosting._state.memorystore import MemoryStore
+from agent_framework_hosting._state.store import (
+    Claim,
+    Encoded,
+    Finished,
+    Opened,
+    Place,
+    Replay,
+    StateStore,
+    TurnRequest,
+    Unfinished,
+)
+from agent_framework_hosting.errors import (
+    AlreadyAnswered,
+    IdempotencyConflict,
+    LeaseLost,
+    QueueFull,
+    RunCancelled,
+    SessionBusy,
+    UnknownParent,
+)
+from agent_framework_hosting.limits import Limits
+from agent_framework_hosting.types import Owner
+
+ADA: Owner = ("default", True, "ada")
+BOB: Owner = ("default", True, "bob")
+QUICK = {"lease": 0.6}
+
+
+@pytest.fixture(params=["memory", "sqlite", "postgres"])
+async def store(
+    request: pytest.FixtureRequest, make_database: Callable[[str], str]
+) -> AsyncGenerator[StateStore]:
+    if request.param == "memory":
+        yield MemoryStore(aliases=MemoryAliases(max_aliases=100), max_turns=100, max_waiting=64)
+        return
+    store = open_store(make_database(request.param), limits=Limits())
+    await store.start()
+    yield store
+    await store.stop()
+
+
+def asked(key: str | None = "k", **changes: Any) -> TurnRequest:
+    return TurnRequest(**{"tenant": "default", "owner": ADA, "key": key, **changes})
+
+
+async def placed(store: StateStore, key: str | None = "k", **changes: Any) -> Place:
+    place = await store.accept(asked(key, **changes))
+    assert not isinstance(place, Replay)
+    return place
+
+
+def done(store: StateStore, opened: Opened, *, turn_id: str | None = None, **changes: Any) -> Finished:
+    snapshot = Encoded(b'"added"', b'"rest"') if store.encodes else object()
+    values = {"owner": ADA, "record": b'{"said":1}', "parent": opened.head, "snapshot": snapshot, **changes}
+    return Finished(session=opened.name, version=opened.version, turn_id=turn_id, **values)
+
+
+async def said(store: StateStore, key: str = "k", *, turn_id: str | None = None, **changes: Any) -> Any:
+    """Take a whole turn, and return its point."""
+    place = await placed(store, key)
+    await place.turn()
+    return await place.commit(done(store, await place.open(), turn_id=turn_id, **changes))
+
+
+async def test_a_turn_is_found_by_its_owner_and_by_nobody_else(store: StateStore) -> None:
+    point = await said(store, turn_id="t1")
+    found = await store.find(ADA, "t1")
+    assert found is not None
+    assert (found.point, found.record, found.session.session_id) == (point, b'{"said":1}', "k")
+    assert await store.find(BOB, "t1") is None
+    assert await store.find(("other", True, "ada"), "t1") is None
+    assert await store.find(("default", False, "ada"), "t1") is None
+    assert await store.find(ADA, "t2") is None
+
+
+async def test_the_newest_turn_is_the_head_also_when_it_has_no_id(store: StateStore) -> None:
+    first = await said(store, turn_id="t1")
+    found = await store.find(ADA, "t1")
+    assert found is not None
+    assert await store.head(found.session) == first
+    second = await said(store)
+    assert await store.head(found.session) == second != first
+
+
+async def test_an_id_that_is_used_again_stands_for_the_later_turn(store: StateStore) -> None:
+    await said(store, turn_id="t")
+    second = await said(store, "other", turn_id="t", record=b"2")
+    found = await store.find(ADA, "t")
+    assert found is not None
+    assert (found.point, found.record, found.session.key) == (second, b"2", "other")
+
+
+async def test_a_chain_is_loaded_from_its_last_base_on(store: StateStore) -> None:
+    if not store.encodes:
+        snapshot = object()
+        assert await store.load(await said(store, snapshot=snapshot)) is snapshot
+        return
+    parts = [Encoded(b"1", b"r1"), Encoded(b"2", None), Encoded(b"3", b"r3", is_base=True), Encoded(b"4", None)]
+    points = [await said(store, snapshot=part) for part in parts]
+    assert await store.load(points[1]) == parts[:2]
+    assert await store.load(points[3]) == parts[2:]
+
+
+async def test_turns_of_one_key_come_one_after_another_in_their_order(store: StateStore) -> None:
+    order: list[int] = []
+
+    async def turn(number: int, place: Place) -> None:
+        await place.turn()
+        order.append(number)
+        opened = await place.open()
+        await asyncio.sleep(0)
+        order.append(number)
+        await place.commit(done(store, opened))
+
+    places = [await placed(store) for _ in range(20)]
+    await asyncio.gather(*(turn(number, place) for number, place in reversed(list(enumerate(places)))))
+    assert order == [number for number in range(20) for _ in range(2)]
+
+
+async def test_turns_of_different_keys_do_not_wait_for_each_other(store: StateStore) -> None:
+    first, second = await placed(store, "a"), await placed(store, "b")
+    await second.turn()
+    await first.turn()
+    await second.leave(has_run=True)
+    await first.leave(has_run=True)
+
+
+async def test_equal_keys_of_two_tenants_never_meet(store: StateStore) -> None:
+    await said(store, turn_id="t1")
+    place = await placed(store, tenant="acme", owner=("acme", True, "ada"))
+    opened = await place.open()
+    assert opened.head is None
+    assert opened.name.session_id != "k"
+    await place.leave(has_run=False)
+
+
+async def test_a_line_that_is_full_refuses_and_takes_nothing(store: StateStore) -> None:
+    holder = await placed(store)
+    bounded = MemoryStore(aliases=MemoryAliases(max_aliases=9), max_turns=9, max_waiting=1)
+    full = bounded if isinstance(store, MemoryStore) else store
+    first = await placed(full, max_waiting=1) if full is bounded else holder
+    waiting = await placed(full, max_waiting=1)
+    with pytest.raises(QueueFull):
+        await full.accept(asked(max_waiting=1, answers=("a",)))
+    await first.leave(has_run=True)
+    await waiting.turn()
+    await waiting.leave(has_run=True)
+    answering = await placed(full, answers=("a",))
+    await answering.leave(has_run=True)
+
+
+async def test_whoever_leaves_the_line_while_waiting_is_passed_over(store: StateStore) -> None:
+    first, second, third = [await placed(store) for _ in range(3)]
+    await second.leave(has_run=False)
+    await first.leave(has_run=True)
+    await third.turn()
+    await third.leave(has_run=True)
+
+
+async def test_an_abandoned_place_gives_the_turn_on(store: StateStore) -> None:
+    first, second = await placed(store), await placed(store)
+    first.abandon()
+    await second.turn()
+    await second.leave(has_run=True)
+
+
+async def test_a_turn_that_does_not_want_to_wait_is_refused_only_while_something_runs(store: StateStore) -> None:
+    first = await placed(store)
+    with pytest.raises(SessionBusy):
+        await store.accept(asked(concurrency="reject"))
+    await first.leave(has_run=True)
+    second = await placed(store, concurrency="reject")
+    await second.turn()
+    await second.leave(has_run=True)
+
+
+async def test_an_interrupting_turn_stops_what_runs_and_what_waits(store: StateStore) -> None:
+    stopped: list[str] = []
+    told = asyncio.Event()
+
+    def stop(reason: str) -> None:
+        stopped.append(reason)
+        told.set()
+
+    first, waiting = await placed(store), await placed(store)
+    await first.turn()
+    first.on_loss = stop
+    newest = await placed(store, concurrency="interrupt")
+    await told.wait()
+    assert stopped == ["interrupted"]
+    with pytest.raises(RunCancelled) as error:
+        await waiting.turn()
+    assert error.value.reason == "interrupted"
+    await waiting.leave(has_run=False)
+    await first.leave(has_run=True)
+    await newest.turn()
+    await newest.leave(has_run=True)
+
+
+async def test_a_turn_continues_its_parent_only_as_its_owner_and_in_its_key(store: StateStore) -> None:
+    point = await said(store, turn_id="t1")
+    place = await placed(store, None, parent="t1")
+    assert place.parent is not None
+    assert (place.key, place.parent.point) == ("k", point)
+    assert (await place.open()).head == point
+    await place.leave(has_run=False)
+    for refused in (asked(None, parent="t2"), asked(None, parent="t1", owner=BOB), asked("other", parent="t1")):
+        with pytest.raises(UnknownParent) as error:
+            await store.accept(refused)
+        assert "unknown or has expired" in error.value.message
+
+
+async def test_a_turn_can_move_to_a_line_of_its_own(store: StateStore) -> None:
+    await said(store, turn_id="t1")
+    first, second = await placed(store, None, parent="t1"), await placed(store)
+    await first.turn()
+    await first.move("branch")
+    await second.turn()
+    opened = await first.open()
+    assert (opened.name.session_id, opened.head) == ("branch", None)
+    await first.commit(done(store, opened, turn_id="t2"))
+    await second.leave(has_run=True)
+    found = await store.find(ADA, "t2")
+    assert found is not None
+    assert found.session.key == "branch"
+
+
+async def test_a_reset_key_stands_for_another_session_at_once_and_old_turns_stay(store: StateStore) -> None:
+    await said(store, turn_id="t1")
+    running = await placed(store)
+    before = await running.open()
+    store.rotate("default", "k")
+    await running.commit(done(store, before, turn_id="t2"))
+    place = await placed(store)
+    after = await place.open()
+    await place.leave(has_run=False)
+    assert before.name.session_id == "k"
+    assert after.name.session_id.startswith("k#")
+    assert after.head is None
+    for turn_id in ("t1", "t2"):
+        found = await store.find(ADA, turn_id)
+        assert found is not None
+        assert found.session.session_id == "k"
+
+
+async def test_an_approval_is_answered_once_also_from_a_branch(store: StateStore) -> None:
+    await said(store, turn_id="t1")
+    place = await placed(store, None, parent="t1", answers=("yes",))
+    await place.turn()
+    await place.move("branch")
+    await place.leave(has_run=True)
+    with pytest.raises(AlreadyAnswered):
+        await store.accept(asked(None, parent="t1", answers=("no", "yes")))
+    # All or nothing: the refused turn has not used its other answer up.
+    other = await placed(store, None, parent="t1", answers=("no",))
+    await other.leave(has_run=False)
+
+
+async def test_a_turn_that_never_ran_gives_its_answers_back(store: StateStore) -> None:
+    place = await placed(store, answers=("a",))
+    await place.leave(has_run=False)
+    again = await placed(store, answers=("a",))
+    await again.leave(has_run=True)
+    with pytest.raises(AlreadyAnswered):
+        await store.accept(asked(answers=("a",)))
+
+
+CLAIM = Claim("responses", "key-1", b"hash")
+
+
+async def test_an_idempotency_key_gives_the_record_again_once_it_is_there(store: StateStore) -> None:
+    place = await placed(store, claim=CLAIM)
+    with pytest.raises(IdempotencyConflict) as error:
+        await store.accept(asked("elsewhere", claim=CLAIM))
+    assert error.value.retry_after
+    await place.turn()
+    await place.commit(done(store, await place.open(), record=b"said"))
+    assert await store.accept(asked("elsewhere", claim=CLAIM)) == Replay(b"said")
+    with pytest.raises(IdempotencyConflict):
+        await store.accept(asked(claim=Claim("responses", "key-1", b"other")))
+
+
+async def test_an_idempotency_key_is_its_owners_and_its_channels(store: StateStore) -> None:
+    first = await placed(store, "a", claim=CLAIM)
+    second = await placed(store, "b", claim=CLAIM, owner=BOB)
+    third = await placed(store, "c", claim=Claim("other", "key-1", b"hash"))
+    assert [place.attempt for place in (first, second, third)] == [1, 1, 1]
+    for place in (first, second, third):
+        await place.leave(has_run=True)
+
+
+async def test_a_run_that_came_to_nothing_can_be_tried_again_as_the_next_attempt(store: StateStore) -> None:
+    first = await placed(store, claim=CLAIM)
+    await first.leave(has_run=True)
+    second = await placed(store, claim=CLAIM)
+    assert second.attempt == 2
+    await second.turn()
+    await second.commit(done(store, await second.open(), record=b"said"))
+    assert await store.accept(asked(claim=CLAIM)) == Replay(b"said")
+
+
+async def test_a_key_whose_turn_never_ran_is_as_new(store: StateStore) -> None:
+    first = await placed(store, claim=CLAIM)
+    await first.leave(has_run=False)
+    second = await placed(store, claim=Claim("responses", "key-1", b"other"))
+    assert second.attempt == 1
+    await second.leave(has_run=False)
+
+
+async def test_a_refused_turn_lets_its_idempotency_key_go(store: StateStore) -> None:
+    with pytest.raises(UnknownParent):
+        await store.accept(asked(None, parent="nothing", claim=CLAIM))
+    place = await placed(store, claim=CLAIM)
+    assert place.attempt == 1
+    await place.leave(has_run=False)
+
+
+async def test_what_an_unfinished_turn_left_is_kept_beside_the_history(store: StateStore) -> None:
+    await said(store, turn_id="t1")
+    place = await placed(store)
+    opened = await place.open()
+    await place.leave(
+        Unfinished(session=opened.name, version=opened.version, rest=b"used up"), has_run=True
+    )
+    again = await placed(store)
+    reopened = await again.open()
+    assert reopened.head == opened.head
+    assert await store.rest(opened.name) == (b"used up" if store.encodes else None)
+    assert (reopened.version > opened.version) is store.encodes
+    await again.leave(has_run=False)
+
+
+async def test_a_forgotten_session_is_unknown(store: StateStore) -> None:
+    await said(store, turn_id="t1")
+    found = await store.find(ADA, "t1")
+    assert found is not None
+    await store.forget(found.session)
+    assert await store.find(ADA, "t1") is None
+    assert await store.head(found.session) is None
+
+
+async def test_giving_a_place_up_twice_does_nothing(store: StateStore) -> None:
+    first, second = await placed(store), await placed(store)
+    await first.leave(has_run=True)
+    await first.leave(has_run=True)
+    first.abandon()
+    third = await placed(store)
+    await second.turn()
+    await second.leave(has_run=True)
+    await third.turn()
+    await third.leave(has_run=True)
+
+
+async def test_a_commit_on_a_session_that_moved_on_stores_nothing(database: str) -> None:
+    store = open_store(database, limits=Limits())
+    await store.start()
+    place = await placed(store)
+    opened = await place.open()
+    stale = done(store, Opened(opened.name, 7, None), turn_id="t1")
+    with pytest.raises(LeaseLost):
+        await place.commit(stale)
+    assert await store.find(ADA, "t1") is None
+    await place.leave(has_run=True)
+    await store.stop()
