@@ -1,15 +1,16 @@
-"""`AgentFrameworkHost`: one agent, every channel."""
+"""`AgentFrameworkHost`: one agent or workflow, every channel."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Sequence
+import os
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
 from types import TracebackType
 from typing import Any, Self
 
-from agent_framework import AgentResponse, SupportsAgentRun
+from agent_framework import CheckpointStorage, SupportsAgentRun, Workflow
 from starlette.applications import Starlette
 
 from . import _lifespan, _server
@@ -22,7 +23,7 @@ from ._mount import contribution_of, normal_path, refuse_clashes, refuse_strange
 from ._pipeline import Pipeline, Steps
 from ._sessions.sessions import Sessions
 from ._state.memory import MemoryAliases, MemoryTurns
-from ._target.agent import AgentTarget
+from ._target.accepted import Checkpoints, accept
 from ._target.target import Target
 from .channel import Channel
 from .errors import ConfigurationError
@@ -32,12 +33,19 @@ from .types import DEFAULT_TENANT, ChannelRequest, HostedRunResult
 
 
 class AgentFrameworkHost:
-    """Serves one agent through one or more channels.
+    """Serves one agent or workflow through one or more channels.
 
     Args:
-        target: The agent: any object with Agent Framework's `SupportsAgentRun` shape.
+        target: The agent (any object with Agent Framework's `SupportsAgentRun` shape), a `Workflow`, a workflow
+            function (`agent_framework.workflow`), or a function without arguments, plain or async, that makes one of
+            them. Such a function is called when the host starts, and for a workflow once more for every session.
         channels: The ways in; an empty list serves the readiness probe alone.
         debug: Log at DEBUG level. Never shows anything more to callers.
+        checkpoint_location: Where the checkpoints of a workflow's sessions are kept, so that they outlive the
+            process: a path, where each session has a folder of its own, or a `CheckpointStorage`, used as it is.
+        checkpoint_key: The secret that checkpoints in a path are sealed with, at least 32 characters. Left out, it is
+            taken from the environment variable `AF_HOSTING_CHECKPOINT_KEY`, or else made and kept in the user's data
+            folder; the start line says where.
         limits: All bounds in one object.
         trust_isolation_headers: Believe the isolation headers of whatever sits in front. Left out, they are believed
             when the environment says that a trusted platform is there, and taken out of every request otherwise.
@@ -54,14 +62,16 @@ class AgentFrameworkHost:
 
     def __init__(
         self,
-        target: SupportsAgentRun | Any,
+        target: SupportsAgentRun | Workflow | Callable[[], Any] | Any,
         *,
         channels: Sequence[Channel],
         debug: bool = False,
+        checkpoint_location: str | os.PathLike[str] | CheckpointStorage | None = None,
+        checkpoint_key: str | bytes | None = None,
         limits: Limits | None = None,
         trust_isolation_headers: bool | None = None,
     ) -> None:
-        self._target: Target = AgentTarget(target)
+        self._target: Target = accept(target, checkpoints=Checkpoints(location=checkpoint_location, key=checkpoint_key))
         self._channels = tuple(channels)
         refuse_strangers(self._channels)
         refuse_clashes(self._channels)
@@ -84,7 +94,7 @@ class AgentFrameworkHost:
 
     @property
     def target(self) -> Any:
-        """The agent that is served."""
+        """What is served; a factory until the host has started."""
         return self._target.served
 
     @property
@@ -99,6 +109,7 @@ class AgentFrameworkHost:
             self._app = build_app(
                 self._contributions,
                 admission=self._admission,
+                is_well=lambda: self._target.is_well,
                 lifespan=self.lifespan,
                 trust_isolation_headers=self._trusts_headers,
             )
@@ -143,7 +154,7 @@ class AgentFrameworkHost:
                 self._admission.stop()
                 await self._target.stop()
 
-    async def run(self, request: ChannelRequest) -> HostedRunResult[AgentResponse[Any]]:
+    async def run(self, request: ChannelRequest) -> HostedRunResult[Any]:
         """Run a request without any channel, through the same pipeline.
 
         Raises:
@@ -155,8 +166,8 @@ class AgentFrameworkHost:
             >>> from agent_framework_hosting.testing import ScriptedAgent
             >>> host = AgentFrameworkHost(ScriptedAgent(), channels=[])
             >>> request = ChannelRequest(channel="script", operation="message", input="hello")
-            >>> isinstance(asyncio.run(host.run(request)).result, AgentResponse)
-            True
+            >>> asyncio.run(host.run(request)).result.text
+            'echo: hello'
         """
         return await self._pipeline.run(request, Steps())
 
