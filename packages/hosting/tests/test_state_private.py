@@ -51,8 +51,7 @@ def test_folders_and_files_are_closed_to_others_whatever_the_umask_says(tmp_path
     """Also the folders above, as far as they had to be made."""
     folder = make_private_folder(tmp_path / "state" / "sessions")
     write_private(folder / "file", b"1")
-    with open_private(folder / "other", create=True):
-        pass
+    os.close(open_private(folder / "other", create=True))
     assert [mode(path) for path in (folder.parent, folder)] == [0o700, 0o700]
     assert [mode(path) for path in (folder / "file", folder / "other")] == [0o600, 0o600]
 
@@ -173,8 +172,8 @@ PLANTED = [
 def test_what_somebody_else_put_there_is_not_opened(tmp_path: Path, plant: Plant, reason: str, create: bool) -> None:
     """A pipe does not even hold the reader up."""
     plant(tmp_path / "file")
-    with pytest.raises(BadFile, match=reason), open_private(tmp_path / "file", create=create):
-        pass
+    with pytest.raises(BadFile, match=reason):
+        open_private(tmp_path / "file", create=create)
 
 
 def test_a_file_that_is_too_large_is_not_read(tmp_path: Path) -> None:

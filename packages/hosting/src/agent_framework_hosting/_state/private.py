@@ -64,9 +64,8 @@ def make_private_folder(path: Path) -> Path:
     return path
 
 
-@contextmanager
-def open_private(path: Path, *, create: bool = False) -> Generator[int]:
-    """Open a file for reading and writing and hand its descriptor over; closes it in the end.
+def open_private(path: Path, *, create: bool = False) -> int:
+    """Open a file for reading and writing and return its descriptor.
 
     Args:
         path: Where it is, in a private folder.
@@ -80,16 +79,17 @@ def open_private(path: Path, *, create: bool = False) -> Generator[int]:
     flags = os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | (os.O_CREAT if create else 0)
     try:
         descriptor = os.open(path, flags, _FILE_MODE)
-    except FileNotFoundError:
+    except OSError:
+        with suppress(FileNotFoundError):
+            _refuse_planted(path.lstat())
         raise
-    except OSError as error:
-        raise BadFile(_why_not_opened(path, error)) from error
     try:
-        _refuse_foreign(os.fstat(descriptor))
+        _refuse_planted(os.fstat(descriptor))
         os.fchmod(descriptor, _FILE_MODE)
-        yield descriptor
-    finally:
+    except BaseException:
         os.close(descriptor)
+        raise
+    return descriptor
 
 
 def read_private(path: Path, *, max_bytes: int) -> bytes:
@@ -99,7 +99,7 @@ def read_private(path: Path, *, max_bytes: int) -> bytes:
         BadFile: It is not one of ours, or holds more than `max_bytes`.
         FileNotFoundError: There is none.
     """
-    with open_private(path) as descriptor, open(descriptor, "rb", closefd=False) as file:
+    with open(open_private(path), "rb") as file:
         data = file.read(max_bytes + 1)
     if len(data) > max_bytes:
         raise BadFile(f"it is larger than the {max_bytes} bytes that such a file may have")
@@ -108,11 +108,10 @@ def read_private(path: Path, *, max_bytes: int) -> bytes:
 
 def write_private(path: Path, data: bytes) -> None:
     """Write a whole file; it has reached the disk when this returns, and readers see the old one or the new one."""
-    with unfinished(path) as beside, open_private(beside) as descriptor:
-        view = memoryview(data)
-        while view:
-            view = view[os.write(descriptor, view) :]
-        os.fsync(descriptor)
+    with unfinished(path) as beside, open(open_private(beside), "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
 
 
 @contextmanager
@@ -198,21 +197,13 @@ def _close_to_others(path: Path, folder: int) -> None:
         )
 
 
-def _refuse_foreign(status: os.stat_result) -> None:
+def _refuse_planted(status: os.stat_result) -> None:
+    if stat.S_ISLNK(status.st_mode):
+        raise BadFile("it is a symbolic link")
     if not stat.S_ISREG(status.st_mode):
         raise BadFile("it is no regular file")
     if status.st_uid != os.geteuid():
         raise BadFile(f"it belongs to the user with the id {status.st_uid}, and this process runs as {os.geteuid()}")
-
-
-def _why_not_opened(path: Path, error: OSError) -> str:
-    with suppress(OSError):
-        mode = path.lstat().st_mode
-        if stat.S_ISLNK(mode):
-            return "it is a symbolic link"
-        if not stat.S_ISREG(mode):
-            return "it is no regular file"
-    return f"it cannot be opened ({error.strerror})"
 
 
 def _refusal(path: Path, error: OSError) -> str:
