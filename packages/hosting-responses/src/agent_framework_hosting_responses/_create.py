@@ -197,8 +197,8 @@ def _answer(result: HostedRunResult[Any]) -> AgentResponse[Any]:
         return as_agent_response(answer)
     if not isinstance(answer, AgentResponse):
         raise RunError(
-            f"The Responses channel can show an AgentResponse or a WorkflowRunResult, not {type(answer).__name__}. Look "
-            "at what the response hook, or else the agent's run(), returns."
+            f"The Responses channel can show an AgentResponse or a WorkflowRunResult, not {type(answer).__name__}. "
+            "Look at what the response hook, or else the agent's run(), returns."
         )
     return cast("AgentResponse[Any]", answer)
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import inspect
+import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from agent_framework import FunctionalWorkflow, FunctionalWorkflowDefinition, SupportsAgentRun, Workflow
 
+from .._state.paths import StatePaths
 from ..errors import ConfigurationError, TargetError
 from ..logs import logger
 from .agent import AgentTarget
@@ -52,23 +54,34 @@ class Checkpoints:
             return self._folders(self.derived) if self.derived is not None else MemoryKeeping()
         if is_storage(self.location):
             return StorageKeeping(self.location, folders=self._folders(self.derived) if self.derived else None)
-        try:
-            path = Path(self.location)
-        except TypeError:
+        if not _is_path(self.location):
             raise ConfigurationError(
-                f"checkpoint_location is an object of type {type(self.location).__name__}. Give it a path, or a "
-                "CheckpointStorage of Agent Framework."
-            ) from None
-        if self.derived is not None:
-            logger.warning(
-                "Checkpoints are kept in %s, as checkpoint_location says, and not in %s below state_dir.",
-                path,
-                self.derived,
+                f"checkpoint_location is {self.location!r}. Give it the path of a folder, or a CheckpointStorage of "
+                "Agent Framework."
             )
-        return self._folders(path)
+        # A later change of the working directory must not move what is kept.
+        return self._folders(Path(self.location).expanduser().absolute())
+
+    def placed(self, paths: StatePaths) -> StatePaths:
+        """Return the folders that the host needs besides; a path of the developer's own wins over the derived one."""
+        if self.location is None or is_storage(self.location) or paths.checkpoints is None:
+            return paths
+        logger.warning(
+            "Checkpoints are kept in %s, as checkpoint_location says, and not in %s, as state_dir says.",
+            self.location,
+            paths.checkpoints,
+        )
+        return replace(paths, checkpoints=None)
 
     def _folders(self, root: Path) -> FolderKeeping:
         return FolderKeeping(root, checkpoint_key(self.key, location=root))
+
+
+def has_checkpoints(target: Any) -> bool:
+    """Whether checkpoints may have to be kept for a target; what a factory makes is not known yet."""
+    if isinstance(target, (Workflow, FunctionalWorkflowDefinition)):
+        return True
+    return not isinstance(target, SupportsAgentRun) and _is_factory(target)
 
 
 def accept(target: Any, *, checkpoints: Checkpoints) -> Target:
@@ -119,6 +132,10 @@ def _ready(target: Any, checkpoints: Checkpoints, *, said: str) -> Target | None
 
 def _workflow(served: Any, instances: Instances, checkpoints: Checkpoints) -> WorkflowTarget:
     return WorkflowTarget(served, instances=instances, keeping=checkpoints.keeping())
+
+
+def _is_path(value: Any) -> bool:
+    return isinstance(value, (str, os.PathLike)) and bool(os.fspath(cast("os.PathLike[str]", value)))
 
 
 def _is_factory(target: Any) -> bool:

@@ -175,7 +175,7 @@ def _accepts(function: Callable[..., Any], name: str) -> bool:
 
 
 def _has_something_to_enter(agent: Any) -> bool:
-    enter: Any = getattr(type(agent), "__aenter__", None)
+    enter: Any = getattr(cast("type[Any]", type(agent)), "__aenter__", None)
     if enter is None or enter is not getattr(RawAgent, "__aenter__", None):
         return isinstance(agent, AbstractAsyncContextManager)
     # Every agent of Agent Framework can be entered; those without anything to open run as well without it.

@@ -141,7 +141,7 @@ def _fits(value: Any, wanted: Any) -> bool:
         kind = cast("type[Any]", wanted)
         return isinstance(value, kind) and not (isinstance(value, bool) and wanted in (int, float))
     try:
-        return _is_same(msgspec.convert(value, wanted), value)
+        return _is_same(cast("object", msgspec.convert(value, wanted)), value)
     except (ValueError, TypeError):
         return False
 
