@@ -9,6 +9,7 @@ What is stored is the truth: a live session in memory is used only while nobody 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any, Final
 
@@ -133,7 +134,17 @@ class Sessions:
 
     def reset(self, tenant: str, key: str) -> None:
         """Let the key stand for a fresh session from the next turn on."""
-        for name in self.store.rotate(tenant, key):
+        self._drop(self.store.rotate(tenant, key))
+
+    async def areset(self, tenant: str, key: str) -> None:
+        """Do the same while others go on; nobody who gives up waiting leaves it half done."""
+        await asyncio.shield(self._areset(tenant, key))
+
+    async def _areset(self, tenant: str, key: str) -> None:
+        self._drop(await asyncio.to_thread(self.store.rotate, tenant, key))
+
+    def _drop(self, names: Iterable[SessionName]) -> None:
+        for name in names:
             dropped = self._live.take(name)
             if dropped is not None:
                 self._dropped.append(dropped)

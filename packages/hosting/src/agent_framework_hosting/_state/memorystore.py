@@ -5,28 +5,17 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from ..errors import AlreadyAnswered, IdempotencyConflict
 from ..types import Owner
 from . import lines
+from .aliases import Aliases
 from .lines import Lines
 from .memory import MemoryTurns
 from .refusals import unknown_parent
 from .store import Claim, Finished, LossReason, Opened, Replay, StoredTurn, TurnRequest, Unfinished
 from .turns import SessionName, Turn
-
-
-class Aliases(Protocol):
-    """Which session id a key stands for after resets."""
-
-    def session_id(self, tenant: str, key: str) -> str:
-        """Return the session id that a key stands for now."""
-        ...
-
-    def rotate(self, tenant: str, key: str) -> list[SessionName]:
-        """Let the key stand for a session id that has never been used; returns sessions that must not come back."""
-        ...
 
 
 class MemoryStore:

@@ -10,6 +10,7 @@ Rules of this file:
 from __future__ import annotations
 
 import asyncio
+import os
 import queue
 import sqlite3
 import threading
@@ -19,8 +20,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from ...errors import StateUnavailable
+from ...errors import ConfigurationError, StateUnavailable
 from ...logs import logger
+from ..private import BadFile, make_private_folder, open_private
 from .driver import Transaction, step_through
 from .lanes import Wake
 from .migrations import migrate_sqlite
@@ -59,10 +61,22 @@ class SqliteDriver:
 
     async def start(self, on_wake: Callable[[], None]) -> None:
         """See `Driver`."""
-        await asyncio.to_thread(migrate_sqlite, self._path, apply=self._migrate)
+        await asyncio.to_thread(self._prepare)
         await self._wakes.start(on_wake)
         self._writer.start()
         self._reader.start()
+
+    def _prepare(self) -> None:
+        make_private_folder(self._path.parent)
+        try:
+            # The files that SQLite makes beside it have its mode.
+            os.close(open_private(self._path, create=True))
+        except (BadFile, OSError) as error:
+            reason = error.reason if isinstance(error, BadFile) else error.strerror
+            raise ConfigurationError(
+                f"{self._path} cannot be used as the host's database: {reason}. Mend it, or name another file."
+            ) from error
+        migrate_sqlite(self._path, apply=self._migrate)
 
     async def stop(self) -> None:
         """See `Driver`."""

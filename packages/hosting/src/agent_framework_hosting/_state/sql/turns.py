@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from ...errors import LeaseLost
 from ...types import Owner
-from ..names import session_id_of
+from ..aliases import session_id_of
 from ..store import Encoded, Finished, Opened, StoredTurn, Unfinished
 from ..turns import SessionName
 from .script import Script, all_of, do, one
@@ -77,7 +77,7 @@ def find(owner: Owner, turn_id: str) -> Script[StoredTurn | None]:
 def open_session(tenant: str, key: str) -> Script[Opened]:
     """Return the session that a key stands for now."""
     alias = yield from one(_ALIAS, tenant=tenant, key=key)
-    session_id = session_id_of(tenant, key, alias[0] if alias is not None else None)
+    session_id = session_id_of(tenant, key, suffix=alias[0] if alias is not None else None)
     return (yield from reopen(SessionName(tenant, key, session_id, root=key)))
 
 
