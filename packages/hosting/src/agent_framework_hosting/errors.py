@@ -11,10 +11,10 @@
     │   ├── NotForkable           ... history lies where only its head can be continued
     │   ├── OneSessionOnly        ... this workflow can hold one conversation, which is another one
     │   ├── NotRestorable         ... where the conversation stood cannot be read any more
+    │   ├── AnsweredAlready       ... a request for approval, which takes one answer
     │   ├── AccessDenied
     │   ├── Conflict              ... with something that runs, or has happened already
     │   │   ├── SessionBusy
-    │   │   ├── AlreadyAnswered
     │   │   └── IdempotencyConflict
     │   ├── RequestTooLarge
     │   ├── RequestTimeout
@@ -121,6 +121,22 @@ class NotRestorable(RequestError):
     status = 409
 
 
+class AnsweredAlready(RequestError):
+    """A request for approval was answered before, in this branch of the conversation or in another one.
+
+    The status is not 409, since many clients send a request that got one again by themselves.
+    """
+
+    code = "answered_already"
+
+    def __init__(self, *, param: str | None = None) -> None:
+        super().__init__(
+            "This approval request was answered already, and its first answer counts. Leave the answer out, or let the "
+            "agent ask again.",
+            param=param,
+        )
+
+
 class AccessDenied(RequestError):
     """The caller may not do this."""
 
@@ -140,18 +156,6 @@ class SessionBusy(Conflict):
 
     code = "session_busy"
     retry_after: ClassVar[int] = 1
-
-
-class AlreadyAnswered(Conflict):
-    """A request for approval has been answered before; each can be answered once."""
-
-    code = "already_answered"
-
-    def __init__(self, request_id: str) -> None:
-        super().__init__(
-            f"The request for approval {request_id[:64]!r} has been answered already, in this conversation or in a "
-            "branch of it. Ask the agent again if it is still wanted."
-        )
 
 
 class IdempotencyConflict(Conflict):

@@ -26,7 +26,7 @@ from ._sessions.sessions import Sessions
 from ._state.database import Migrate, described, open_store
 from ._state.folders import StateFolders
 from ._state.memorystore import MemoryStore
-from ._state.paths import StateDir, resolve
+from ._state.paths import StateDir, StatePaths, resolve
 from ._state.store import Concurrency, StateStore
 from ._target.accepted import Checkpoints, accept, has_checkpoints
 from ._target.target import Target
@@ -87,18 +87,21 @@ class AgentFrameworkHost:
         migrate: Migrate = "auto",
         concurrency: Concurrency = "queue",
     ) -> None:
-        checkpoints = Checkpoints(location=checkpoint_location, key=checkpoint_key)
-        paths = checkpoints.placed(resolve(state_dir, has_checkpoints=has_checkpoints(target)))
+        self._limits = limits or Limits()
+        self._database = database
+        store = open_store(database, limits=self._limits, migrate=migrate) if database is not None else None
+        checkpoints = Checkpoints(location=checkpoint_location, key=checkpoint_key, store=store)
+        paths = self._placed(state_dir, checkpoints, target)
         self._target: Target = accept(target, checkpoints=replace(checkpoints, derived=paths.checkpoints))
         self._channels = tuple(channels)
         refuse_strangers(self._channels)
         refuse_clashes(self._channels)
-        self._limits = limits or Limits()
         self._trusts_headers = platform_is_trusted() if trust_isolation_headers is None else trust_isolation_headers
         self._admission = Admission()
         self._state = StateFolders(paths, limits=self._limits)
-        self._database = database
-        self._store = self._opened_store(migrate)
+        self._store = store or MemoryStore(
+            aliases=self._state.aliases, max_turns=self._limits.max_turns, max_waiting=self._limits.max_waiting
+        )
         self._sessions = Sessions(
             target=self._target,
             store=self._store,
@@ -274,14 +277,13 @@ class AgentFrameworkHost:
             await _lifespan.start(self._contributions)
             started.pop_all()
 
-    def _opened_store(self, migrate: Migrate) -> StateStore:
-        if self._database is not None:
-            return open_store(self._database, limits=self._limits, migrate=migrate)
-        return MemoryStore(
-            aliases=self._state.aliases,
-            max_turns=self._limits.max_turns,
-            max_waiting=self._limits.max_waiting,
-        )
+    def _placed(self, state_dir: StateDir | None, checkpoints: Checkpoints, target: Any) -> StatePaths:
+        paths = resolve(state_dir, has_checkpoints=has_checkpoints(target))
+        if self._database is None:
+            return checkpoints.placed(paths)
+        if state_dir is not None:
+            logger.warning("state_dir is not used: resets and checkpoints are kept in the database.")
+        return StatePaths()
 
     async def _drain(self) -> None:
         await self._admission.drain(timeout=self._limits.drain_timeout)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from ..errors import AlreadyAnswered, IdempotencyConflict
+from ..errors import AnsweredAlready, IdempotencyConflict
 from ..types import Owner
 from . import lines
 from .aliases import Aliases
@@ -223,7 +223,7 @@ class _Marks:
         wanted = [(tenant, root, request_id) for request_id in dict.fromkeys(request_ids)]
         for mark in wanted:
             if mark in self._answered:
-                raise AlreadyAnswered(mark[2])
+                raise AnsweredAlready
         self._answered.update(dict.fromkeys(wanted))
         while len(self._answered) > self._max:
             self._answered.popitem(last=False)

@@ -175,7 +175,7 @@ class StateStore(Protocol):
 
         Raises:
             UnknownParent: The turn to continue is unknown, expired, or another owner's.
-            AlreadyAnswered: An approval has been answered before.
+            AnsweredAlready: An approval has been answered before.
             IdempotencyConflict: The key is being used, or was used for something else.
             SessionBusy: Something runs in this session, and the turn does not want to wait.
             QueueFull: Too many wait already.

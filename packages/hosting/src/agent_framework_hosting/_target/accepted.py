@@ -21,6 +21,7 @@ from .target import Target
 from .workflow.instances import Instances, Made, built, instances_of
 from .workflow.keeping import FolderKeeping, Keeping, MemoryKeeping, StorageKeeping, is_storage
 from .workflow.key import checkpoint_key
+from .workflow.stored import AnswerStore, DatabaseKeeping
 from .workflow.target import WorkflowTarget
 
 _ACCEPTED: Final = (
@@ -38,11 +39,13 @@ class Checkpoints:
         location: A path or a `CheckpointStorage`, as the developer gave it.
         derived: Where the host's state folder has room for them.
         key: The secret to seal them with, as the developer gave it.
+        store: The host's database, when it has one.
     """
 
     location: Any = None
     derived: Path | None = None
     key: str | bytes | None = None
+    store: AnswerStore | None = None
 
     def keeping(self) -> Keeping:
         """Return how they are kept.
@@ -50,6 +53,8 @@ class Checkpoints:
         Raises:
             ConfigurationError: They cannot be kept so.
         """
+        if self.store is not None and self.location is None:
+            return DatabaseKeeping(self.store, checkpoint_key(self.key, location=None))
         if self.location is None:
             return self._folders(self.derived) if self.derived is not None else MemoryKeeping()
         if is_storage(self.location):

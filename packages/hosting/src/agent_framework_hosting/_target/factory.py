@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
+from .._state.store import Encoded
 from .._state.turns import SessionName
 from ..errors import NotStarted
 from ..hooks import settled
@@ -77,6 +78,18 @@ class FactoryTarget:
     async def branch(self, name: SessionName, snapshot: Any) -> SessionState:
         """See `Target`."""
         return await self._target.branch(name, snapshot)
+
+    async def resume(self, name: SessionName, snapshot: Any) -> SessionState:
+        """See `Target`."""
+        return await self._target.resume(name, snapshot)
+
+    def encode(self, snapshot: Any) -> Encoded:
+        """See `Target`."""
+        return self._target.encode(snapshot)
+
+    def decode(self, chain: Sequence[Encoded], rest: bytes | None) -> Any:
+        """See `Target`."""
+        return self._target.decode(chain, rest)
 
     def can_branch(self, snapshot: Any, head: Any) -> bool:
         """See `Target`."""

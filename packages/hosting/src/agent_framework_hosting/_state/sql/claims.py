@@ -12,16 +12,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
-from ...errors import AlreadyAnswered, IdempotencyConflict
+from ...errors import AnsweredAlready, IdempotencyConflict
 from ...types import Owner
 from ..store import Claim, Replay
-from .script import Script, do, one
+from .script import Script, all_of, do, one
 
 _ANSWER: Final = """
 INSERT INTO af_answer (tenant, root, request_id, ticket, answered_at)
 VALUES (:tenant, :root, :request_id, :ticket, {now})
 ON CONFLICT (tenant, root, request_id) DO NOTHING RETURNING ticket
 """
+_ANSWERED: Final = "SELECT request_id FROM af_answer WHERE tenant = :tenant AND root = :root"
 _UNANSWER: Final = "DELETE FROM af_answer WHERE tenant = :tenant AND root = :root AND ticket = :ticket"
 _CLAIM: Final = """
 INSERT INTO af_claim (tenant, is_named, owner, channel, claim_key, body_hash, ticket, worker, attempt, created_at)
@@ -49,12 +50,23 @@ def answer(*, tenant: str, root: str, request_ids: Sequence[str], ticket: str) -
     """Mark requests for approval as answered.
 
     Raises:
-        AlreadyAnswered: One of them has been answered before.
+        AnsweredAlready: One of them has been answered before.
     """
     for request_id in request_ids:
         marked = yield from one(_ANSWER, tenant=tenant, root=root, request_id=request_id, ticket=ticket)
         if marked is None:
-            raise AlreadyAnswered(request_id)
+            raise AnsweredAlready
+
+
+def mark_answered(*, tenant: str, root: str, request_ids: Sequence[str]) -> Script[None]:
+    """Mark requests as answered, whoever did it."""
+    for request_id in request_ids:
+        yield from one(_ANSWER, tenant=tenant, root=root, request_id=request_id, ticket="")
+
+
+def answered(*, tenant: str, root: str) -> Script[list[str]]:
+    """Return the requests of a conversation that were answered."""
+    return [row[0] for row in (yield from all_of(_ANSWERED, tenant=tenant, root=root))]
 
 
 def take_back(*, tenant: str, root: str, ticket: str) -> Script[None]:

@@ -13,7 +13,7 @@ from ...logs import logger
 from ...types import Owner
 from ..store import Encoded, Finished, LossReason, Opened, Replay, StoredTurn, TurnRequest, Unfinished
 from ..turns import SessionName
-from . import accept, retention, turns
+from . import accept, claims, retention, turns
 from .accept import Accepted
 from .driver import Driver
 from .worker import LEASE, Held, Worker
@@ -97,6 +97,17 @@ class SqlStore:
     async def rest(self, session: SessionName) -> bytes | None:
         """Return the state beside the messages as the last run of the session left it."""
         return await self._driver.run(partial(turns.last_rest, session), durable=False)
+
+    async def mark_answered(self, session: SessionName, request_ids: Sequence[str]) -> None:
+        """Mark requests of a conversation as answered; it has reached the disk when this returns."""
+        marking = partial(claims.mark_answered, tenant=session.tenant, root=session.root, request_ids=request_ids)
+        await self._driver.run(marking, durable=True)
+
+    async def answered(self, session: SessionName) -> Sequence[str]:
+        """Return the requests of a conversation that were answered."""
+        return await self._driver.run(
+            partial(claims.answered, tenant=session.tenant, root=session.root), durable=False
+        )
 
     async def forget(self, session: SessionName) -> None:
         """See `StateStore`."""

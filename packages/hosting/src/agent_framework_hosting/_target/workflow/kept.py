@@ -75,7 +75,7 @@ class InMemory:
     async def load(self) -> Point | None:
         """See `Kept`."""
         if self._is_lost:
-            raise _not_restorable()
+            raise not_restorable()
         if self._point is None:
             return None
         return Point(copy.deepcopy(self._point.checkpoint), self._point.answered, self._point.given)
@@ -119,11 +119,11 @@ class InFolder:
     async def keep(self, point: Point | None) -> None:
         """See `Kept`."""
         if point is None:
-            raise _not_made()
+            raise not_made()
         try:
             await asyncio.to_thread(self._write, point)
         except (WorkflowCheckpointException, OSError) as error:
-            raise _not_kept(point, error) from error
+            raise not_kept(point, error) from error
         self._is_new = False
 
     async def answer(self, point: Point) -> None:
@@ -139,7 +139,7 @@ class InFolder:
             checkpoint, given = decode_checkpoint(record["checkpoint"]), decode(record["given"])
         except WorkflowCheckpointException as error:
             logger.error("A checkpoint in %s cannot be read: %s", self._folder.path, error)
-            raise _not_restorable() from error
+            raise not_restorable() from error
         return Point(checkpoint, _answered(self._folder, record, checkpoint.checkpoint_id), given)
 
     def _write(self, point: Point) -> None:
@@ -178,18 +178,18 @@ class InStorage:
             return Point(await self._storage.load(self._id), self._answered, self._given)
         except Exception as error:
             logger.exception("The checkpoint storage could not load %r.", self._id)
-            raise _not_restorable() from error
+            raise not_restorable() from error
 
     async def keep(self, point: Point | None) -> None:
         """See `Kept`."""
         if point is None:
-            raise _not_made()
+            raise not_made()
         self._id, self._answered, self._given = point.checkpoint.checkpoint_id, point.answered, point.given
         self._is_read = True
         try:
             await asyncio.to_thread(self._write, encode(dict(point.given)) if self._folder else None)
         except (WorkflowCheckpointException, OSError) as error:
-            raise _not_kept(point, error) from error
+            raise not_kept(point, error) from error
 
     async def answer(self, point: Point) -> None:
         """See `Kept`."""
@@ -219,19 +219,22 @@ def _answered(folder: SessionFolder, record: Any, checkpoint_id: str | None) -> 
     return frozenset((*record["answered"], *more))
 
 
-def _not_restorable() -> NotRestorable:
+def not_restorable() -> NotRestorable:
+    """Say that a session is lost."""
     return NotRestorable(
         "This conversation cannot go on: what its workflow was doing cannot be restored. Start a new conversation, or "
         "have this session reset."
     )
 
 
-def _not_made() -> RunError:
+def not_made() -> RunError:
+    """Say that a turn has left nothing that could be kept."""
     logger.error("Agent Framework could not make the checkpoint of a finished turn; it has logged why.")
     return RunError("The outcome of this turn could not be kept, so the turn does not count.")
 
 
-def _not_kept(point: Point, error: Exception) -> RunError:
+def not_kept(point: Point, error: Exception) -> RunError:
+    """Say that what a turn has left cannot be kept."""
     logger.error(
         "The checkpoint of a turn of the workflow %r cannot be kept: %s. When it is about a type, name that type to "
         "agent_framework.register_checkpoint_type.",

@@ -30,13 +30,13 @@ class CheckpointKey:
 
 
 def checkpoint_key(
-    given: str | bytes | None, *, location: Path, environment: Mapping[str, str] = os.environ
+    given: str | bytes | None, *, location: Path | None, environment: Mapping[str, str] = os.environ
 ) -> CheckpointKey:
     """Return the secret: the given one, else the environment's, else one in a file of the user's, made when missing.
 
     Args:
         given: What the developer passed.
-        location: Where checkpoints are kept; the secret must not lie there.
+        location: The folder in which checkpoints are kept, if it is one; the secret must not lie there.
         environment: Where to look for the variable.
 
     Raises:
@@ -47,7 +47,7 @@ def checkpoint_key(
     if environment.get(KEY_VARIABLE):
         return CheckpointKey(_long_enough(environment[KEY_VARIABLE], KEY_VARIABLE), KEY_VARIABLE)
     path = _data_folder(environment) / _FILE
-    if path.resolve().is_relative_to(location.resolve()):
+    if location is not None and path.resolve().is_relative_to(location.resolve()):
         raise ConfigurationError(
             f"The key that seals checkpoints would lie in {path}, beside the checkpoints themselves, where whoever can "
             f"change them can read it. {_MEND}"

@@ -10,6 +10,7 @@ from agent_framework import WorkflowCheckpoint, WorkflowRunResult
 
 from .kept import Kept, Point
 from .recorder import Recorder
+from .stored import InDatabase
 
 
 class WorkflowState:
@@ -54,8 +55,8 @@ class WorkflowState:
             answered = self._point.answered if self._point is not None else frozenset[str]()
             self._reached = Point(recorder.last, answered & (asked - anew), given)
 
-    async def settle(self, *, named: bool) -> str | None:
-        """See `SessionState`; the snapshot is the checkpoint's id, since only the newest one is kept."""
+    async def settle(self, *, named: bool) -> Any:
+        """See `SessionState`; the snapshot is the checkpoint's id, unless all of it is stored with the turn."""
         used, reached = self._used, self._reached
         self._used = self._reached = None
         await self.kept.keep(reached)
@@ -65,7 +66,12 @@ class WorkflowState:
             return None
         self._point = reached
         self.instance = used if self._keeps_instance else None
+        if isinstance(self.kept, InDatabase):
+            return self.kept.sealed
         return reached.checkpoint.checkpoint_id if named else None
+
+    def remains(self) -> None:
+        """See `SessionState`: what was answered is marked, and the rest of an unfinished turn is forgotten."""
 
     def rewind(self) -> None:
         """See `SessionState`."""

@@ -9,6 +9,7 @@ from typing import Any, Final, cast
 
 from agent_framework import AgentResponseUpdate, Workflow, WorkflowMessage, WorkflowRunResult
 
+from ..._state.store import Encoded
 from ..._state.turns import SessionName
 from ...errors import InvalidRequest, NotForkable, NotRestorable, OneSessionOnly, RunError
 from ...logs import logger
@@ -21,6 +22,7 @@ from .keeping import Keeping
 from .kept import Point
 from .recorder import Recorder
 from .state import WorkflowState
+from .stored import DatabaseKeeping, InDatabase, sealed_in
 
 _NOTHING: Final[Mapping[str, Any]] = {}
 
@@ -54,7 +56,6 @@ class WorkflowTarget:
     """
 
     accepts_options = False
-    forkable = False
     needs_start = False
 
     def __init__(self, served: Any, *, instances: Instances, keeping: Keeping) -> None:
@@ -64,6 +65,7 @@ class WorkflowTarget:
         self._is_graph = isinstance(instances.template, Workflow)
         self._owner: object = None
         self._is_poisoned = False
+        self.forkable = isinstance(keeping, DatabaseKeeping)
         keeping.check(instances.template)
 
     @property
@@ -75,7 +77,8 @@ class WorkflowTarget:
     def notes(self) -> Sequence[str]:
         """See `Target`."""
         shared = ("all sessions use one workflow instance, one after the other",) if self._instances.lock else ()
-        return (*self._keeping.notes, "conversations can be continued from their newest turn only", *shared)
+        forks = () if self.forkable else ("conversations can be continued from their newest turn only",)
+        return (*self._keeping.notes, *forks, *shared)
 
     @property
     def is_well(self) -> bool:
@@ -94,13 +97,30 @@ class WorkflowTarget:
         keeps_instance = self._is_graph and not self._keeping.outlives
         return WorkflowState((name.tenant, name.session_id), kept, keeps_instance=keeps_instance)
 
-    async def branch(self, name: SessionName, snapshot: Any) -> WorkflowState:  # noqa: ARG002 - never possible
+    async def resume(self, name: SessionName, snapshot: Any) -> WorkflowState:
         """See `Target`."""
-        raise NotForkable("A workflow's conversation can only be continued from its newest turn.")
+        state = await self.fresh(name, is_new=False)
+        if isinstance(state.kept, InDatabase):
+            state.kept.sealed = snapshot
+        return state
 
-    def can_branch(self, snapshot: Any, head: Any) -> bool:  # noqa: ARG002 - whatever they are
+    async def branch(self, name: SessionName, snapshot: Any) -> WorkflowState:
         """See `Target`."""
-        return False
+        if not self.forkable:
+            raise NotForkable("A workflow's conversation can only be continued from its newest turn.")
+        return await self.resume(name, snapshot)
+
+    def encode(self, snapshot: Any) -> Encoded:
+        """See `Target`."""
+        return Encoded(b"", sealed_in(snapshot), is_base=True)
+
+    def decode(self, chain: Sequence[Encoded], rest: bytes | None) -> bytes | None:
+        """See `Target`."""
+        return rest if rest is not None or not chain else chain[-1].rest
+
+    def can_branch(self, snapshot: Any, head: Any) -> bool:  # noqa: ARG002 - each is whole
+        """See `Target`."""
+        return self.forkable and snapshot is not None
 
     def bound(self, request: ChannelRequest) -> AbstractContextManager[None]:  # noqa: ARG002 - agents know requests
         """See `Target`."""
