@@ -15,7 +15,7 @@ from .errors import UnknownId
 from .hooks import ChannelResponseHook, ChannelRunHook, ChannelStreamUpdateHook
 from .isolation import current_principal
 from .limits import Limits
-from .types import JSON, ChannelRequest, HostedRunResult, Principal, Seal
+from .types import JSON, ChannelRequest, HostedRunResult, IdempotencyKey, Principal, Seal
 from .web.events import Buffers
 
 
@@ -54,6 +54,7 @@ class HostContext:
         response_hook: ChannelResponseHook | None = None,
         channel_name: str | None = None,
         seal: Seal | None = None,
+        idempotency: IdempotencyKey | None = None,
     ) -> HostedRunResult[Any]:
         """Run the target to its end and commit the turn."""
         steps = Steps(
@@ -62,6 +63,7 @@ class HostContext:
             response_hook=response_hook,
             channel_name=channel_name,
             seal=seal,
+            idempotency=idempotency,
         )
         return await self._pipeline.run(request, steps)
 
@@ -75,6 +77,7 @@ class HostContext:
         response_hook: ChannelResponseHook | None = None,
         channel_name: str | None = None,
         seal: Seal | None = None,
+        idempotency: IdempotencyKey | None = None,
     ) -> PipelineStream:
         """Admit the request and return its stream."""
         steps = Steps(
@@ -84,6 +87,7 @@ class HostContext:
             response_hook=response_hook,
             channel_name=channel_name,
             seal=seal,
+            idempotency=idempotency,
         )
         return await self._pipeline.run_stream(request, steps)
 

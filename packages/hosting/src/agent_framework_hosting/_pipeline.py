@@ -18,14 +18,17 @@ from agent_framework import AgentResponse, AgentResponseUpdate
 from opentelemetry import context as otel
 
 from ._admission import Admission, Run, StopReason
-from ._sessions.sessions import Sessions
+from ._sessions.answers import answer_ids
+from ._sessions.sessions import Repeated, Sessions
 from ._sessions.turn import OpenTurn
+from ._state.store import Claim
 from ._target.target import SessionState, Target
 from ._tracing import each_under, under
+from .channel import Replayed
 from .errors import HookError, RunCancelled
 from .hooks import ChannelResponseHook, ChannelRunHook, ChannelStreamUpdateHook, settled
 from .isolation import current_principal
-from .types import ChannelRequest, ChannelSession, HostedRunResult, Seal
+from .types import ChannelRequest, ChannelSession, HostedRunResult, IdempotencyKey, Principal, Seal
 from .workflows import as_agent_response
 
 ReturnedT = TypeVar("ReturnedT")
@@ -43,6 +46,7 @@ class Steps:
     response_hook: ChannelResponseHook | None = None
     channel_name: str | None = None
     seal: Seal | None = None
+    idempotency: IdempotencyKey | None = None
 
 
 class Admitted:
@@ -131,12 +135,25 @@ class Pipeline:
                     principal = current_principal()
                     request = replace(request, principal=principal)
                 request = await _hooked(request, steps, self._target.served)
-                wanted = _wanted_session(request)
-                turn = await self._sessions.open(principal, wanted) if wanted is not None else None
+                turn = await self._turn(request, principal, steps)
+                if turn is not None and steps.idempotency is not None:
+                    request = _attempted(request, turn)
         except BaseException:
             run.end()
             raise
         return Admitted(request, steps, run, turn)
+
+    async def _turn(self, request: ChannelRequest, principal: Principal, steps: Steps) -> OpenTurn | None:
+        wanted, named = _wanted_session(request), steps.idempotency
+        if wanted is None and named is None:
+            return None
+        claim = Claim(request.channel, named.key, named.fingerprint) if named is not None else None
+        try:
+            return await self._sessions.open(
+                principal, wanted or _NO_SESSION, answers=answer_ids(request.input), claim=claim
+            )
+        except Repeated as repeated:
+            raise Replayed(msgspec.json.decode(repeated.record)) from None
 
 
 class PipelineStream:
@@ -252,6 +269,11 @@ def _returned(value: Any, kind: type[ReturnedT], hook: str) -> ReturnedT:
     if not isinstance(value, kind):
         raise HookError(f"The {hook} returned {type(value).__name__} instead of {kind.__name__}.")
     return value
+
+
+def _attempted(request: ChannelRequest, turn: OpenTurn) -> ChannelRequest:
+    # A history provider that has stored the messages of an earlier attempt knows them again by their ids.
+    return replace(request, attributes={**request.attributes, "attempt": turn.attempt, "turn_name": turn.name})
 
 
 def _wanted_session(request: ChannelRequest) -> ChannelSession | None:

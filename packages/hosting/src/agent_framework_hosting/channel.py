@@ -11,7 +11,7 @@ from starlette.routing import BaseRoute
 
 from .hooks import ChannelResponseHook, ChannelRunHook, ChannelStreamUpdateHook
 from .limits import Limits
-from .types import JSON, ChannelRequest, HostedRunResult, Principal, Seal
+from .types import JSON, ChannelRequest, HostedRunResult, IdempotencyKey, Principal, Seal
 from .web.events import Buffers
 
 
@@ -59,6 +59,14 @@ class ChannelContribution:
     on_startup: Sequence[Callable[[], Awaitable[None] | None]] = ()
     on_shutdown: Sequence[Callable[[], Awaitable[None] | None]] = ()
     siblings: Sequence[SiblingRoute] = field(default=(), kw_only=True)
+
+
+class Replayed(Exception):
+    """The request was run before, under the same idempotency key; `record` is what was sealed then."""
+
+    def __init__(self, record: JSON) -> None:
+        super().__init__("The request was run before under its idempotency key.")
+        self.record = record
 
 
 class HostedStream(Protocol):
@@ -123,6 +131,7 @@ class ChannelContext(Protocol):
         response_hook: ChannelResponseHook | None = None,
         channel_name: str | None = None,
         seal: Seal | None = None,
+        idempotency: IdempotencyKey | None = None,
     ) -> HostedRunResult[Any]:
         """Run the target to its end and commit the turn.
 
@@ -133,8 +142,10 @@ class ChannelContext(Protocol):
             response_hook: Called after the run.
             channel_name: Handed to the response hook; the request's channel when left out.
             seal: Folds what the channel will send into a record that is committed with the turn.
+            idempotency: What the caller names this request by; the request is run once under it.
 
         Raises:
+            Replayed: The request was run before under its idempotency key; carries what was sealed then.
             RequestError: The request cannot be served as it is.
             Unavailable: The host has not started, or drains.
         """
@@ -150,6 +161,7 @@ class ChannelContext(Protocol):
         response_hook: ChannelResponseHook | None = None,
         channel_name: str | None = None,
         seal: Seal | None = None,
+        idempotency: IdempotencyKey | None = None,
     ) -> HostedStream:
         """Admit the request and return its stream; raises as `run` does, before anything is sent."""
         ...

@@ -81,6 +81,19 @@ class ChannelIdentity:
     attributes: Mapping[str, Any] | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class IdempotencyKey:
+    """What a caller names a request by, so that the same request sent twice is run once.
+
+    Args:
+        key: The caller's; unique among the caller's requests to one channel.
+        fingerprint: A hash of what was asked. The same key with another one is refused.
+    """
+
+    key: str
+    fingerprint: bytes
+
+
 SessionMode: TypeAlias = Literal["auto", "disabled"]
 
 

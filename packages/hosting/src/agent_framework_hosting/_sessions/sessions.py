@@ -9,12 +9,23 @@ What is stored is the truth: a live session in memory is used only while nobody 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
 from .._state.refusals import unknown_parent
-from .._state.store import Concurrency, Encoded, Finished, Opened, Replay, StateStore, StoredTurn, TurnRequest
+from .._state.store import (
+    Claim,
+    Concurrency,
+    Encoded,
+    Finished,
+    Opened,
+    Place,
+    Replay,
+    StateStore,
+    StoredTurn,
+    TurnRequest,
+)
 from .._state.turns import SessionName
 from .._target.target import Target
 from ..errors import NotForkable
@@ -26,6 +37,14 @@ from .turn import OpenTurn
 
 _LONG: Final = 32 * 1024
 """Bytes of a stored session that are decoded beside the event loop."""
+
+
+class Repeated(Exception):
+    """The turn was taken before under the same idempotency key; `record` is what was sealed then."""
+
+    def __init__(self, record: bytes) -> None:
+        super().__init__("The turn was taken before under its idempotency key.")
+        self.record = record
 
 
 class Sessions:
@@ -41,10 +60,26 @@ class Sessions:
         self._dropped: list[LiveSession] = []
         self._live = LiveSessions(max_sessions=limits.max_sessions, ttl=limits.session_ttl)
 
-    async def open(self, principal: Principal, wanted: ChannelSession) -> OpenTurn:
-        """Admit a turn: look its parent up and take a place in the session's line.
+    async def open(
+        self,
+        principal: Principal,
+        wanted: ChannelSession,
+        *,
+        answers: Sequence[str] = (),
+        claim: Claim | None = None,
+    ) -> OpenTurn:
+        """Admit a turn: look its parent up, take a place in the session's line, and claim what it claims.
+
+        Args:
+            principal: Whose turn it is.
+            wanted: Which session it belongs to.
+            answers: Ids of the requests for approval that it answers.
+            claim: The idempotency key that it is asked under.
 
         Raises:
+            Repeated: The request was run before under its idempotency key.
+            AnsweredAlready: It answers a request for approval that was answered before.
+            IdempotencyConflict: The idempotency key is in use, or was used for something else.
             UnknownParent: The parent is unknown, expired, or another principal's.
             NotForkable: The parent is an older turn, and this agent's history cannot be forked.
             SessionBusy: Something runs in this session, and turns are not to wait.
@@ -52,24 +87,19 @@ class Sessions:
         """
         dropped, self._dropped = self._dropped, []
         await self._forget([*dropped, *self._live.expire()])
-        if wanted.parent is not None and wanted.commit_as is None:
-            # Continuing a point without storing the outcome changes nothing that others see, so it need not wait.
-            parent = await self._found(principal, wanted)
-            await self._require_forkable(parent)
-            return OpenTurn(self, principal, wanted, parent=parent, place=None)
-        key = wanted.isolation_key if wanted.parent is not None else wanted.isolation_key or wanted.commit_as
-        place = await self.store.accept(
-            TurnRequest(
-                tenant=principal.tenant,
-                owner=principal.owner,
-                key=key,
-                parent=wanted.parent,
-                concurrency=self._concurrency,
-                max_waiting=self._max_waiting,
-            )
+        request = TurnRequest(
+            tenant=principal.tenant,
+            owner=principal.owner,
+            key=wanted.isolation_key if wanted.parent is not None else wanted.isolation_key or wanted.commit_as,
+            parent=wanted.parent,
+            concurrency=self._concurrency,
+            max_waiting=self._max_waiting,
+            answers=answers,
+            claim=claim,
         )
-        if isinstance(place, Replay):
-            raise TypeError("A turn without an idempotency key cannot be a repetition.")
+        if request.key is None and wanted.commit_as is None:
+            return await self._aside(principal, wanted, request)
+        place = await self._accepted(request)
         turn = OpenTurn(self, principal, wanted, parent=place.parent, place=place)
         try:
             if place.parent is not None and await self.store.head(place.parent.session) != place.parent.point:
@@ -78,6 +108,24 @@ class Sessions:
             await turn.close()
             raise
         return turn
+
+    async def _accepted(self, request: TurnRequest) -> Place:
+        place = await self.store.accept(request)
+        if isinstance(place, Replay):
+            raise Repeated(place.record)
+        return place
+
+    async def _aside(self, principal: Principal, wanted: ChannelSession, request: TurnRequest) -> OpenTurn:
+        """Admit a turn that changes nothing which others see, so that it need not wait for them."""
+        parent = None
+        if wanted.parent is not None:
+            parent = await self._found(principal, wanted)
+            await self._require_forkable(parent)
+        place = None
+        if request.claim is not None or request.answers:
+            root = parent.session.root if parent is not None else None
+            place = await self._accepted(replace(request, key=mint("aside_"), parent=None, root=root))
+        return OpenTurn(self, principal, wanted, parent=parent, place=place, is_aside=True)
 
     async def current(self, opened: Opened, *, is_new: bool) -> LiveSession:
         """Take the live session that is as new as the stored one; a fresh one when it has to be new."""

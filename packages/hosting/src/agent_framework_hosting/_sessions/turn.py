@@ -44,6 +44,7 @@ class OpenTurn:
         *,
         parent: StoredTurn | None,
         place: Place | None,
+        is_aside: bool = False,
     ) -> None:
         self._keeper = keeper
         self._principal = principal
@@ -52,28 +53,39 @@ class OpenTurn:
         self._is_new = parent is None and wanted.isolation_key is None
         self._parent = parent
         self._place = place
+        self._is_aside = is_aside
         self._live: LiveSession | None = None
         self._has_started = False
+        self.attempt = place.attempt if place is not None else 1
+        """Which attempt at the request this is, when it has an idempotency key."""
+        self.name = place.name if place is not None else ""
+        """What the turn is called in all of its attempts, when it has an idempotency key."""
 
-    async def start(self, on_loss: Callable[[LossReason], None]) -> SessionState:
-        """Wait for the turn; return the state of the session to run in.
+    async def start(self, on_loss: Callable[[LossReason], None]) -> SessionState | None:
+        """Wait for the turn; return the state of the session to run in, `None` when the request belongs to none.
 
         `on_loss` is called when the run has to stop because somebody else has, or wants, the session.
         """
-        if self._place is None:
-            live = await self._keeper.aside(self._of_parent())
-        else:
+        if self._is_aside:
+            live = await self._keeper.aside(self._parent) if self._parent is not None else None
+        elif self._place is not None:
             self._place.on_loss = on_loss
             await self._place.turn()
             live = await self._opened(self._place)
+        else:
+            raise RuntimeError("The turn is over.")
         self._live = live
         self._has_started = True
-        return live.state
+        return live.state if live is not None else None
 
     async def commit(self, record: bytes) -> None:
         """Make the turn part of the history, together with the channel's record."""
         live, place, store = self._live, self._place, self._keeper.store
-        if live is None or place is None:
+        if place is None:
+            return
+        if live is None or self._is_aside:
+            self._place = None
+            await place.settle(record)
             return
         snapshot = await live.state.settle(named=self._commit_as is not None or store.encodes)
         # From here on the state is ahead of what is stored: when storing fails it must not be used again.
@@ -93,7 +105,7 @@ class OpenTurn:
             return
         unfinished = None
         try:
-            if live is not None:
+            if live is not None and not self._is_aside:
                 unfinished = await self._rewound(live)
         finally:
             await place.leave(unfinished, has_run=self._has_started)
@@ -102,11 +114,6 @@ class OpenTurn:
         """Give the place in the line back; waits for nothing, so that an abandoned turn can do it, too."""
         if self._place is not None:
             self._place.abandon()
-
-    def _of_parent(self) -> StoredTurn:
-        if self._parent is None:
-            raise RuntimeError("Only a turn that continues another one can be said aside.")
-        return self._parent
 
     async def _opened(self, place: Place) -> LiveSession:
         opened = await place.open()

@@ -131,6 +131,7 @@ class MemoryPlace:
         self.parent: StoredTurn | None = None
         self.key = ""
         self.attempt = attempt
+        self.name = request.name
         self._store = store
         self._request = request
         self._marked: list[tuple[str, str, str]] = []
@@ -142,7 +143,7 @@ class MemoryPlace:
         tenant = self._request.tenant
         self.parent = parent
         self.key = parent.session.key if parent is not None else self._request.key or ""
-        root = parent.session.root if parent is not None else self.key
+        root = parent.session.root if parent is not None else self._request.root or self.key
         self._marked = self._store.mark(tenant, root, self._request.answers)
         self._place = self._store.lines.enter((tenant, self.key), concurrency=self._request.concurrency)
 
@@ -181,6 +182,12 @@ class MemoryPlace:
         self._is_over = True
         self._release()
         return point
+
+    async def settle(self, record: bytes) -> None:
+        """See `Place`."""
+        self._store.settle(self._request, record)
+        self._is_over = True
+        self._release()
 
     async def leave(self, unfinished: Unfinished | None = None, *, has_run: bool) -> None:  # noqa: ARG002 - it lives on
         """See `Place`."""

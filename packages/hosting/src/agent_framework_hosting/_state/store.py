@@ -6,9 +6,12 @@ not keeps the objects as they are.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, TypeAlias
+
+import msgspec
 
 from ..types import Owner
 from .turns import SessionName
@@ -58,17 +61,27 @@ class Claim:
 class TurnRequest:
     """What a turn asks for when it is accepted.
 
-    `answers` are ids of requests for approval that this turn answers: each can be answered once in a conversation.
+    `answers` are ids of requests for approval that this turn answers: each can be answered once in a conversation,
+    which `root` names where the key does not.
     """
 
     tenant: str
     owner: Owner
     key: str | None
     parent: str | None = None
+    root: str | None = None
     concurrency: Concurrency = "queue"
     max_waiting: int = 64
     answers: Sequence[str] = ()
     claim: Claim | None = None
+
+    @property
+    def name(self) -> str:
+        """What the turn is called in all of its attempts; empty without an idempotency key."""
+        if self.claim is None:
+            return ""
+        scope = [*self.owner, self.claim.channel, self.claim.key]
+        return hashlib.sha256(msgspec.json.encode(scope)).hexdigest()[:32]
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +135,7 @@ class Place(Protocol):
     parent: StoredTurn | None
     key: str
     attempt: int
+    name: str
     on_loss: Callable[[LossReason], None] | None
     """Called when the run has to stop: somebody interrupts it, or its lease was taken over."""
 
@@ -143,6 +157,10 @@ class Place(Protocol):
         Raises:
             LeaseLost: Somebody else has the session by now; nothing was stored.
         """
+        ...
+
+    async def settle(self, record: bytes) -> None:
+        """Keep what was answered under the idempotency key, store nothing of the turn, and let the next one start."""
         ...
 
     async def leave(self, unfinished: Unfinished | None = None, *, has_run: bool) -> None:

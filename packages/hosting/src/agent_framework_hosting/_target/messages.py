@@ -19,7 +19,11 @@ def to_messages(request: ChannelRequest) -> list[Message]:
     Agent Framework's histories take two messages with equal content and no id for a repeat and drop the second, so
     every message has an id of its own.
     """
-    messages = [_own(message) for message in _listed(request.input)]
+    name = request.attributes.get("turn_name")
+    messages = [
+        _own(message, message_id=f"msg_{name}_{index}" if name else None)
+        for index, message in enumerate(_listed(request.input))
+    ]
     if messages:
         last = messages[-1]
         last.additional_properties = {**last.additional_properties, "hosting": _origin(request)}
@@ -38,11 +42,11 @@ def _listed(value: Any) -> list[Message]:
     )
 
 
-def _own(message: Message) -> Message:
+def _own(message: Message, *, message_id: str | None) -> Message:
     own = copy.copy(message)
     own.contents = list(message.contents)
     if own.message_id is None:
-        own.message_id = mint("msg_")
+        own.message_id = message_id or mint("msg_")
     return own
 
 

@@ -37,7 +37,7 @@ def accept(request: TurnRequest, *, ticket: str, worker: str) -> Script[Accepted
         attempt = claimed
     parent = yield from _parent(request.owner, request)
     key = parent.session.key if parent is not None else request.key or ""
-    root = parent.session.root if parent is not None else key
+    root = parent.session.root if parent is not None else request.root or key
     yield from claims.answer(tenant=request.tenant, root=root, request_ids=request.answers, ticket=ticket)
     entered = yield from lanes.enter(
         tenant=request.tenant,
@@ -84,6 +84,12 @@ def commit(finished: Finished, *, key: str, ticket: str, has_claim: bool) -> Scr
         yield from claims.settle(ticket=ticket, record=finished.record)
     wakes = yield from lanes.leave(tenant=tenant, key=key, ticket=ticket)
     return number, wakes
+
+
+def settle(record: bytes, *, tenant: str, key: str, ticket: str) -> Script[tuple[Wake, ...]]:
+    """Keep what was answered under an idempotency key, and hand the line over."""
+    yield from claims.settle(ticket=ticket, record=record)
+    return (yield from lanes.leave(tenant=tenant, key=key, ticket=ticket))
 
 
 def leave(

@@ -161,10 +161,11 @@ class SqlPlace:
         self.parent = accepted.parent
         self.key = accepted.key
         self.attempt = accepted.attempt
+        self.name = request.name
         self._store = store
         self._held = held
         self._request = request
-        self._root = accepted.parent.session.root if accepted.parent is not None else accepted.key
+        self._root = accepted.parent.session.root if accepted.parent is not None else request.root or accepted.key
         self._is_left = False
 
     @property
@@ -220,6 +221,16 @@ class SqlPlace:
         self._worker.remove(self._held)
         await self._worker.tell(wakes)
         return number
+
+    async def settle(self, record: bytes) -> None:
+        """See `Place`."""
+        settling = partial(
+            accept.settle, record, tenant=self._request.tenant, key=self.key, ticket=self._held.id
+        )
+        wakes = await self._driver.run(settling, durable=True)
+        self._is_left = True
+        self._worker.remove(self._held)
+        await self._worker.tell(wakes)
 
     async def leave(self, unfinished: Unfinished | None = None, *, has_run: bool) -> None:
         """See `Place`."""
