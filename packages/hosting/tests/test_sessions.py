@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import gc
 import threading
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,27 @@ from agent_framework_hosting.limits import Limits
 from agent_framework_hosting.testing import Gate, ScriptedAgent
 from agent_framework_hosting.types import ChannelRequest, ChannelSession, Principal
 
-Connect = Callable[..., ChannelContext]
+Connect = Callable[..., Awaitable[ChannelContext]]
+
+
+@pytest.fixture(params=["memory", "sqlite", "postgres"])
+async def connect(
+    request: pytest.FixtureRequest, make_database: Callable[[str], str], make_probe: Callable[[], Any]
+) -> AsyncGenerator[Connect]:
+    """Return a function that starts a host with each kind of store, and returns the context that its channel got."""
+    async with AsyncExitStack() as stack:
+
+        async def connect(agent: Any, **options: Any) -> ChannelContext:
+            probe = make_probe()
+            if request.param != "memory":
+                options["database"] = make_database(request.param)
+            await stack.enter_async_context(AgentFrameworkHost(agent, channels=[probe], **options))
+            return probe.context
+
+        yield connect
+
+
+in_memory = pytest.mark.parametrize("connect", ["memory"], indirect=True)
 
 
 def ask(text: str, key: str | None = None, *, principal: Principal | None = None, **session: Any) -> ChannelRequest:
@@ -39,7 +60,7 @@ def ask(text: str, key: str | None = None, *, principal: Principal | None = None
 async def test_requests_with_an_equal_key_share_one_session(connect: Connect) -> None:
     """The second turn sees the first; the key is the session id."""
     agent = ScriptedAgent(every="ok")
-    context = connect(agent)
+    context = await connect(agent)
     await context.run(ask("one", "room"))
     await context.run(ask("two", "room"))
     assert agent.runs[1].seen == ["one", "ok", "two"]
@@ -49,7 +70,7 @@ async def test_requests_with_an_equal_key_share_one_session(connect: Connect) ->
 async def test_different_keys_never_meet(connect: Connect) -> None:
     """Another key starts with nothing."""
     agent = ScriptedAgent(every="ok")
-    context = connect(agent)
+    context = await connect(agent)
     await context.run(ask("one", "room"))
     await context.run(ask("two", "hall"))
     assert agent.runs[1].seen == ["two"]
@@ -58,7 +79,7 @@ async def test_different_keys_never_meet(connect: Connect) -> None:
 async def test_equal_keys_of_two_tenants_never_meet(connect: Connect) -> None:
     """The tenant partitions sessions, and shows in the session id."""
     agent = ScriptedAgent(every="ok")
-    context = connect(agent)
+    context = await connect(agent)
     await context.run(ask("one", "room"))
     await context.run(ask("two", "room", principal=Principal(tenant="acme", id="ada", kind="caller")))
     assert agent.runs[1].seen == ["two"]
@@ -69,7 +90,7 @@ async def test_equal_keys_of_two_tenants_never_meet(connect: Connect) -> None:
 async def test_without_a_key_no_session_is_passed(connect: Connect, session: ChannelSession | None) -> None:
     """A single turn has no session at all."""
     agent = ScriptedAgent(every="ok")
-    await connect(agent).run(ChannelRequest(channel="test", operation="message", input="hi", session=session))
+    await (await connect(agent)).run(ChannelRequest(channel="test", operation="message", input="hi", session=session))
     assert agent.runs[0].session is None
 
 
@@ -79,7 +100,7 @@ async def test_a_disabled_session_is_not_passed(connect: Connect) -> None:
     request = ChannelRequest(
         channel="test", operation="message", input="hi", session=ChannelSession("room"), session_mode="disabled"
     )
-    await connect(agent).run(request)
+    await (await connect(agent)).run(request)
     assert agent.runs[0].session is None
 
 
@@ -110,7 +131,7 @@ async def test_a_reset_that_was_forgotten_for_want_of_room_does_not_bring_the_ol
 async def test_a_conversation_that_starts_at_its_own_id_is_new_even_when_the_id_is_not(connect: Connect) -> None:
     """An id factory that repeats itself never lets one caller into another one's conversation."""
     agent = ScriptedAgent(every="ok")
-    context = connect(agent)
+    context = await connect(agent)
     ada, bob = (Principal(id=name, kind="caller") for name in ("ada", "bob"))
     await context.run(ask("mine", commit_as="1", principal=ada))
     await context.run(ask("hello", commit_as="1", principal=bob))
@@ -135,7 +156,7 @@ async def test_a_run_in_progress_ends_in_the_old_session_and_queued_ones_use_the
 async def test_a_chain_of_turns_sees_everything_before_it(connect: Connect) -> None:
     """Naming the newest turn stays in its session."""
     agent = ScriptedAgent(every="ok")
-    context = connect(agent)
+    context = await connect(agent)
     await context.run(ask("t0", commit_as="id0"))
     for number in range(1, 10):
         await context.run(ask(f"t{number}", parent=f"id{number - 1}", commit_as=f"id{number}"))
@@ -146,7 +167,7 @@ async def test_a_chain_of_turns_sees_everything_before_it(connect: Connect) -> N
 async def test_forks_do_not_see_their_siblings(connect: Connect) -> None:
     """An older turn continues in a branch with a session id of its own, and the trunk goes on undisturbed."""
     agent = ScriptedAgent(every="ok")
-    context = connect(agent)
+    context = await connect(agent)
     await context.run(ask("root", commit_as="a"))
     await context.run(ask("left", parent="a", commit_as="b"))
     await context.run(ask("right", parent="a", commit_as="c"))
@@ -162,7 +183,7 @@ async def test_of_two_turns_that_name_the_same_head_at_once_the_later_becomes_a_
     """Head or branch is judged when the turn starts, so neither is lost and neither sees the other."""
     gate = Gate()
     agent = ScriptedAgent("ok", [gate, "first"], "second")
-    context = connect(agent)
+    context = await connect(agent)
     await context.run(ask("root", commit_as="a"))
     first = asyncio.ensure_future(context.run(ask("left", parent="a", commit_as="b")))
     await gate.wait_reached()
@@ -176,7 +197,7 @@ async def test_of_two_turns_that_name_the_same_head_at_once_the_later_becomes_a_
 async def test_a_turn_without_a_place_to_store_it_leaves_no_trace(connect: Connect) -> None:
     """A parent without `commit_as` is read and never written."""
     agent = ScriptedAgent(every="ok")
-    context = connect(agent)
+    context = await connect(agent)
     await context.run(ask("root", commit_as="a"))
     await context.run(ask("aside", parent="a"))
     await context.run(ask("on", parent="a", commit_as="b"))
@@ -199,7 +220,7 @@ async def test_an_id_from_before_a_reset_continues_its_old_session() -> None:
 async def test_a_key_and_an_id_of_another_session_do_not_go_together(connect: Connect) -> None:
     """A parent is only reachable under the key that it belongs to."""
     agent = ScriptedAgent(every="ok")
-    context = connect(agent)
+    context = await connect(agent)
     await context.run(ask("one", "room", commit_as="a"))
     await context.run(ask("fine", "room", parent="a", commit_as="b"))
     with pytest.raises(UnknownParent):
@@ -208,7 +229,7 @@ async def test_a_key_and_an_id_of_another_session_do_not_go_together(connect: Co
 
 async def test_ids_of_another_principal_are_as_unknown_as_ids_that_never_were(connect: Connect) -> None:
     """The two refusals differ in nothing but the id."""
-    context = connect(ScriptedAgent(every="ok"))
+    context = await connect(ScriptedAgent(every="ok"))
     ada, bob = (Principal(id=name, kind="caller") for name in ("ada", "bob"))
     await context.run(ask("mine", commit_as="a", principal=ada))
     with pytest.raises(UnknownParent) as not_yours:
@@ -222,7 +243,7 @@ async def test_ids_of_another_principal_are_as_unknown_as_ids_that_never_were(co
 
 async def test_nobody_can_call_himself_anonymous_into_anonymous_ids(connect: Connect) -> None:
     """An authenticated caller named `anonymous` owns nothing of the anonymous."""
-    context = connect(ScriptedAgent(every="ok"))
+    context = await connect(ScriptedAgent(every="ok"))
     await context.run(ask("hi", commit_as="a"))
     with pytest.raises(UnknownParent):
         await context.run(ask("hi", parent="a", principal=Principal(id="anonymous", kind="caller")))
@@ -234,7 +255,7 @@ async def test_many_concurrent_turns_of_one_session_run_in_order_and_none_is_los
     """Each turn sees all earlier ones, in the order in which they were sent."""
     count = figure(50, 1_000)
     agent = ScriptedAgent(every=lambda run: f"<{run.messages[-1].text}>")
-    context = connect(agent, limits=Limits(max_waiting=count))
+    context = await connect(agent, limits=Limits(max_waiting=count))
     await asyncio.gather(*(context.run(ask(str(number), "room")) for number in range(count)))
     assert agent.most_active == 1
     assert [run.messages[-1].text for run in agent.runs] == [str(number) for number in range(count)]
@@ -246,7 +267,7 @@ async def test_different_sessions_run_side_by_side(connect: Connect) -> None:
     """A run that waits holds up nobody else."""
     gate = Gate()
     agent = ScriptedAgent([gate, "slow"], every="quick")
-    context = connect(agent)
+    context = await connect(agent)
     slow = asyncio.ensure_future(context.run(ask("a", "room")))
     await gate.wait_reached()
     assert (await context.run(ask("b", "hall"))).result.text == "quick"
@@ -258,7 +279,7 @@ async def test_a_full_queue_refuses_the_next_turn(connect: Connect) -> None:
     """The bound counts those who wait, not the one who runs."""
     gate = Gate()
     agent = ScriptedAgent([gate, "ok"], every="ok")
-    context = connect(agent, limits=Limits(max_waiting=2))
+    context = await connect(agent, limits=Limits(max_waiting=2))
     turns = [asyncio.ensure_future(context.run(ask(str(n), "room"))) for n in range(3)]
     await gate.wait_reached()
     with pytest.raises(QueueFull):
@@ -272,7 +293,7 @@ async def test_a_waiter_that_gives_up_leaves_the_line(connect: Connect) -> None:
     """Cancelling a queued turn neither runs it nor blocks those behind."""
     gate = Gate()
     agent = ScriptedAgent([gate, "ok"], every="ok")
-    context = connect(agent)
+    context = await connect(agent)
     first = asyncio.ensure_future(context.run(ask("1", "room")))
     await gate.wait_reached()
     second = asyncio.ensure_future(context.run(ask("2", "room")))
@@ -288,7 +309,7 @@ async def test_a_stream_waits_for_its_turn_at_the_first_pull_and_not_before(conn
     """Admission returns at once although the session is busy."""
     gate = Gate()
     agent = ScriptedAgent([gate, "ok"], "streamed")
-    context = connect(agent)
+    context = await connect(agent)
     first = asyncio.ensure_future(context.run(ask("1", "room")))
     await gate.wait_reached()
     stream = await context.run_stream(ask("2", "room"))
@@ -301,7 +322,7 @@ async def test_a_stream_waits_for_its_turn_at_the_first_pull_and_not_before(conn
 async def test_an_abandoned_stream_gives_its_place_back(connect: Connect) -> None:
     """A stream that was never pulled, and is dropped, does not block its session."""
     agent = ScriptedAgent(every="ok")
-    context = connect(agent)
+    context = await connect(agent)
     stream = await context.run_stream(ask("1", "room"))
     del stream
     gc.collect()
@@ -312,7 +333,7 @@ async def test_an_abandoned_stream_gives_its_place_back(connect: Connect) -> Non
 async def test_a_closed_stream_leaves_no_trace_in_the_history(connect: Connect) -> None:
     """A turn that did not finish is no part of the history, and the session goes on."""
     agent = ScriptedAgent(["part", "of", "it"], every="ok")
-    context = connect(agent)
+    context = await connect(agent)
     stream = await context.run_stream(ask("1", "room", commit_as="a"))
     await anext(aiter(stream))
     await stream.aclose()
@@ -330,7 +351,7 @@ async def test_closing_from_another_task_stops_a_run_that_waits(connect: Connect
     """The puller is told that its run was cancelled, and is not itself cancelled."""
     gate = Gate()
     agent = ScriptedAgent([gate, "never"], every="ok")
-    context = connect(agent)
+    context = await connect(agent)
     stream = await context.run_stream(ask("1", "room"))
     puller = asyncio.ensure_future(stream.get_final_response())
     await gate.wait_reached()
@@ -345,7 +366,7 @@ async def test_closing_from_another_task_stops_a_run_that_waits(connect: Connect
 async def test_a_failed_turn_is_no_part_of_the_history_and_does_not_move_the_head(connect: Connect) -> None:
     """After a failure the parent can be continued as if nothing had been said."""
     agent = ScriptedAgent("ok", ValueError("broken"), "fine")
-    context = connect(agent)
+    context = await connect(agent)
     await context.run(ask("root", commit_as="a"))
     with pytest.raises(ValueError, match="broken"):
         await context.run(ask("bad", parent="a", commit_as="b"))
@@ -361,7 +382,7 @@ async def test_a_turn_whose_response_hook_fails_did_not_finish(connect: Connect)
         raise ValueError("hook")
 
     agent = ScriptedAgent(every="ok")
-    context = connect(agent)
+    context = await connect(agent)
     with pytest.raises(ValueError, match="hook"):
         await context.run(ask("1", "room"), response_hook=broken)
     await context.run(ask("2", "room"))
@@ -379,7 +400,7 @@ async def test_the_rest_of_the_state_stays_as_a_failed_run_left_it(connect: Conn
             return super()._call(messages, **more)
 
     agent = Consuming(ValueError("after the payment"), "ok")
-    context = connect(agent)
+    context = await connect(agent)
     with pytest.raises(ValueError, match="payment"):
         await context.run(ask("pay", "room"))
     await context.run(ask("again", "room"))
@@ -396,7 +417,7 @@ async def test_a_branch_has_its_own_copy_of_the_state(connect: Connect) -> None:
             return super()._call(messages, **more)
 
     agent = Noting(every="ok")
-    context = connect(agent)
+    context = await connect(agent)
     await context.run(ask("root", commit_as="a"))
     await context.run(ask("left", parent="a", commit_as="b"))
     await context.run(ask("right", parent="a", commit_as="c"))
@@ -404,6 +425,7 @@ async def test_a_branch_has_its_own_copy_of_the_state(connect: Connect) -> None:
     assert agent.runs[2].session.state["notes"] == ["root", "right"]
 
 
+@in_memory
 async def test_a_state_that_cannot_be_copied_can_be_continued_and_not_forked(connect: Connect) -> None:
     """The head stays open, an older turn is refused by name."""
 
@@ -413,7 +435,7 @@ async def test_a_state_that_cannot_be_copied_can_be_continued_and_not_forked(con
             return super()._call(messages, **more)
 
     agent = Locked(every="ok")
-    context = connect(agent)
+    context = await connect(agent)
     await context.run(ask("1", commit_as="a"))
     await context.run(ask("2", parent="a", commit_as="b"))
     with pytest.raises(NotForkable):
@@ -430,7 +452,7 @@ async def test_history_outside_the_session_can_be_continued_and_not_forked(conne
 
     client = ScriptedChatClient(every="ok")
     agent = Agent(client, context_providers=[FileHistoryProvider(tmp_path)])
-    context = connect(agent)
+    context = await connect(agent)
     await context.run(ask("1", commit_as="a"))
     await context.run(ask("2", parent="a", commit_as="b"))
     assert [m.text for m in client.calls[1].messages] == ["1", "ok", "2"]
@@ -454,7 +476,7 @@ async def test_a_service_with_an_id_per_turn_can_be_forked_and_one_conversation_
             return run
 
     agent = Service(every="ok")
-    context = connect(agent)
+    context = await connect(agent)
     await context.run(ask("1", commit_as="a"))
     await context.run(ask("2", parent="a", commit_as="b"))
     await context.run(ask("fork", parent="a", commit_as="c"))
@@ -473,16 +495,17 @@ async def test_equal_turns_are_all_kept(connect: Connect) -> None:
     from agent_framework_hosting.testing import ScriptedChatClient
 
     client = ScriptedChatClient(every="ok")
-    context = connect(Agent(client))
+    context = await connect(Agent(client))
     for _ in range(4):
         await context.run(ask("ping", "room"))
     assert [m.text for m in client.calls[3].messages] == ["ping", "ok", "ping", "ok", "ping", "ok", "ping"]
 
 
+@in_memory
 async def test_memory_is_bounded_by_the_number_of_sessions(connect: Connect) -> None:
     """The least recently used session is dropped, and its ids are unknown from then on."""
     agent = ScriptedAgent(every="ok")
-    context = connect(agent, limits=Limits(max_sessions=2))
+    context = await connect(agent, limits=Limits(max_sessions=2))
     for name in ("a", "b", "c"):
         await context.run(ask("hi", commit_as=name))
     with pytest.raises(UnknownParent):
@@ -505,10 +528,11 @@ def test_idle_sessions_are_dropped_by_age() -> None:
     assert live.take(names[1]) is not None
 
 
+@in_memory
 async def test_memory_is_bounded_by_the_number_of_turns(connect: Connect) -> None:
     """The oldest turn is forgotten; the conversation itself goes on."""
     agent = ScriptedAgent(every="ok")
-    context = connect(agent, limits=Limits(max_turns=2))
+    context = await connect(agent, limits=Limits(max_turns=2))
     await context.run(ask("1", commit_as="a"))
     await context.run(ask("2", parent="a", commit_as="b"))
     await context.run(ask("3", parent="b", commit_as="c"))
@@ -521,7 +545,7 @@ async def test_memory_is_bounded_by_the_number_of_turns(connect: Connect) -> Non
 async def test_an_id_that_is_used_again_means_its_newest_turn(connect: Connect) -> None:
     """Whoever makes the ids may repeat one, in its own session or in another; no other turn suffers."""
     agent = ScriptedAgent(every="ok")
-    context = connect(agent, limits=Limits(max_sessions=2, max_turns=3))
+    context = await connect(agent, limits=Limits(max_sessions=2, max_turns=3))
     await context.run(ask("1", "room", commit_as="a"))
     await context.run(ask("2", "room", commit_as="b"))
     await context.run(ask("3", "room", commit_as="a"))
@@ -536,7 +560,7 @@ async def test_an_id_that_is_used_again_means_its_newest_turn(connect: Connect) 
 
 async def test_what_is_sealed_is_what_can_be_read(connect: Connect) -> None:
     """The record is stored under the turn's id, with the shaped result."""
-    context = connect(ScriptedAgent(every=[Content.from_text("ok")]))
+    context = await connect(ScriptedAgent(every=[Content.from_text("ok")]))
     await context.run(ask("1", commit_as="a"), seal=lambda result: {"said": result.result.text})
     assert await context.read_record("a") == {"said": "ok"}
     with pytest.raises(UnknownId):

@@ -23,7 +23,7 @@ from agent_framework_hosting._state.store import (
     Unfinished,
 )
 from agent_framework_hosting.errors import (
-    AlreadyAnswered,
+    AnsweredAlready,
     IdempotencyConflict,
     LeaseLost,
     QueueFull,
@@ -262,7 +262,7 @@ async def test_an_approval_is_answered_once_also_from_a_branch(store: StateStore
     await place.turn()
     await place.move("branch")
     await place.leave(has_run=True)
-    with pytest.raises(AlreadyAnswered):
+    with pytest.raises(AnsweredAlready):
         await store.accept(asked(None, parent="t1", answers=("no", "yes")))
     # All or nothing: the refused turn has not used its other answer up.
     other = await placed(store, None, parent="t1", answers=("no",))
@@ -274,7 +274,7 @@ async def test_a_turn_that_never_ran_gives_its_answers_back(store: StateStore) -
     await place.leave(has_run=False)
     again = await placed(store, answers=("a",))
     await again.leave(has_run=True)
-    with pytest.raises(AlreadyAnswered):
+    with pytest.raises(AnsweredAlready):
         await store.accept(asked(answers=("a",)))
 
 

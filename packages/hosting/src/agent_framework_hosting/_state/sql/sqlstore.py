@@ -15,6 +15,7 @@ from ..store import Encoded, Finished, LossReason, Opened, Replay, StoredTurn, T
 from ..turns import SessionName
 from . import accept, claims, retention, turns
 from .accept import Accepted
+from .doors import Doors
 from .driver import Driver
 from .worker import LEASE, Held, Worker
 
@@ -44,6 +45,7 @@ class SqlStore:
         self._session_ttl = session_ttl
         self._claim_ttl = claim_ttl
         self._worker = Worker(driver, lease=lease)
+        self._doors = Doors()
         self._sweeper: asyncio.Task[None] | None = None
         self._leaving: set[asyncio.Task[None]] = set()
 
@@ -68,10 +70,11 @@ class SqlStore:
         """See `StateStore`."""
         held = Held(mint())
         self._worker.add(held)
+        accepting = partial(accept.accept, request, ticket=held.id, worker=self._worker.id)
         try:
-            accepted = await self._driver.run(
-                partial(accept.accept, request, ticket=held.id, worker=self._worker.id), durable=bool(request.answers)
-            )
+            # Connections are not used in the order in which they are asked for, and those who come first go first.
+            async with self._doors.at((request.tenant, request.key, request.parent)):
+                accepted = await self._driver.run(accepting, durable=bool(request.answers))
         except BaseException:
             self._worker.remove(held)
             raise
