@@ -8,8 +8,9 @@ import os
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
+from multiprocessing.connection import Connection
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from agent_framework import CheckpointStorage, SupportsAgentRun, Workflow
 from starlette.applications import Starlette
@@ -30,11 +31,18 @@ from ._state.paths import StateDir, StatePaths, resolve
 from ._state.store import Concurrency, StateStore
 from ._target.accepted import Checkpoints, accept, has_checkpoints
 from ._target.target import Target
+from ._workers import location
+from ._workers.report import reporting
+from ._workers.serving import check_options, silence_addresses, supervise
+from ._workers.worker import Share, is_worker, leave_interrupts_to_the_supervisor, told_by_supervisor
 from .channel import Channel
 from .errors import ConfigurationError, Draining
 from .limits import Limits
 from .logs import logger
 from .types import DEFAULT_TENANT, ChannelRequest, HostedRunResult
+
+if TYPE_CHECKING:
+    from hypercorn.config import Config
 
 
 class AgentFrameworkHost:
@@ -112,6 +120,7 @@ class AgentFrameworkHost:
         self._contributions = self._contributed()
         self._app: Starlette | None = None
         self._bind: str | None = None
+        self._say = _say
         self._entered = 0
         self._failure: Exception | None = None
         if debug:
@@ -165,7 +174,7 @@ class AgentFrameworkHost:
                 self._failure = error if isinstance(error, Exception) else None
                 raise
             self._admission.start()
-            logger.info("%s", self._described())
+            self._say(self._described())
         return self
 
     async def __aexit__(
@@ -226,6 +235,7 @@ class AgentFrameworkHost:
         host: str = "127.0.0.1",
         port: int = 8000,
         workers: int = 1,
+        import_path: str | None = None,
         allow_unauthenticated: bool = False,
         **server_options: Any,
     ) -> None:
@@ -234,18 +244,18 @@ class AgentFrameworkHost:
         Args:
             host: The address to bind, or `unix:` and a path.
             port: The port to bind.
-            workers: More than one is refused for now, because sessions live in this process.
+            workers: How many processes serve. More than one need a `database=`, which they share, and import the host:
+                it has to be a variable of a module, made above `if __name__ == "__main__":`. One that dies is replaced.
+            import_path: Where the processes find the host, as `"package.module:host"`; may name a function without
+                arguments that makes it. Left out, it is looked for in the modules that this process has imported.
             allow_unauthenticated: Serve on an address that others can reach, although nothing says who is calling.
             server_options: Names of Hypercorn's configuration, for example `keyfile` or `accesslog`.
 
         Raises:
-            ConfigurationError: Hypercorn is missing, an option is unknown, or strangers could use the agent.
+            ConfigurationError: Hypercorn is missing, an option is unknown, strangers could use the agent, or several
+                processes cannot serve this host.
+            StartFailed: None of several processes could start.
         """
-        if workers != 1:
-            raise ConfigurationError(
-                f"serve(workers={workers}) is not offered yet: sessions live in one process's memory, and another one "
-                "would not know them. Serve with workers=1."
-            )
         _server.refuse_running_loop()
         config = _server.configuration(
             bind=_server.address_of(host, port), options=server_options, patience=self._state.patience
@@ -253,11 +263,37 @@ class AgentFrameworkHost:
         _server.refuse_open_door(
             config, authenticated=self._trusts_headers, allow_unauthenticated=allow_unauthenticated
         )
-        self._bind = ", ".join(config.bind)
         _server.show_logs()
+        if workers == 1:
+            self._bind = ", ".join(config.bind)
+            self._serve(config)
+            return
+        location = self._shared_location(workers, import_path)
+        check_options(server_options, config)
+        options = {**server_options, "startup_timeout": config.startup_timeout}
+        supervise(
+            config,
+            options,
+            work=_work,
+            location=location,
+            count=workers,
+            on_up=lambda description: _say(f"{description} Workers: {workers}."),
+            drain=self._limits.drain_timeout,
+        )
+
+    def serve_share(self, share: Share, *, on_up: Callable[[str], None]) -> None:
+        """Serve as one of several processes; for `serve(workers=2)`, which starts them."""
+        self._require_shared_state()
+        self._bind = share.bind
+        self._say = on_up
+        _server.show_logs()
+        silence_addresses()
+        self._serve(_server.configuration(bind="", options=share.taken()), told=told_by_supervisor)
+
+    def _serve(self, config: Config, *, told: _server.Told = _server.told_by_signals) -> None:
         self._failure = None
         try:
-            asyncio.run(_server.serve(self.app, config, on_told=self.begin_drain, drain=self._drain))
+            asyncio.run(_server.serve(self.app, config, told=told, on_told=self.begin_drain, drain=self._drain))
         except Exception:
             if self._failure is None:
                 raise
@@ -265,6 +301,25 @@ class AgentFrameworkHost:
                 # Hypercorn makes a text of it, traceback and all; whoever called is told what was wrong.
                 raise self._failure from None
             logger.info("Stopped before the start: %s", self._failure)
+
+    def _shared_location(self, workers: int, import_path: str | None) -> str:
+        if workers < 1:
+            raise ConfigurationError(f"serve(workers={workers}) cannot serve anything. Use 1 or more.")
+        if is_worker():
+            raise ConfigurationError(
+                f"serve(workers={workers}) was called while one of the workers imported the program. Call it under "
+                "`if __name__ == '__main__':`."
+            )
+        self._require_shared_state()
+        return import_path or location.find(self)
+
+    def _require_shared_state(self) -> None:
+        if not self._store.encodes:
+            raise ConfigurationError(
+                "Several workers need database=: without one, sessions live in one process's memory, and the others "
+                "would not know them. Give the host one, for example database='sqlite:///./state/host.db', or serve "
+                "with workers=1."
+            )
 
     async def _start(self) -> None:
         async with AsyncExitStack() as started:
@@ -326,3 +381,15 @@ class AgentFrameworkHost:
         if self._state.needs_start:
             return f"{self._state.description}; the rest in memory, {sessions}, lost when the process ends"
         return f"memory only, {sessions}, lost when the process ends"
+
+
+def _say(description: str) -> None:
+    logger.info("%s", description)
+
+
+
+def _work(import_path: str, share: Share, reports: Connection) -> None:
+    """Be one of the processes of `serve(workers=2)`."""
+    with reporting(reports) as on_up:
+        leave_interrupts_to_the_supervisor()
+        location.load(import_path, kind=AgentFrameworkHost).serve_share(share, on_up=on_up)
