@@ -7,6 +7,7 @@
     │   ├── InvalidRequest
     │   ├── UnknownId
     │   │   └── UnknownParent     ... the snapshot to continue from
+    │   ├── Unauthenticated       ... nobody knows who is calling
     │   ├── NotForkable           ... history lies where only its head can be continued
     │   ├── AccessDenied
     │   ├── RequestTooLarge
@@ -92,6 +93,18 @@ class NotForkable(RequestError):
     """A copy of a conversation is needed, for an older point of it or an aside, but only its head can be continued."""
 
     code = "not_forkable"
+
+
+class Unauthenticated(RequestError):
+    """Nobody knows who is calling; missing, wrong and expired credentials are answered alike."""
+
+    code = "unauthenticated"
+    status = 401
+
+    def __init__(
+        self, message: str = "This request needs authentication: its credentials are missing or not valid."
+    ) -> None:
+        super().__init__(message)
 
 
 class AccessDenied(RequestError):

@@ -14,7 +14,7 @@ from starlette.applications import Starlette
 
 from . import _lifespan, _server
 from ._admission import Admission
-from ._app import build_app, mounted
+from ._app import build_app, mounted, readiness_probe
 from ._context import HostContext
 from ._guard import platform_is_trusted
 from ._lifespan import NamedContribution
@@ -23,7 +23,9 @@ from ._pipeline import Pipeline, Steps
 from ._sessions.sessions import Sessions
 from ._state.memory import MemoryAliases, MemoryTurns
 from ._target.agent import AgentTarget
+from .auth.authenticator import Authenticator, authenticate_with, name_of
 from .channel import Channel
+from .entrances import Entrance
 from .errors import ConfigurationError
 from .limits import Limits
 from .logs import logger
@@ -38,6 +40,9 @@ class AgentFrameworkHost:
         channels: The ways in; an empty list serves the readiness probe alone.
         debug: Log at DEBUG level. Never shows anything more to callers.
         limits: All bounds in one object.
+        auth: Says who is calling: `ApiKeys`, a Starlette `AuthenticationBackend`, or a function
+            `(request) -> Principal | None`; see `agent_framework_hosting.auth`. Who is nobody gets 401. Left out, the
+            user of the app around the host is calling (`request.user`), else an anonymous one.
         trust_isolation_headers: Believe the isolation headers of whatever sits in front. Left out, they are believed
             when the environment says that a trusted platform is there, and taken out of every request otherwise.
 
@@ -58,6 +63,7 @@ class AgentFrameworkHost:
         channels: Sequence[Channel],
         debug: bool = False,
         limits: Limits | None = None,
+        auth: Authenticator | None = None,
         trust_isolation_headers: bool | None = None,
     ) -> None:
         self._target = AgentTarget(target)
@@ -65,6 +71,8 @@ class AgentFrameworkHost:
         refuse_strangers(self._channels)
         refuse_clashes(self._channels)
         self._limits = limits or Limits()
+        self._auth = auth
+        self._authenticate = None if auth is None else authenticate_with(auth)
         self._trusts_headers = platform_is_trusted() if trust_isolation_headers is None else trust_isolation_headers
         self._admission = Admission()
         self._sessions = Sessions(
@@ -75,6 +83,7 @@ class AgentFrameworkHost:
         )
         self._pipeline = Pipeline(target=self._target, sessions=self._sessions, admission=self._admission)
         self._contributions = self._contributed()
+        self._entrances = (readiness_probe(self._admission), *mounted(self._contributions))
         self._app: Starlette | None = None
         self._bind: str | None = None
         self._entered = 0
@@ -92,13 +101,19 @@ class AgentFrameworkHost:
         return self._channels
 
     @property
+    def entrances(self) -> Sequence[Entrance]:
+        """Every route of the app, and who says there who is calling."""
+        return self._entrances
+
+    @property
     def app(self) -> Starlette:
         """The Starlette application; built on first use."""
         if self._app is None:
             self._app = build_app(
-                self._contributions,
-                admission=self._admission,
+                self._entrances,
                 lifespan=self.lifespan,
+                authenticate=self._authenticate,
+                authentication_timeout=self._limits.authentication_timeout,
                 trust_isolation_headers=self._trusts_headers,
             )
         return self._app
@@ -194,9 +209,8 @@ class AgentFrameworkHost:
             )
         _server.refuse_running_loop()
         config = _server.configuration(bind=_server.address_of(host, port), options=server_options)
-        _server.refuse_open_door(
-            config, authenticated=self._trusts_headers, allow_unauthenticated=allow_unauthenticated
-        )
+        authenticated = self._authenticate is not None or self._trusts_headers
+        _server.refuse_open_door(config, authenticated=authenticated, allow_unauthenticated=allow_unauthenticated)
         self._bind = ", ".join(config.bind)
         _server.show_logs()
         asyncio.run(_server.serve(self.app, config, drain=self._drain))
@@ -213,7 +227,6 @@ class AgentFrameworkHost:
             for channel in self._channels
         ]
         context.commands = tuple(command for each in contributions for command in each.contribution.commands)
-        mounted(contributions)
         if any(each.contribution.on_startup for each in contributions):
             self._admission.require_start()
         return contributions
@@ -228,5 +241,12 @@ class AgentFrameworkHost:
         )
         return (
             f"Serving {self._target.name}{where}: {channels}. State: memory only, at most {self._limits.max_sessions} "
-            f"sessions, lost when the process ends{forks}."
+            f"sessions, lost when the process ends{forks}. Callers: {self._who_says_who_calls()}."
         )
+
+    def _who_says_who_calls(self) -> str:
+        by_headers = "named by the isolation headers of a trusted platform"
+        if self._auth is not None:
+            by_auth = f"authenticated by {name_of(self._auth)}"
+            return f"{by_auth}, then {by_headers}" if self._trusts_headers else by_auth
+        return by_headers if self._trusts_headers else "anonymous, unless an app around the host names them"
