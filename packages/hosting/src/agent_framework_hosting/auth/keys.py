@@ -28,7 +28,6 @@ _KEY: Final = re.compile(rf"{_PREFIX}[0-9a-f]{{{2 * _KEY_BYTES}}}", re.ASCII)
 _HASH: Final = re.compile(r"sha256-[0-9a-f]{64}", re.ASCII)
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+-]{0,127}", re.ASCII)
 _SEPARATORS: Final = re.compile(r"[\s,]+")
-_NOBODYS: Final = "sha256-" + "0" * 64
 _HOW: Final = "`af-hosting keys new` prints a key and its entry, [TENANT/]NAME:sha256-HASH[:EXPIRES]."
 
 
@@ -131,7 +130,7 @@ class ApiKeys:
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._now = now
-        self._keys: dict[str, tuple[ApiKey, Principal]] = {}
+        self._keys: dict[str, tuple[ApiKey, Principal | None]] = {}
         for position, entry in enumerate(_entries(keys), start=1):
             self._add(entry, position)
         if not any(self._is_valid(key) for key, _ in self._keys.values()):
@@ -159,15 +158,15 @@ class ApiKeys:
 
     def principal_of(self, key: str) -> Principal | None:
         """Return whose key this is; `None` when it is nobody's, or has expired."""
-        # Who does not know a key cannot steer its hash, so the time that the lookup takes tells nothing of the hashes
-        # that are kept. Known and unknown keys take the same steps from there on.
+        # Nobody can steer the hash of a key that they do not have, so the time of the look-up tells nothing of the
+        # hashes that are kept. All steps are taken for every key, known or not.
         hashed = _hashed(key)
-        found = self._keys.get(hashed)
-        same = hmac.compare_digest(hashed, found[0].hash if found else _NOBODYS)
+        entry, principal = self._keys.get(hashed, _NOBODYS)
+        is_same = hmac.compare_digest(hashed, entry.hash)
+        is_valid = self._is_valid(entry)
         # Only what `new_key` makes cannot be guessed, so nothing else is a key, whatever its hash.
-        if not same or found is None or _KEY.fullmatch(key) is None:
-            return None
-        return found[1] if self._is_valid(found[0]) else None
+        is_key = _KEY.fullmatch(key) is not None
+        return principal if is_same and is_valid and is_key else None
 
     def __len__(self) -> int:
         return len(self._keys)
@@ -183,6 +182,9 @@ class ApiKeys:
 
     def _is_valid(self, key: ApiKey) -> bool:
         return key.expires is None or self._now() < key.expires
+
+
+_NOBODYS: Final = ApiKey(name="nobody", hash="sha256-" + "0" * 64), None
 
 
 def _entries(keys: str | Iterable[str | ApiKey] | Mapping[str, str | Iterable[str]]) -> list[str | ApiKey]:

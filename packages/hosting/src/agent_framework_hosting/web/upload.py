@@ -18,7 +18,7 @@ class Upload:
 
     def __init__(self, receive: Receive) -> None:
         self._receive = receive
-        self.is_over = False
+        self.is_over: bool = False
 
     async def receive(self) -> Message:
         """Return what comes next; the ASGI callable."""
