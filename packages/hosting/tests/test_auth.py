@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import hmac
 import logging
 import threading
 from collections.abc import AsyncGenerator, Callable
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from starlette.applications import Starlette
@@ -71,11 +72,16 @@ def plainly(connection: HTTPConnection) -> Principal | None:
     return asyncio.run(by_name(connection))
 
 
+def in_a_coroutine(connection: HTTPConnection) -> Any:
+    """The same, handed on."""
+    return by_name(connection)
+
+
 WAYS: dict[str, Any] = {
     "async function": by_name,
     "plain function": plainly,
     "partial": functools.partial(by_name),
-    "lambda that returns an awaitable": lambda connection: by_name(connection),
+    "plain function that returns an awaitable": in_a_coroutine,
     "object": ByName(),
     "Starlette backend": Backend(),
 }
@@ -98,6 +104,15 @@ def telling(make_probe: Any) -> Any:
     siblings = [SiblingRoute(Route("/v1/who", who))]
     probe = make_probe(routes=routes, siblings=siblings)
     return probe
+
+
+def naming(told: Any) -> Callable[[HTTPConnection], Any]:
+    """Return an authenticator that always says this."""
+
+    def auth(_: HTTPConnection) -> Any:
+        return told
+
+    return auth
 
 
 def host_of(*channels: Any, **options: Any) -> AgentFrameworkHost:
@@ -127,7 +142,7 @@ async def test_whoever_auth_knows_is_the_principal_and_nobody_else_gets_in(telli
 
 @pytest.mark.parametrize(
     "auth",
-    ["key", 1, {}, object(), ApiKeys, Backend, lambda: None, lambda one, two: None],
+    ["key", 1, {}, object(), ApiKeys, Backend, new_key, hmac.compare_digest],
     ids=["text", "number", "mapping", "object", "class", "backend class", "no argument", "two arguments"],
 )
 def test_what_cannot_say_who_is_calling_is_refused_at_construction(auth: Any) -> None:
@@ -231,13 +246,18 @@ def failing_with(error: Exception) -> Callable[[HTTPConnection], Any]:
     return auth
 
 
+def failing_in_a_thread(connection: HTTPConnection) -> Principal:
+    """The same without `async`."""
+    return asyncio.run(failing(connection))
+
+
 FAILURES: dict[str, Any] = {
     "a look-up": failing,
-    "a plain function": lambda connection: asyncio.run(failing(connection)),
+    "a plain function": failing_in_a_thread,
     "a backend": FailingBackend(),
-    "no principal": lambda connection: "ada",
-    "an id that is no text": lambda connection: Principal(id=7),  # type: ignore[arg-type] # as untyped code does
-    "an empty id": lambda connection: Principal(id="", kind="caller"),
+    "no principal": naming("ada"),
+    "an id that is no text": naming(Principal(id=cast("Any", 7))),
+    "an empty id": naming(Principal(id="", kind="caller")),
     "a teapot": failing_with(HTTPException(418, CANARY)),
     "a timeout of its own": failing_with(TimeoutError(CANARY)),
 }
@@ -283,7 +303,8 @@ async def test_a_slow_authenticator_is_cut_and_the_request_refused(
     released = threading.Event()
 
     async def waiting(_: HTTPConnection) -> Principal | None:
-        return await asyncio.Event().wait() or None
+        await asyncio.Event().wait()
+        return None
 
     def blocked(_: HTTPConnection) -> Principal | None:
         released.wait(10)
@@ -299,9 +320,9 @@ async def test_a_slow_authenticator_is_cut_and_the_request_refused(
 
 async def test_nobody_is_named_anonymous_by_an_authenticator(telling: Any) -> None:
     """An anonymous principal is nobody; one with an id of its own is somebody."""
-    assert (await get(host_of(telling, auth=lambda _: ANONYMOUS).app)).status == 401
-    assert (await get(host_of(telling, auth=lambda _: Principal(id="ada")).app)).json() == ["default", "caller", "ada"]
-    named = await get(host_of(telling, auth=lambda _: Principal(id="anonymous", kind="caller")).app)
+    assert (await get(host_of(telling, auth=naming(ANONYMOUS)).app)).status == 401
+    assert (await get(host_of(telling, auth=naming(Principal(id="ada"))).app)).json() == ["default", "caller", "ada"]
+    named = await get(host_of(telling, auth=naming(Principal(id="anonymous", kind="caller"))).app)
     assert named.json() == ["default", "caller", "anonymous"]
     assert Principal(id="anonymous", kind="caller").owner != ANONYMOUS.owner
 
@@ -382,19 +403,20 @@ class OddUser:
         return False
 
 
+USERS: dict[str, Any] = {
+    "ada": SimpleUser("ada"),
+    "nameless": NamelessUser("shown"),
+    "numbered": NumberedUser("shown"),
+    "odd": OddUser(),
+    "empty": SimpleUser(""),
+}
+
+
 class Around(AuthenticationBackend):
     """What an app around the host has for login: the header says which user object there is."""
 
-    USERS = {
-        "ada": SimpleUser("ada"),
-        "nameless": NamelessUser("shown"),
-        "numbered": NumberedUser("shown"),
-        "odd": OddUser(),
-        "empty": SimpleUser(""),
-    }
-
     async def authenticate(self, conn: HTTPConnection) -> Any:
-        user = self.USERS.get(conn.headers.get("x-login", ""))
+        user = USERS.get(conn.headers.get("x-login", ""))
         return None if user is None else (AuthCredentials(), user)
 
 
@@ -504,15 +526,19 @@ def test_every_route_of_an_app_has_one_authenticator_by_name(make_probe: Any, te
 @pytest.mark.parametrize("name", ["", "nobody"])
 def test_a_verifier_without_a_name_is_refused(make_probe: Any, name: str) -> None:
     """Somebody must stand for every route."""
-    route = Route("/hook", lambda _: Response())
+    route = Route("/hook", Backend)
     with pytest.raises(ConfigurationError, match=r"channel 'probe' names .* as its verifier"):
         host_of(make_probe(verified_routes=[VerifiedRoute(route, name)]))
 
 
 async def test_a_route_that_was_added_to_the_app_by_hand_is_guarded_as_well(telling: Any) -> None:
     """Nobody declared it, so the host authenticates."""
+
+    async def late(_: Request) -> PlainTextResponse:
+        return PlainTextResponse("late")
+
     app = host_of(telling, auth=by_name).app
-    app.router.routes.append(Route("/late", lambda _: PlainTextResponse("late")))
+    app.router.routes.append(Route("/late", late))
     assert (await get(app, "/late")).status == 401
     assert (await get(app, "/late", headers=ADA)).text == "late"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import statistics
 import time
@@ -114,8 +115,6 @@ def test_a_key_that_somebody_chose_is_no_key(chosen: str) -> None:
     """One round of SHA-256 protects only what cannot be guessed."""
     with pytest.raises(ConfigurationError, match="no API key of the host's"):
         hash_key(chosen)
-    import hashlib
-
     smuggled = "sha256-" + hashlib.sha256(chosen.encode()).hexdigest()
     assert ApiKeys({"ada": smuggled}).principal_of(chosen) is None
 
@@ -208,9 +207,10 @@ async def test_whatever_is_no_key_is_401_with_one_and_the_same_answer(
     assert KEY not in caplog.text + answer.text
 
 
-@given(st.lists(st.tuples(st.just("authorization"), st.text(st.characters(max_codepoint=0xFF))), min_size=1, max_size=2))
-async def test_no_authorization_header_is_a_server_error(headers: list[tuple[str, str]]) -> None:
+@given(st.lists(st.text(st.characters(max_codepoint=0xFF)), min_size=1, max_size=2))
+async def test_no_authorization_header_is_a_server_error(values: list[str]) -> None:
     """Nor opens anything."""
+    headers = [("authorization", value) for value in values]
     host = AgentFrameworkHost(ScriptedAgent(), channels=[], auth=ApiKeys({"ada": hash_key(KEY)}))
     async with InMemoryDriver(host.app, lifespan=False) as driver:
         assert (await driver.request("GET", "/", headers=headers)).status == 401
