@@ -174,6 +174,7 @@ async def test_strangers_are_told_the_same_wherever_they_knock(telling: Any, met
         answer = await driver.request(method, path)
         assert (answer.status, answer.json()["error"]["code"]) == (401, "unauthenticated")
         assert (await driver.request("GET", "/readiness")).text == "ok"
+        assert (await driver.request("POST", "/readiness")).status == 405
         assert (await driver.request("GET", "/probe", headers={**ADA, "host": "x/readiness#@evil"})).status == 200
         assert (await driver.request("GET", "/probe", headers={"host": "x/readiness#"})).status == 401
 
@@ -200,20 +201,24 @@ async def test_the_authenticator_is_asked_once_and_gets_no_body(make_probe: Any)
 
 async def test_a_stranger_is_refused_before_the_body_has_arrived_and_hears_it(telling: Any) -> None:
     """The rest of the body is let pass, so that the connection is not reset over it."""
-    gate = Gate()
+    gate, taken = Gate(), asyncio.Event()
 
     async def body() -> AsyncGenerator[bytes]:
         yield b"x"
         await gate.wait()
         yield b"x"
+        yield b"x"
+        taken.set()
 
     async with (
-        LoopbackDriver(host_of(telling, auth=by_name).app) as driver,
+        InMemoryDriver(host_of(telling, auth=by_name).app) as driver,
         driver.stream("POST", "/probe", body=body()) as answer,
     ):
         assert answer.status == 401
+        assert b"unauthenticated" in await anext(answer)
         gate.open()
-        assert b"unauthenticated" in await answer.read()
+        assert await answer.read() == b""
+        assert taken.is_set()
 
 
 async def failing(connection: HTTPConnection) -> Principal:

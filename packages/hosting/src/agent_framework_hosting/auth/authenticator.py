@@ -8,8 +8,8 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, Final, TypeAlias, cast
 
-from anyio.to_thread import run_sync
 from starlette.authentication import AuthCredentials, AuthenticationBackend, AuthenticationError, BaseUser
+from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection
 
@@ -84,7 +84,7 @@ def bearer_token(connection: HTTPConnection) -> str | None:
 
 async def _by_function(caller: Caller, connection: HTTPConnection, *, in_thread: bool) -> Principal | None:
     try:
-        told: Any = await run_sync(caller, connection, abandon_on_cancel=True) if in_thread else caller(connection)
+        told: Any = await run_in_threadpool(caller, connection) if in_thread else caller(connection)
         if inspect.isawaitable(told):
             told = await told
     except AuthenticationError:
