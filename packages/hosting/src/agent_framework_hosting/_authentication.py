@@ -11,7 +11,7 @@ from starlette.requests import HTTPConnection, Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocketClose
 
-from .auth.authenticator import Authenticate
+from .auth.authenticator import Authenticate, name_of
 from .auth.users import mounted_user
 from .entrances import HOST, Entrance, find
 from .errors import RequestError, Unauthenticated, Unavailable
@@ -81,6 +81,15 @@ class Authentication:
         if principal is None:
             raise Unauthenticated
         return principal
+
+
+def who_says(auth: object | None, *, trusts_headers: bool) -> str:
+    """Return how the start line says where callers get their names from."""
+    by_headers = "named by the isolation headers of a trusted platform"
+    if auth is None:
+        return by_headers if trusts_headers else "anonymous, unless an app around the host names them"
+    by_auth = f"authenticated by {name_of(auth)}"
+    return f"{by_auth}, then {by_headers}" if trusts_headers else by_auth
 
 
 def _told(error: Exception) -> ErrorDescription:

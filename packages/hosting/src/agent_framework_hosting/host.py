@@ -15,6 +15,7 @@ from starlette.applications import Starlette
 from . import _lifespan, _server
 from ._admission import Admission
 from ._app import build_app, mounted, readiness_probe
+from ._authentication import who_says
 from ._context import HostContext
 from ._guard import platform_is_trusted
 from ._lifespan import NamedContribution
@@ -23,7 +24,8 @@ from ._pipeline import Pipeline, Steps
 from ._sessions.sessions import Sessions
 from ._state.memory import MemoryAliases, MemoryTurns
 from ._target.agent import AgentTarget
-from .auth.authenticator import Authenticator, authenticate_with, name_of
+from ._target.target import Target
+from .auth.authenticator import Authenticator, authenticate_with
 from .channel import Channel
 from .entrances import Entrance
 from .errors import ConfigurationError
@@ -66,7 +68,7 @@ class AgentFrameworkHost:
         auth: Authenticator | None = None,
         trust_isolation_headers: bool | None = None,
     ) -> None:
-        self._target = AgentTarget(target)
+        self._target: Target = AgentTarget(target)
         self._channels = tuple(channels)
         refuse_strangers(self._channels)
         refuse_clashes(self._channels)
@@ -76,7 +78,7 @@ class AgentFrameworkHost:
         self._trusts_headers = platform_is_trusted() if trust_isolation_headers is None else trust_isolation_headers
         self._admission = Admission()
         self._sessions = Sessions(
-            maker=self._target,
+            target=self._target,
             turns=MemoryTurns(max_turns=self._limits.max_turns),
             aliases=MemoryAliases(max_aliases=self._limits.max_turns),
             limits=self._limits,
@@ -93,7 +95,7 @@ class AgentFrameworkHost:
     @property
     def target(self) -> Any:
         """The agent that is served."""
-        return self._target.agent
+        return self._target.served
 
     @property
     def channels(self) -> Sequence[Channel]:
@@ -137,7 +139,7 @@ class AgentFrameworkHost:
         self._entered += 1
         if self._entered == 1:
             try:
-                await _lifespan.start(self._contributions)
+                await self._start()
             except BaseException:
                 self._entered -= 1
                 raise
@@ -155,6 +157,7 @@ class AgentFrameworkHost:
                 await _lifespan.stop(self._contributions)
             finally:
                 self._admission.stop()
+                await self._target.stop()
 
     async def run(self, request: ChannelRequest) -> HostedRunResult[AgentResponse[Any]]:
         """Run a request without any channel, through the same pipeline.
@@ -215,6 +218,14 @@ class AgentFrameworkHost:
         _server.show_logs()
         asyncio.run(_server.serve(self.app, config, drain=self._drain))
 
+    async def _start(self) -> None:
+        await self._target.start()
+        try:
+            await _lifespan.start(self._contributions)
+        except BaseException:
+            await self._target.stop()
+            raise
+
     async def _drain(self) -> None:
         await self._admission.drain(timeout=self._limits.drain_timeout)
 
@@ -227,26 +238,16 @@ class AgentFrameworkHost:
             for channel in self._channels
         ]
         context.commands = tuple(command for each in contributions for command in each.contribution.commands)
-        if any(each.contribution.on_startup for each in contributions):
+        if self._target.needs_start or any(each.contribution.on_startup for each in contributions):
             self._admission.require_start()
         return contributions
 
     def _described(self) -> str:
         channels = ", ".join(f"{each.name} at {each.path or '/'}" for each in self._contributions) or "no channels"
         where = f" on {self._bind}" if self._bind else ""
-        forks = (
-            ""
-            if self._target.forkable
-            else "; the agent keeps history elsewhere, so only newest turns can be continued"
-        )
+        notes = "".join(f"; {note}" for note in self._target.notes)
         return (
             f"Serving {self._target.name}{where}: {channels}. State: memory only, at most {self._limits.max_sessions} "
-            f"sessions, lost when the process ends{forks}. Callers: {self._who_says_who_calls()}."
+            f"sessions, lost when the process ends{notes}. "
+            f"Callers: {who_says(self._auth, trusts_headers=self._trusts_headers)}."
         )
-
-    def _who_says_who_calls(self) -> str:
-        by_headers = "named by the isolation headers of a trusted platform"
-        if self._auth is not None:
-            by_auth = f"authenticated by {name_of(self._auth)}"
-            return f"{by_auth}, then {by_headers}" if self._trusts_headers else by_auth
-        return by_headers if self._trusts_headers else "anonymous, unless an app around the host names them"
