@@ -188,7 +188,7 @@ async def test_what_was_said_before_auth_was_there_is_unknown_to_everybody_with_
 
 
 async def test_another_ones_id_takes_as_long_as_an_unknown_one(figure: Any) -> None:
-    """One look-up under the caller's own name, nothing else."""
+    """One look-up under the caller's own name, nothing else. A busy machine gets three tries."""
     served = by_keys(ScriptedAgent(every=recall))
     async with InMemoryDriver(served.app) as driver:
 
@@ -197,14 +197,18 @@ async def test_another_ones_id_takes_as_long_as_an_unknown_one(figure: Any) -> N
             return await driver.request("POST", "/responses", json=json, headers=served.headers(name))
 
         ada = (await create("ada")).json()["id"]
-        times: dict[str, list[int]] = {ada: [], UNKNOWN: []}
-        for _ in range(figure(200, 5_000)):
-            for previous, taken in times.items():
-                start = time.perf_counter_ns()
-                await create("bob", previous)
-                taken.append(time.perf_counter_ns() - start)
-    foreign, unknown = (statistics.median(taken) for taken in times.values())
-    assert max(foreign, unknown) < 1.2 * min(foreign, unknown), (foreign, unknown)
+
+        async def apart() -> float:
+            times: dict[str, list[int]] = {ada: [], UNKNOWN: []}
+            for _ in range(figure(200, 5_000)):
+                for previous, taken in times.items():
+                    start = time.perf_counter_ns()
+                    await create("bob", previous)
+                    taken.append(time.perf_counter_ns() - start)
+            medians = [statistics.median(taken) for taken in times.values()]
+            return max(medians) / min(medians)
+
+        assert min([await apart() for _ in range(3)]) < 1.2
 
 
 @pytest.mark.parametrize("stream", [False, True])

@@ -8,6 +8,7 @@ import hmac
 import logging
 import threading
 from collections.abc import AsyncGenerator, Callable
+from dataclasses import replace
 from typing import Any, cast
 
 import pytest
@@ -30,12 +31,12 @@ from starlette.testclient import TestClient
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from agent_framework_hosting.auth import ApiKeys, hash_key, mounted_user, new_key
-from agent_framework_hosting.channel import SiblingRoute, VerifiedRoute
-from agent_framework_hosting.errors import AccessDenied, ConfigurationError, QueueFull
+from agent_framework_hosting.channel import HostedStream, SiblingRoute, VerifiedRoute
+from agent_framework_hosting.errors import AccessDenied, ConfigurationError, QueueFull, UnknownId
 from agent_framework_hosting.host import AgentFrameworkHost
 from agent_framework_hosting.limits import Limits
 from agent_framework_hosting.testing import Answer, Gate, InMemoryDriver, LoopbackDriver, ScriptedAgent
-from agent_framework_hosting.types import ANONYMOUS, Principal
+from agent_framework_hosting.types import ANONYMOUS, ChannelRequest, ChannelSession, Principal
 from agent_framework_hosting.web.errors import ErrorDescription
 
 ADA = {"authorization": "Bearer ada"}
@@ -366,6 +367,31 @@ async def test_a_hundred_interleaved_requests_keep_their_principals(make_probe: 
             *(driver.request("GET", "/probe", headers={"authorization": f"Bearer {name}"}) for name in names)
         )
     assert [answer.text for answer in answers] == [f"{name} {name} {name}" for name in names]
+
+
+async def test_a_stream_that_outlives_its_request_still_belongs_to_who_asked_for_it(make_probe: Any) -> None:
+    """Who is calling is settled when the run is admitted; who pulls is not asked."""
+    streams: list[HostedStream] = []
+
+    def seal(_: object) -> str:
+        return "hers"
+
+    async def begin(_: Request) -> Response:
+        asked = ChannelRequest(
+            channel="probe", operation="message", input="hi", session=ChannelSession(commit_as="turn")
+        )
+        streams.append(await probe.context.run_stream(asked, seal=seal))
+        return Response()
+
+    probe = make_probe(routes=[Route("/", begin)])
+    async with InMemoryDriver(host_of(probe, auth=by_name).app) as driver:
+        assert (await driver.request("GET", "/probe", headers=ADA)).status == 200
+        await streams[0].get_final_response()
+    ada, bob = (Principal(tenant="acme", id=name, kind="caller") for name in ("ada", "bob"))
+    assert await probe.context.read_record("turn", principal=ada) == "hers"
+    for other in (bob, replace(ada, tenant="other"), ANONYMOUS):
+        with pytest.raises(UnknownId):
+            await probe.context.read_record("turn", principal=other)
 
 
 USER, CHAT = "x-agent-user-isolation-key", "x-agent-chat-isolation-key"
