@@ -7,9 +7,9 @@
     │   ├── InvalidRequest
     │   ├── UnknownId
     │   │   └── UnknownParent     ... the snapshot to continue from
-    │   ├── Unauthenticated       ... nobody knows who is calling
     │   ├── NotForkable           ... history lies where only its head can be continued
     │   ├── AccessDenied
+    │   ├── Unauthenticated       ... nobody knows who is calling
     │   ├── RequestTooLarge
     │   ├── RequestTimeout
     │   └── QueueFull
@@ -95,6 +95,13 @@ class NotForkable(RequestError):
     code = "not_forkable"
 
 
+class AccessDenied(RequestError):
+    """The caller may not do this."""
+
+    code = "access_denied"
+    status = 403
+
+
 class Unauthenticated(RequestError):
     """Nobody knows who is calling; missing, wrong and expired credentials are answered alike."""
 
@@ -105,13 +112,6 @@ class Unauthenticated(RequestError):
         self, message: str = "This request needs authentication: its credentials are missing or not valid."
     ) -> None:
         super().__init__(message)
-
-
-class AccessDenied(RequestError):
-    """The caller may not do this."""
-
-    code = "access_denied"
-    status = 403
 
 
 class RequestTooLarge(RequestError):
