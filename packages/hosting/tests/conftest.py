@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,6 +20,9 @@ from agent_framework_hosting.channel import (
     VerifiedRoute,
 )
 from agent_framework_hosting.host import AgentFrameworkHost
+
+# Lets the tests of this folder import the modules beside them.
+sys.path.insert(0, str(Path(__file__).parent))
 
 
 @dataclass

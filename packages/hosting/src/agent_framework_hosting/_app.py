@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from starlette.applications import Starlette
@@ -51,14 +51,16 @@ def build_app(
     return app
 
 
-def readiness_probe(admission: Admission) -> Entrance:
-    """Return the public probe that tells whether the host takes work."""
+def readiness_probe(admission: Admission, *, is_well: Callable[[], bool]) -> Entrance:
+    """Return the public probe that tells whether the host takes work, and whether what it serves is able to."""
 
     async def readiness(_: Request) -> Response:
         try:
             admission.check()
         except Unavailable as error:
             return PlainTextResponse(error.code, status_code=error.status)
+        if not is_well():
+            return PlainTextResponse("target_failed", status_code=503)
         return PlainTextResponse("ok")
 
     return Entrance(route=Route(READINESS, readiness, methods=["GET"]), authenticated_by=NOBODY)
