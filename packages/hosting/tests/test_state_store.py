@@ -40,9 +40,7 @@ QUICK = {"lease": 0.6}
 
 
 @pytest.fixture(params=["memory", "sqlite", "postgres"])
-async def store(
-    request: pytest.FixtureRequest, make_database: Callable[[str], str]
-) -> AsyncGenerator[StateStore]:
+async def store(request: pytest.FixtureRequest, make_database: Callable[[str], str]) -> AsyncGenerator[StateStore]:
     if request.param == "memory":
         yield MemoryStore(aliases=MemoryAliases(max_aliases=100), max_turns=100, max_waiting=64)
         return
@@ -332,9 +330,7 @@ async def test_what_an_unfinished_turn_left_is_kept_beside_the_history(store: St
     await said(store, turn_id="t1")
     place = await placed(store)
     opened = await place.open()
-    await place.leave(
-        Unfinished(session=opened.name, version=opened.version, rest=b"used up"), has_run=True
-    )
+    await place.leave(Unfinished(session=opened.name, version=opened.version, rest=b"used up"), has_run=True)
     again = await placed(store)
     reopened = await again.open()
     assert reopened.head == opened.head

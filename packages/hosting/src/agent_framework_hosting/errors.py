@@ -17,6 +17,7 @@
     │   ├── Conflict              ... with something that runs, or has happened already
     │   │   ├── SessionBusy
     │   │   └── IdempotencyConflict
+    │   ├── Unauthenticated       ... nobody knows who is calling
     │   ├── RequestTooLarge
     │   ├── RequestTimeout
     │   └── QueueFull
@@ -185,6 +186,18 @@ class IdempotencyConflict(Conflict):
         return cls("This idempotency key was used for another request. Use a new key for a new request.")
 
 
+class Unauthenticated(RequestError):
+    """Nobody knows who is calling; missing, wrong and expired credentials are answered alike."""
+
+    code = "unauthenticated"
+    status = 401
+
+    def __init__(
+        self, message: str = "This request needs authentication: its credentials are missing or not valid."
+    ) -> None:
+        super().__init__(message)
+
+
 class RequestTooLarge(RequestError):
     """A size, depth or count limit of the request is exceeded."""
 
@@ -259,7 +272,9 @@ class LeaseLost(RunCancelled):
     code = "lease_lost"
 
     def __init__(self) -> None:
-        super().__init__("The session was taken over by another process; nothing of this run was stored.", reason="lost")
+        super().__init__(
+            "The session was taken over by another process; nothing of this run was stored.", reason="lost"
+        )
 
 
 class ResponseTooLarge(RunError):

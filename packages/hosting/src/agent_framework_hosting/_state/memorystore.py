@@ -68,7 +68,7 @@ class MemoryStore:
         """See `StateStore`."""
         return point.snapshot
 
-    async def rest(self, session: SessionName) -> None:  # noqa: ARG002 - a session is in memory or nowhere
+    async def rest(self, session: SessionName) -> None:
         """See `StateStore`."""
 
     async def forget(self, session: SessionName) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+
 from ...errors import LeaseLost
 from ...types import Owner
 from ..refusals import unknown_parent
@@ -78,7 +79,7 @@ def commit(finished: Finished, *, key: str, ticket: str, has_claim: bool) -> Scr
     """
     tenant = finished.session.tenant
     if not (yield from lanes.is_held(tenant=tenant, key=key, ticket=ticket)):
-        raise LeaseLost()
+        raise LeaseLost
     number = yield from turns.add(finished)
     if has_claim:
         yield from claims.settle(ticket=ticket, record=finished.record)

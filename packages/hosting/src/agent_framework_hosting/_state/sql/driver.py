@@ -60,7 +60,7 @@ def step_through(
         while True:
             try:
                 rows = execute(dialect, statement)
-            except BaseException as error:
+            except BaseException as error:  # noqa: BLE001 - a script may have a word to say to it
                 statement = script.throw(error)
             else:
                 statement = script.send(rows)

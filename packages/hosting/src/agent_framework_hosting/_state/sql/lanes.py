@@ -88,7 +88,9 @@ _REGISTER: Final = """
 INSERT INTO af_worker (id, address, alive_until) VALUES (:worker, :address, {now} + :lease)
 ON CONFLICT (id) DO UPDATE SET alive_until = {now} + :lease
 """
-_RENEW: Final = "UPDATE af_worker SET alive_until = {now} + :lease WHERE id = :worker AND alive_until > {now} RETURNING id"
+_RENEW: Final = (
+    "UPDATE af_worker SET alive_until = {now} + :lease WHERE id = :worker AND alive_until > {now} RETURNING id"
+)
 _UNREGISTER: Final = "DELETE FROM af_worker WHERE id = :worker"
 
 
@@ -115,9 +117,7 @@ def enter(
         wakes += yield from _interrupt(tenant, key, holder)
     counted = yield from one(_COUNT, tenant=tenant, key=key)
     if counted is not None and counted[0] >= max_waiting:
-        raise QueueFull(
-            f"This session has {counted[0]} turns waiting already. Try again when some of them are done."
-        )
+        raise QueueFull(f"This session has {counted[0]} turns waiting already. Try again when some of them are done.")
     yield from do(_WAIT, tenant=tenant, key=key, ticket=ticket, worker=worker)
     return Entered(None, tuple(wakes))
 

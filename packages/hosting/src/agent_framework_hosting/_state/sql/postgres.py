@@ -140,9 +140,7 @@ def _translated() -> Generator[None]:
         raise
     except (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout) as error:
         logger.error("The database does not answer: %s", error)
-        raise StateUnavailable(
-            "The server cannot reach its database at the moment. Send the request again."
-        ) from error
+        raise StateUnavailable("The server cannot reach its database at the moment. Send the request again.") from error
 
 
 @asynccontextmanager

@@ -108,9 +108,7 @@ class SqlStore:
 
     async def answered(self, session: SessionName) -> Sequence[str]:
         """Return the requests of a conversation that were answered."""
-        return await self._driver.run(
-            partial(claims.answered, tenant=session.tenant, root=session.root), durable=False
-        )
+        return await self._driver.run(partial(claims.answered, tenant=session.tenant, root=session.root), durable=False)
 
     async def forget(self, session: SessionName) -> None:
         """See `StateStore`."""
@@ -227,9 +225,7 @@ class SqlPlace:
 
     async def settle(self, record: bytes) -> None:
         """See `Place`."""
-        settling = partial(
-            accept.settle, record, tenant=self._request.tenant, key=self.key, ticket=self._held.id
-        )
+        settling = partial(accept.settle, record, tenant=self._request.tenant, key=self.key, ticket=self._held.id)
         wakes = await self._driver.run(settling, durable=True)
         self._is_left = True
         self._worker.remove(self._held)

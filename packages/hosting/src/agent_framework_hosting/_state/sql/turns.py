@@ -126,7 +126,7 @@ def add(finished: Finished) -> Script[int]:
     number: int = row[0] if row is not None else 0
     moved = yield from one(_ADVANCE, **_of(name), version=finished.version, head=number, rest=snapshot.rest)
     if moved is None or moved[0] != finished.version + 1:
-        raise LeaseLost()
+        raise LeaseLost
     return number
 
 

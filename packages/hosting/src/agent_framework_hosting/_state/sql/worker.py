@@ -140,9 +140,7 @@ class Worker:
         while True:
             await asyncio.sleep(self._lease / 3)
             try:
-                renewed = await self._driver.run(
-                    partial(lanes.renew, worker=self.id, lease=self._lease), durable=False
-                )
+                renewed = await self._driver.run(partial(lanes.renew, worker=self.id, lease=self._lease), durable=False)
                 if not renewed:
                     logger.warning("The lease of this process had run out; sessions that others took over are stopped.")
                     await self._register()
