@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -75,19 +75,30 @@ class Served:
 
 
 @contextmanager
-def serving(command: Sequence[str | Path], *, port: int, log: Path) -> Generator[Served]:
+def serving(
+    command: Sequence[str | Path],
+    *,
+    port: int,
+    log: Path,
+    environment: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+    waits: bool = True,
+) -> Generator[Served]:
     """Run a server that listens at `port` of the loopback address, and hand it over once it is ready.
 
     Keys and addresses of real models stay out of its environment. What still runs in the end is killed.
     """
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("OPENAI_")}
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("OPENAI_")}
     with (
         log.open("wb") as out,
-        subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=out, stderr=out) as process,
+        subprocess.Popen(
+            command, env={**inherited, **(environment or {})}, cwd=cwd, stdin=subprocess.DEVNULL, stdout=out, stderr=out
+        ) as process,
     ):
         try:
             served = Served(process, f"http://127.0.0.1:{port}", log)
-            served.wait_for_readiness(200)
+            if waits:
+                served.wait_for_readiness(200)
             yield served
         finally:
             if process.poll() is None:

@@ -86,6 +86,8 @@ class AgentFrameworkHost:
         True
     """
 
+    _failure: Exception | None = None
+
     def __init__(
         self,
         target: SupportsAgentRun | Workflow | Callable[[], Any] | Any,
@@ -135,7 +137,6 @@ class AgentFrameworkHost:
         self._bind: str | None = None
         self._say = _say
         self._entered = 0
-        self._failure: Exception | None = None
         if debug:
             logger.setLevel(logging.DEBUG)
 
@@ -185,6 +186,7 @@ class AgentFrameworkHost:
         # An app of the user's and `host.app` may both run this: the first one in starts, the last one out stops.
         self._entered += 1
         if self._entered == 1:
+            self._failure = None
             try:
                 await self._start()
             except BaseException as error:
@@ -308,7 +310,6 @@ class AgentFrameworkHost:
         self._serve(_server.configuration(bind="", options=share.taken()), told=told_by_supervisor)
 
     def _serve(self, config: Config, *, told: _server.Told = _server.told_by_signals) -> None:
-        self._failure = None
         try:
             asyncio.run(_server.serve(self.app, config, told=told, on_told=self.begin_drain, drain=self._drain))
         except Exception:
@@ -404,7 +405,6 @@ class AgentFrameworkHost:
 
 def _say(description: str) -> None:
     logger.info("%s", description)
-
 
 
 def _work(import_path: str, share: Share, reports: Connection) -> None:

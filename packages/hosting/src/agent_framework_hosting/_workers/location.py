@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import importlib
-import os
 import sys
 from operator import attrgetter
+from pathlib import Path
 from types import ModuleType
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeVar, cast
 
 from ..errors import ConfigurationError
 
@@ -26,10 +26,12 @@ def find(host: object) -> str:
     Raises:
         ConfigurationError: It is no such variable; says how to mend it.
     """
-    modules = [(name, module) for name, module in list(sys.modules.items()) if isinstance(module, ModuleType)]
-    for name, module in sorted(modules, key=lambda each: each[0] != _MAIN):
+    # `__mp_main__` is the program once more, under the name that another process would give it.
+    names = [_MAIN, *(name for name in list(sys.modules) if name not in (_MAIN, "__mp_main__"))]
+    for name in names:
+        module: Any = sys.modules.get(name)
         if name != _MAIN or _can_be_imported_again(module):
-            for variable, value in list(vars(module).items()):
+            for variable, value in list(getattr(module, "__dict__", {}).items()):
                 if value is host:
                     return f"{name}:{variable}"
     raise ConfigurationError(
@@ -48,17 +50,17 @@ def load(import_path: str, *, kind: type[KindT]) -> KindT:
         raise ConfigurationError(f"{import_path!r} names no host. Write it as 'package.module:host'.")
     module = _imported(module_name)
     try:
-        found: Any = attrgetter(names)(module)
+        found = cast("Any", attrgetter(names)(module))
     except AttributeError:
         raise ConfigurationError(f"The module {module_name!r} has no {names!r}. Name a variable of it.") from None
-    if callable(found) and not isinstance(found, kind):
-        found = found()
-    if not isinstance(found, kind):
+    is_made = isinstance(found, kind) or not callable(found)
+    made = found if is_made else cast("Any", found())
+    if not isinstance(made, kind):
         raise ConfigurationError(
-            f"{import_path!r} is an object of type {type(found).__name__}. Name a variable that is the host, or a "
+            f"{import_path!r} is an object of type {type(made).__name__}. Name a variable that is the host, or a "
             "function without arguments that makes it."
         )
-    return found
+    return made
 
 
 def _imported(name: str) -> ModuleType:
@@ -68,7 +70,7 @@ def _imported(name: str) -> ModuleType:
         if error.name is None or not f"{name}.".startswith(f"{error.name}."):
             raise  # the module is there, and something that it wants is not: its own traceback says more
         raise ConfigurationError(
-            f"There is no module {error.name!r}. It was looked for from {os.getcwd()!r} and among installed packages."
+            f"No module {error.name!r}: it was looked for from {str(Path.cwd())!r} and among the installed ones."
         ) from None
 
 

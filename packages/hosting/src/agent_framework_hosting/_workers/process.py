@@ -6,6 +6,7 @@ import asyncio
 import multiprocessing
 import signal
 from collections.abc import Callable
+from contextlib import suppress
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from typing import Final, TypeAlias
@@ -75,10 +76,8 @@ class WorkerProcess:
 
     def _read(self) -> None:
         report = None
-        try:
+        with suppress(EOFError, OSError):  # it ended without a word
             report = self._reports.recv() if self._reports.poll() else None
-        except (EOFError, OSError):  # it ended without a word
-            pass
         asyncio.get_running_loop().remove_reader(self._reports.fileno())
         self._reports.close()
         self._report.set_result(report)

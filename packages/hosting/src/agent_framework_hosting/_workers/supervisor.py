@@ -142,7 +142,11 @@ class Supervisor:
 
     def _note_failure(self, report: Report | None, pid: int, code: int) -> None:
         self._failures += 1
-        said = report.text if report is not None else f"Worker process {pid} {_how(code)} before it could say why; see above."
+        said = (
+            report.text
+            if report is not None
+            else f"Worker process {pid} {_how(code)} before it could say why; see above."
+        )
         if not self._is_first_up.is_set() and code >= 0:
             raise StartFailed(said)
         if self._failures >= self._pacing.failed_starts:
