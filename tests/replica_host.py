@@ -1,7 +1,8 @@
 """One of several hosts on one database, whose runs are seen and held through files.
 
-python replica_host.py FOLDER PORT DATABASE CONCURRENCY [WORKERS]
+python replica_host.py FOLDER PORT DATABASE CONCURRENCY AGENT WORKERS
 
+AGENT is "core" for Agent Framework's own agent, or "scripted" for one without anything around the script.
 Each run writes what it sees into FOLDER/runs, and when it has ended. One whose text ends with a name in brackets,
 "hello [slow]", says the first half of its answer, makes the file FOLDER/slow.reached, and waits for FOLDER/slow.open.
 """
@@ -44,20 +45,24 @@ def speaker(folder: Path) -> Callable[[Any], AsyncGenerator[str]]:
 
     async def speak(run: AgentRun | ChatCall) -> AsyncGenerator[str]:
         text = run.messages[-1].text
-        session_id = run.session_id if isinstance(run, AgentRun) else None
-        note(folder, began=text, seen=run.seen, session_id=session_id)
+        note(folder, began=text, seen=run.seen)
         try:
             yield f"<{text}"
             if text.endswith("]"):
                 gate = text.rpartition("[")[2].removesuffix("]")
                 (folder / f"{gate}.reached").touch()
-                while not (folder / f"{gate}.open").exists():
-                    await asyncio.sleep(BETWEEN_LOOKS)
+                await opened(folder / f"{gate}.open")
             yield ">"
         finally:
             note(folder, ended=text)
 
     return speak
+
+
+async def opened(gate: Path) -> None:
+    """Wait for a file that another process makes."""
+    while not gate.exists():  # noqa: ASYNC110, ASYNC240 - no event says so, and a look takes microseconds
+        await asyncio.sleep(BETWEEN_LOOKS)
 
 
 class PlainChannel:
@@ -93,7 +98,9 @@ class PlainChannel:
 def made(folder: Path, database: str, concurrency: Any, agent: str) -> AgentFrameworkHost:
     """Return the host."""
     speak = speaker(folder)
-    target: Any = ScriptedAgent(every=speak) if agent == "scripted" else Agent(ScriptedChatClient(every=speak))
+    target: Any = (
+        ScriptedAgent(every=speak) if agent == "scripted" else Agent(ScriptedChatClient(every=speak), name="scripted")
+    )
     return AgentFrameworkHost(
         target,
         channels=[ResponsesChannel(), PlainChannel()],
@@ -104,9 +111,9 @@ def made(folder: Path, database: str, concurrency: Any, agent: str) -> AgentFram
     )
 
 
-host = made(Path(sys.argv[1]), sys.argv[3], sys.argv[4], os.environ.get("REPLICA_AGENT", "scripted"))
+host = made(Path(sys.argv[1]), sys.argv[3], sys.argv[4], sys.argv[5])
 
 if __name__ == "__main__":
     logging.basicConfig(level=logging.INFO)
-    host.serve(port=int(sys.argv[2]), workers=int(sys.argv[5]) if len(sys.argv) > 5 else 1)
+    host.serve(port=int(sys.argv[2]), workers=int(sys.argv[6]))
     print("served")  # noqa: T201 - `serve` has returned, and that is for the test to read

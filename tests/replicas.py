@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,25 +31,26 @@ class Replicas:
         """Return the address of one of them, in turns."""
         return self.served[number % len(self.served)].url
 
-    def notes(self) -> list[dict[str, Any]]:
-        """Return what all runs have noted, in the order of time."""
+    def notes(self, tag: str = "") -> list[dict[str, Any]]:
+        """Return what all runs whose texts begin with `tag` have noted, in the order of time."""
         path = self.folder / "runs"
-        return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+        notes = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+        return [each for each in notes if (each.get("began") or each.get("ended")).startswith(tag)]
 
-    def begun(self) -> list[dict[str, Any]]:
-        """Return what the runs saw when they began."""
-        return [each for each in self.notes() if "began" in each]
+    def begun(self, tag: str = "") -> list[dict[str, Any]]:
+        """Return what such runs saw when they began."""
+        return [each for each in self.notes(tag) if "began" in each]
 
     async def reached(self, gate: str) -> None:
         """Wait until a run stands at this gate."""
-        await until(lambda: (self.folder / f"{gate}.reached").exists(), f"a run at the gate {gate}")
+        await until((self.folder / f"{gate}.reached").exists, f"a run at the gate {gate}")
 
     def open(self, gate: str) -> None:
         """Let whoever stands, or will stand, at this gate go on."""
         (self.folder / f"{gate}.open").touch()
 
 
-async def until(met: Any, waiting_for: str) -> None:
+async def until(met: Callable[[], bool], waiting_for: str) -> None:
     """Wait until a condition that another process brings about is met.
 
     Raises:
@@ -69,7 +70,7 @@ def replicas(
     *,
     concurrency: str = "queue",
     workers: int = 1,
-    agent: str = "scripted",
+    agent: str = "core",
 ) -> Generator[Replicas]:
     """Serve one database by several hosts."""
     command = [sys.executable, Path(__file__).with_name("replica_host.py"), folder]
@@ -77,14 +78,13 @@ def replicas(
         served: list[Served] = []
         for number in range(count):
             port = stack.enter_context(free_port())
-            rest = [database, concurrency, str(workers)]
+            rest = [database, concurrency, agent, str(workers)]
             served.append(
                 stack.enter_context(
                     serving(
                         [*command, str(port), *rest],
                         port=port,
                         log=folder / f"printed{number}",
-                        environment={"REPLICA_AGENT": agent},
                         waits=False,
                     )
                 )

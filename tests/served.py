@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -80,7 +80,6 @@ def serving(
     *,
     port: int,
     log: Path,
-    environment: Mapping[str, str] | None = None,
     cwd: Path | None = None,
     waits: bool = True,
 ) -> Generator[Served]:
@@ -88,11 +87,11 @@ def serving(
 
     Keys and addresses of real models stay out of its environment. What still runs in the end is killed.
     """
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith("OPENAI_")}
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("OPENAI_")}
     with (
         log.open("wb") as out,
         subprocess.Popen(
-            command, env={**inherited, **(environment or {})}, cwd=cwd, stdin=subprocess.DEVNULL, stdout=out, stderr=out
+            command, env=environment, cwd=cwd, stdin=subprocess.DEVNULL, stdout=out, stderr=out
         ) as process,
     ):
         try:

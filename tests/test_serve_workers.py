@@ -59,6 +59,8 @@ async def answering(one: Replicas, *, count: int) -> set[int]:
 
 async def test_a_worker_that_is_killed_is_replaced_and_a_signal_lets_all_finish(tmp_path: Path) -> None:
     """Others go on meanwhile, and the loss is logged; streams under way are finished, and new work is refused."""
+    names = [str(number) for number in range(8)]
+    bodies: dict[str, bytes] = {}
     with two_workers(tmp_path) as one:
         (served,) = one.served
         victim, survivor = await answering(one, count=2)
@@ -66,9 +68,7 @@ async def test_a_worker_that_is_killed_is_replaced_and_a_signal_lets_all_finish(
         await until(lambda: f"process {victim}) was ended by SIGKILL" in served.printed, "the log line")
         pids = await answering(one, count=2)
         assert survivor in pids
-        bodies: dict[str, bytes] = {}
         async with anyio.create_task_group() as group:
-            names = [str(number) for number in range(8)]
             for name in names:
                 group.start_soon(read, one, name, bodies)
             for name in names:
@@ -170,13 +170,13 @@ def test_the_command_serves_the_host_of_a_module_and_says_when_its_port_is_taken
     write_app(tmp_path)
     with free_port() as port:
         command = [COMMANDS / "af-hosting", "serve", "app:host", "--workers", "2", "--port", str(port)]
-        with serving(command, port=port, log=tmp_path / "printed", cwd=tmp_path):
-            for workers in ("1", "2"):
-                command[4] = workers
-                code, error = failed(command, tmp_path)
-                assert code == 1
-                assert f"cannot listen at 127.0.0.1, port {port}: " in error
-                assert "Traceback" not in error
+        with serving(command, port=port, log=tmp_path / "printed", cwd=tmp_path) as served:
+            code, error = failed(command, tmp_path)
+            assert code == 1
+            assert f"cannot listen at 127.0.0.1, port {port}: " in error
+            assert "Traceback" not in error
+            assert served.stop() == 0
+    assert "Workers: 2." in served.printed
 
 
 def test_workers_that_cannot_start_end_the_whole_and_say_why_once(tmp_path: Path) -> None:

@@ -9,8 +9,8 @@ import pytest
 
 from agent_framework_hosting import _server
 from agent_framework_hosting._workers import location
-from agent_framework_hosting.cli import main
 from agent_framework_hosting.auth import mounted_user
+from agent_framework_hosting.cli import main
 from agent_framework_hosting.errors import ConfigurationError
 from agent_framework_hosting.host import AgentFrameworkHost
 from agent_framework_hosting.testing import ScriptedAgent

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 import signal
+import sys
 from functools import partial
 from pathlib import Path
 from textwrap import dedent
@@ -84,7 +85,8 @@ class Rehearse:
 def rehearse(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Rehearse:
     """Return a function that names what workers do, in the order in which they are started."""
     (tmp_path / "rehearsed_work.py").write_text(dedent(WORK))
-    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
+    monkeypatch.delitem(sys.modules, "rehearsed_work", raising=False)
     return Rehearse(tmp_path)
 
 

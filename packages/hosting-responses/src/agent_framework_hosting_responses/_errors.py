@@ -23,6 +23,8 @@ _CODES: Final = {
 _PARAMS: Final = {"unknown_parent": "previous_response_id", "not_forkable": "previous_response_id"}
 _TYPES: Final = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
 _SERVER_SIDE: Final = 500
+_CONFLICT: Final = 409
+"""Clients send what got a conflict once more by themselves."""
 
 
 def error_body(description: ErrorDescription) -> bytes:
@@ -45,8 +47,9 @@ def error_headers(description: ErrorDescription) -> list[tuple[bytes, bytes]]:
     headers: list[tuple[bytes, bytes]] = []
     if description.retry_after is not None:
         headers.append((b"retry-after", str(description.retry_after).encode()))
-    if description.status >= _SERVER_SIDE and not description.may_retry:
-        # The agent may have acted already: the clients' automatic second attempt would act twice.
+    if not description.may_retry and (description.status >= _SERVER_SIDE or description.status == _CONFLICT):
+        # The agent may have acted already: the clients' automatic second attempt would act twice. One that was
+        # interrupted would interrupt the newer one in its turn.
         headers.append((b"x-should-retry", b"false"))
     return headers
 
