@@ -139,7 +139,7 @@ class Sessions:
         if not self.store.encodes or (opened.head is None and rest is None):
             state = await self.target.fresh(opened.name, is_new=False)
             return LiveSession(opened.name, state, version=opened.version)
-        chain = await self.store.load(opened.head) if opened.head is not None else []
+        chain: Any = await self.store.load(opened.head) if opened.head is not None else []
         state = await self.target.resume(opened.name, await self._decoded(chain, rest))
         return LiveSession(opened.name, state, named=True, head=opened.head, version=opened.version)
 
