@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -225,6 +227,40 @@ async def test_the_id_is_in_the_envelope_and_in_the_requests_attributes() -> Non
     assert (first["id"], second["id"], second["previous_response_id"]) == ("resp_own1", "resp_own2", "resp_own1")
     assert previous == [None, "resp_own1"]
     assert seen == [("resp_own1", None), "one", ("resp_own2", "resp_own1"), "two"]
+
+
+async def test_an_id_has_128_random_bits_and_says_what_it_is() -> None:
+    """`resp_` and 32 hexadecimal digits, never twice the same."""
+    async with serving(ScriptedAgent(every="ok")) as driver:
+        ids = {(await create(driver))["id"] for _ in range(20)}
+    assert len(ids) == 20
+    assert all(re.fullmatch(r"resp_[0-9a-f]{32}", each) for each in ids)
+
+
+async def test_a_conversation_starts_at_its_first_responses_own_id() -> None:
+    """Without any anchor, the id of the response is the session's key."""
+    agent = ScriptedAgent(every="ok")
+    async with serving(agent) as driver:
+        first = await create(driver, "one")
+        await create(driver, "two")
+    assert agent.runs[0].session_id == first["id"]
+    assert agent.runs[1].seen == ["two"]
+
+
+def test_the_channel_is_made_of_keywords_alone() -> None:
+    """Named `responses`; hooks and factory may be left out."""
+    parameters = inspect.signature(ResponsesChannel).parameters
+    assert all(parameter.kind is inspect.Parameter.KEYWORD_ONLY for parameter in parameters.values())
+    first = {name: parameter.default for name, parameter in list(parameters.items())[:5]}
+    assert first == {
+        "path": "/responses",
+        "run_hook": None,
+        "response_hook": None,
+        "stream_update_hook": None,
+        "response_id_factory": None,
+    }
+    channel = ResponsesChannel()
+    assert (channel.name, channel.path) == ("responses", "/responses")
 
 
 @pytest.mark.parametrize("minted", [None, "", 7])
