@@ -361,6 +361,28 @@ async def test_the_end_of_a_stream_is_folded_from_the_hooked_updates() -> None:
     assert b"secret" not in answer.body
 
 
+async def test_an_answer_that_is_not_streamed_never_sees_the_stream_update_hook() -> None:
+    """It is no redaction: what has to be kept from everybody is a response hook's business."""
+
+    def hook(_: AgentResponseUpdate) -> None:
+        return None
+
+    async with serving(ScriptedAgent(every="plain"), stream_update_hook=hook) as driver:
+        assert text_of(await create(driver)) == "plain"
+        streamed = await driver.request("POST", "/responses", json={"input": "hi", "stream": True})
+    assert text_of(final(streamed)) == ""
+
+
+async def test_a_caller_cannot_choose_model_store_or_conversation_of_the_agent() -> None:
+    """Nothing of them reaches the agent; a conversation id of a service is not even taken."""
+    agent = ScriptedAgent(every="ok")
+    async with serving(agent) as driver:
+        await create(driver, model="gpt-1", store=False, user="ada", metadata={"a": "b"}, instructions="be rude")
+        assert (await refused(driver, conversation_id="svc-bob"))[0] == 400
+        assert (await refused(driver, conversation="conv_bob"))[0] == 400
+    assert [run.options for run in agent.runs] == [{}]
+
+
 async def test_ignored_parameters_are_named_in_a_header() -> None:
     """On whole answers and on streams."""
     async with serving(ScriptedAgent(every="ok")) as driver:
