@@ -104,21 +104,3 @@ def test_the_register_cannot_be_wrong_unnoticed(contract: str, register: str, mi
     assert mistakes(FIRST + SECOND, FIRST_ROW + SECOND_ROW) == []
     (found,) = mistakes(contract, register)
     assert found.startswith(mistake)
-
-
-def test_the_documents_say_what_is_the_supported_way_to_run_on_foundry_hosted_agents() -> None:
-    for page in ("contract.md", "which-package.md"):
-        text = " ".join((ROOT / "docs" / page).read_text().split())
-        assert "not the supported way to run on Foundry Hosted Agents: `agent-framework-foundry-hosting` is" in text
-
-
-@pytest.mark.parametrize("page", sorted((ROOT / "docs").rglob("*.md")), ids=lambda page: page.name)
-def test_links_between_the_documents_lead_somewhere(page: Path) -> None:
-    targets = re.findall(r"\]\((?!https?://)([^)#]+)[^)]*\)", page.read_text())
-    assert [target for target in targets if not (page.parent / target).exists()] == []
-
-
-def test_the_index_names_every_page() -> None:
-    index = (ROOT / "docs" / "README.md").read_text()
-    pages = [page.name for page in (ROOT / "docs").glob("*.md") if page.name != "README.md"]
-    assert [page for page in pages if f"]({page})" not in index] == []

@@ -375,6 +375,21 @@ def test_websocket_routes_at_a_channels_root_mount_and_clash_as_others_do(make_p
         AgentFrameworkHost(ScriptedAgent(), channels=[clashing, deeper])
 
 
+@pytest.mark.parametrize("other", ["/{item}", "/{thing:str}"])
+def test_the_name_of_a_parameter_does_not_tell_two_paths_apart(make_probe: Any, other: str) -> None:
+    """What would answer the same requests clashes, however its parts are called; other kinds of parts do not."""
+
+    def host(path: str) -> AgentFrameworkHost:
+        at_root = make_probe(name="root", path="", routes=[Route("/probe/{id}", PlainTextResponse("root"))])
+        return AgentFrameworkHost(
+            ScriptedAgent(), channels=[at_root, make_probe(routes=[Route(path, PlainTextResponse("probe"))])]
+        )
+
+    with pytest.raises(ConfigurationError, match=r"'/probe/\{id\}' is wanted by channel 'root'"):
+        host(other)
+    host("/{id:int}")
+
+
 async def test_a_reset_is_a_plain_call_that_a_channel_can_make_too(connect: Connect) -> None:
     """Nothing is awaited, and the next request starts anew, even while another run of that session goes on."""
     gate = Gate()

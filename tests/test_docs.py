@@ -1,0 +1,48 @@
+"""The documents: whole, linked, and as short as they promise. That their examples run is shown by running them."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+import agent_framework_hosting
+
+DOCS = Path(__file__).parents[1] / "docs"
+PAGES = sorted(DOCS.rglob("*.md"))
+
+
+def words(page: str) -> str:
+    """The text of a page on one line."""
+    return " ".join((DOCS / page).read_text().split())
+
+
+@pytest.mark.parametrize("page", ["contract.md", "which-package.md"])
+def test_they_say_what_is_the_supported_way_to_run_on_foundry_hosted_agents(page: str) -> None:
+    assert "not the supported way to run on Foundry Hosted Agents: `agent-framework-foundry-hosting` is" in words(page)
+
+
+@pytest.mark.parametrize("page", ["contract.md", "tutorial.md"])
+def test_they_say_that_a_stream_update_hook_is_no_redaction(page: str) -> None:
+    assert "is no redaction" in words(page)
+
+
+def test_the_contract_names_everything_at_the_top_level() -> None:
+    assert [name for name in agent_framework_hosting.__all__ if f"`{name}`" not in words("contract.md")] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    targets = re.findall(r"\]\((?!https?://)([^)#]+)[^)]*\)", page.read_text())
+    assert [target for target in targets if not (page.parent / target).exists()] == []
+
+
+def test_the_index_names_every_page() -> None:
+    index = (DOCS / "README.md").read_text()
+    pages = [page.name for page in DOCS.glob("*.md") if page.name != "README.md"]
+    assert [page for page in pages if f"]({page})" not in index] == []
+
+
+def test_no_step_of_the_tutorial_is_longer_than_15_lines() -> None:
+    blocks = re.findall(r"^```python\n(.*?)^```$", (DOCS / "tutorial.md").read_text(), re.MULTILINE | re.DOTALL)
+    assert len(blocks) > 10
+    assert [block for block in blocks if len(block.strip().splitlines()) > 15] == []
