@@ -1,11 +1,14 @@
 """The documents: whole, linked, and as short as they promise. That their examples run is shown by running them."""
 
 import re
+import sys
 from pathlib import Path
 
 import pytest
 
 import agent_framework_hosting
+
+from .served import free_port, serving
 
 DOCS = Path(__file__).parents[1] / "docs"
 PAGES = sorted(DOCS.rglob("*.md"))
@@ -42,7 +45,23 @@ def test_the_index_names_every_page() -> None:
     assert [page for page in pages if f"]({page})" not in index] == []
 
 
+def blocks(page: str, language: str) -> list[str]:
+    """The code blocks of a page that are in one language."""
+    return re.findall(rf"^```{language}\n(.*?)^```$", (DOCS / page).read_text(), re.MULTILINE | re.DOTALL)
+
+
 def test_no_step_of_the_tutorial_is_longer_than_15_lines() -> None:
-    blocks = re.findall(r"^```python\n(.*?)^```$", (DOCS / "tutorial.md").read_text(), re.MULTILINE | re.DOTALL)
-    assert len(blocks) > 10
-    assert [block for block in blocks if len(block.strip().splitlines()) > 15] == []
+    steps = blocks("tutorial.md", "python")
+    assert len(steps) > 10
+    assert [step for step in steps if len(step.strip().splitlines()) > 15] == []
+
+
+def test_the_tutorials_app_runs_and_says_what_the_tutorial_shows(tmp_path: Path) -> None:
+    agent, _, host = blocks("tutorial.md", "python")[:3]
+    (line,) = blocks("tutorial.md", "text")
+    with free_port() as port:
+        app = tmp_path / "app.py"
+        app.write_text((agent + host).replace("8000", str(port)))
+        with serving([sys.executable, app], port=port, log=tmp_path / "printed") as served:
+            assert line.strip().replace("8000", str(port)) in served.printed
+            assert served.stop() == 0
