@@ -1,6 +1,7 @@
 """The documents: whole, linked, and as short as they promise. That their examples run is shown by running them."""
 
 import re
+import subprocess
 import sys
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import pytest
 
 import agent_framework_hosting
 
-from .served import free_port, serving
+from .served import COMMANDS, free_port, serving
 
 DOCS = Path(__file__).parents[1] / "docs"
 PAGES = sorted(DOCS.rglob("*.md"))
@@ -65,3 +66,17 @@ def test_the_tutorials_app_runs_and_says_what_the_tutorial_shows(tmp_path: Path)
         with serving([sys.executable, app], port=port, log=tmp_path / "printed") as served:
             assert line.strip().replace("8000", str(port)) in served.printed
             assert served.stop() == 0
+
+
+@pytest.mark.network
+def test_a_project_that_requires_the_clone_as_shown_gets_the_clone(tmp_path: Path) -> None:
+    (lines,) = blocks("which-package.md", "toml")
+    described = lines.replace("[project]", '[project]\nname = "mine"\nversion = "0"\nrequires-python = ">=3.11"')
+    (tmp_path / "pyproject.toml").write_text(described)
+    (tmp_path / "vendor").mkdir()
+    (tmp_path / "vendor" / "agent-framework-hosting").symlink_to(DOCS.parent)
+    run = subprocess.run([COMMANDS / "uv", "lock"], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr
+    for package in ("hosting", "hosting-responses"):
+        source = f'source = {{ editable = "vendor/agent-framework-hosting/packages/{package}" }}'
+        assert source in (tmp_path / "uv.lock").read_text()
