@@ -11,7 +11,20 @@ from dataclasses import fields, replace
 from typing import Any
 
 import pytest
-from agent_framework import AgentResponse, AgentResponseUpdate, AgentSession, Content, Message
+from agent_framework import (
+    AgentResponse,
+    AgentResponseUpdate,
+    AgentSession,
+    Content,
+    Executor,
+    Message,
+    Workflow,
+    WorkflowBuilder,
+    WorkflowContext,
+    WorkflowEvent,
+    WorkflowRunResult,
+    handler,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 from opentelemetry import context as otel
@@ -403,3 +416,64 @@ async def test_a_reset_is_a_plain_call_that_a_channel_can_make_too(connect: Conn
     await running
     await context.run(ask("three", "room"))
     assert [run.seen for run in agent.runs] == [["one"], ["one", "ok", "two"], ["three"]]
+
+
+class Sayer(Executor):
+    """Takes whatever its test sends and yields what its test wants."""
+
+    def __init__(self, *outputs: Any) -> None:
+        super().__init__("sayer")
+        self.outputs = outputs
+        self.heard: list[Any] = []
+
+    @handler
+    async def say(self, heard: dict[str, Any], context: WorkflowContext[Any, Any]) -> None:
+        self.heard.append(heard)
+        for output in self.outputs:
+            await context.yield_output(output)
+
+
+def workflow_of(sayer: Sayer) -> Workflow:
+    """Return a workflow of this executor alone."""
+    return WorkflowBuilder(name="saying", start_executor=sayer).build()
+
+
+async def test_a_workflow_gets_the_input_as_it_is_and_its_result_is_handed_on_as_it_is(connect: Connect) -> None:
+    """Nothing becomes a message on the way in, nothing is flattened on the way out."""
+    sayers: list[Sayer] = []
+
+    def make() -> Workflow:
+        sayers.append(Sayer("yes", "no"))
+        return workflow_of(sayers[-1])
+
+    order = {"tea": 2}
+    async with AgentFrameworkHost(make, channels=[]) as host:
+        result = (await host.run(ask(order))).result
+    (heard,) = [heard for sayer in sayers for heard in sayer.heard]
+    assert heard is order
+    assert isinstance(result, WorkflowRunResult)
+    assert result.get_outputs() == ["yes", "no"]
+
+
+async def test_a_run_hook_shapes_the_input_of_a_workflow(connect: Connect) -> None:
+    """The start executor gets what the hook made of it."""
+
+    def hook(request: ChannelRequest, **_: Any) -> ChannelRequest:
+        return replace(request, input={"said": request.input})
+
+    result = await connect(workflow_of(Sayer("ok"))).run(ask("tea"), run_hook=hook)
+    assert result.result.get_outputs() == ["ok"]
+
+
+async def test_a_streamed_workflow_gives_updates_for_its_outputs_alone(connect: Connect) -> None:
+    """An update passes through, a content is wrapped, anything else becomes text; each names the event it is from."""
+    own = AgentResponseUpdate(contents=[Content.from_text("an update")], role="assistant")
+    image = Content.from_uri("https://example.org/a.png", media_type="image/png")
+    stream = await connect(workflow_of(Sayer(own, image, 42))).run_stream(ask({}))
+    updates = [update async for update in stream]
+    assert [update.contents for update in updates[:2]] == [own.contents, [image]]
+    assert [update.text for update in updates] == ["an update", "", "42"]
+    events: list[Any] = [update.raw_representation for update in updates]
+    assert all(isinstance(event, WorkflowEvent) for event in events)
+    assert [event.type for event in events] == ["output"] * 3
+    assert [event.data for event in events[1:]] == [image, 42]
