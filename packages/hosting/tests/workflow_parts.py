@@ -59,11 +59,6 @@ class Notebook(Executor):
         await ctx.yield_output(" ".join(self.heard))
 
     @response_handler
-    async def take_flag(self, asked: str, answer: bool, ctx: WorkflowContext[str, str]) -> None:
-        """Take a flag."""
-        await ctx.yield_output(f"flag {answer}")
-
-    @response_handler
     async def take_text(self, asked: str, answer: str, ctx: WorkflowContext[str, str]) -> None:
         """Take a text."""
         if answer == "fail":
@@ -77,8 +72,8 @@ class Notebook(Executor):
 
     @response_handler
     async def take_count(self, asked: str, answer: int, ctx: WorkflowContext[str, str]) -> None:
-        """Take a number."""
-        await ctx.yield_output(f"count {answer}")
+        """Take a number or a flag, which Agent Framework does not tell apart."""
+        await ctx.yield_output(f"{'flag' if isinstance(answer, bool) else 'count'} {answer}")
 
     async def on_checkpoint_save(self) -> dict[str, Any]:
         """Keep what was heard."""

@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final, cast
 
-from agent_framework import FunctionalWorkflow, FunctionalWorkflowDefinition, SupportsAgentRun, Workflow
+from agent_framework import FunctionalWorkflow, FunctionalWorkflowDefinition, SupportsAgentRun, Workflow, WorkflowAgent
 
 from .._state.paths import StatePaths
 from ..errors import ConfigurationError, TargetError
@@ -126,6 +126,12 @@ def _ready(target: Any, checkpoints: Checkpoints, *, said: str) -> Target | None
     if isinstance(target, SupportsAgentRun):
         if checkpoints.location is not None:
             logger.warning("checkpoint_location is ignored: what is served is an agent, which has no checkpoints.")
+        if isinstance(target, WorkflowAgent):
+            logger.warning(
+                "All sessions of the agent %r share the one workflow inside of it, so that one may see what another "
+                "one said. Serve the workflow itself, or a function that builds it.",
+                target.name,
+            )
         return AgentTarget(target)
     return None
 
