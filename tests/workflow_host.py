@@ -29,7 +29,7 @@ class Refunds(Executor):
             await ctx.yield_output(f"paid {' '.join(self.paid)}")
 
     @response_handler
-    async def go_on(self, asked: dict, agreed: bool, ctx: WorkflowContext[str, str]) -> None:
+    async def go_on(self, asked: dict[str, str], agreed: bool, ctx: WorkflowContext[str, str]) -> None:
         """Pay, if it was agreed to."""
         if agreed:
             self.paid.append(asked["pay"])
