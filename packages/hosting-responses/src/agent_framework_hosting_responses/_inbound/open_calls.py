@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from typing import Any, cast
+from typing import Any, Final, cast
 
 from agent_framework_hosting.errors import InvalidRequest
 from agent_framework_hosting.types import JSON
@@ -11,11 +11,13 @@ from agent_framework_hosting.types import JSON
 from .refusals import shown
 from .request import ResponsesRequest
 
+_FOR_THE_CLIENT: Final = ("function_call", "custom_tool_call")
+
 
 def calls_of(response: JSON) -> list[str]:
     """Return the calls that a stored response left for the client to answer."""
     output = cast("list[dict[str, Any]]", response.get("output") or []) if isinstance(response, Mapping) else []
-    return [item["call_id"] for item in output if item.get("type") == "function_call"]
+    return [item["call_id"] for item in output if item.get("type") in _FOR_THE_CLIENT]
 
 
 def check_answers(asked: ResponsesRequest, made: Collection[str]) -> None:
