@@ -122,6 +122,7 @@ class Creation:
             # What the agent never got is not claimed to have been its instructions.
             echo={**asked.echo, "instructions": admitted.options.get("instructions")},
             client_tools=declared_names(self._context.target).union(tool.name for tool in asked.client_tools),
+            custom_tools=asked.custom_tools,
             server_label=self._label,
             show_tool_calls=self._settings.show_tool_calls,
             encrypted_reasoning="reasoning.encrypted_content" in asked.requested_options.get("include", ()),

@@ -85,43 +85,44 @@ class History:
         self._thoughts_at.append(at)
         self._thoughts.extend(contents)
 
-    def call(self, call_id: str, name: str, arguments: str, at: str) -> None:
-        """Add a call that the caller has to answer."""
+    def call(self, content: Content, at: str) -> None:
+        """Add a call that the caller has to answer; its content has a `call_id`."""
+        call_id = str(content.call_id)
         if call_id in self.open_calls:
             raise wrong_value(f"{at}.call_id", "differ from the ids of calls that are not answered yet")
         if call_id in self.answered_calls and call_id not in self.declared_calls:
             raise wrong_value(f"{at}.call_id", "not be the id of a call that was answered before it is made")
-        self._call(call_id, name, arguments, at)
+        self._call(content, at)
         self.declared_calls[call_id] = self.open_calls[call_id] = at
         self.answered_calls.pop(call_id, None)
 
-    def answer(self, call_id: str, result: str | list[Content], at: str) -> None:
+    def answer(self, content: Content, at: str) -> None:
         """Add the caller's answer to a call, made here or in an earlier turn."""
+        call_id = str(content.call_id)
         if call_id in self.answered_calls:
             raise wrong_value(f"{at}.call_id", "be the id of a call that is not answered yet")
-        self._result(call_id, result, at)
+        self._result(content, at)
         self.open_calls.pop(call_id, None)
         self.answered_calls[call_id] = at
 
     def ran(self, call_id: str, name: str, arguments: str, result: str, at: str) -> None:
         """Add a call that the agent has run itself, with its result."""
-        self._call(call_id, name, arguments, at)
-        self._result(call_id, result, at)
+        self._call(Content.from_function_call(call_id, name, arguments=arguments), at)
+        self._result(Content.from_function_result(call_id, result=result), at)
 
     def end(self) -> None:
         """Leave out what was kept back and led to nothing."""
         self._forget_thoughts()
 
-    def _call(self, call_id: str, name: str, arguments: str, at: str) -> None:
-        contents = self._thought([Content.from_function_call(call_id, name, arguments=arguments)])
+    def _call(self, content: Content, at: str) -> None:
+        contents = self._thought([content])
         if self._calls is not None and (self._results is None or self.open_calls):
             self._calls.contents.extend(contents)
         else:
             self._calls, self._results = self._add("assistant", contents, at), None
 
-    def _result(self, call_id: str, result: str | list[Content], at: str) -> None:
+    def _result(self, content: Content, at: str) -> None:
         self._forget_thoughts()
-        content = Content.from_function_result(call_id, result=result)
         if self._results is None:
             self._results = self._add("tool", [content], at)
         else:

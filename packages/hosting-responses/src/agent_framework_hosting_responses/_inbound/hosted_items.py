@@ -2,29 +2,33 @@
 
 Rule 1: code interpreters, searches and pictures become the contents that Agent Framework has for them. Its OpenAI
         clients keep such contents to themselves, so that no provider is asked about calls that it never made.
-Rule 2: shells, patches and computers become function calls with their results. Agent Framework's own contents for them
-        can be sent on by the provider's client alone that made them; a pair of call and result is understood by all.
-Rule 3: of such a pair, neither half is of use without the other.
+Rule 2: shells and patches become function calls with their results. Agent Framework's own contents for them can be sent
+        on by the provider's client alone that made them; a pair of call and result is understood by all.
+Rule 3: of a pair, neither half is of use without the other; but a screenshot may answer a computer call of an earlier
+        turn, which the agent made and the client carried out.
+Rule 4: JSON stays text: objects of a caller's could pass for the core's own once a session has been stored.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
-from agent_framework import Content
+from agent_framework import ComputerSafetyCheck, Content
 
 from .checks import array, is_object, json_object, text
 from .history import History
 from .parts import image_of_base64, image_of_url, optional, placed, read_image, required, required_id
-from .refusals import missing, unsupported_content, wrong_value
+from .refusals import missing, wrong_value
 
 WITHOUT_EFFECT: Final = frozenset(
     {"mcp_list_tools", "program", "program_output", "tool_search_call", "tool_search_output"}
 )
 """Items that say nothing to an agent, and do no harm in a history."""
+
+
+_Call: TypeAlias = Callable[[dict[str, Any], str, str], Content]
 
 
 def read_hosted_item(history: History, item: dict[str, Any], at: str, *, call_id: str | None) -> None:
@@ -37,20 +41,19 @@ def read_hosted_item(history: History, item: dict[str, Any], at: str, *, call_id
     if kind in _CONTENTS:
         history.use(_CONTENTS[kind](item, at), at)
     elif kind in _CALLS:
-        call = _CALLS[kind]
-        arguments = _json(call.arguments(item, at))
+        content = _CALLS[kind](item, call_id or required_id(item, "call_id", at), at)
         if call_id is None:
             history.unused.append(at)
         else:
-            history.call(call_id, call.name, arguments, at)
+            history.call(content, at)
+    elif kind == "computer_call_output":
+        history.answer(_screenshot(item, call_id or required_id(item, "call_id", at), at), at)
     elif kind in _OUTPUTS:
         result = _OUTPUTS[kind](item, at)
-        if call_id is not None:
-            history.answer(call_id, result, at)
-        elif kind == "computer_call_output":
-            raise unsupported_content(at, kind)
-        else:
+        if call_id is None:
             history.unused.append(at)
+        else:
+            history.answer(Content.from_function_result(call_id, result=result), at)
     else:
         history.unused.append(at)
 
@@ -71,7 +74,7 @@ def pair_calls(items: Iterable[tuple[int, Any]]) -> dict[int, str]:
             for name in {call_id, item.get("id")}:
                 if isinstance(name, str):
                     waiting[kind, name] = (position, call_id)
-        elif kind in _OUTPUTS:
+        elif kind in _OUTPUTS or kind == "computer_call_output":
             # The output of a local shell names the item of the call, or the call, as its own id.
             name = call_id if call_id is not None else item.get("id")
             made = waiting.pop((kind.removesuffix("_output"), name), None) if isinstance(name, str) else None
@@ -127,7 +130,6 @@ def _file_search_call(item: dict[str, Any], at: str) -> list[Content]:
 
 
 def _search(name: str, item: dict[str, Any], at: str, *, asked: Any, found: Any) -> list[Content]:
-    """Return a search as call and result, with JSON as text: objects of a caller's could pass for the core's own."""
     call_id, status = required_id(item, "id", at), optional(item, "status", at)
     arguments = None if asked is None else _json(asked)
     result = None if found is None else _json(found)
@@ -137,18 +139,55 @@ def _search(name: str, item: dict[str, Any], at: str, *, asked: Any, found: Any)
     ]
 
 
-def _action(item: dict[str, Any], at: str) -> dict[str, Any]:
-    return _object(item, "action", at)
+def _called(name: str, key: str) -> _Call:
+    """Return the reader of a call that is told as one of this function, with an object of the item as arguments."""
+
+    def read(item: dict[str, Any], call_id: str, at: str) -> Content:
+        return Content.from_function_call(call_id, name, arguments=_json(_object(item, key, at)))
+
+    return read
 
 
-def _operation(item: dict[str, Any], at: str) -> dict[str, Any]:
-    return _object(item, "operation", at)
+def _computer_call(item: dict[str, Any], call_id: str, at: str) -> Content:
+    """Return actions at a computer; not by the core's own constructor, which warns of being experimental."""
+    item_id, actions = required_id(item, "id", at), item.get("actions")
+    marks: dict[str, Any] = {}
+    if actions is None:
+        actions, marks = [_object(item, "action", at)], {"openai": {"computer_action_format": "single"}}
+    if not array(actions, f"{at}.actions"):
+        raise wrong_value(f"{at}.actions", "hold at least one action")
+    return Content(
+        "computer_tool_call",
+        id=item_id,
+        call_id=call_id,
+        actions=[json_object(action, place) for action, place in placed(actions, f"{at}.actions")],
+        status=optional(item, "status", at),
+        pending_safety_checks=_checks(item, "pending_safety_checks", at),
+        additional_properties=marks,
+    )
 
 
-def _actions(item: dict[str, Any], at: str) -> Any:
-    if item.get("actions") is None:
-        return _object(item, "action", at)
-    return [json_object(action, place) for action, place in placed(item["actions"], f"{at}.actions")]
+def _screenshot(item: dict[str, Any], call_id: str, at: str) -> Content:
+    return Content(
+        "computer_tool_result",
+        call_id=call_id,
+        screenshot=read_image(_object(item, "output", at), f"{at}.output"),
+        acknowledged_safety_checks=_checks(item, "acknowledged_safety_checks", at),
+    )
+
+
+def _checks(item: dict[str, Any], key: str, at: str) -> list[ComputerSafetyCheck] | None:
+    if item.get(key) is None:
+        return None
+    checks: list[ComputerSafetyCheck] = []
+    for check, place in placed(item[key], f"{at}.{key}"):
+        known = ComputerSafetyCheck(id=required_id(json_object(check, place), "id", place))
+        if code := optional(check, "code", place):
+            known["code"] = code
+        if message := optional(check, "message", place):
+            known["message"] = message
+        checks.append(known)
+    return checks
 
 
 def _object(item: dict[str, Any], key: str, at: str) -> dict[str, Any]:
@@ -167,24 +206,12 @@ def _text_output(item: dict[str, Any], at: str) -> str:
     return optional(item, "output", at) or ""
 
 
-def _screenshot(item: dict[str, Any], at: str) -> list[Content]:
-    return [read_image(_object(item, "output", at), f"{at}.output")]
-
-
 def _json(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
-@dataclass(frozen=True, slots=True)
-class _Call:
-    """How a kind of call is told: as a call of this function, with these arguments."""
-
-    name: str
-    arguments: Callable[[dict[str, Any], str], Any]
-
-
 _Contents: TypeAlias = Callable[[dict[str, Any], str], list[Content]]
-_Result: TypeAlias = Callable[[dict[str, Any], str], str | list[Content]]
+_Result: TypeAlias = Callable[[dict[str, Any], str], str]
 
 _IMAGE_TYPES: Final = {
     "gif": "image/gif",
@@ -200,17 +227,16 @@ _CONTENTS: Final[Mapping[str, _Contents]] = {
     "web_search_call": _web_search_call,
 }
 _CALLS: Final[Mapping[str, _Call]] = {
-    "apply_patch_call": _Call("apply_patch", _operation),
-    "computer_call": _Call("computer", _actions),
-    "local_shell_call": _Call("local_shell", _action),
-    "shell_call": _Call("shell", _action),
+    "apply_patch_call": _called("apply_patch", "operation"),
+    "computer_call": _computer_call,
+    "local_shell_call": _called("local_shell", "action"),
+    "shell_call": _called("shell", "action"),
 }
 _OUTPUTS: Final[Mapping[str, _Result]] = {
     "apply_patch_call_output": _text_output,
-    "computer_call_output": _screenshot,
     "local_shell_call_output": _text_output,
     "shell_call_output": _shell_output,
 }
 
-HOSTED_ITEMS: Final = frozenset({*_CONTENTS, *_CALLS, *_OUTPUTS, *WITHOUT_EFFECT})
+HOSTED_ITEMS: Final = frozenset({*_CONTENTS, *_CALLS, *_OUTPUTS, "computer_call_output", *WITHOUT_EFFECT})
 """Items that are read here."""

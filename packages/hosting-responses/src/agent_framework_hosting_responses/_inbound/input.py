@@ -162,17 +162,20 @@ def _message(history: History, item: dict[str, Any], at: str) -> None:
 
 def _function_call(history: History, item: dict[str, Any], at: str) -> None:
     call_id = required_id(item, "call_id", at)
-    history.call(call_id, required_id(item, "name", at), required(item, "arguments", at), at)
+    name, arguments = required_id(item, "name", at), required(item, "arguments", at)
+    history.call(Content.from_function_call(call_id, name, arguments=arguments), at)
 
 
 def _custom_tool_call(history: History, item: dict[str, Any], at: str) -> None:
     call_id = required_id(item, "call_id", at)
-    history.call(call_id, required_id(item, "name", at), custom_arguments(required(item, "input", at)), at)
+    name, arguments = required_id(item, "name", at), custom_arguments(required(item, "input", at))
+    history.call(Content.from_function_call(call_id, name, arguments=arguments), at)
 
 
 def _call_output(history: History, item: dict[str, Any], at: str) -> None:
     call_id = required_id(item, "call_id", at)
-    history.answer(call_id, read_content(item.get("output"), "tool", f"{at}.output"), at)
+    result = read_content(item.get("output"), "tool", f"{at}.output")
+    history.answer(Content.from_function_result(call_id, result=result), at)
 
 
 def _reasoning(history: History, item: dict[str, Any], at: str) -> None:
