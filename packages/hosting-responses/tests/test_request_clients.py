@@ -13,6 +13,7 @@ from openai import AsyncOpenAI
 
 from agent_framework_hosting_responses._inbound.policy import apply_policy
 from agent_framework_hosting_responses._inbound.request import messages_from_responses_input, parse
+from agent_framework_hosting_responses._sealed_thoughts import Thought, seal
 
 ANSWER: dict[str, Any] = {
     "chat/completions": {
@@ -72,7 +73,7 @@ class Provider:
 
 CONVERSATION: list[dict[str, Any]] = [
     {"role": "user", "content": "Pay"},
-    {"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": '"sealed"'},
+    {"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": seal(Thought("rs_7", '"sealed"'))},
     {"type": "function_call", "call_id": "a", "name": "f", "arguments": "{}"},
     {"type": "function_call", "call_id": "b", "name": "f", "arguments": "{}"},
     {"type": "function_call_output", "call_id": "a", "output": "A"},
@@ -108,7 +109,7 @@ async def test_a_responses_provider_gets_the_items_that_the_caller_sent() -> Non
         "message",
         "message",
     ]
-    assert sent["input"][1]["encrypted_content"] == '"sealed"'
+    assert (sent["input"][1]["id"], sent["input"][1]["encrypted_content"]) == ("rs_7", '"sealed"')
     assert sent["input"][7] == {"type": "function_call_output", "call_id": "mcp_1", "output": "paid"}
     assert sent["input"][8]["content"] == [{"type": "refusal", "refusal": "No more."}]
     assert (sent["temperature"], sent["max_output_tokens"], sent["parallel_tool_calls"]) == (0.5, 99, False)

@@ -19,10 +19,11 @@ from agent_framework import Content
 
 from agent_framework_hosting.errors import InvalidRequest, RequestTooLarge
 
-from .checks import filled, is_list, is_object, json_object, text
+from .._sealed_thoughts import unseal
+from .checks import is_list, is_object, json_object, text
 from .history import History, Role
 from .hosted_items import HOSTED_ITEMS, pair_calls, read_hosted_item
-from .parts import placed, read_content, required, required_id
+from .parts import optional, placed, read_content, required, required_id
 from .refusals import missing, shown, unsupported_content, wrong_type, wrong_value
 from .tools import custom_arguments
 
@@ -182,26 +183,24 @@ def _reasoning(history: History, item: dict[str, Any], at: str) -> None:
     """Give thoughts back to the model that had them, which is possible only when it sealed them.
 
     Others are left out: some clients of Agent Framework would refuse the run over them, others would show them to
-    the model as something that it had said aloud.
+    the model as something that it had said aloud. So are those that were sealed for somebody else.
     """
     said = _thoughts(item, "content", "reasoning_text", at)
     summarised = _thoughts(item, "summary", "summary_text", at)
-    sealed = item.get("encrypted_content")
-    item_id = item.get("id")
-    if sealed is None or item_id is None:
+    encrypted = optional(item, "encrypted_content", at)
+    thought = None if encrypted is None else unseal(encrypted)
+    if thought is None:
         history.unused.append(at)
         return
-    identity = filled(item_id, f"{at}.id")
+    identity = thought.id or None
     thoughts = [
-        Content.from_text_reasoning(
-            id=identity, text=thought, additional_properties={"openai": {"reasoning_text": True}}
-        )
-        for thought in said
+        Content.from_text_reasoning(id=identity, text=words, additional_properties={"openai": {"reasoning_text": True}})
+        for words in said
     ]
-    thoughts += [Content.from_text_reasoning(id=identity, text=thought) for thought in summarised]
+    thoughts += [Content.from_text_reasoning(id=identity, text=words) for words in summarised]
     if not thoughts:
         thoughts.append(Content.from_text_reasoning(id=identity, text=""))
-    thoughts[0].protected_data = filled(sealed, f"{at}.encrypted_content")
+    thoughts[0].protected_data = thought.protected
     history.think(thoughts, at)
 
 

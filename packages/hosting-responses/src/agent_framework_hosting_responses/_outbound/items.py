@@ -14,6 +14,7 @@ from typing import Any, Literal, TypeAlias
 
 from agent_framework_hosting.ids import mint
 
+from .._sealed_thoughts import Thought, seal
 from .custom_input import custom_input
 
 PartKind: TypeAlias = Literal["output_text", "refusal", "summary_text", "reasoning_text"]
@@ -103,7 +104,7 @@ class ReasoningItem:
         if content := self._shown("reasoning_text"):
             item["content"] = content
         if self.encrypted is not None:
-            item["encrypted_content"] = self.encrypted
+            item["encrypted_content"] = seal(Thought(self.source or "", self.encrypted))
         return item
 
     def _shown(self, kind: PartKind) -> list[dict[str, Any]]:
