@@ -44,7 +44,7 @@ def wrote(call_id: str = "s", **members: Any) -> dict[str, Any]:
 
 
 def local(**members: Any) -> dict[str, Any]:
-    action = {"type": "exec", "command": ["ls"], "env": {}}
+    action: dict[str, Any] = {"type": "exec", "command": ["ls"], "env": {}}
     return {"type": "local_shell_call", "id": "lsh_1", "call_id": "l", "action": action, **members}
 
 
