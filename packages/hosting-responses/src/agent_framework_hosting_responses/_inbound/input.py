@@ -16,6 +16,7 @@ from agent_framework import Content
 
 from agent_framework_hosting.errors import RequestTooLarge
 
+from .approvals import read_answer, read_request
 from .checks import array, filled, is_list, is_object, json_object, text
 from .history import History, Role
 from .refusals import missing, unsupported_content, wrong_type, wrong_value
@@ -41,8 +42,6 @@ LATER_ITEMS: Final = frozenset(
         "item_reference",
         "local_shell_call",
         "local_shell_call_output",
-        "mcp_approval_request",
-        "mcp_approval_response",
         "mcp_list_tools",
         "program",
         "program_output",
@@ -247,6 +246,8 @@ _READERS: Final[dict[str, _Reader]] = {
     "function_call": _function_call,
     "function_call_output": _function_call_output,
     "reasoning": _reasoning,
+    "mcp_approval_request": read_request,
+    "mcp_approval_response": read_answer,
     "mcp_call": _mcp_call,
 }
 READ_ITEMS: Final = frozenset(_READERS)
