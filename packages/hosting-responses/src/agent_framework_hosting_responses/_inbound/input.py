@@ -20,6 +20,7 @@ from agent_framework import Content
 from agent_framework_hosting.errors import InvalidRequest, RequestTooLarge
 
 from .._sealed_thoughts import unseal
+from .approvals import read_answer, read_request
 from .checks import is_list, is_object, json_object, text
 from .history import History, Role
 from .hosted_items import HOSTED_ITEMS, pair_calls, read_hosted_item
@@ -36,12 +37,11 @@ LATER_ITEMS: Final = frozenset(
         "compaction",
         "compaction_trigger",
         "configuration_update",
-        "mcp_approval_request",
-        "mcp_approval_response",
     }
 )
 """Items that OpenAI knows and that are not read here: they would have to change what the agent is or remembers."""
 
+_ASKING: Final = "mcp_approval_request"
 REFERENCE: Final = "item_reference"
 """The kind of items that stand for one that this server has sent."""
 
@@ -128,7 +128,8 @@ def _resolved(items: list[Any], referenced: Referenced) -> list[tuple[int, Any]]
             raise InvalidRequest(
                 f"Item with id '{shown(reference)}' not found.", param=f"input[{index}]", code="item_not_found"
             )
-        elif (known := referenced[reference]) is not None:
+        elif (known := referenced[reference]) is not None and known.get("type") != _ASKING:
+            # A request that is only referred to was ours: an answer to it counts.
             found.append((index, known))
     return found
 
@@ -246,6 +247,8 @@ _READERS: Final[dict[str, _Reader]] = {
     "custom_tool_call": _custom_tool_call,
     "custom_tool_call_output": _call_output,
     "reasoning": _reasoning,
+    "mcp_approval_request": read_request,
+    "mcp_approval_response": read_answer,
     "mcp_call": _mcp_call,
 }
 READ_ITEMS: Final = HOSTED_ITEMS | {*_READERS, REFERENCE}
