@@ -13,10 +13,12 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
 from .._item_ids import item_id
+from .._sealed_thoughts import Thought, seal
+from .custom_input import custom_input
 
 PartKind: TypeAlias = Literal["output_text", "refusal", "summary_text", "reasoning_text"]
 ItemStatus: TypeAlias = Literal["in_progress", "calling", "interpreting", "completed", "incomplete", "failed"]
-CallForm: TypeAlias = Literal["function_call", "mcp_call"]
+CallForm: TypeAlias = Literal["function_call", "custom_tool_call", "mcp_call"]
 
 MESSAGE_PARTS: frozenset[PartKind] = frozenset({"output_text", "refusal"})
 """The kinds of text that a message carries; a reasoning item carries the others."""
@@ -102,7 +104,7 @@ class ReasoningItem:
         if content := self._shown("reasoning_text"):
             item["content"] = content
         if self.encrypted is not None:
-            item["encrypted_content"] = self.encrypted
+            item["encrypted_content"] = seal(Thought(self.source or "", self.encrypted))
         return item
 
     def _shown(self, kind: PartKind) -> list[dict[str, Any]]:
@@ -111,7 +113,7 @@ class ReasoningItem:
 
 @dataclass(slots=True, eq=False)
 class CallItem:
-    """A tool call: one that the client must answer (`function_call`), or one that the agent ran (`mcp_call`)."""
+    """A tool call: one that the client must answer, or one that the agent ran (`mcp_call`)."""
 
     index: int
     form: CallForm
@@ -131,9 +133,21 @@ class CallItem:
         """All of the arguments' JSON so far."""
         return joined(self.chunks)
 
+    @property
+    def is_for_client(self) -> bool:
+        """Whether the client has to answer it."""
+        return self.form != "mcp_call"
+
+    @property
+    def input(self) -> str:
+        """What a custom tool is given; nothing before the call is whole."""
+        return "" if self.status == "in_progress" else custom_input(self.arguments)
+
     def snapshot(self) -> dict[str, Any]:
         """Return the item as it is shown."""
         item: dict[str, Any] = {"id": self.id, "type": self.form, "status": self.status}
+        if self.form == "custom_tool_call":
+            return item | {"call_id": self.call_id, "name": self.name, "input": self.input}
         item |= {"name": self.name, "arguments": self.arguments}
         if self.form == "function_call":
             return item | {"call_id": self.call_id}

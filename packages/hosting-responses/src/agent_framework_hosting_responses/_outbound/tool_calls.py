@@ -4,14 +4,14 @@ Rules of this file:
 1. A tool that the agent runs is never shown as a call that the client must answer: it is an `mcp_call`, or hidden.
 2. A call is shown once its name is known, since the name decides how; one that may have to be approved is held back
    until it is known whether it is, so that nothing but the request is shown of it.
-3. Call ids of `function_call` items are unique in a response, or the client could not answer them.
+3. Call ids that the client must answer are unique in a response, or the client could not answer them.
 4. What an exception says stays here; the client sees what the model sees.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, Final
 
 from agent_framework_hosting.ids import mint
 from agent_framework_hosting.logs import logger
@@ -30,6 +30,8 @@ from .events import Listener
 from .items import CallForm, CallItem, Items, ItemStatus, ToolItem, joined
 from .reading import text_of
 from .showing import Showing
+
+_PREFIXES: Final[Mapping[CallForm, str]] = {"function_call": "fc_", "custom_tool_call": "ctc_", "mcp_call": "mcp_"}
 
 
 class ToolCalls:
@@ -117,7 +119,7 @@ class ToolCalls:
             self._end(item, "incomplete" if is_cut else "completed")
 
     def _awaits_client(self) -> bool:
-        clients = (isinstance(item, CallItem) and item.form == "function_call" for item in self._items)
+        clients = (isinstance(item, CallItem) and item.is_for_client for item in self._items)
         return bool(self._asked) or any(clients)
 
     def _still_waiting(self, calls: list[Call]) -> list[Waiting]:
@@ -176,7 +178,9 @@ class ToolCalls:
             call.is_held = True
             return
         is_clients = is_for_client or (call.server is None and call.name in self._showing.client_tools)
-        form: CallForm = "function_call" if is_clients else "mcp_call"
+        form: CallForm = "mcp_call"
+        if is_clients:
+            form = "custom_tool_call" if call.name in self._showing.custom_tools else "function_call"
         call_id = call.key or mint("call_")
         call.is_held = False
         if form == "mcp_call":
@@ -199,7 +203,7 @@ class ToolCalls:
         call.pending.clear()
 
     def _add_item(self, form: CallForm, name: str, call_id: str, server: str | None) -> CallItem:
-        item_id = self._items.new_id("fc_" if form == "function_call" else "mcp_")
+        item_id = self._items.new_id(_PREFIXES[form])
         item = CallItem(len(self._items), form, name, call_id, server or self._showing.server_label, item_id)
         self._items.append(item)
         self._listener.item_added(item)
@@ -237,7 +241,7 @@ class ToolCalls:
             self._append(call.item, rest)
 
     def _contradict(self, call: Call, item: CallItem, arguments: str) -> None:
-        if item.form == "function_call":
+        if item.is_for_client:
             self.contradicted = True
             return
         item.problem = "The tool call was replaced by another one."
