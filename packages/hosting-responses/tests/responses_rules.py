@@ -104,7 +104,7 @@ def _check_items(output: list[dict[str, Any]], *, is_cut: bool) -> None:
         assert item["type"] not in ("function_call", "mcp_call", "mcp_approval_request") or item["arguments"], (
             "a call without arguments"
         )
-    calls = [item["call_id"] for item in output if item["type"] == "function_call"]
+    calls = [item["call_id"] for item in output if item["type"] in ("function_call", "custom_tool_call")]
     assert len(set(calls)) == len(calls), "two calls that the client must answer share a call_id"
 
 
@@ -140,6 +140,7 @@ EMPTY: Final[dict[str, dict[str, Any]]] = {
     "message": {"content": [], "role": "assistant"},
     "reasoning": {"summary": []},
     "function_call": {"arguments": ""},
+    "custom_tool_call": {"input": ""},
     "mcp_call": {"arguments": "", "output": None, "error": None},
     **EMPTY_TOOLS,
 }
@@ -178,6 +179,9 @@ class Follower:
         elif name in ("response.function_call_arguments", "response.mcp_call_arguments"):
             assert item.type == name.removeprefix("response.").removesuffix("_arguments")
             self._arguments(item, event, verb)
+        elif name == "response.custom_tool_call_input":
+            assert item.type == "custom_tool_call"
+            self._input(item, event, verb)
         elif name == "response.output_text.annotation":
             self._annotation(item, event)
         elif name == "response.mcp_call":
@@ -260,6 +264,15 @@ class Follower:
             assert event["name"] == item.added["name"]
             item.are_arguments_done = True
 
+    def _input(self, item: Item, event: dict[str, Any], verb: str) -> None:
+        assert not item.are_arguments_done, "input after it was done"
+        if verb == "delta":
+            assert event["delta"], "an empty delta"
+            item.arguments += event["delta"]
+        else:
+            assert event["input"] == item.arguments, "done differs from the deltas"
+            item.are_arguments_done = True
+
     def _done(self, event: dict[str, Any]) -> None:
         item, done = self._item(event), event["item"]
         assert item.done is None, "an item is done twice"
@@ -272,6 +285,9 @@ class Follower:
         if item.type in ("function_call", "mcp_call"):
             assert item.are_arguments_done
             assert done["arguments"] == item.arguments
+        if item.type == "custom_tool_call":
+            assert item.are_arguments_done
+            assert done["input"] == item.arguments
         if item.type == "mcp_call":
             assert item.progress == ["in_progress", *([] if done["status"] == "calling" else [done["status"]])]
         if item.type in IN_ORDER:

@@ -111,6 +111,30 @@ def _odd_annotations(said: str, annotations: Any) -> Content:
     return content
 
 
+def _odd_result(key: str, outputs: Any, status: Any, mode: Any) -> Content:
+    return Content("code_interpreter_tool_result", call_id=key, outputs=outputs, status=status, merge_mode=mode)
+
+
+def _commands(key: str, commands: list[str]) -> Content:
+    return runs(key, *commands)
+
+
+def _outputs(key: str, outputs: list[Content]) -> Content:
+    return ran(key, *outputs)
+
+
+def _actions(key: str, actions: list[Any]) -> Content:
+    return acts(key, *actions)
+
+
+def _request(request: str, name: str, key: str) -> Content:
+    return asks(request, Content.from_function_call(key, name, arguments="{}", id="o1"))
+
+
+SEARCHES: Final = st.sampled_from(["web_search", "file_search", "memory", ""])
+FOUND: Final[st.SearchStrategy[Any]] = st.sampled_from(
+    [{"action": {"type": "open_page"}}, {"results": [5, {"score": 1, "text": "t"}]}]
+)
 ANY_TOOL: Final[st.SearchStrategy[Any]] = st.one_of(
     st.builds(
         _odd_annotations,
@@ -119,9 +143,7 @@ ANY_TOOL: Final[st.SearchStrategy[Any]] = st.one_of(
     ),
     st.builds(codes, KEYS, st.sampled_from([None, "", "1", "12"]), merge_mode=st.sampled_from([None, "replace"])),
     st.builds(
-        lambda key, outputs, status, mode: Content(
-            "code_interpreter_tool_result", call_id=key, outputs=outputs, status=status, merge_mode=mode
-        ),
+        _odd_result,
         KEYS,
         OUTPUTS,
         st.sampled_from([None, "completed", "failed", "odd"]),
@@ -129,28 +151,17 @@ ANY_TOOL: Final[st.SearchStrategy[Any]] = st.one_of(
     ),
     st.builds(draws, KEYS),
     st.builds(drawn, KEYS, OUTPUTS),
-    st.builds(searches, KEYS, st.sampled_from(["web_search", "file_search", "memory", ""]), ODD),
-    st.builds(
-        found,
-        KEYS,
-        st.sampled_from(["web_search", "file_search", "memory", ""]),
-        ODD | st.sampled_from([{"action": {"type": "open_page"}}, {"results": [5, {"score": 1, "text": "t"}]}]),
-        status=st.sampled_from([None, "failed"]),
-    ),
+    st.builds(searches, KEYS, SEARCHES, ODD),
+    st.builds(found, KEYS, SEARCHES, ODD | FOUND, status=st.sampled_from([None, "failed"])),
     st.builds(serves, KEYS, st.sampled_from(["", "read"]), st.sampled_from([None, "docs"]), ODD),
     st.builds(served, KEYS, ODD | OUTPUTS),
-    st.builds(lambda key, commands: runs(key, *commands), KEYS, st.lists(st.sampled_from(["", "ls", "\ud83d"]))),
-    st.builds(lambda key, outputs: ran(key, *outputs), KEYS, st.lists(WRITTEN, max_size=2)),
-    st.builds(lambda key, actions: acts(key, *actions), KEYS, st.lists(ACTIONS, max_size=2)),
+    st.builds(_commands, KEYS, st.lists(st.sampled_from(["", "ls", "\ud83d"]))),
+    st.builds(_outputs, KEYS, st.lists(WRITTEN, max_size=2)),
+    st.builds(_actions, KEYS, st.lists(ACTIONS, max_size=2)),
     st.builds(acted, KEYS, st.sampled_from([None, image(), image("http://host/x.png")])),
     st.sampled_from([image(), image("http://host/x.png"), Content("data", uri="data:text/plain;base64,eA==")]),
     st.sampled_from([Content.from_oauth_consent_request("http://host/consent"), Content("oauth_consent_request")]),
-    st.builds(
-        lambda request, name, key: asks(request, Content.from_function_call(key, name, arguments="{}", id="o1")),
-        st.sampled_from(["q1", "q2"]),
-        st.sampled_from(["pay", "look"]),
-        st.sampled_from(["c1", "c2"]),
-    ),
+    st.builds(_request, st.sampled_from(["q1", "q2"]), st.sampled_from(["pay", "look"]), st.sampled_from(["c1", "c2"])),
 )
 
 
@@ -182,11 +193,7 @@ def images(draw: st.DrawFn, number: int) -> list[Make]:
     made: list[Make] = [lambda: draws(key)]
     for partial in range(draw(st.integers(0, 2))):
         made += [lambda partial=partial: drawn(key, image(partial=partial))]
-    return [*made, lambda: drawn(key, draw_of(uri))] if draw(st.booleans()) else made
-
-
-def draw_of(uri: str) -> Content:
-    return image(uri)
+    return [*made, lambda: drawn(key, image(uri))] if draw(st.booleans()) else made
 
 
 def tool_uses(number: int) -> st.SearchStrategy[list[Make]]:

@@ -16,6 +16,7 @@ RESPONSE: Final[dict[str, Any]] = {
     "created_at": 1_700_000_000,
     "model": "agent",
     "client_tools": frozenset({"ask", "pick"}),
+    "custom_tools": frozenset({"pick"}),
     "approval_tools": frozenset({"pay"}),
 }
 REFUSAL: Final = {"core": {"model_output_kind": "refusal"}}
@@ -215,8 +216,8 @@ def _call_group(draw: st.DrawFn, numbers: Iterator[int], *, with_occurrence: boo
     run: list[str] = []
     for _ in range(draw(st.integers(1, 3))):
         number = next(numbers)
-        name = draw(st.sampled_from(["ask", "look", "count"]))
-        if name != "ask":
+        name = draw(st.sampled_from(["ask", "pick", "look", "count"]))
+        if name not in ("ask", "pick"):
             run.append(f"call_{number}")
         chunked.append(draw(_one_call(f"call_{number}", name, f"af-{number}" if with_occurrence else None)))
     woven = [chunk for chunks in chunked for chunk in chunks[:1]]
