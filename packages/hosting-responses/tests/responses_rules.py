@@ -32,6 +32,7 @@ PREFIXES: Final = {
     "reasoning": "rs_",
     "function_call": "fc_",
     "mcp_call": "mcp_",
+    "custom_tool_call": "ctc_",
     **TOOL_PREFIXES,
 }
 ENDS: Final = {

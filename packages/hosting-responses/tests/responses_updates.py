@@ -15,8 +15,8 @@ RESPONSE: Final[dict[str, Any]] = {
     "response_id": "resp_1",
     "created_at": 1_700_000_000,
     "model": "agent",
-    "client_tools": frozenset({"ask", "pick"}),
-    "custom_tools": frozenset({"pick"}),
+    "client_tools": frozenset({"ask", "pick", "sketch"}),
+    "custom_tools": frozenset({"sketch"}),
     "approval_tools": frozenset({"pay"}),
 }
 REFUSAL: Final = {"core": {"model_output_kind": "refusal"}}
@@ -108,7 +108,7 @@ WORDS: Final = st.sampled_from(
 MERGE: Final = st.sampled_from([None, None, None, "append", "replace"])
 OCCURRENCES: Final = st.sampled_from([None, None, "o1", "o2"])
 CALL_IDS: Final = st.sampled_from(["", None, "c1", "c2", "c3"])
-NAMES: Final = st.sampled_from(["", None, "ask", "pick", "look", "count", "pay"])
+NAMES: Final = st.sampled_from(["", None, "ask", "pick", "sketch", "look", "count", "pay"])
 ARGUMENTS: Final = st.sampled_from(
     [None, "", '{"a":', "1}", '{"a":1}', '{ "a": 1 }', "{}", {"a": 1}, {"b": object()}, [1], 5]
 )
@@ -216,8 +216,8 @@ def _call_group(draw: st.DrawFn, numbers: Iterator[int], *, with_occurrence: boo
     run: list[str] = []
     for _ in range(draw(st.integers(1, 3))):
         number = next(numbers)
-        name = draw(st.sampled_from(["ask", "pick", "look", "count"]))
-        if name not in ("ask", "pick"):
+        name = draw(st.sampled_from(["ask", "sketch", "look", "count"]))
+        if name not in ("ask", "sketch"):
             run.append(f"call_{number}")
         chunked.append(draw(_one_call(f"call_{number}", name, f"af-{number}" if with_occurrence else None)))
     woven = [chunk for chunks in chunked for chunk in chunks[:1]]
