@@ -249,7 +249,7 @@ def coherent_updates(draw: st.DrawFn) -> Callable[[], list[AgentResponseUpdate]]
     named = draw(st.booleans())
     last = ""
     made: list[Callable[[], AgentResponseUpdate]] = []
-    for turn in range(draw(st.integers(1, 4))):
+    for turn in range(draw(st.integers(1, 3))):
         speaker = {"message_id": f"m{turn}" if named else None, "author_name": draw(st.sampled_from([None, "ann"]))}
         contents: list[Make] = []
         run: list[str] = []

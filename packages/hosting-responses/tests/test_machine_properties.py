@@ -21,6 +21,8 @@ from responses_updates import (
     without_ids,
 )
 
+from agent_framework_hosting_responses._inbound.request import messages_from_responses_input
+
 INCLUDED = frozenset({"code_interpreter_call.outputs", "file_search_call.results", "web_search_call.action.sources"})
 FLAGS = st.fixed_dictionaries(
     {
@@ -30,7 +32,7 @@ FLAGS = st.fixed_dictionaries(
     }
 )
 ENDS = st.sampled_from(["complete", "override", "fail", "cancel", "drain", "fail after complete"])
-UPDATES = st.lists(any_update(), max_size=12)
+UPDATES = st.lists(any_update(), max_size=8)
 AT = 1_700_000_009
 
 
@@ -130,6 +132,18 @@ def test_what_one_update_holds_may_as_well_come_in_several(
         pieces.extend(_with_contents(update, [content]) for content in update.contents)
         pieces.append(_with_contents(update, []))
     assert without_ids(check(stream(*updates)).body["output"]) == without_ids(check(stream(*pieces)).body["output"])
+
+
+@settings(deadline=None)
+@given(updates=UPDATES, flags=FLAGS)
+def test_everything_that_is_sent_is_taken_back_as_history(
+    updates: list[AgentResponseUpdate], flags: dict[str, Any]
+) -> None:
+    output = check(stream(*updates, **flags)).body["output"]
+    messages = messages_from_responses_input([{"role": "user", "content": "hi"}, *output])
+    assert messages[0].text == "hi"
+    contents = [content for message in messages for content in message.contents]
+    assert not any(content.type == "function_approval_response" for content in contents)
 
 
 class Unusual(AgentResponseUpdate):

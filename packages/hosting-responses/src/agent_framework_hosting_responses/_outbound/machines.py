@@ -88,22 +88,21 @@ class Machines:
             self._computer_calls.close(tool, "completed")
         return True
 
-    def acted(self, content: Any, *, message: int) -> None:
-        """Add the screenshot that answered actions."""
-        key = text_of(content, "call_id")
-        if self._computer_outputs.is_over(key, message):
-            return
-        seen = getattr(content, "screenshot", None)
-        screenshot: dict[str, Any] = {"type": "computer_screenshot"}
-        if file_id := text_of(seen, "file_id"):
-            screenshot["file_id"] = file_id
-        elif uri := text_of(seen, "uri"):
-            screenshot["image_url"] = uri
-        checks = _checks(getattr(content, "acknowledged_safety_checks", None))
-        tool = self._computer_outputs.open(
-            key, message, call_id=key, output=screenshot, acknowledged_safety_checks=checks
-        )
-        self._computer_outputs.close(tool, "completed")
+    def acted(self, content: Any, *, message: int) -> bool:
+        """Add the screenshot that answered actions; say whether there is one to show."""
+        key, seen = text_of(content, "call_id"), getattr(content, "screenshot", None)
+        file_id, uri = text_of(seen, "file_id"), text_of(seen, "uri")
+        if not key or not (file_id or uri):
+            return False
+        if not self._computer_outputs.is_over(key, message):
+            where = {"file_id": file_id} if file_id else {"image_url": uri}
+            checks = _checks(getattr(content, "acknowledged_safety_checks", None))
+            screenshot = {"type": "computer_screenshot", **where}
+            tool = self._computer_outputs.open(
+                key, message, call_id=key, output=screenshot, acknowledged_safety_checks=checks
+            )
+            self._computer_outputs.close(tool, "completed")
+        return True
 
 
 def _written(output: Any) -> dict[str, Any]:
