@@ -43,7 +43,11 @@ def told(messages: list[Message]) -> list[tuple[str, str]]:
     ]
 
 
-@pytest.mark.parametrize("form", [reference, lambda item_id: {"id": item_id}])
+def bare_reference(item_id: str) -> dict[str, Any]:
+    return {"id": item_id}
+
+
+@pytest.mark.parametrize("form", [reference, bare_reference])
 @pytest.mark.parametrize("stream", [False, True])
 async def test_an_item_is_found_by_its_id(form: Any, *, stream: bool) -> None:
     """With `type` or without, from a response that was streamed or not."""
@@ -64,7 +68,11 @@ async def test_ids_of_any_form_lead_back_to_their_responses() -> None:
     """A host may choose its own."""
     names = iter(["turn 1", "resp_turn 1", "turn_1_2", "ümlaut/3", "next"])
     agent = ScriptedAgent("one", "two", "three", "four", every="ok")
-    async with serving(agent, response_id_factory=lambda _: next(names)) as driver:
+
+    def name(_: str | None) -> str:
+        return next(names)
+
+    async with serving(agent, response_id_factory=name) as driver:
         items = [(await create(driver, "Hi"))["output"][0]["id"] for _ in range(4)]
         await create(driver, [*map(reference, items), {"role": "user", "content": "And?"}])
     assert [text for _, text in told(agent.runs[-1].messages)] == ["one", "two", "three", "four", "And?"]
@@ -74,7 +82,7 @@ async def test_a_call_that_is_referred_to_is_answered_in_the_same_request() -> N
     """The AI SDK sends a function's output in this way."""
     call = Content.from_function_call("c1", "ask", arguments='{"a":1}')
     agent = ScriptedAgent([call], "Thanks")
-    tool = {"type": "function", "name": "ask", "parameters": {"type": "object", "properties": {}}}
+    tool: dict[str, Any] = {"type": "function", "name": "ask", "parameters": {"type": "object", "properties": {}}}
     async with serving(agent) as driver:
         asked = await create(driver, "Hi", tools=[tool])
         [item] = asked["output"]

@@ -89,20 +89,25 @@ class Machines:
         return True
 
     def acted(self, content: Any, *, message: int) -> bool:
-        """Add the screenshot that answered actions; say whether there is one to show."""
-        key, seen = text_of(content, "call_id"), getattr(content, "screenshot", None)
-        file_id, uri = text_of(seen, "file_id"), text_of(seen, "uri")
-        if not key or not (file_id or uri):
+        """Add the screenshot that answered actions; say whether it can be told: not without one, nor for no call."""
+        key, screenshot = text_of(content, "call_id"), _screenshot(getattr(content, "screenshot", None))
+        if not key or screenshot is None:
             return False
         if not self._computer_outputs.is_over(key, message):
-            where = {"file_id": file_id} if file_id else {"image_url": uri}
             checks = _checks(getattr(content, "acknowledged_safety_checks", None))
-            screenshot = {"type": "computer_screenshot", **where}
             tool = self._computer_outputs.open(
                 key, message, call_id=key, output=screenshot, acknowledged_safety_checks=checks
             )
             self._computer_outputs.close(tool, "completed")
         return True
+
+
+def _screenshot(seen: Any) -> dict[str, Any] | None:
+    if file_id := text_of(seen, "file_id"):
+        return {"type": "computer_screenshot", "file_id": file_id}
+    uri = text_of(seen, "uri")
+    is_passable = uri.startswith(("http://", "https://", "data:image/"))
+    return {"type": "computer_screenshot", "image_url": uri} if is_passable else None
 
 
 def _written(output: Any) -> dict[str, Any]:
