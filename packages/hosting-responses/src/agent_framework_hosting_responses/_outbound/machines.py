@@ -88,16 +88,18 @@ class Machines:
             self._computer_calls.close(tool, "completed")
         return True
 
-    def acted(self, content: Any, *, message: int) -> None:
-        """Add the screenshot that answered actions; without one, or for no call, it tells a client nothing."""
+    def acted(self, content: Any, *, message: int) -> bool:
+        """Add the screenshot that answered actions; say whether it can be told: not without one, nor for no call."""
         key, screenshot = text_of(content, "call_id"), _screenshot(getattr(content, "screenshot", None))
-        if not key or screenshot is None or self._computer_outputs.is_over(key, message):
-            return
-        checks = _checks(getattr(content, "acknowledged_safety_checks", None))
-        tool = self._computer_outputs.open(
-            key, message, call_id=key, output=screenshot, acknowledged_safety_checks=checks
-        )
-        self._computer_outputs.close(tool, "completed")
+        if not key or screenshot is None:
+            return False
+        if not self._computer_outputs.is_over(key, message):
+            checks = _checks(getattr(content, "acknowledged_safety_checks", None))
+            tool = self._computer_outputs.open(
+                key, message, call_id=key, output=screenshot, acknowledged_safety_checks=checks
+            )
+            self._computer_outputs.close(tool, "completed")
+        return True
 
 
 def _screenshot(seen: Any) -> dict[str, Any] | None:
