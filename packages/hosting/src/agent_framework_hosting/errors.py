@@ -11,6 +11,7 @@
     │   ├── NotForkable           ... history lies where only its head can be continued
     │   ├── OneSessionOnly        ... this workflow can hold one conversation, which is another one
     │   ├── NotRestorable         ... where the conversation stood cannot be read any more
+    │   ├── AnsweredAlready       ... a request for approval, which takes one answer
     │   ├── AccessDenied
     │   ├── Unauthenticated       ... nobody knows who is calling
     │   ├── RequestTooLarge
@@ -114,6 +115,22 @@ class NotRestorable(RequestError):
 
     code = "not_restorable"
     status = 409
+
+
+class AnsweredAlready(RequestError):
+    """A request for approval was answered before, in this branch of the conversation or in another one.
+
+    The status is not 409, since many clients send a request that got one again by themselves.
+    """
+
+    code = "answered_already"
+
+    def __init__(self, *, param: str | None = None) -> None:
+        super().__init__(
+            "This approval request was answered already, and its first answer counts. Leave the answer out, or let the "
+            "agent ask again.",
+            param=param,
+        )
 
 
 class AccessDenied(RequestError):
