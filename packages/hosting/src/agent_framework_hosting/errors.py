@@ -9,9 +9,9 @@
     │   ├── UnknownId
     │   │   └── UnknownParent     ... the snapshot to continue from
     │   ├── NotForkable           ... history lies where only its head can be continued
+    │   ├── AnsweredAlready       ... a request for approval, which takes one answer
     │   ├── OneSessionOnly        ... this workflow can hold one conversation, which is another one
     │   ├── NotRestorable         ... where the conversation stood cannot be read any more
-    │   ├── AnsweredAlready       ... a request for approval, which takes one answer
     │   ├── AccessDenied
     │   ├── Unauthenticated       ... nobody knows who is calling
     │   ├── RequestTooLarge
@@ -103,20 +103,6 @@ class NotForkable(RequestError):
     code = "not_forkable"
 
 
-class OneSessionOnly(RequestError):
-    """The workflow has one instance that cannot be copied, and another session is in it."""
-
-    code = "one_session_only"
-    status = 409
-
-
-class NotRestorable(RequestError):
-    """Where the conversation stood cannot be restored, so it cannot go on."""
-
-    code = "not_restorable"
-    status = 409
-
-
 class AnsweredAlready(RequestError):
     """A request for approval was answered before, in this branch of the conversation or in another one.
 
@@ -131,6 +117,20 @@ class AnsweredAlready(RequestError):
             "agent ask again.",
             param=param,
         )
+
+
+class OneSessionOnly(RequestError):
+    """The workflow has one instance that cannot be copied, and another session is in it."""
+
+    code = "one_session_only"
+    status = 409
+
+
+class NotRestorable(RequestError):
+    """Where the conversation stood cannot be restored, so it cannot go on."""
+
+    code = "not_restorable"
+    status = 409
 
 
 class AccessDenied(RequestError):
