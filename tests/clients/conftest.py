@@ -40,6 +40,12 @@ async def async_client(demo: str) -> AsyncGenerator[AsyncOpenAI]:
 
 
 @pytest.fixture(scope="session")
+def dot() -> bytes:
+    """Return a picture of one dot: a PNG of 70 bytes."""
+    return (Path(__file__).parent / "dot.png").read_bytes()
+
+
+@pytest.fixture(scope="session")
 def node() -> Path:
     """Return the `node` binary."""
     return WHEEL / "bin" / "node"
