@@ -23,6 +23,7 @@ from ._pipeline import Pipeline, Steps
 from ._sessions.sessions import Sessions
 from ._state.memory import MemoryAliases, MemoryTurns
 from ._target.agent import AgentTarget
+from ._target.target import Target
 from .channel import Channel
 from .errors import ConfigurationError
 from .limits import Limits
@@ -60,7 +61,7 @@ class AgentFrameworkHost:
         limits: Limits | None = None,
         trust_isolation_headers: bool | None = None,
     ) -> None:
-        self._target = AgentTarget(target)
+        self._target: Target = AgentTarget(target)
         self._channels = tuple(channels)
         refuse_strangers(self._channels)
         refuse_clashes(self._channels)
@@ -68,7 +69,7 @@ class AgentFrameworkHost:
         self._trusts_headers = platform_is_trusted() if trust_isolation_headers is None else trust_isolation_headers
         self._admission = Admission()
         self._sessions = Sessions(
-            maker=self._target,
+            target=self._target,
             turns=MemoryTurns(max_turns=self._limits.max_turns),
             aliases=MemoryAliases(max_aliases=self._limits.max_turns),
             limits=self._limits,
@@ -84,7 +85,7 @@ class AgentFrameworkHost:
     @property
     def target(self) -> Any:
         """The agent that is served."""
-        return self._target.agent
+        return self._target.served
 
     @property
     def channels(self) -> Sequence[Channel]:
@@ -122,7 +123,7 @@ class AgentFrameworkHost:
         self._entered += 1
         if self._entered == 1:
             try:
-                await _lifespan.start(self._contributions)
+                await self._start()
             except BaseException:
                 self._entered -= 1
                 raise
@@ -140,6 +141,7 @@ class AgentFrameworkHost:
                 await _lifespan.stop(self._contributions)
             finally:
                 self._admission.stop()
+                await self._target.stop()
 
     async def run(self, request: ChannelRequest) -> HostedRunResult[AgentResponse[Any]]:
         """Run a request without any channel, through the same pipeline.
@@ -201,6 +203,14 @@ class AgentFrameworkHost:
         _server.show_logs()
         asyncio.run(_server.serve(self.app, config, drain=self._drain))
 
+    async def _start(self) -> None:
+        await self._target.start()
+        try:
+            await _lifespan.start(self._contributions)
+        except BaseException:
+            await self._target.stop()
+            raise
+
     async def _drain(self) -> None:
         await self._admission.drain(timeout=self._limits.drain_timeout)
 
@@ -214,19 +224,15 @@ class AgentFrameworkHost:
         ]
         context.commands = tuple(command for each in contributions for command in each.contribution.commands)
         mounted(contributions)
-        if any(each.contribution.on_startup for each in contributions):
+        if self._target.needs_start or any(each.contribution.on_startup for each in contributions):
             self._admission.require_start()
         return contributions
 
     def _described(self) -> str:
         channels = ", ".join(f"{each.name} at {each.path or '/'}" for each in self._contributions) or "no channels"
         where = f" on {self._bind}" if self._bind else ""
-        forks = (
-            ""
-            if self._target.forkable
-            else "; the agent keeps history elsewhere, so only newest turns can be continued"
-        )
+        notes = "".join(f"; {note}" for note in self._target.notes)
         return (
             f"Serving {self._target.name}{where}: {channels}. State: memory only, at most {self._limits.max_sessions} "
-            f"sessions, lost when the process ends{forks}."
+            f"sessions, lost when the process ends{notes}."
         )
