@@ -32,12 +32,14 @@ from agent_framework_hosting.web.watch import run_while_connected
 from ._endpoint import send_json
 from ._errors import failure_code
 from ._inbound.agent_tools import declared_names, tool_names
+from ._inbound.body import decode
 from ._inbound.open_calls import calls_of, check_answers
 from ._inbound.policy import Admitted, CallerInstructions, apply_policy
 from ._inbound.refusals import shown
-from ._inbound.request import ResponsesRequest, parse
+from ._inbound.request import ResponsesRequest, read_request
 from ._inbound.tools import refuse_clashes
 from ._outbound.machine import ResponseFields, ResponseMachine, render
+from ._references import find_referenced
 
 _CUT: Final = "max_output_tokens"
 
@@ -66,7 +68,7 @@ class Creation:
     async def __call__(self, scope: Scope, receive: Receive, send: Send, *, request_id: bytes) -> None:
         """Answer one request."""
         body = await read_body(scope, receive, limits=self._context.limits)
-        asked = parse(body, limits=self._context.limits, channel=self._settings.channel)
+        asked = await self._read(body)
         admitted = apply_policy(asked, caller_instructions=self._settings.caller_instructions)
         await self._check(asked)
         fields = self._fields(asked, admitted)
@@ -80,6 +82,12 @@ class Creation:
         else:
             whole = await run_while_connected(self._whole(request, asked, fields), receive)
             await send_json(send, 200, msgspec.json.encode(whole), request_id=request_id, headers=ignored)
+
+    async def _read(self, body: bytes) -> ResponsesRequest:
+        limits = self._context.limits
+        decoded = decode(body, max_depth=limits.max_json_depth)
+        referenced = await find_referenced(decoded, self._context.read_record, max_items=limits.max_input_items)
+        return read_request(decoded, limits=limits, channel=self._settings.channel, referenced=referenced)
 
     async def _check(self, asked: ResponsesRequest) -> None:
         if asked.client_tools:
@@ -114,6 +122,7 @@ class Creation:
             # What the agent never got is not claimed to have been its instructions.
             echo={**asked.echo, "instructions": admitted.options.get("instructions")},
             client_tools=declared_names(self._context.target).union(tool.name for tool in asked.client_tools),
+            custom_tools=asked.custom_tools,
             server_label=self._label,
             show_tool_calls=self._settings.show_tool_calls,
             encrypted_reasoning="reasoning.encrypted_content" in asked.requested_options.get("include", ()),

@@ -30,7 +30,7 @@ class Call:
     @property
     def is_for_client(self) -> bool:
         """Whether the client, not the agent, answers it."""
-        return self.item is not None and self.item.form == "function_call"
+        return self.item is not None and self.item.is_for_client
 
 
 class Calls:

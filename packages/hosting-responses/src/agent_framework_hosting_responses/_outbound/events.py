@@ -121,7 +121,8 @@ class EventWriter:
         where = {"item_id": item.id, "output_index": item.index}
         if item.form == "mcp_call":
             self.write("response.mcp_call.in_progress", **where)
-        item.template = delta_template(f"{_arguments_event(item)}.delta", where)
+        if item.form != "custom_tool_call":
+            item.template = delta_template(f"{_arguments_event(item)}.delta", where)
 
     def part_added(self, item: FlowItem, part: Part) -> None:
         """Open the part and prepare its deltas."""
@@ -142,13 +143,19 @@ class EventWriter:
         self.write(f"{names.part}.done", **where, part=part.snapshot())
 
     def arguments_added(self, item: CallItem, text: str) -> None:
-        """Send the arguments."""
-        self._write_delta(item.template, text)
+        """Send the arguments; what a custom tool is given is known when they are whole."""
+        if item.form != "custom_tool_call":
+            self._write_delta(item.template, text)
 
     def call_done(self, item: CallItem) -> None:
         """Close the call: its arguments, how a run tool ended, and the item."""
         where = {"item_id": item.id, "output_index": item.index}
-        self.write(f"{_arguments_event(item)}.done", **where, name=item.name, arguments=item.arguments)
+        if item.form == "custom_tool_call":
+            if item.input:
+                self.write("response.custom_tool_call_input.delta", **where, delta=item.input)
+            self.write("response.custom_tool_call_input.done", **where, input=item.input)
+        else:
+            self.write(f"{_arguments_event(item)}.done", **where, name=item.name, arguments=item.arguments)
         if item.form == "mcp_call" and item.status != "calling":
             self.write(f"response.mcp_call.{item.status}", **where)
         self.item_done(item)

@@ -14,9 +14,11 @@ from typing import Any, Literal, TypeAlias
 
 from agent_framework_hosting.ids import mint
 
+from .custom_input import custom_input
+
 PartKind: TypeAlias = Literal["output_text", "refusal", "summary_text", "reasoning_text"]
 ItemStatus: TypeAlias = Literal["in_progress", "calling", "completed", "incomplete", "failed"]
-CallForm: TypeAlias = Literal["function_call", "mcp_call"]
+CallForm: TypeAlias = Literal["function_call", "custom_tool_call", "mcp_call"]
 
 MESSAGE_PARTS: frozenset[PartKind] = frozenset({"output_text", "refusal"})
 """The kinds of text that a message carries; a reasoning item carries the others."""
@@ -110,7 +112,7 @@ class ReasoningItem:
 
 @dataclass(slots=True, eq=False)
 class CallItem:
-    """A tool call: one that the client must answer (`function_call`), or one that the agent ran (`mcp_call`)."""
+    """A tool call: one that the client must answer, or one that the agent ran (`mcp_call`)."""
 
     index: int
     form: CallForm
@@ -129,9 +131,21 @@ class CallItem:
         """All of the arguments' JSON so far."""
         return joined(self.chunks)
 
+    @property
+    def is_for_client(self) -> bool:
+        """Whether the client has to answer it."""
+        return self.form != "mcp_call"
+
+    @property
+    def input(self) -> str:
+        """What a custom tool is given; nothing before the call is whole."""
+        return "" if self.status == "in_progress" else custom_input(self.arguments)
+
     def snapshot(self) -> dict[str, Any]:
         """Return the item as it is shown."""
         item: dict[str, Any] = {"id": self.id, "type": self.form, "status": self.status}
+        if self.form == "custom_tool_call":
+            return item | {"call_id": self.call_id, "name": self.name, "input": self.input}
         item |= {"name": self.name, "arguments": self.arguments}
         if self.form == "function_call":
             return item | {"call_id": self.call_id}

@@ -30,7 +30,7 @@ _TERMINAL_EVENTS: Final[Mapping[str, str]] = {"completed": "response.completed",
 class ResponseFields(TypedDict):
     """What a response knows about itself before the agent says anything.
 
-    `echo` holds the request's fields that the response repeats. The last four are explained at `Showing`.
+    `echo` holds the request's fields that the response repeats. The last five are explained at `Showing`.
     """
 
     response_id: str
@@ -39,6 +39,7 @@ class ResponseFields(TypedDict):
     previous_response_id: NotRequired[str | None]
     echo: NotRequired[Mapping[str, Any] | None]
     client_tools: NotRequired[frozenset[str]]
+    custom_tools: NotRequired[frozenset[str]]
     server_label: NotRequired[str]
     show_tool_calls: NotRequired[bool]
     encrypted_reasoning: NotRequired[bool]
@@ -255,6 +256,7 @@ def _head(fields: ResponseFields) -> dict[str, Any]:
 def _showing(fields: ResponseFields) -> Showing:
     return Showing(
         client_tools=fields.get("client_tools", frozenset()),
+        custom_tools=fields.get("custom_tools", frozenset()),
         server_label=clean(fields.get("server_label", "agent")),
         show_tool_calls=fields.get("show_tool_calls", True),
         encrypted_reasoning=fields.get("encrypted_reasoning", False),

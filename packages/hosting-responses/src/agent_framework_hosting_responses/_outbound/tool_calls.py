@@ -3,14 +3,14 @@
 Rules of this file:
 1. A tool that the agent ran is never shown as a call that the client must answer: it is an `mcp_call`, or hidden.
 2. A call is shown once its name is known, since the name decides how.
-3. Call ids of `function_call` items are unique in a response, or the client could not answer them.
+3. Call ids that the client must answer are unique in a response, or the client could not answer them.
 4. What an exception says stays here; the client sees what the model sees.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, Final
 
 from agent_framework_hosting.ids import mint
 from agent_framework_hosting.logs import logger
@@ -20,6 +20,8 @@ from .contents import CallChunk, call_chunk, missing_arguments, result_text, tex
 from .events import Listener
 from .items import CallForm, CallItem, Item, ItemStatus, joined
 from .showing import Showing
+
+_PREFIXES: Final[Mapping[CallForm, str]] = {"function_call": "fc_", "custom_tool_call": "ctc_", "mcp_call": "mcp_"}
 
 
 class ToolCalls:
@@ -88,10 +90,12 @@ class ToolCalls:
             self._end(item, "incomplete" if is_cut else "completed")
 
     def _awaits_client(self) -> bool:
-        return any(isinstance(item, CallItem) and item.form == "function_call" for item in self._items)
+        return any(isinstance(item, CallItem) and item.is_for_client for item in self._items)
 
     def _show(self, call: Call, *, is_for_client: bool) -> None:
-        form: CallForm = "function_call" if is_for_client or call.name in self._showing.client_tools else "mcp_call"
+        form: CallForm = "mcp_call"
+        if is_for_client or call.name in self._showing.client_tools:
+            form = "custom_tool_call" if call.name in self._showing.custom_tools else "function_call"
         call_id = call.key or mint("call_")
         if form == "mcp_call":
             call.is_hidden = not self._showing.show_tool_calls
@@ -108,7 +112,7 @@ class ToolCalls:
         call.pending.clear()
 
     def _add_item(self, form: CallForm, name: str, call_id: str) -> CallItem:
-        item_id = mint("fc_" if form == "function_call" else "mcp_")
+        item_id = mint(_PREFIXES[form])
         item = CallItem(len(self._items), form, name, call_id, self._showing.server_label, item_id)
         self._items.append(item)
         self._listener.item_added(item)
@@ -128,7 +132,7 @@ class ToolCalls:
             self._append(call.item, rest)
 
     def _contradict(self, call: Call, item: CallItem, arguments: str) -> None:
-        if item.form == "function_call":
+        if item.is_for_client:
             self.contradicted = True
             return
         item.problem = "The tool call was replaced by another one."
