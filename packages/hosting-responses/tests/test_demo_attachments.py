@@ -24,6 +24,7 @@ PICTURE = Content.from_data(b"x" * 68, "image/png")
             Content.from_uri("https://example.test/a.png", media_type="image/png"),
             "an image at https://example.test/a.png (image/png)",
         ),
+        (Content.from_uri("https://example.test/a", media_type="image/*"), "an image at https://example.test/a"),
         (Content.from_uri("https://example.test/a"), "a file at https://example.test/a"),
         (Content.from_hosted_file("file_1"), "a file with the id file_1"),
     ],

@@ -37,7 +37,7 @@ def _description(content: Content) -> str:
     if name := content.name:
         kind += f' named "{_shortened(name)}"'
     uri = content.uri or ""
-    facts = [media_type] if media_type else []
+    facts = [media_type] if media_type and not media_type.endswith("/*") else []
     if content.type == "data":
         size = _size(uri)
         facts.append("1 byte" if size == 1 else f"{size} bytes")
