@@ -85,7 +85,7 @@ def _check_items(output: list[dict[str, Any]], *, is_cut: bool) -> None:
     ids = [item["id"] for item in output]
     assert len(set(ids)) == len(ids), "two items share an id"
     for item in output:
-        assert re.fullmatch(PREFIXES[item["type"]] + "[0-9a-f]{32}", item["id"]), f"not an id of ours: {item['id']}"
+        assert re.fullmatch(PREFIXES[item["type"]] + ".*_[0-9]+", item["id"]), f"not an id of ours: {item['id']}"
         assert item["status"] in {"completed", "incomplete"} | (
             {"failed", "calling"} if item["type"] == "mcp_call" else set()
         )

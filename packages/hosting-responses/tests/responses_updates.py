@@ -66,7 +66,7 @@ def stream(*updates: AgentResponseUpdate, **fields: Any) -> bytes:
 
 
 def rendered(result: AgentResponse[Any], **fields: Any) -> dict[str, Any]:
-    return render(result, completed_at=1_700_000_009, **{**RESPONSE, **fields})
+    return render(result, completed_at=1_700_000_009, **{**RESPONSE, **fields}).body
 
 
 def without_ids(output: list[dict[str, Any]]) -> list[dict[str, Any]]:

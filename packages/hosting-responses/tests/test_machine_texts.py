@@ -5,6 +5,8 @@ from agent_framework import AgentResponse, Content
 from responses_rules import check
 from responses_updates import FULL_REASONING, calls, refusal, rendered, says, stream, text, thinks, without_ids
 
+from agent_framework_hosting_responses._sealed_thoughts import Thought, unseal
+
 
 def test_a_text_makes_one_item_with_one_part_and_one_delta_for_each_chunk() -> None:
     checked = check(stream(says("Hel"), says("lo"), says("!")))
@@ -122,20 +124,27 @@ def test_encrypted_reasoning_is_shown_only_when_asked_for() -> None:
     updates = [says(thinks("Hm")), says(thinks(protected_data="sealed"))]
     assert "sealed" not in str(check(stream(*updates)).events)
     [item] = check(stream(*updates, encrypted_reasoning=True)).body["output"]
-    assert item["encrypted_content"] == "sealed"
+    assert unseal(item["encrypted_content"]) == Thought("", "sealed")
+
+
+def test_encrypted_reasoning_takes_the_providers_id_along_sealed_in() -> None:
+    update = says(thinks("Hm", id="rs_provider", protected_data="sealed"))
+    [item] = check(stream(update, encrypted_reasoning=True)).body["output"]
+    assert item["id"] != "rs_provider"
+    assert unseal(item["encrypted_content"]) == Thought("rs_provider", "sealed")
 
 
 def test_text_that_follows_encrypted_reasoning_in_its_item_does_not_lose_it() -> None:
     updates = [says(thinks("Hm", protected_data="sealed")), says(thinks(", yes"))]
     [item] = check(stream(*updates, encrypted_reasoning=True)).body["output"]
-    assert (item["summary"][0]["text"], item["encrypted_content"]) == ("Hm, yes", "sealed")
+    assert (item["summary"][0]["text"], unseal(item["encrypted_content"])) == ("Hm, yes", Thought("", "sealed"))
 
 
 def test_encrypted_reasoning_without_text_is_an_item_of_its_own_when_asked_for() -> None:
     update = says(thinks(protected_data="sealed"))
     assert check(stream(update)).body["output"] == []
     [item] = check(stream(update, encrypted_reasoning=True)).body["output"]
-    assert (item["summary"], item["encrypted_content"]) == ([], "sealed")
+    assert (item["summary"], unseal(item["encrypted_content"])) == ([], Thought("", "sealed"))
 
 
 def test_encrypted_reasoning_that_nobody_asked_for_does_not_break_the_text_around_it() -> None:

@@ -9,13 +9,20 @@ Rule 3: an id of an item never becomes the id of a message.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from agent_framework import Content, Message
 
 from .refusals import wrong_value
 
 Role = Literal["user", "assistant", "system"]
+
+
+class Decision(NamedTuple):
+    """An answer to a request for approval, as the agent gets it, and its place."""
+
+    content: Content
+    at: str
 
 
 class History:
@@ -27,15 +34,18 @@ class History:
         declared_calls: The calls of function_call items, each with the place where it was last made.
         answered_calls: The calls that function_call_output items answer, each with the place of its last answer.
         open_calls: Calls that were made here and are not answered yet, with their places.
+        decisions: The answers to requests for approval that were made in an earlier turn, by the request's id.
         unused: Places of items that carry nothing an agent can be given back.
     """
 
     __slots__ = (
         "_calls",
+        "_requests",
         "_results",
         "_thoughts",
         "_thoughts_at",
         "answered_calls",
+        "decisions",
         "declared_calls",
         "messages",
         "open_calls",
@@ -49,7 +59,9 @@ class History:
         self.declared_calls: dict[str, str] = {}
         self.answered_calls: dict[str, str] = {}
         self.open_calls: dict[str, str] = {}
+        self.decisions: dict[str, Decision] = {}
         self.unused: list[str] = []
+        self._requests: set[str] = set()
         self._calls: Message | None = None
         self._results: Message | None = None
         self._thoughts: list[Content] = []
@@ -109,6 +121,24 @@ class History:
         """Add a call that the agent has run itself, with its result."""
         self._call(Content.from_function_call(call_id, name, arguments=arguments), at)
         self._result(Content.from_function_result(call_id, result=result), at)
+
+    def request(self, request_id: str, at: str) -> None:
+        """Pass over a request for approval: what came of it is told by the call's own item."""
+        self._requests.add(request_id)
+        self.unused.append(at)
+
+    def decide(self, request_id: str, content: Content, at: str) -> None:
+        """Add the answer to a request for approval.
+
+        One whose request stands here, too, is history. It approves nothing: the caller may have written both.
+        """
+        if request_id in self.decisions:
+            raise wrong_value(f"{at}.approval_request_id", "be the id of a request that is not answered yet")
+        if request_id in self._requests:
+            self.unused.append(at)
+            return
+        self.decisions[request_id] = Decision(content, at)
+        self.say("user", [content], at)
 
     def end(self) -> None:
         """Leave out what was kept back and led to nothing."""

@@ -6,7 +6,8 @@ Rule 2: shells and patches become function calls with their results. Agent Frame
         on by the provider's client alone that made them; a pair of call and result is understood by all.
 Rule 3: of a pair, neither half is of use without the other; but a screenshot may answer a computer call of an earlier
         turn, which the agent made and the client carried out.
-Rule 4: JSON stays text: objects of a caller's could pass for the core's own once a session has been stored.
+Rule 4: a picture that a tool made is left out where it cannot be passed on: it is history, whatever its address.
+Rule 5: JSON stays text: objects of a caller's could pass for the core's own once a session has been stored.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from agent_framework import ComputerSafetyCheck, Content
 
 from .checks import array, is_object, json_object, text
 from .history import History
-from .parts import image_of_base64, image_of_url, optional, placed, read_image, required, required_id
+from .parts import image_of, optional, placed, read_image, required, required_id
 from .refusals import missing, wrong_value
 
 WITHOUT_EFFECT: Final = frozenset(
@@ -87,33 +88,31 @@ def _code_interpreter_call(item: dict[str, Any], at: str) -> list[Content]:
     call_id, status = required_id(item, "id", at), optional(item, "status", at)
     code = optional(item, "code", at)
     inputs = [] if code is None else [Content.from_text(code)]
-    outputs = [_code_output(output, place) for output, place in placed(item.get("outputs") or [], f"{at}.outputs")]
+    told = [_code_output(output, place) for output, place in placed(item.get("outputs") or [], f"{at}.outputs")]
+    outputs = [output for output in told if output is not None]
     return [
         Content.from_code_interpreter_tool_call(call_id=call_id, inputs=inputs, status=status),
         Content.from_code_interpreter_tool_result(call_id=call_id, outputs=outputs, status=status),
     ]
 
 
-def _code_output(output: Any, at: str) -> Content:
+def _code_output(output: Any, at: str) -> Content | None:
     kind = required(json_object(output, at), "type", at)
     if kind == "logs":
         return Content.from_text(required(output, "logs", at))
     if kind == "image":
-        return image_of_url(required(output, "url", at), f"{at}.url")
+        return image_of(required(output, "url", at))
     raise wrong_value(f"{at}.type", "be 'logs' or 'image'")
 
 
 def _image_generation_call(item: dict[str, Any], at: str) -> list[Content]:
     image_id, result = required_id(item, "id", at), optional(item, "result", at)
-    made = image_of_base64(result, _image_type(item, at), f"{at}.result") if result else None
+    media_type = _IMAGE_TYPES.get(optional(item, "output_format", at) or "", "")
+    made = image_of(f"data:{media_type};base64,{result}") if result else None
     return [
         Content.from_image_generation_tool_call(image_id=image_id),
         Content.from_image_generation_tool_result(image_id=image_id, outputs=made),
     ]
-
-
-def _image_type(item: dict[str, Any], at: str) -> str | None:
-    return _IMAGE_TYPES.get(optional(item, "output_format", at) or "")
 
 
 def _web_search_call(item: dict[str, Any], at: str) -> list[Content]:

@@ -19,10 +19,12 @@ from agent_framework import Content
 
 from agent_framework_hosting.errors import InvalidRequest, RequestTooLarge
 
-from .checks import filled, is_list, is_object, json_object, text
+from .._sealed_thoughts import unseal
+from .approvals import read_answer, read_request
+from .checks import is_list, is_object, json_object, text
 from .history import History, Role
 from .hosted_items import HOSTED_ITEMS, pair_calls, read_hosted_item
-from .parts import placed, read_content, required, required_id
+from .parts import optional, placed, read_content, required, required_id
 from .refusals import missing, shown, unsupported_content, wrong_type, wrong_value
 from .tools import custom_arguments
 
@@ -35,12 +37,11 @@ LATER_ITEMS: Final = frozenset(
         "compaction",
         "compaction_trigger",
         "configuration_update",
-        "mcp_approval_request",
-        "mcp_approval_response",
     }
 )
 """Items that OpenAI knows and that are not read here: they would have to change what the agent is or remembers."""
 
+_ASKING: Final = "mcp_approval_request"
 REFERENCE: Final = "item_reference"
 """The kind of items that stand for one that this server has sent."""
 
@@ -127,7 +128,8 @@ def _resolved(items: list[Any], referenced: Referenced) -> list[tuple[int, Any]]
             raise InvalidRequest(
                 f"Item with id '{shown(reference)}' not found.", param=f"input[{index}]", code="item_not_found"
             )
-        elif (known := referenced[reference]) is not None:
+        elif (known := referenced[reference]) is not None and known.get("type") != _ASKING:
+            # A request that is only referred to was ours: an answer to it counts.
             found.append((index, known))
     return found
 
@@ -182,26 +184,24 @@ def _reasoning(history: History, item: dict[str, Any], at: str) -> None:
     """Give thoughts back to the model that had them, which is possible only when it sealed them.
 
     Others are left out: some clients of Agent Framework would refuse the run over them, others would show them to
-    the model as something that it had said aloud.
+    the model as something that it had said aloud. So are those that were sealed for somebody else.
     """
     said = _thoughts(item, "content", "reasoning_text", at)
     summarised = _thoughts(item, "summary", "summary_text", at)
-    sealed = item.get("encrypted_content")
-    item_id = item.get("id")
-    if sealed is None or item_id is None:
+    encrypted = optional(item, "encrypted_content", at)
+    thought = None if encrypted is None else unseal(encrypted)
+    if thought is None:
         history.unused.append(at)
         return
-    identity = filled(item_id, f"{at}.id")
+    identity = thought.id or None
     thoughts = [
-        Content.from_text_reasoning(
-            id=identity, text=thought, additional_properties={"openai": {"reasoning_text": True}}
-        )
-        for thought in said
+        Content.from_text_reasoning(id=identity, text=words, additional_properties={"openai": {"reasoning_text": True}})
+        for words in said
     ]
-    thoughts += [Content.from_text_reasoning(id=identity, text=thought) for thought in summarised]
+    thoughts += [Content.from_text_reasoning(id=identity, text=words) for words in summarised]
     if not thoughts:
         thoughts.append(Content.from_text_reasoning(id=identity, text=""))
-    thoughts[0].protected_data = filled(sealed, f"{at}.encrypted_content")
+    thoughts[0].protected_data = thought.protected
     history.think(thoughts, at)
 
 
@@ -247,6 +247,8 @@ _READERS: Final[dict[str, _Reader]] = {
     "custom_tool_call": _custom_tool_call,
     "custom_tool_call_output": _call_output,
     "reasoning": _reasoning,
+    "mcp_approval_request": read_request,
+    "mcp_approval_response": read_answer,
     "mcp_call": _mcp_call,
 }
 READ_ITEMS: Final = HOSTED_ITEMS | {*_READERS, REFERENCE}

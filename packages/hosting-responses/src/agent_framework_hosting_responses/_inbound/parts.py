@@ -86,23 +86,12 @@ def read_image(part: dict[str, Any], at: str) -> Content:
     return Content.from_hosted_file(file_id, media_type=ANY_IMAGE, additional_properties=properties)
 
 
-def image_of_base64(data: str, media_type: str | None, at: str) -> Content:
-    """Return a picture that came as bare base64.
-
-    Raises:
-        InvalidRequest: It is no base64.
-    """
-    place = read_base64(data, at, media_type=media_type)
-    return _content(place, place.media_type or UNKNOWN)
-
-
-def image_of_url(url: Any, at: str) -> Content:
-    """Return a picture that came as an address or a data URL.
-
-    Raises:
-        InvalidRequest: It is malformed, or no picture.
-    """
-    place = _image_place(url, at)
+def image_of(url: str) -> Content | None:
+    """Return the picture at an address or in a data URL; nothing when that is malformed, or no picture."""
+    try:
+        place = _image_place(url, "")
+    except InvalidRequest:
+        return None
     return _content(place, place.media_type or ANY_IMAGE)
 
 

@@ -19,7 +19,7 @@ from agent_framework_hosting.types import ChannelIdentity, ChannelSession
 from .body import decode
 from .echo import echo
 from .fields import OPTION_NAMES, check_fields
-from .history import History
+from .history import Decision, History
 from .input import Referenced, read_input
 from .refusals import missing, shown, unsupported_parameter, wrong_value
 from .tools import ClientTools, ToolChoice, read_tool_choice, read_tools
@@ -47,6 +47,8 @@ class ResponsesRequest:
         declared_calls: The calls of function_call items, with their places.
         answered_calls: The calls that function_call_output items answer, with their places. One that is not among
             the `declared_calls` has to be open in what is continued.
+        decisions: The answers to requests for approval, by the request's id. Each has to be waiting for an answer in
+            what is continued; `decisions.settle` finds out.
         without_effect: Places of what was accepted although nothing comes of it, options aside.
     """
 
@@ -63,6 +65,7 @@ class ResponsesRequest:
     identity: ChannelIdentity | None
     declared_calls: dict[str, str]
     answered_calls: dict[str, str]
+    decisions: dict[str, Decision]
     without_effect: tuple[str, ...]
 
 
@@ -119,6 +122,7 @@ def read_request(
         identity=parse_responses_identity(fields, channel),
         declared_calls=history.declared_calls,
         answered_calls=history.answered_calls,
+        decisions=history.decisions,
         without_effect=_without_effect(parts),
     )
 

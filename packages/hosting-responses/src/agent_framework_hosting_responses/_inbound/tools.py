@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterable, Mapping
+from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -54,7 +55,7 @@ _CHECKS: Final = {
     "function": members(FUNCTION_MEMBERS, required=("name",)),
     "custom": members(CUSTOM_MEMBERS, required=("name",)),
 }
-_CUSTOM_PARAMETERS: Final[Mapping[str, Any]] = {
+_CUSTOM_PARAMETERS: Final[dict[str, Any]] = {
     "type": "object",
     "properties": {CUSTOM_INPUT: {"type": "string", "description": "What the tool is given, as free text."}},
     "required": [CUSTOM_INPUT],
@@ -211,7 +212,7 @@ def _shown(tool: dict[str, Any]) -> dict[str, Any]:
 def _declared(tool: dict[str, Any]) -> FunctionTool:
     parameters: dict[str, Any] = tool.get("parameters") or {"type": "object", "properties": {}}
     if tool["type"] == "custom":
-        parameters = dict(_CUSTOM_PARAMETERS)
+        parameters = deepcopy(_CUSTOM_PARAMETERS)
     return FunctionTool(
         name=tool["name"],
         description=tool.get("description", ""),

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
-from .items import CallItem, FlowItem, Item, Part, PartKind
+from .items import CallItem, FlowItem, Item, Part, PartKind, ToolItem
 from .wire import delta_template, event, to_json
 
 
@@ -30,6 +30,10 @@ class Listener(Protocol):
         """Take notice of more text in a part."""
         ...
 
+    def annotation_added(self, item: FlowItem, part: Part, annotation: Mapping[str, Any]) -> None:
+        """Take notice of an annotation, which is the part's last one."""
+        ...
+
     def part_done(self, item: FlowItem, part: Part) -> None:
         """Take notice that the part will not change any more."""
         ...
@@ -42,7 +46,11 @@ class Listener(Protocol):
         """Take notice that the call is over."""
         ...
 
-    def item_done(self, item: FlowItem) -> None:
+    def happened(self, item: ToolItem, name: str, /, **fields: Any) -> None:
+        """Take notice of a step of a tool, under the name of its event."""
+        ...
+
+    def item_done(self, item: Item) -> None:
         """Take notice that the item will not change any more."""
         ...
 
@@ -59,6 +67,9 @@ class Silence:
     def text_added(self, part: Part, text: str) -> None:
         """Do nothing."""
 
+    def annotation_added(self, item: FlowItem, part: Part, annotation: Mapping[str, Any]) -> None:
+        """Do nothing."""
+
     def part_done(self, item: FlowItem, part: Part) -> None:
         """Do nothing."""
 
@@ -68,7 +79,10 @@ class Silence:
     def call_done(self, item: CallItem) -> None:
         """Do nothing."""
 
-    def item_done(self, item: FlowItem) -> None:
+    def happened(self, item: ToolItem, name: str, /, **fields: Any) -> None:
+        """Do nothing."""
+
+    def item_done(self, item: Item) -> None:
         """Do nothing."""
 
 
@@ -135,6 +149,12 @@ class EventWriter:
         """Send the text."""
         self._write_delta(part.template, text)
 
+    def annotation_added(self, item: FlowItem, part: Part, annotation: Mapping[str, Any]) -> None:
+        """Send the annotation."""
+        where = _place(item, part, _PART_EVENTS[part.kind])
+        number = len(part.annotations) - 1
+        self.write("response.output_text.annotation.added", **where, annotation_index=number, annotation=annotation)
+
     def part_done(self, item: FlowItem, part: Part) -> None:
         """Close the part."""
         names = _PART_EVENTS[part.kind]
@@ -159,6 +179,10 @@ class EventWriter:
         if item.form == "mcp_call" and item.status != "calling":
             self.write(f"response.mcp_call.{item.status}", **where)
         self.item_done(item)
+
+    def happened(self, item: ToolItem, name: str, /, **fields: Any) -> None:
+        """Send the step."""
+        self.write(f"response.{name}", item_id=item.id, output_index=item.index, **fields)
 
     def item_done(self, item: Item) -> None:
         """Close the item."""
