@@ -10,6 +10,7 @@ import pytest
 from openai import BadRequestError, DefaultAsyncHttpxClient
 from pydantic import BaseModel
 
+pytestmark = pytest.mark.timeout(180)  # the first test waits for the import
 WAYS = ["whole", "streamed"]
 Way = Literal["whole", "streamed"]
 

@@ -12,7 +12,7 @@ from openai import BadRequestError
 from pydantic import BaseModel
 
 pytestmark = [
-    pytest.mark.timeout(180),  # the first test waits for the import
+    pytest.mark.timeout(300),  # the first test waits for the import
     # LiteLLM's own: its log meets a usage of its own kind; and what it would filter itself, had it the last word here.
     pytest.mark.filterwarnings("ignore:Pydantic serializer warnings:UserWarning"),
     pytest.mark.filterwarnings("ignore:.*using the `ReadOnly` qualifier:UserWarning"),
