@@ -1,7 +1,7 @@
 """Text, refusals and reasoning as items of a stream."""
 
 import pytest
-from agent_framework import AgentResponse, Content
+from agent_framework import AgentResponse
 from responses_rules import check
 from responses_updates import FULL_REASONING, calls, refusal, rendered, says, stream, text, thinks, without_ids
 
@@ -198,9 +198,11 @@ def test_ids_of_the_provider_never_reach_the_client() -> None:
     assert b"provider" not in sent
 
 
-def test_each_stream_has_ids_of_its_own() -> None:
-    one, other = (check(stream(says("a"))).body["output"][0]["id"] for _ in range(2))
-    assert one != other
+def test_an_item_is_named_after_its_response_and_its_place() -> None:
+    said = [says("a"), says(calls("c1", "ask", "{}"))]
+    one, other = (check(stream(*said, response_id=name)).body["output"] for name in ("resp_5f2c", "other"))
+    assert [item["id"] for item in one] == ["msg_5f2c_0", "fc_5f2c_1"]
+    assert [item["id"] for item in other] == ["msg_other_0", "fc_other_1"]
 
 
 @pytest.mark.parametrize(
@@ -222,12 +224,3 @@ def test_any_text_arrives_as_it_was_said(said: str) -> None:
 def test_what_utf8_cannot_carry_is_replaced_once_and_for_all() -> None:
     checked = check(stream(says("\ud83d\ude00"), says("a\ud83d"), says(calls("c\ud83d", "look", {"é": "\udc00"}))))
     assert checked.deltas() == ["😀", "a\ufffd", '{"é":"\ufffd"}']
-
-
-def test_annotations_are_left_out_for_now(caplog: pytest.LogCaptureFixture) -> None:
-    cited = text("See there.", annotations=[{"type": "citation", "url": "http://secret"}])
-    checked = check(stream(says("a"), says(cited), says(Content.from_text("", annotations=cited.annotations))))
-    assert checked.deltas() == ["a", "See there."]
-    assert [record.message for record in caplog.records] == [
-        "The Responses channel cannot show contents of kind 'annotations' yet; they are left out."
-    ]

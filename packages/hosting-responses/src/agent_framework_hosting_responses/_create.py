@@ -119,14 +119,21 @@ class Creation:
             raise UnknownParent(f"Previous response with id '{shown(previous)}' not found.") from None
 
     async def _asked_for(self, decisions: Mapping[str, Decision]) -> list[Waiting]:
-        """Return what the responses that asked have left waiting, found by the ids of their requests."""
+        """Return what the responses that asked have left waiting, found by the ids of their requests.
+
+        That is for the chat of a platform, which names no response. A hook may choose any session; there Agent
+        Framework has the last word.
+        """
         waiting: dict[Waiting, None] = {}
+        chat, is_hooked = _chat_key(), self._settings.run_hook is not None
+        if chat is None and not is_hooked:
+            return []
         for response_id in dict.fromkeys(name for request in decisions for name in response_id_of(request)):
             try:
                 record = await self._context.read_record(response_id)
             except UnknownId:
                 continue
-            if self._settings.run_hook is not None or chat_of(record) == _chat_key():
+            if is_hooked or chat_of(record) == chat:
                 waiting |= dict.fromkeys(waiting_of(record))
         return list(waiting)
 

@@ -10,6 +10,9 @@ import re
 from typing import Final
 
 _RESPONSE: Final = "resp_"
+_AS_IT_IS: Final = "-"
+"""Stands before the id of a response that is of another form than `resp_...`."""
+
 _ITEM_ID: Final = re.compile(r"[a-z]+_(?P<response>.*)_(?:0|[1-9][0-9]{0,8})", re.DOTALL)
 
 
@@ -25,20 +28,25 @@ def item_id(response_id: str, *, prefix: str, index: int) -> str:
         >>> item_id("resp_5f2c", prefix="msg_", index=0)
         'msg_5f2c_0'
     """
-    return f"{prefix}{response_id.removeprefix(_RESPONSE)}_{index}"
+    rest = response_id.removeprefix(_RESPONSE)
+    if rest == response_id or rest.startswith(_AS_IT_IS):
+        rest = _AS_IT_IS + response_id
+    return f"{prefix}{rest}_{index}"
 
 
 def response_id_of(item_id: str) -> list[str]:
-    """Return the ids that the response of an item may have: none for an id that is not of the form of ours.
+    """Return the id of the response of an item, the only element; none for an id that is not of the form of ours.
 
-    Which one it is, if any, is known by looking for the item in it.
+    Whether there is such a response with such an item is for the caller to find out.
 
     Example:
         >>> response_id_of("msg_5f2c_0")
-        ['resp_5f2c', '5f2c']
+        ['resp_5f2c']
     """
     match = _ITEM_ID.fullmatch(item_id)
     if match is None:
         return []
     rest = match["response"]
-    return [_RESPONSE + rest, rest] if rest else [_RESPONSE]
+    if not rest.startswith(_AS_IT_IS):
+        return [_RESPONSE + rest]
+    return [rest[1:]] if rest[1:] else []

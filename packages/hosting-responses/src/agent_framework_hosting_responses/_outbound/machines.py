@@ -88,22 +88,26 @@ class Machines:
             self._computer_calls.close(tool, "completed")
         return True
 
-    def acted(self, content: Any, *, message: int) -> None:
-        """Add the screenshot that answered actions."""
-        key = text_of(content, "call_id")
-        if self._computer_outputs.is_over(key, message):
-            return
-        seen = getattr(content, "screenshot", None)
-        screenshot: dict[str, Any] = {"type": "computer_screenshot"}
-        if file_id := text_of(seen, "file_id"):
-            screenshot["file_id"] = file_id
-        elif uri := text_of(seen, "uri"):
-            screenshot["image_url"] = uri
-        checks = _checks(getattr(content, "acknowledged_safety_checks", None))
-        tool = self._computer_outputs.open(
-            key, message, call_id=key, output=screenshot, acknowledged_safety_checks=checks
-        )
-        self._computer_outputs.close(tool, "completed")
+    def acted(self, content: Any, *, message: int) -> bool:
+        """Add the screenshot that answered actions; say whether it can be told: not without one, nor for no call."""
+        key, screenshot = text_of(content, "call_id"), _screenshot(getattr(content, "screenshot", None))
+        if not key or screenshot is None:
+            return False
+        if not self._computer_outputs.is_over(key, message):
+            checks = _checks(getattr(content, "acknowledged_safety_checks", None))
+            tool = self._computer_outputs.open(
+                key, message, call_id=key, output=screenshot, acknowledged_safety_checks=checks
+            )
+            self._computer_outputs.close(tool, "completed")
+        return True
+
+
+def _screenshot(seen: Any) -> dict[str, Any] | None:
+    if file_id := text_of(seen, "file_id"):
+        return {"type": "computer_screenshot", "file_id": file_id}
+    uri = text_of(seen, "uri")
+    is_passable = uri.startswith(("http://", "https://", "data:image/"))
+    return {"type": "computer_screenshot", "image_url": uri} if is_passable else None
 
 
 def _written(output: Any) -> dict[str, Any]:

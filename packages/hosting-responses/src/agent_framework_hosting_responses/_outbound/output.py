@@ -184,9 +184,7 @@ class Output:
     def _skip(self, kind: str) -> None:
         if kind not in self._skipped:
             self._skipped.add(kind)
-            logger.warning(
-                "The Responses channel has no way to show this content of kind %r; such contents are left out.", kind
-            )
+            logger.warning("The Responses channel cannot show a content of kind %r; such contents are left out.", kind)
 
 
 def _kind(content: Any) -> str:

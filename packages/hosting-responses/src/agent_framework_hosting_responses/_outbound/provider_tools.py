@@ -56,7 +56,6 @@ class ProviderTools:
             "mcp_server_tool_result": lambda content, _message, _: calls.answer_server(content),
             "shell_tool_call": lambda content, message, _: self._machines.run(content, message=message),
             "shell_tool_result": lambda content, message, _: self._machines.ran(content, message=message),
-            "computer_tool_result": lambda content, message, _: self._machines.acted(content, message=message),
         }
 
     def take(self, content: Any, *, message: int, restated: bool) -> bool:
@@ -68,6 +67,8 @@ class ProviderTools:
             return True
         if kind == "computer_tool_call":
             return self._machines.act(content, message=message)
+        if kind == "computer_tool_result":
+            return not self._shows_tools or self._machines.acted(content, message=message)
         if kind == "image_generation_tool_call":
             self._images.take_call(content, message=message)
         elif kind == "image_generation_tool_result":

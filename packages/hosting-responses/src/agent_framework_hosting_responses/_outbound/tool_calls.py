@@ -94,6 +94,7 @@ class ToolCalls:
         call = self._calls.ask(chunk.key, chunk.occurrence)
         if call is not None and call.item is not None:
             if call.is_for_client:
+                self._end(call.item, "completed")
                 self.contradicted = True
                 return
             # That it would have to be approved was not to be known before.
