@@ -99,7 +99,7 @@ async def test_a_reset_starts_a_fresh_session_under_a_new_id() -> None:
 async def test_a_reset_that_was_forgotten_for_want_of_room_does_not_bring_the_old_session_back() -> None:
     """What was said before it stays away."""
     agent = ScriptedAgent(every="ok")
-    host = AgentFrameworkHost(agent, channels=[], limits=Limits(max_turns=2))
+    host = AgentFrameworkHost(agent, channels=[], limits=Limits(max_resets=2))
     await host.run(ask("old", "ada"))
     for key in ("ada", "bob", "eve", "kim"):
         host.reset_session(key)

@@ -97,3 +97,7 @@ class HostContext:
     def reset_session(self, isolation_key: str) -> None:
         """Start a fresh session under this key with the next request."""
         self._sessions.reset(self.principal.tenant, isolation_key)
+
+    async def areset_session(self, isolation_key: str) -> None:
+        """Do the same without holding up others while the disk is written."""
+        await self._sessions.areset(self.principal.tenant, isolation_key)

@@ -7,10 +7,11 @@ own otherwise. A turn that did not finish is no part of the message history; the
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Iterable, Sequence
 from typing import Final
 
-from .._state.memory import MemoryAliases
+from .._state.aliases import Aliases
 from .._state.turns import SessionName, Turn, TurnStore
 from .._target.target import SessionState, Target
 from ..errors import NotForkable, UnknownParent
@@ -28,7 +29,7 @@ _SHOWN: Final = 64
 class Sessions:
     """All sessions of a host."""
 
-    def __init__(self, *, target: Target, turns: TurnStore, aliases: MemoryAliases, limits: Limits) -> None:
+    def __init__(self, *, target: Target, turns: TurnStore, aliases: Aliases, limits: Limits) -> None:
         self.lines: Lines[tuple[str, str]] = Lines(max_waiting=limits.max_waiting)
         self._target = target
         self._turns = turns
@@ -106,7 +107,17 @@ class Sessions:
 
     def reset(self, tenant: str, key: str) -> None:
         """Let the key stand for a fresh session from the next turn on."""
-        for name in self._aliases.rotate(tenant, key):
+        self._drop(self._aliases.rotate(tenant, key))
+
+    async def areset(self, tenant: str, key: str) -> None:
+        """Do the same while others go on; nobody who gives up waiting leaves it half done."""
+        await asyncio.shield(self._areset(tenant, key))
+
+    async def _areset(self, tenant: str, key: str) -> None:
+        self._drop(await asyncio.to_thread(self._aliases.rotate, tenant, key))
+
+    def _drop(self, names: Iterable[SessionName]) -> None:
+        for name in names:
             dropped = self._live.take(name)
             if dropped is not None:
                 self._dropped.append(dropped)
