@@ -1,6 +1,6 @@
 // All that was sent is taken back as input: messages, calls, outputs, and tools that the agent ran.
 import assert from "node:assert/strict";
-import { F, G, answer, ask, callsOf } from "../asking.mjs";
+import { F, G, answer, ask, callsOf } from "../../clients/openai.mjs";
 
 export default async function (client) {
   const history = [];

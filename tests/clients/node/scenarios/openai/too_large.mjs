@@ -1,6 +1,6 @@
 // A body that is too large is told as such, not as a connection that broke.
 import assert from "node:assert/strict";
-import { ask } from "../asking.mjs";
+import { ask } from "../../clients/openai.mjs";
 
 export default async function (client) {
   for (let round = 0; round < 5; round += 1) {

@@ -1,6 +1,6 @@
 // A reader that leaves early does no harm: the parent can be continued at once.
 import assert from "node:assert/strict";
-import { after, ask } from "../asking.mjs";
+import { after, ask } from "../../clients/openai.mjs";
 
 export default async function (client) {
   const first = await ask(client, "My name is Ada.");

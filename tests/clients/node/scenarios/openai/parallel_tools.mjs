@@ -1,6 +1,6 @@
 // Parallel calls have ids of their own and may be answered in any order.
 import assert from "node:assert/strict";
-import { F, G, after, answer, ask, callsOf } from "../asking.mjs";
+import { F, G, after, answer, ask, callsOf } from "../../clients/openai.mjs";
 
 export default async function (client) {
   const tools = [F, G];

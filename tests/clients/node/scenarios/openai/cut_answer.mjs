@@ -1,6 +1,6 @@
 // An answer that reached its limit is incomplete, in one piece and streamed.
 import assert from "node:assert/strict";
-import { ask } from "../asking.mjs";
+import { ask } from "../../clients/openai.mjs";
 
 export default async function (client) {
   const limited = { max_output_tokens: 3 };

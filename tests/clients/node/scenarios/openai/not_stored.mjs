@@ -1,7 +1,7 @@
 // What was not stored cannot be continued.
 import assert from "node:assert/strict";
 import OpenAI from "openai";
-import { after, ask } from "../asking.mjs";
+import { after, ask } from "../../clients/openai.mjs";
 
 export default async function (client) {
   const first = await ask(client, "My name is Ada.", { store: false });

@@ -1,6 +1,6 @@
 // Parallel calls of client tools, streamed: called, answered, and told.
 import assert from "node:assert/strict";
-import { F, G, after, answer, callsOf } from "../asking.mjs";
+import { F, G, after, answer, callsOf } from "../../clients/openai.mjs";
 
 export default async function (client) {
   const tools = [F, G];

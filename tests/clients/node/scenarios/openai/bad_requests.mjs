@@ -1,7 +1,7 @@
 // Bad requests are BadRequestErrors with code, place and request id, whether or not a stream was wanted.
 import assert from "node:assert/strict";
 import OpenAI from "openai";
-import { F } from "../asking.mjs";
+import { F } from "../../clients/openai.mjs";
 
 const OUTPUT = { type: "function_call_output", call_id: "c1", output: "x" };
 const BAD = [

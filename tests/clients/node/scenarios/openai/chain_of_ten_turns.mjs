@@ -1,6 +1,6 @@
 // The tenth turn remembers the first, with streamed and whole turns in turn.
 import assert from "node:assert/strict";
-import { after, ask } from "../asking.mjs";
+import { after, ask } from "../../clients/openai.mjs";
 
 export default async function (client) {
   let response = await ask(client, "My name is Ada.");

@@ -1,6 +1,6 @@
 // A tool that the agent runs itself passes the strict helper as mcp_call.
 import assert from "node:assert/strict";
-import { after, ask } from "../asking.mjs";
+import { after, ask } from "../../clients/openai.mjs";
 
 export default async function (client) {
   const stream = client.responses.stream({ model: "demo", input: "What is 6 * 7?" });

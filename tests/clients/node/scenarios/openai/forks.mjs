@@ -1,6 +1,6 @@
 // Two turns behind one response do not see each other.
 import assert from "node:assert/strict";
-import { after, ask } from "../asking.mjs";
+import { after, ask } from "../../clients/openai.mjs";
 
 export default async function (client) {
   const root = await ask(client, "My name is Ada.");

@@ -1,6 +1,6 @@
 // The agent asks for a tool of the client's, gets its output, and says so.
 import assert from "node:assert/strict";
-import { F, after, answer, ask, callsOf } from "../asking.mjs";
+import { F, after, answer, ask, callsOf } from "../../clients/openai.mjs";
 
 export default async function (client) {
   const asked = await ask(client, 'Please call f {"a": 1}.', { tools: [F] });

@@ -1,4 +1,8 @@
 // What the scenarios share: two tools of the client's, and short ways to ask and to answer.
+import OpenAI from "openai";
+
+export const connect = (baseURL) => new OpenAI({ baseURL, apiKey: "unused", maxRetries: 0 });
+
 export const F = {
   type: "function",
   name: "f",

@@ -1,6 +1,6 @@
 // An answer in one piece: text, status, usage, request id, and what was asked for.
 import assert from "node:assert/strict";
-import { ask } from "../asking.mjs";
+import { ask } from "../../clients/openai.mjs";
 
 export default async function (client) {
   const { data: response, request_id: requestId } = await ask(client, "count to 7", {
