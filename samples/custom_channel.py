@@ -9,6 +9,7 @@ Try it:  curl -s http://127.0.0.1:8000/ask -d '{"question": "Are you there?"}'
 
 import os
 from collections.abc import AsyncGenerator
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -17,7 +18,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from agent_framework_hosting import AgentFrameworkHost, ChannelRequest, ChannelSession, HostedRunResult, channel
+from agent_framework_hosting import AgentFrameworkHost, ChannelRequest, ChannelSession, HostedRunResult
+from agent_framework_hosting.channel import ChannelContext, ChannelContribution, HostedStream
 from agent_framework_hosting.errors import InvalidRequest
 from agent_framework_hosting.hooks import ChannelResponseHook, ChannelRunHook, ChannelStreamUpdateHook
 from agent_framework_hosting.ids import mint
@@ -36,48 +38,20 @@ class Question(msgspec.Struct, forbid_unknown_fields=True):
     stream: bool = False
 
 
-class Answer:
-    """What becomes of one question: its request, and the record that is stored with the turn and is what was sent."""
-
-    def __init__(self, asked: Question, *, shows_stream: bool) -> None:
-        self.record: dict[str, str] = {"id": mint("ans_"), "answer": ""}
-        self.request = ChannelRequest(
-            channel="ask",
-            operation="ask",
-            input=asked.question,
-            session=ChannelSession(parent=asked.after, commit_as=self.record["id"]),
-            stream=asked.stream,
-        )
-        self.shows_stream = shows_stream
-
-    def seal(self, result: HostedRunResult[AgentResponse[Any]]) -> dict[str, str]:
-        """Return the record; the host calls this before the end of the answer is sent."""
-        if not self.shows_stream:
-            self.record["answer"] = result.result.text
-        return self.record
-
-
+@dataclass(kw_only=True)
 class AskChannel:
     """Serves the agent to whoever can send JSON."""
 
-    name = "ask"
+    name: str = "ask"
+    path: str = "/ask"
+    run_hook: ChannelRunHook | None = None
+    stream_update_hook: ChannelStreamUpdateHook | None = None
+    response_hook: ChannelResponseHook | None = None
 
-    def __init__(
-        self,
-        *,
-        path: str = "/ask",
-        run_hook: ChannelRunHook | None = None,
-        stream_update_hook: ChannelStreamUpdateHook | None = None,
-        response_hook: ChannelResponseHook | None = None,
-    ) -> None:
-        self.path = path
-        self._hooks: dict[str, Any] = {"run_hook": run_hook, "response_hook": response_hook}
-        self._update_hook = stream_update_hook
-
-    def contribute(self, context: channel.ChannelContext) -> channel.ChannelContribution:
+    def contribute(self, context: ChannelContext) -> ChannelContribution:
         """Return the routes."""
         self._context = context
-        return channel.ChannelContribution(routes=[Route("/", self.ask, methods=["POST"]), Route("/{id}", self.read)])
+        return ChannelContribution(routes=[Route("/", self.ask, methods=["POST"]), Route("/{id}", self.read)])
 
     async def ask(self, request: Request) -> Response | EventStream:
         """Answer a question."""
@@ -95,24 +69,31 @@ class AskChannel:
         return JSONResponse(await self._context.read_record(request.path_params["id"]))
 
     async def _answered(self, asked: Question) -> Response | EventStream:
-        hooked = self._hooks["response_hook"] is not None
-        answer = Answer(asked, shows_stream=asked.stream and not hooked)
-        arguments: dict[str, Any] = {**self._hooks, "protocol_request": asked, "seal": answer.seal}
+        record = {"id": mint("ans_"), "answer": ""}  # stored with the turn; what is stored is what is sent
+        session = ChannelSession(parent=asked.after, commit_as=record["id"])
+        request = ChannelRequest(self.name, "ask", asked.question, session, stream=asked.stream)
+
+        def seal(result: HostedRunResult[AgentResponse[Any]]) -> dict[str, str]:
+            if self.response_hook is not None or not asked.stream:
+                record["answer"] = result.result.text
+            return record
+
+        hooks: dict[str, Any] = {"run_hook": self.run_hook, "response_hook": self.response_hook}
         if not asked.stream:
-            await self._context.run(answer.request, **arguments)
-            return JSONResponse(answer.record)
-        stream = await self._context.run_stream(answer.request, stream_update_hook=self._update_hook, **arguments)
-        return EventStream(_events(stream, answer), limits=self._context.limits, buffers=self._context.buffers)
+            await self._context.run(request, protocol_request=asked, seal=seal, **hooks)
+            return JSONResponse(record)
+        hooks["stream_update_hook"] = self.stream_update_hook
+        stream = await self._context.run_stream(request, protocol_request=asked, seal=seal, **hooks)
+        return EventStream(_events(stream, record), limits=self._context.limits, buffers=self._context.buffers)
 
 
-async def _events(stream: channel.HostedStream, answer: Answer) -> AsyncGenerator[bytes, None]:
+async def _events(stream: HostedStream, record: dict[str, str]) -> AsyncGenerator[bytes, None]:
     try:
         async for update in stream:
-            if answer.shows_stream:
-                answer.record["answer"] += update.text
+            record["answer"] += update.text
             if update.text:
                 yield _event("piece", update.text)
-        yield _event("answer", answer.record)
+        yield _event("answer", record)
     except Exception as error:  # noqa: BLE001 - the stream has begun: its last event has to tell what went wrong
         yield _event("error", describe(error).message)
     finally:

@@ -13,6 +13,9 @@ from agent_framework.openai import OpenAIChatClient
 from agent_framework_hosting import AgentFrameworkHost
 from agent_framework_hosting_responses import ResponsesChannel
 
+if not os.environ.get("OPENAI_API_KEY"):
+    raise SystemExit("Set OPENAI_API_KEY to a key of your OpenAI account; samples/providers shows other models.")
+
 
 @tool(approval_mode="never_require")
 def opening_hours(day: Annotated[str, "Day of the week, in English"]) -> str:

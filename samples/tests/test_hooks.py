@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64encode
+from typing import Any
 
 import pytest
 
@@ -14,7 +15,7 @@ from .talk import ask, deltas, events, final, text
 
 
 class TestEnforceOptions:
-    async def asked(self, sample: Load, **fields: object) -> tuple[dict[str, object], str]:
+    async def asked(self, sample: Load, **fields: Any) -> tuple[dict[str, object], str]:
         enforcing = sample("hooks/enforce_options.py")
         agent = ScriptedAgent()
         host = AgentFrameworkHost(agent, channels=[enforcing.ResponsesChannel(run_hook=enforcing.enforce)])
@@ -34,7 +35,7 @@ class TestEnforceOptions:
         assert options["max_tokens"] == 20
 
     async def test_tools_of_callers_do_not_reach_the_agent(self, sample: Load) -> None:
-        tool = {"type": "function", "name": "wipe", "parameters": {"type": "object", "properties": {}}}
+        tool: dict[str, Any] = {"type": "function", "name": "wipe", "parameters": {"type": "object", "properties": {}}}
         options, _ = await self.asked(sample, tools=[tool], tool_choice="required")
         assert options == {"temperature": 0.2, "max_tokens": 500}
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 
 import pytest
+from openai import AsyncOpenAI
 
 from agent_framework_hosting import AgentFrameworkHost, ChannelRequest
 from agent_framework_hosting.testing import Gate, InMemoryDriver, ScriptedAgent
 
 from .conftest import Load
+from .processes import started
 from .talk import ask, text
 
 PATH = "/agent/v1/responses"
@@ -53,3 +56,11 @@ async def test_the_lifespan_of_the_app_goes_around_that_of_the_host(
     assert (await run).result.text == "Goodbye."
     assert was_open == [True]
     assert not mounted.book.is_open
+
+
+async def test_it_is_served_by_uvicorn_and_stops_when_told_to(tmp_path: Path) -> None:
+    with started("mounted_in_fastapi.py", log=tmp_path / "printed") as served:
+        async with AsyncOpenAI(base_url=f"{served.url}/agent/v1", api_key="ada-token") as client:
+            assert (await client.responses.create(model="mine", input="Hi")).output_text == "Hi"
+        served.stop()
+        assert "Application shutdown complete." in served.printed

@@ -59,11 +59,11 @@ async def test_an_answer_that_is_not_streamed_is_redacted_too_and_so_is_its_reco
 
 
 async def test_the_agent_remembers_the_original(sample: Load) -> None:
-    for fields in ({}, {"stream": True}):
+    for stream in (False, True):
         client = ScriptedChatClient("Take sk-123abc.", "I told you.")
         async with redacting(sample, client) as driver:
-            answer = await ask(driver, "Which key?", **fields)
-            first = final(answer.events()) if fields else answer.json()
+            answer = await ask(driver, "Which key?", stream=stream)
+            first = final(answer.events()) if stream else answer.json()
             assert text(first) == "Take [key]."
             await ask(driver, "Which one?", previous_response_id=first["id"])
         assert client.calls[1].seen == ["Which key?", "Take sk-123abc.", "Which one?"]
@@ -74,13 +74,13 @@ async def test_calls_of_the_agents_tools_are_not_shown(sample: Load) -> None:
         return "sk-123abc"
 
     call = Content.from_function_call("call_1", "find_key", arguments={})
-    for fields in ({}, {"stream": True}):
+    for stream in (False, True):
         client = ScriptedChatClient(["Let me see: s", call], ["o it i", "s."])
         agent = Agent(client, tools=[find_key])
         host = AgentFrameworkHost(agent, channels=[sample("hooks/redact.py").channel])
         async with InMemoryDriver(host.app) as driver:
-            answer = await ask(driver, "Which key?", **fields)
-            body = final(answer.events()) if fields else answer.json()
+            answer = await ask(driver, "Which key?", stream=stream)
+            body = final(answer.events()) if stream else answer.json()
         assert [part["text"] for item in body["output"] for part in item["content"]] == ["Let me see: s", "o it is."]
         assert "123abc" not in answer.text
 
