@@ -26,6 +26,7 @@ CONTRACT = {
     "ChannelRunHook",
     "ChannelSession",
     "ChannelStreamUpdateHook",
+    "HostStatePaths",
     "HostedRunResult",
     "ISOLATION_HEADER_CHAT",
     "ISOLATION_HEADER_USER",

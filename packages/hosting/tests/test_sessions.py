@@ -14,6 +14,7 @@ from agent_framework import AgentSession, Content
 
 from agent_framework_hosting._sessions.live import LiveSession, LiveSessions
 from agent_framework_hosting._state.turns import SessionName
+from agent_framework_hosting._target.agent_state import AgentState
 from agent_framework_hosting.channel import ChannelContext
 from agent_framework_hosting.errors import NotForkable, QueueFull, RunCancelled, UnknownId, UnknownParent
 from agent_framework_hosting.host import AgentFrameworkHost
@@ -98,7 +99,7 @@ async def test_a_reset_starts_a_fresh_session_under_a_new_id() -> None:
 async def test_a_reset_that_was_forgotten_for_want_of_room_does_not_bring_the_old_session_back() -> None:
     """What was said before it stays away."""
     agent = ScriptedAgent(every="ok")
-    host = AgentFrameworkHost(agent, channels=[], limits=Limits(max_turns=2))
+    host = AgentFrameworkHost(agent, channels=[], limits=Limits(max_resets=2))
     await host.run(ask("old", "ada"))
     for key in ("ada", "bob", "eve", "kim"):
         host.reset_session(key)
@@ -495,9 +496,9 @@ def test_idle_sessions_are_dropped_by_age() -> None:
     now = 0.0
     live = LiveSessions(max_sessions=10, ttl=60, clock=lambda: now)
     names = [SessionName(tenant="default", key=key, session_id=key, root=key) for key in ("old", "new")]
-    live.put(LiveSession(names[0], AgentSession(session_id="old")))
+    live.put(LiveSession(names[0], AgentState(AgentSession(session_id="old"))))
     now = 50.0
-    live.put(LiveSession(names[1], AgentSession(session_id="new")))
+    live.put(LiveSession(names[1], AgentState(AgentSession(session_id="new"))))
     now = 61.0
     assert [dropped.name.key for dropped in live.expire()] == ["old"]
     assert live.take(names[0]) is None

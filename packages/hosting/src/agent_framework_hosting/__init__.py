@@ -1,6 +1,7 @@
 """Serve one Microsoft Agent Framework agent over many channels. Not affiliated with Microsoft."""
 
 from ._project import __version__
+from ._state.paths import HostStatePaths
 from .channel import Channel, ChannelCommand, ChannelCommandContext, ChannelContext, ChannelContribution
 from .hooks import ChannelResponseHook, ChannelRunHook, ChannelStreamUpdateHook
 from .host import AgentFrameworkHost
@@ -30,6 +31,7 @@ __all__ = [
     "ChannelRunHook",
     "ChannelSession",
     "ChannelStreamUpdateHook",
+    "HostStatePaths",
     "HostedRunResult",
     "IsolationKeys",
     "Principal",

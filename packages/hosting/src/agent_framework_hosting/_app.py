@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from starlette.applications import Starlette
@@ -27,6 +27,7 @@ def build_app(
     contributions: Sequence[NamedContribution],
     *,
     admission: Admission,
+    is_well: Callable[[], bool],
     lifespan: Lifespan[Any],
     trust_isolation_headers: bool,
 ) -> Starlette:
@@ -37,6 +38,8 @@ def build_app(
             admission.check()
         except Unavailable as error:
             return PlainTextResponse(error.code, status_code=error.status)
+        if not is_well():
+            return PlainTextResponse("target_failed", status_code=503)
         return PlainTextResponse("ok")
 
     guard = TrustedIsolationHeaders if trust_isolation_headers else UntrustedIsolationHeaders

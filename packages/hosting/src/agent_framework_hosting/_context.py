@@ -9,7 +9,7 @@ import msgspec
 
 from ._pipeline import Pipeline, PipelineStream, Steps
 from ._sessions.sessions import Sessions
-from ._target.agent import AgentTarget
+from ._target.target import Target
 from .channel import ChannelCommand
 from .errors import UnknownId
 from .hooks import ChannelResponseHook, ChannelRunHook, ChannelStreamUpdateHook
@@ -22,14 +22,23 @@ from .web.events import Buffers
 class HostContext:
     """The one `ChannelContext` of a host, shared by its channels."""
 
-    def __init__(self, *, target: AgentTarget, limits: Limits, pipeline: Pipeline, sessions: Sessions) -> None:
-        self.target: Any = target.agent
-        self.accepts_options = target.accepts_options
+    def __init__(self, *, target: Target, limits: Limits, pipeline: Pipeline, sessions: Sessions) -> None:
         self.limits = limits
         self.buffers = Buffers(max_bytes=limits.max_buffered_bytes)
         self.commands: Sequence[ChannelCommand] = ()
+        self._target = target
         self._pipeline = pipeline
         self._sessions = sessions
+
+    @property
+    def target(self) -> Any:
+        """What is served; a factory until the host has started."""
+        return self._target.served
+
+    @property
+    def accepts_options(self) -> bool:
+        """Whether the target takes options for a run."""
+        return self._target.accepts_options
 
     @property
     def principal(self) -> Principal:
@@ -88,3 +97,7 @@ class HostContext:
     def reset_session(self, isolation_key: str) -> None:
         """Start a fresh session under this key with the next request."""
         self._sessions.reset(self.principal.tenant, isolation_key)
+
+    async def areset_session(self, isolation_key: str) -> None:
+        """Do the same without holding up others while the disk is written."""
+        await self._sessions.areset(self.principal.tenant, isolation_key)

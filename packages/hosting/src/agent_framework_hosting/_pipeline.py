@@ -14,17 +14,18 @@ from dataclasses import dataclass, replace
 from typing import Any, Final, Self, TypeVar, cast
 
 import msgspec
-from agent_framework import AgentResponse, AgentResponseUpdate, AgentSession
+from agent_framework import AgentResponse, AgentResponseUpdate
 from opentelemetry import context as otel
 
 from ._admission import Admission, Run, StopReason
 from ._sessions.sessions import OpenTurn, Sessions
-from ._target.agent import AgentTarget
+from ._target.target import SessionState, Target
 from ._tracing import each_under, under
 from .errors import HookError, RunCancelled
 from .hooks import ChannelResponseHook, ChannelRunHook, ChannelStreamUpdateHook, settled
 from .isolation import current_principal
 from .types import ChannelRequest, ChannelSession, HostedRunResult, Seal
+from .workflows import as_agent_response
 
 ReturnedT = TypeVar("ReturnedT")
 
@@ -58,12 +59,13 @@ class Admitted:
         self._turn = turn
         self._closed = False
 
-    async def session(self) -> AgentSession | None:
-        """Wait for the turn and return the session to run in."""
+    async def state(self) -> SessionState | None:
+        """Wait for the turn and return the state of the session to run in."""
         return await self._turn.start() if self._turn is not None else None
 
-    async def finish(self, response: Any, session: AgentSession | None) -> HostedRunResult[Any]:
+    async def finish(self, response: Any, state: SessionState | None) -> HostedRunResult[Any]:
         """Shape, seal and commit what the target returned."""
+        session = state.session if state is not None else None
         result = await self._shaped(HostedRunResult(response, session=session))
         record = self.steps.seal(result) if self.steps.seal is not None else None
         if self._turn is not None:
@@ -99,7 +101,7 @@ class Admitted:
 class Pipeline:
     """Runs requests against one target."""
 
-    def __init__(self, *, target: AgentTarget, sessions: Sessions, admission: Admission) -> None:
+    def __init__(self, *, target: Target, sessions: Sessions, admission: Admission) -> None:
         self._target = target
         self._sessions = sessions
         self._admission = admission
@@ -109,9 +111,9 @@ class Pipeline:
         admitted = await self._admit(request, steps)
         try:
             with admitted.run:
-                session = await admitted.session()
-                response = await self._target.run(admitted.request, session)
-                return await admitted.finish(response, session)
+                state = await admitted.state()
+                response = await self._target.run(admitted.request, state)
+                return await admitted.finish(response, state)
         finally:
             await admitted.close()
 
@@ -127,7 +129,7 @@ class Pipeline:
                 if principal is None:
                     principal = current_principal()
                     request = replace(request, principal=principal)
-                request = await _hooked(request, steps, self._target.agent)
+                request = await _hooked(request, steps, self._target.served)
                 wanted = _wanted_session(request)
                 turn = await self._sessions.open(principal, wanted) if wanted is not None else None
         except BaseException:
@@ -139,7 +141,7 @@ class Pipeline:
 class PipelineStream:
     """A run whose updates come one by one; see `channel.HostedStream`."""
 
-    def __init__(self, target: AgentTarget, admitted: Admitted) -> None:
+    def __init__(self, target: Target, admitted: Admitted) -> None:
         self._progress = _Progress(admitted)
         self._updates = _step(target, self._progress, otel.get_current())
 
@@ -150,12 +152,15 @@ class PipelineStream:
         return self._itself().__await__()
 
     async def get_final_response(self) -> AgentResponse[Any]:
-        """Return the final response as the response hook left it; pulls what is left first."""
+        """Return the final response as the response hook left it; pulls what is left first.
+
+        Of a workflow it is what `workflows.as_agent_response` makes of its result.
+        """
         async for _ in self._updates:
             pass
         if self._progress.result is None:
             raise self._progress.error or RunCancelled()
-        return self._progress.result.result
+        return as_agent_response(self._progress.result.result)
 
     async def stop(self, reason: StopReason) -> None:
         """Stop the run from any task, and wait until everything bound to it is released."""
@@ -191,16 +196,14 @@ class _Progress:
         self.over = asyncio.Event()
 
 
-async def _step(
-    target: AgentTarget, progress: _Progress, parent: otel.Context
-) -> AsyncGenerator[AgentResponseUpdate, None]:
+async def _step(target: Target, progress: _Progress, parent: otel.Context) -> AsyncGenerator[AgentResponseUpdate, None]:
     admitted, hook = progress.admitted, progress.admitted.steps.stream_update_hook
     run = admitted.run
     try:
         with run:
-            session = await admitted.session()
+            state = await admitted.state()
             with target.bound(admitted.request):
-                source = await under(parent, target.stream(admitted.request, session))
+                source = await under(parent, target.stream(admitted.request, state))
                 try:
                     async for update in each_under(parent, source.updates):
                         shown = update if hook is None else await _rewritten(update, hook)
@@ -212,7 +215,7 @@ async def _step(
                 finally:
                     await source.close()
             # Last of all: what fails after the commit would be told to the client as the failure of a stored turn.
-            progress.result = await admitted.finish(response, session)
+            progress.result = await admitted.finish(response, state)
     except Exception as error:
         progress.error = error
         raise

@@ -26,8 +26,13 @@ _FLUSH_TIME: Final = 10.0
 """Seconds for readers to take what is left of their answers once all runs have ended."""
 
 
-def configuration(*, bind: str, options: Mapping[str, Any]) -> Config:
+def configuration(*, bind: str, options: Mapping[str, Any], patience: float = 0.0) -> Config:
     """Return Hypercorn's configuration.
+
+    Args:
+        bind: Where to serve, unless an option says so.
+        options: Names and values of its configuration.
+        patience: Seconds that the start may take on top of what Hypercorn grants.
 
     Raises:
         ConfigurationError: Hypercorn is not installed, or knows no such option.
@@ -45,6 +50,8 @@ def configuration(*, bind: str, options: Mapping[str, Any]) -> Config:
         config.bind = [bind]
     if "graceful_timeout" not in options:
         config.graceful_timeout = _FLUSH_TIME
+    if "startup_timeout" not in options:
+        config.startup_timeout += patience
     return config
 
 
@@ -109,8 +116,17 @@ def show_logs() -> None:
             logger.setLevel(logging.INFO)
 
 
-async def serve(app: ASGIApp, config: Config, *, drain: Callable[[], Awaitable[None]]) -> None:
-    """Serve until SIGTERM or SIGINT, then drain; a second signal ends the process at once."""
+async def serve(
+    app: ASGIApp, config: Config, *, on_told: Callable[[], None], drain: Callable[[], Awaitable[None]]
+) -> None:
+    """Serve until SIGTERM or SIGINT, then drain; a second signal ends the process at once.
+
+    Args:
+        app: What to serve.
+        config: Hypercorn's.
+        on_told: Called as soon as the signal comes, which may be before the app has started.
+        drain: Called once the app has started.
+    """
     # Looked up, not imported by name: its signature speaks of types of Hypercorn's own that say nothing here.
     hypercorn_serve: Any = importlib.import_module("hypercorn.asyncio").serve
     told = asyncio.Event()
@@ -121,6 +137,7 @@ async def serve(app: ASGIApp, config: Config, *, drain: Callable[[], Awaitable[N
             logger.warning("A second signal came while draining: ending at once.")
             os._exit(1)
         told.set()
+        on_told()
 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, on_signal)

@@ -163,7 +163,15 @@ class ChannelContext(Protocol):
         ...
 
     def reset_session(self, isolation_key: str) -> None:
-        """Start a fresh session under this key with the next request."""
+        """Start a fresh session under this key with the next request; with a `state_dir` it waits for the disk.
+
+        Raises:
+            Unavailable: The reset could not be written; the session goes on as it is.
+        """
+        ...
+
+    async def areset_session(self, isolation_key: str) -> None:
+        """Do the same without holding up others while the disk is written."""
         ...
 
 

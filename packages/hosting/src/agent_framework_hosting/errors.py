@@ -2,12 +2,15 @@
 
     HostError
     ├── ConfigurationError        the developer: refused at construction or at start
-    │   └── TargetError           ... a target that cannot be run
+    │   ├── TargetError           ... a target that cannot be run
+    │   └── CheckpointConflict    ... two places for the checkpoints of one workflow
     ├── RequestError              the caller: the request can be mended
     │   ├── InvalidRequest
     │   ├── UnknownId
     │   │   └── UnknownParent     ... the snapshot to continue from
     │   ├── NotForkable           ... history lies where only its head can be continued
+    │   ├── OneSessionOnly        ... this workflow can hold one conversation, which is another one
+    │   ├── NotRestorable         ... where the conversation stood cannot be read any more
     │   ├── AccessDenied
     │   ├── RequestTooLarge
     │   ├── RequestTimeout
@@ -52,6 +55,10 @@ class TargetError(ConfigurationError, TypeError):
     code = "invalid_target"
 
 
+class CheckpointConflict(ConfigurationError, RuntimeError):
+    """A workflow has a checkpoint storage of its own, and the host is told to keep checkpoints, too."""
+
+
 class RequestError(HostError):
     """The caller's request cannot be served as it is.
 
@@ -92,6 +99,20 @@ class NotForkable(RequestError):
     """A copy of a conversation is needed, for an older point of it or an aside, but only its head can be continued."""
 
     code = "not_forkable"
+
+
+class OneSessionOnly(RequestError):
+    """The workflow has one instance that cannot be copied, and another session is in it."""
+
+    code = "one_session_only"
+    status = 409
+
+
+class NotRestorable(RequestError):
+    """Where the conversation stood cannot be restored, so it cannot go on."""
+
+    code = "not_restorable"
+    status = 409
 
 
 class AccessDenied(RequestError):

@@ -1,15 +1,17 @@
-"""`AgentFrameworkHost`: one agent, every channel."""
+"""`AgentFrameworkHost`: one agent or workflow, every channel."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Sequence
+import os
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self
 
-from agent_framework import AgentResponse, SupportsAgentRun
+from agent_framework import CheckpointStorage, SupportsAgentRun, Workflow
 from starlette.applications import Starlette
 
 from . import _lifespan, _server
@@ -21,22 +23,35 @@ from ._lifespan import NamedContribution
 from ._mount import contribution_of, normal_path, refuse_clashes, refuse_strangers
 from ._pipeline import Pipeline, Steps
 from ._sessions.sessions import Sessions
-from ._state.memory import MemoryAliases, MemoryTurns
-from ._target.agent import AgentTarget
+from ._state.folders import StateFolders
+from ._state.memory import MemoryTurns
+from ._state.paths import StateDir, resolve
+from ._target.accepted import Checkpoints, accept, has_checkpoints
+from ._target.target import Target
 from .channel import Channel
-from .errors import ConfigurationError
+from .errors import ConfigurationError, Draining
 from .limits import Limits
 from .logs import logger
 from .types import DEFAULT_TENANT, ChannelRequest, HostedRunResult
 
 
 class AgentFrameworkHost:
-    """Serves one agent through one or more channels.
+    """Serves one agent or workflow through one or more channels.
 
     Args:
-        target: The agent: any object with Agent Framework's `SupportsAgentRun` shape.
+        target: The agent (any object with Agent Framework's `SupportsAgentRun` shape), a `Workflow`, a workflow
+            function (`agent_framework.workflow`), or a function without arguments, plain or async, that makes one of
+            them. Such a function is called when the host starts, and for a workflow once more for every session.
         channels: The ways in; an empty list serves the readiness probe alone.
         debug: Log at DEBUG level. Never shows anything more to callers.
+        checkpoint_location: Where the checkpoints of a workflow's sessions are kept, so that they outlive the
+            process: a path, where each session has a folder of its own, or a `CheckpointStorage`, used as it is.
+        checkpoint_key: The secret that checkpoints in a path are sealed with, at least 32 characters. Left out, it is
+            taken from the environment variable `AF_HOSTING_CHECKPOINT_KEY`, or else made and kept in the user's data
+            folder; the start line says where.
+        state_dir: Where to keep which session a key stands for after resets, and a workflow's checkpoints: a folder,
+            or a mapping as `HostStatePaths` is one. One host at a time has it; another one waits at its start. What was
+            said is kept by the agent's own history provider, never there. Left out, all is kept in memory.
         limits: All bounds in one object.
         trust_isolation_headers: Believe the isolation headers of whatever sits in front. Left out, they are believed
             when the environment says that a trusted platform is there, and taken out of every request otherwise.
@@ -53,24 +68,30 @@ class AgentFrameworkHost:
 
     def __init__(
         self,
-        target: SupportsAgentRun | Any,
+        target: SupportsAgentRun | Workflow | Callable[[], Any] | Any,
         *,
         channels: Sequence[Channel],
         debug: bool = False,
+        checkpoint_location: str | os.PathLike[str] | CheckpointStorage | None = None,
+        checkpoint_key: str | bytes | None = None,
+        state_dir: StateDir | None = None,
         limits: Limits | None = None,
         trust_isolation_headers: bool | None = None,
     ) -> None:
-        self._target = AgentTarget(target)
+        checkpoints = Checkpoints(location=checkpoint_location, key=checkpoint_key)
+        paths = checkpoints.placed(resolve(state_dir, has_checkpoints=has_checkpoints(target)))
+        self._target: Target = accept(target, checkpoints=replace(checkpoints, derived=paths.checkpoints))
         self._channels = tuple(channels)
         refuse_strangers(self._channels)
         refuse_clashes(self._channels)
         self._limits = limits or Limits()
         self._trusts_headers = platform_is_trusted() if trust_isolation_headers is None else trust_isolation_headers
         self._admission = Admission()
+        self._state = StateFolders(paths, limits=self._limits)
         self._sessions = Sessions(
-            maker=self._target,
+            target=self._target,
             turns=MemoryTurns(max_turns=self._limits.max_turns),
-            aliases=MemoryAliases(max_aliases=self._limits.max_turns),
+            aliases=self._state.aliases,
             limits=self._limits,
         )
         self._pipeline = Pipeline(target=self._target, sessions=self._sessions, admission=self._admission)
@@ -78,13 +99,14 @@ class AgentFrameworkHost:
         self._app: Starlette | None = None
         self._bind: str | None = None
         self._entered = 0
+        self._failure: Exception | None = None
         if debug:
             logger.setLevel(logging.DEBUG)
 
     @property
     def target(self) -> Any:
-        """The agent that is served."""
-        return self._target.agent
+        """What is served; a factory until the host has started."""
+        return self._target.served
 
     @property
     def channels(self) -> Sequence[Channel]:
@@ -98,6 +120,7 @@ class AgentFrameworkHost:
             self._app = build_app(
                 self._contributions,
                 admission=self._admission,
+                is_well=lambda: self._target.is_well,
                 lifespan=self.lifespan,
                 trust_isolation_headers=self._trusts_headers,
             )
@@ -122,9 +145,10 @@ class AgentFrameworkHost:
         self._entered += 1
         if self._entered == 1:
             try:
-                await _lifespan.start(self._contributions)
-            except BaseException:
+                await self._start()
+            except BaseException as error:
                 self._entered -= 1
+                self._failure = error if isinstance(error, Exception) else None
                 raise
             self._admission.start()
             logger.info("%s", self._described())
@@ -140,8 +164,12 @@ class AgentFrameworkHost:
                 await _lifespan.stop(self._contributions)
             finally:
                 self._admission.stop()
+                try:
+                    await self._target.stop()
+                finally:
+                    self._state.stop()
 
-    async def run(self, request: ChannelRequest) -> HostedRunResult[AgentResponse[Any]]:
+    async def run(self, request: ChannelRequest) -> HostedRunResult[Any]:
         """Run a request without any channel, through the same pipeline.
 
         Raises:
@@ -153,14 +181,26 @@ class AgentFrameworkHost:
             >>> from agent_framework_hosting.testing import ScriptedAgent
             >>> host = AgentFrameworkHost(ScriptedAgent(), channels=[])
             >>> request = ChannelRequest(channel="script", operation="message", input="hello")
-            >>> isinstance(asyncio.run(host.run(request)).result, AgentResponse)
-            True
+            >>> asyncio.run(host.run(request)).result.text
+            'echo: hello'
         """
         return await self._pipeline.run(request, Steps())
 
     def reset_session(self, isolation_key: str, *, tenant: str = DEFAULT_TENANT) -> None:
-        """Start a fresh session under this key with the next request; a run in progress ends in the old one."""
+        """Start a fresh session under this key with the next request; a run in progress ends in the old one.
+
+        With a `state_dir` the reset has reached the disk when this returns. A host that does not run takes its folder
+        for the moment; when another one has it, that one is to be asked.
+
+        Raises:
+            Unavailable: The reset could not be written; the session goes on as it is.
+            ConfigurationError: The host does not run, and its folder is another one's or cannot be used.
+        """
         self._sessions.reset(tenant, isolation_key)
+
+    async def areset_session(self, isolation_key: str, *, tenant: str = DEFAULT_TENANT) -> None:
+        """Do what `reset_session` does without holding up the event loop while the disk is written."""
+        await self._sessions.areset(tenant, isolation_key)
 
     def begin_drain(self) -> None:
         """Take no new work and say so on the readiness probe; what runs goes on. For servers other than `serve`."""
@@ -193,13 +233,40 @@ class AgentFrameworkHost:
                 "would not know them. Serve with workers=1."
             )
         _server.refuse_running_loop()
-        config = _server.configuration(bind=_server.address_of(host, port), options=server_options)
+        config = _server.configuration(
+            bind=_server.address_of(host, port), options=server_options, patience=self._state.patience
+        )
         _server.refuse_open_door(
             config, authenticated=self._trusts_headers, allow_unauthenticated=allow_unauthenticated
         )
         self._bind = ", ".join(config.bind)
         _server.show_logs()
-        asyncio.run(_server.serve(self.app, config, drain=self._drain))
+        self._failure = None
+        try:
+            asyncio.run(_server.serve(self.app, config, on_told=self.begin_drain, drain=self._drain))
+        except Exception:
+            if self._failure is None:
+                raise
+            if not isinstance(self._failure, Draining):
+                # Hypercorn makes a text of it, traceback and all; whoever called is told what was wrong.
+                raise self._failure from None
+            logger.info("Stopped before the start: %s", self._failure)
+
+    async def _start(self) -> None:
+        await self._state.start(is_called_off=lambda: self._admission.draining)
+        try:
+            await self._start_target()
+        except BaseException:
+            self._state.stop()
+            raise
+
+    async def _start_target(self) -> None:
+        await self._target.start()
+        try:
+            await _lifespan.start(self._contributions)
+        except BaseException:
+            await self._target.stop()
+            raise
 
     async def _drain(self) -> None:
         await self._admission.drain(timeout=self._limits.drain_timeout)
@@ -214,19 +281,22 @@ class AgentFrameworkHost:
         ]
         context.commands = tuple(command for each in contributions for command in each.contribution.commands)
         mounted(contributions)
-        if any(each.contribution.on_startup for each in contributions):
+        if (
+            self._state.needs_start
+            or self._target.needs_start
+            or any(each.contribution.on_startup for each in contributions)
+        ):
             self._admission.require_start()
         return contributions
 
     def _described(self) -> str:
         channels = ", ".join(f"{each.name} at {each.path or '/'}" for each in self._contributions) or "no channels"
         where = f" on {self._bind}" if self._bind else ""
-        forks = (
-            ""
-            if self._target.forkable
-            else "; the agent keeps history elsewhere, so only newest turns can be continued"
-        )
-        return (
-            f"Serving {self._target.name}{where}: {channels}. State: memory only, at most {self._limits.max_sessions} "
-            f"sessions, lost when the process ends{forks}."
-        )
+        notes = "".join(f"; {note}" for note in self._target.notes)
+        return f"Serving {self._target.name}{where}: {channels}. State: {self._described_state()}{notes}."
+
+    def _described_state(self) -> str:
+        sessions = f"at most {self._limits.max_sessions} sessions"
+        if self._state.needs_start:
+            return f"{self._state.description}; the rest in memory, {sessions}, lost when the process ends"
+        return f"memory only, {sessions}, lost when the process ends"

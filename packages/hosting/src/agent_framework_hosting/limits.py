@@ -35,6 +35,8 @@ class Limits:
     """Live sessions in memory; beyond it the least recently used one is dropped."""
     max_turns: int = 50_000
     """Committed turns that can be continued by id; beyond it the oldest is forgotten."""
+    max_resets: int = 100_000
+    """Session resets that are remembered; beyond it the oldest is forgotten, and its key means its first session."""
     session_ttl: float = 24 * 3600.0
     """Idle time after which a session and its turns are forgotten."""
     heartbeat: float = 15.0
@@ -45,6 +47,8 @@ class Limits:
     """Time for a request body to arrive."""
     drain_timeout: float = 25.0
     """Time that running work gets to finish once the host drains; then it is told."""
+    state_grace: float = 20.0
+    """Time beyond `drain_timeout` that a host waits at its start for another one to give the state folder up."""
 
     def __post_init__(self) -> None:
         for item in fields(self):

@@ -5,27 +5,18 @@ from __future__ import annotations
 import time
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass, field
-
-from agent_framework import AgentSession
+from dataclasses import dataclass
 
 from .._state.turns import SessionName
-from .snapshots import Histories, History, Snapshot
+from .._target.target import SessionState
 
 
 @dataclass(slots=True)
 class LiveSession:
-    """An `AgentSession` with what is known of it.
-
-    `finished` is the history as the last finished turn left it; `snapshot` is the last one that was taken, when the
-    history was `captured`; `named` tells whether a turn of this session has an id to continue from.
-    """
+    """A session and its state; `named` tells whether a turn of it has an id to continue from."""
 
     name: SessionName
-    session: AgentSession
-    finished: Histories = field(default_factory=dict[str, History])
-    captured: Histories = field(default_factory=dict[str, History])
-    snapshot: Snapshot | None = None
+    state: SessionState
     named: bool = False
     used_at: float = 0.0
 

@@ -1,4 +1,4 @@
-"""Which `AgentSession` a request runs in, in which order, and where its outcome goes.
+"""Which session a request runs in, in which order, and where its outcome goes.
 
 The rules: a session key has one line of turns. A turn that names a parent continues it: in the parent's session when
 the parent is that session's newest turn at the moment this turn starts, in a branch with a key and a session id of its
@@ -7,43 +7,30 @@ own otherwise. A turn that did not finish is no part of the message history; the
 
 from __future__ import annotations
 
-from typing import Final, Protocol
+import asyncio
+from collections.abc import Iterable
+from typing import Final
 
-from agent_framework import AgentSession
-
-from .._state.memory import MemoryAliases
+from .._state.aliases import Aliases
 from .._state.turns import SessionName, Turn, TurnStore
+from .._target.target import SessionState, Target
 from ..errors import NotForkable, UnknownParent
 from ..ids import mint
 from ..limits import Limits
 from ..types import ChannelSession, Principal
 from .live import LiveSession, LiveSessions
-from .snapshots import Snapshot, capture, histories, restore, rewind
 from .tickets import Lines
 
 _SHOWN: Final = 64
 """Characters of a caller's id that a message repeats."""
 
 
-class SessionMaker(Protocol):
-    """What sessions need of a target."""
-
-    @property
-    def forkable(self) -> bool:
-        """Whether all history lies in the session's own state."""
-        ...
-
-    async def create_session(self, session_id: str) -> AgentSession:
-        """Return a fresh session."""
-        ...
-
-
 class Sessions:
     """All sessions of a host."""
 
-    def __init__(self, *, maker: SessionMaker, turns: TurnStore, aliases: MemoryAliases, limits: Limits) -> None:
+    def __init__(self, *, target: Target, turns: TurnStore, aliases: Aliases, limits: Limits) -> None:
         self.lines: Lines[tuple[str, str]] = Lines(max_waiting=limits.max_waiting)
-        self._maker = maker
+        self._target = target
         self._turns = turns
         self._aliases = aliases
         self._dropped: list[LiveSession] = []
@@ -70,7 +57,9 @@ class Sessions:
         """Take the session that a key stands for now, a fresh one when there is none or when it has to be new."""
         name = SessionName(tenant=tenant, key=key, session_id=self._aliases.session_id(tenant, key), root=key)
         live = self._live.take(name)
-        return live if live is not None and not is_new else await self._fresh(name)
+        if live is not None and not is_new:
+            return live
+        return LiveSession(name=name, state=await self._target.fresh(name, is_new=is_new))
 
     async def continued(self, parent: Turn) -> LiveSession | None:
         """Take the session whose newest turn is `parent`, `None` when it has moved on."""
@@ -87,20 +76,14 @@ class Sessions:
         await self._require_forkable(parent)
         tenant, root = parent.session.tenant, parent.session.root
         name = SessionName(tenant=tenant, key=key, session_id=self._aliases.session_id(tenant, key), root=root)
-        live = await self._fresh(name)
-        restore(parent.snapshot, live.session)
-        live.snapshot = parent.snapshot
-        live.finished = live.captured = histories(live.session)
-        return live
+        return LiveSession(name=name, state=await self._target.branch(name, parent.snapshot))
 
     async def commit(self, live: LiveSession, principal: Principal, turn_id: str | None, record: bytes) -> None:
         """Make the session's present state part of its history, under an id when there is one."""
-        live.finished = histories(live.session)
+        snapshot = await live.state.settle(named=turn_id is not None)
         if turn_id is not None:
-            live.snapshot = capture(live.session, parent=live.snapshot, known=live.captured)
-            live.captured = live.finished
             live.named = True
-            await self._turns.commit(Turn(principal.owner, turn_id, live.name, live.snapshot, record))
+            await self._turns.commit(Turn(principal.owner, turn_id, live.name, snapshot, record))
 
     async def keep(self, live: LiveSession) -> None:
         """Put a session back; those that fall out of the bounds are forgotten with all their turns."""
@@ -112,13 +95,20 @@ class Sessions:
 
     def reset(self, tenant: str, key: str) -> None:
         """Let the key stand for a fresh session from the next turn on."""
-        for name in self._aliases.rotate(tenant, key):
+        self._drop(self._aliases.rotate(tenant, key))
+
+    async def areset(self, tenant: str, key: str) -> None:
+        """Do the same while others go on; nobody who gives up waiting leaves it half done."""
+        await asyncio.shield(self._areset(tenant, key))
+
+    async def _areset(self, tenant: str, key: str) -> None:
+        self._drop(await asyncio.to_thread(self._aliases.rotate, tenant, key))
+
+    def _drop(self, names: Iterable[SessionName]) -> None:
+        for name in names:
             dropped = self._live.take(name)
             if dropped is not None:
                 self._dropped.append(dropped)
-
-    async def _fresh(self, name: SessionName) -> LiveSession:
-        return LiveSession(name=name, session=await self._maker.create_session(name.session_id))
 
     async def _forget(self, dropped: list[LiveSession]) -> None:
         for live in dropped:
@@ -138,7 +128,7 @@ class Sessions:
 
     async def _require_forkable(self, parent: Turn) -> None:
         head = await self._turns.head(parent.session)
-        if not self._maker.forkable or not _can_restore(parent.snapshot, head.snapshot if head else None):
+        if not self._target.can_branch(parent.snapshot, head.snapshot if head else None):
             raise NotForkable(
                 "This conversation can only be continued from its newest turn, by a turn that is stored: the agent "
                 "keeps part of it where it cannot be copied. Name the newest turn and store the answer, or start a new "
@@ -146,18 +136,11 @@ class Sessions:
             )
 
 
-def _can_restore(snapshot: Snapshot, head: Snapshot | None) -> bool:
-    if snapshot.rest is None:
-        return False
-    # A service that gives every turn a new id keeps each of them; one that keeps its id has a mutable conversation.
-    service = snapshot.service_session_id
-    return service is None or head is None or head is snapshot or head.service_session_id != service
-
-
 class OpenTurn:
     """A turn that was admitted and has its place in the line.
 
-    `start` waits for the turn and returns the session, `commit` stores the outcome, `close` lets the next one start.
+    `start` waits for the turn and returns the session's state, `commit` stores the outcome, `close` lets the next one
+    start.
     """
 
     def __init__(self, sessions: Sessions, principal: Principal, wanted: ChannelSession, parent: Turn | None) -> None:
@@ -174,8 +157,8 @@ class OpenTurn:
         waits = self._key is not None and not self._throwaway
         self._place = sessions.lines.enter((principal.tenant, self._key or "")) if waits else None
 
-    async def start(self) -> AgentSession | None:
-        """Wait for the turn; return the session to run in, `None` when the request belongs to none."""
+    async def start(self) -> SessionState | None:
+        """Wait for the turn; return the state of the session to run in, `None` when the request belongs to none."""
         if self._place is not None:
             await self._place.turn()
         if self._parent is not None:
@@ -183,7 +166,7 @@ class OpenTurn:
         elif self._key is not None:
             # A conversation that starts at its own id is new, even when an id factory repeats itself.
             self._live = await self._sessions.current(self._principal.tenant, self._key, is_new=self._is_new)
-        return self._live.session if self._live else None
+        return self._live.state if self._live else None
 
     async def commit(self, record: bytes) -> None:
         """Make the turn part of the history, together with the channel's record."""
@@ -218,7 +201,7 @@ class OpenTurn:
 
     async def _put_back(self, live: LiveSession) -> None:
         if not self._committed:
-            rewind(live.session, live.finished)
+            live.state.rewind()
             if not live.named and live.name.key == self._commit_as:
                 # Nobody was ever told this key, so nobody can come back to it.
                 return

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import OrderedDict
 
 from ..ids import mint
-from ..types import DEFAULT_TENANT, Owner
+from ..types import Owner
+from .aliases import first_session, session_id_of
 from .turns import SessionName, Turn
 
 
@@ -53,35 +54,22 @@ class MemoryTurns:
 
 
 class MemoryAliases:
-    """Which session id a key stands for after resets; beyond `max_aliases` the oldest reset is forgotten."""
+    """See `Aliases`; gone with the process."""
 
     def __init__(self, *, max_aliases: int) -> None:
         self._max_aliases = max_aliases
         self._suffixes: OrderedDict[tuple[str, str], str] = OrderedDict()
 
     def session_id(self, tenant: str, key: str) -> str:
-        """Return the session id that a key stands for now."""
-        suffix = self._suffixes.get((tenant, key))
-        plain = _plain_session_id(tenant, key)
-        return plain if suffix is None else f"{plain}#{suffix}"
+        """See `Aliases`."""
+        return session_id_of(tenant, key, suffix=self._suffixes.get((tenant, key)))
 
     def rotate(self, tenant: str, key: str) -> list[SessionName]:
-        """Let the key stand for a session id that has never been used.
-
-        Returns:
-            The sessions that keys stand for again because their reset was forgotten; they must not come back.
-        """
+        """See `Aliases`."""
         self._suffixes[tenant, key] = mint()
         self._suffixes.move_to_end((tenant, key))
         forgotten: list[SessionName] = []
         while len(self._suffixes) > self._max_aliases:
             (tenant, key), _ = self._suffixes.popitem(last=False)
-            forgotten.append(SessionName(tenant, key, _plain_session_id(tenant, key), root=key))
+            forgotten.append(first_session(tenant, key))
         return forgotten
-
-
-def _plain_session_id(tenant: str, key: str) -> str:
-    # The key itself for the default tenant; otherwise prefixed so that no two (tenant, key) pairs give one id.
-    if tenant == DEFAULT_TENANT and not key.startswith("tenant:"):
-        return key
-    return f"tenant:{len(tenant)}:{tenant}:{key}"

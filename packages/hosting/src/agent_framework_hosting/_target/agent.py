@@ -3,59 +3,44 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Generator, Mapping
-from contextlib import AbstractContextManager, ExitStack, contextmanager
-from typing import Any, Final, Protocol, cast
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Generator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, ExitStack, contextmanager
+from typing import Any, cast
 
 from agent_framework import (
     AgentResponse,
     AgentResponseUpdate,
-    AgentSession,
     HistoryProvider,
     InMemoryHistoryProvider,
+    RawAgent,
     ResponseStream,
-    SupportsAgentRun,
 )
 
-from ..errors import RunError, TargetError
+from .._state.turns import SessionName
+from ..errors import RunError
 from ..hooks import settled
 from ..types import ChannelRequest
+from .agent_state import AgentState
+from .entered import Entered
 from .messages import to_messages
-
-_ACCEPTED: Final = (
-    "an agent (an object with `id`, `name`, `description`, `run`, `create_session` and `get_session`), "
-    "such as agent_framework.Agent"
-)
-
-
-class TargetStream(Protocol):
-    """A running target. One task pulls `updates`, asks for `final`, and calls `close` whatever happened."""
-
-    @property
-    def updates(self) -> AsyncIterator[AgentResponseUpdate]: ...
-
-    async def final(self) -> AgentResponse[Any]: ...
-
-    async def close(self) -> None: ...
+from .snapshots import Snapshot
+from .target import TargetStream
 
 
 class AgentTarget:
-    """Runs a `SupportsAgentRun` object.
+    """Runs a `SupportsAgentRun` object."""
 
-    Raises:
-        TargetError: The object is no agent.
-    """
+    is_well = True
 
     def __init__(self, agent: Any) -> None:
-        if isinstance(agent, type) or not isinstance(agent, SupportsAgentRun):
-            raise TargetError(f"AgentFrameworkHost cannot run {_described(agent)}. Give it {_ACCEPTED}.")
-        self.agent: Any = agent
+        self.served: Any = agent
         self.accepts_options = _accepts(agent.run, "options")
+        self._entered: Entered | None = None
 
     @property
     def name(self) -> str:
         """What to call the agent in logs and in answers."""
-        return self.agent.name or type(self.agent).__name__
+        return self.served.name or type(self.served).__name__
 
     @property
     def forkable(self) -> bool:
@@ -67,19 +52,56 @@ class AgentTarget:
             for provider in self._providers()
         )
 
-    async def create_session(self, session_id: str) -> AgentSession:
-        """Return a fresh session of the agent."""
-        return await settled(self.agent.create_session(session_id=session_id))
+    @property
+    def notes(self) -> Sequence[str]:
+        """See `Target`."""
+        return () if self.forkable else ("the agent keeps history elsewhere, so only newest turns can be continued",)
 
-    async def run(self, request: ChannelRequest, session: AgentSession | None) -> AgentResponse[Any]:
+    @property
+    def needs_start(self) -> bool:
+        """See `Target`."""
+        return _has_something_to_enter(self.served)
+
+    async def start(self) -> None:
+        """See `Target`."""
+        agent = self.served
+        if isinstance(agent, AbstractAsyncContextManager):
+            entered = Entered(cast("AbstractAsyncContextManager[Any]", agent))
+            await entered.enter()
+            self._entered = entered
+
+    async def stop(self) -> None:
+        """See `Target`."""
+        entered, self._entered = self._entered, None
+        if entered is not None:
+            await entered.leave()
+
+    async def fresh(self, name: SessionName, *, is_new: bool) -> AgentState:  # noqa: ARG002 - nothing outlives a session
+        """See `Target`."""
+        return AgentState(await settled(self.served.create_session(session_id=name.session_id)))
+
+    async def branch(self, name: SessionName, snapshot: Snapshot) -> AgentState:
+        """See `Target`."""
+        session = await settled(self.served.create_session(session_id=name.session_id))
+        return AgentState(session, snapshot=snapshot)
+
+    def can_branch(self, snapshot: Snapshot, head: Snapshot | None) -> bool:
+        """See `Target`."""
+        if snapshot.rest is None or not self.forkable:
+            return False
+        # A service that gives every turn a new id keeps each of them; one that keeps its id has a mutable conversation.
+        service = snapshot.service_session_id
+        return service is None or head is None or head is snapshot or head.service_session_id != service
+
+    async def run(self, request: ChannelRequest, state: AgentState | None) -> AgentResponse[Any]:
         """Run to the end."""
         with self.bound(request):
-            response = await settled(self.agent.run(to_messages(request), **self._arguments(request, session)))
+            response = await settled(self.served.run(to_messages(request), **self._arguments(request, state)))
         return cast("AgentResponse[Any]", response)
 
-    async def stream(self, request: ChannelRequest, session: AgentSession | None) -> TargetStream:
+    async def stream(self, request: ChannelRequest, state: AgentState | None) -> TargetStream:
         """Start a run whose updates come one by one; call it inside `bound`."""
-        source = self.agent.run(to_messages(request), stream=True, **self._arguments(request, session))
+        source = self.served.run(to_messages(request), stream=True, **self._arguments(request, state))
         if not isinstance(source, AsyncIterable):
             source = await settled(source)
         if isinstance(source, ResponseStream):
@@ -102,14 +124,14 @@ class AgentTarget:
                         stack.enter_context(cast("AbstractContextManager[Any]", context))
             yield
 
-    def _arguments(self, request: ChannelRequest, session: AgentSession | None) -> dict[str, Any]:
-        arguments: dict[str, Any] = {"session": session}
+    def _arguments(self, request: ChannelRequest, state: AgentState | None) -> dict[str, Any]:
+        arguments: dict[str, Any] = {"session": state.session if state is not None else None}
         if request.options and self.accepts_options:
             arguments["options"] = dict(request.options)
         return arguments
 
     def _providers(self) -> list[Any]:
-        return list(getattr(self.agent, "context_providers", None) or ())
+        return list(getattr(self.served, "context_providers", None) or ())
 
 
 class _Streamed:
@@ -152,7 +174,10 @@ def _accepts(function: Callable[..., Any], name: str) -> bool:
     return name in parameters or any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters.values())
 
 
-def _described(target: object) -> str:
-    if isinstance(target, type):
-        return f"the class {target.__name__} (an instance is wanted)"
-    return f"an object of type {type(target).__name__}"
+def _has_something_to_enter(agent: Any) -> bool:
+    enter: Any = getattr(cast("type[Any]", type(agent)), "__aenter__", None)
+    if enter is None or enter is not getattr(RawAgent, "__aenter__", None):
+        return isinstance(agent, AbstractAsyncContextManager)
+    # Every agent of Agent Framework can be entered; those without anything to open run as well without it.
+    parts: list[Any] = [agent.client, *agent.mcp_tools]
+    return any(isinstance(part, AbstractAsyncContextManager) for part in parts)

@@ -1,0 +1,46 @@
+"""The port to aliases: which session id a key stands for after resets."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from ..types import DEFAULT_TENANT
+from .turns import SessionName
+
+
+class Aliases(Protocol):
+    """Remembers resets, to a bound; beyond it the oldest is forgotten."""
+
+    def session_id(self, tenant: str, key: str) -> str:
+        """Return the session id that a key stands for now. Every turn asks; it costs no I/O."""
+        ...
+
+    def rotate(self, tenant: str, key: str) -> list[SessionName]:
+        """Let the key stand for a session id that has never been used; it does so when this returns.
+
+        Returns:
+            The sessions that keys stand for again because their reset was forgotten; they must not come back.
+
+        Raises:
+            Unavailable: It could not be kept, and the key stands for what it stood for.
+            ConfigurationError: Another process keeps these aliases now.
+        """
+        ...
+
+
+def session_id_of(tenant: str, key: str, *, suffix: str | None) -> str:
+    """Return the session id of a key with the suffix of its last reset; without one it is the key's first session."""
+    plain = _plain_session_id(tenant, key)
+    return plain if suffix is None else f"{plain}#{suffix}"
+
+
+def first_session(tenant: str, key: str) -> SessionName:
+    """Return the session that a key stands for as long as it was never reset."""
+    return SessionName(tenant, key, _plain_session_id(tenant, key), root=key)
+
+
+def _plain_session_id(tenant: str, key: str) -> str:
+    # The key itself for the default tenant; otherwise prefixed so that no two (tenant, key) pairs give one id.
+    if tenant == DEFAULT_TENANT and not key.startswith("tenant:"):
+        return key
+    return f"tenant:{len(tenant)}:{tenant}:{key}"

@@ -1,0 +1,115 @@
+"""The port to whatever is served: how the pipeline runs it, and what a session keeps for it.
+
+A target makes the states of its sessions, and gets no others than those that it made. What a snapshot is made of is
+the target's business alone: sessions and stores pass it on and never look inside.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AbstractContextManager
+from typing import Any, Protocol
+
+from agent_framework import AgentResponseUpdate, AgentSession
+
+from .._state.turns import SessionName
+from ..types import ChannelRequest
+
+
+class SessionState(Protocol):
+    """What one session holds for its target. One turn at a time uses it."""
+
+    @property
+    def session(self) -> AgentSession | None:
+        """The session as hooks and channels see it; `None` where the target has no such thing."""
+        ...
+
+    async def settle(self, *, named: bool) -> Any:
+        """Make what the turn did part of the history; returns a snapshot of it when the turn is `named`."""
+        ...
+
+    def rewind(self) -> None:
+        """Take what an unfinished turn did out of the history; what it used up stays used up."""
+        ...
+
+
+class TargetStream(Protocol):
+    """A running target. One task pulls `updates`, asks for `final`, and calls `close` whatever happened."""
+
+    @property
+    def updates(self) -> AsyncIterator[AgentResponseUpdate]: ...
+
+    async def final(self) -> Any: ...
+
+    async def close(self) -> None: ...
+
+
+class Target(Protocol):
+    """What is served, as the pipeline sees it."""
+
+    @property
+    def name(self) -> str:
+        """What to call it in logs and in answers."""
+        ...
+
+    @property
+    def served(self) -> Any:
+        """The object that channels and hooks see."""
+        ...
+
+    @property
+    def accepts_options(self) -> bool:
+        """Whether a run takes options."""
+        ...
+
+    @property
+    def forkable(self) -> bool:
+        """Whether conversations can be continued from older turns than their newest."""
+        ...
+
+    @property
+    def is_well(self) -> bool:
+        """Whether it can serve requests at all; once it cannot, only a restart helps."""
+        ...
+
+    @property
+    def notes(self) -> Sequence[str]:
+        """What operators should know of it, for the start line."""
+        ...
+
+    @property
+    def needs_start(self) -> bool:
+        """Whether it can only be run between `start` and `stop`."""
+        ...
+
+    async def start(self) -> None:
+        """Make it ready to run."""
+        ...
+
+    async def stop(self) -> None:
+        """Let go of everything that `start` took."""
+        ...
+
+    async def fresh(self, name: SessionName, *, is_new: bool) -> SessionState:
+        """Return the state of a session that is not in memory; one that `is_new` starts from nothing."""
+        ...
+
+    async def branch(self, name: SessionName, snapshot: Any) -> SessionState:
+        """Return the state of a new session that looks as another one did when the snapshot was taken."""
+        ...
+
+    def can_branch(self, snapshot: Any, head: Any) -> bool:
+        """Whether `branch` can be done, when `head` is the newest snapshot of that session, or `None`."""
+        ...
+
+    async def run(self, request: ChannelRequest, state: Any) -> Any:
+        """Run to the end; `state` is one that this target made, or `None`."""
+        ...
+
+    async def stream(self, request: ChannelRequest, state: Any) -> TargetStream:
+        """Start a run whose updates come one by one; call it inside `bound`."""
+        ...
+
+    def bound(self, request: ChannelRequest) -> AbstractContextManager[None]:
+        """Return what has to stay entered for as long as a streamed run lasts."""
+        ...
