@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import msgspec
-from agent_framework import AgentResponse
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -28,6 +27,7 @@ from agent_framework_hosting.web.body import ClientGone, read_body
 from agent_framework_hosting.web.errors import describe
 from agent_framework_hosting.web.events import EventStream
 from agent_framework_hosting.web.watch import run_while_connected
+from agent_framework_hosting.workflows import as_agent_response
 
 
 class Question(msgspec.Struct, forbid_unknown_fields=True):
@@ -73,9 +73,9 @@ class AskChannel:
         session = ChannelSession(parent=asked.after, commit_as=record["id"])
         request = ChannelRequest(self.name, "ask", asked.question, session, stream=asked.stream)
 
-        def seal(result: HostedRunResult[AgentResponse[Any]]) -> dict[str, str]:
+        def seal(result: HostedRunResult[Any]) -> dict[str, str]:
             if self.response_hook is not None or not asked.stream:
-                record["answer"] = result.result.text
+                record["answer"] = as_agent_response(result.result).text
             return record
 
         hooks: dict[str, Any] = {"run_hook": self.run_hook, "response_hook": self.response_hook}

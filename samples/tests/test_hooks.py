@@ -50,6 +50,27 @@ class TestEnforceOptions:
             assert deltas(await events(driver, "Hi", temperature=2)) == "max_tokens=500, temperature=0.2"
 
 
+class TestShapeWorkflowInput:
+    async def test_text_becomes_an_order(self, sample: Load) -> None:
+        async with InMemoryDriver(sample("hooks/shape_workflow_input.py").host.app) as driver:
+            told = "3 of kettles: that will be 15 pounds."
+            assert text((await ask(driver, " 3 kettles\n")).json()) == told
+            assert text(final(await events(driver, "3  kettles"))) == told
+
+    @pytest.mark.parametrize("said", ["kettles", "3", "3 ", "-3 kettles", "³ kettles", " ", "9" * 5000 + " kettles"])
+    async def test_what_is_no_order_is_told_what_one_looks_like(self, sample: Load, said: str) -> None:
+        async with InMemoryDriver(sample("hooks/shape_workflow_input.py").host.app) as driver:
+            for stream in (False, True):
+                answer = await ask(driver, said, stream=stream)
+                assert (answer.status, answer.json()["error"]["param"]) == (400, "input")
+                assert "for example '3 kettles'" in answer.text
+
+    async def test_no_input_at_all_is_no_order_either(self, sample: Load) -> None:
+        async with InMemoryDriver(sample("hooks/shape_workflow_input.py").host.app) as driver:
+            body: dict[str, Any] = {"input": [], "previous_response_id": "resp_0"}
+            assert (await driver.request("POST", "/responses", json=body)).status == 400
+
+
 class TestDropUpdates:
     async def test_thoughts_are_neither_streamed_nor_stored_and_whole_answers_have_them(self, sample: Load) -> None:
         dropping = sample("hooks/drop_updates.py")

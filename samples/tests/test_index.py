@@ -31,11 +31,12 @@ ANSWERS = {
     "hooks/key_from_login.py": "I am Ada",
     "hooks/key_from_route.py": '"text":"Hi"',
     "hooks/redact.py": "The key is [key], keep it.",
+    "hooks/shape_workflow_input.py": "that will be 15 pounds",
     "mounted_in_fastapi.py": '"text":"Hi"',
 }
 """What the samples that need no model answer to the line with which their readers try them."""
 
-STARTED = {"mounted_in_fastapi.py", "one_agent.py"}
+STARTED = {"mounted_in_fastapi.py", "one_agent.py", "workflow_after_restart.py"}
 """What other tests start as a process, as they do all providers' samples."""
 
 
