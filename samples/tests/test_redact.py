@@ -7,11 +7,11 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
-from agent_framework import Agent, AgentResponseUpdate, Content
+from agent_framework import Agent, AgentResponse, AgentResponseUpdate, Content, Message
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent_framework_hosting import AgentFrameworkHost, ChannelRequest
+from agent_framework_hosting import AgentFrameworkHost, ChannelRequest, HostedRunResult
 from agent_framework_hosting.testing import Gate, InMemoryDriver, ScriptedChatClient
 
 from .conftest import Load
@@ -99,7 +99,7 @@ async def test_streams_side_by_side_hold_back_their_own(sample: Load) -> None:
 def test_streams_and_whole_texts_are_redacted_alike(sample: Load) -> None:
     redact = sample("hooks/redact.py")
 
-    @given(st.lists(st.text(alphabet="sk-a1 \n", max_size=6), max_size=12))
+    @given(st.lists(st.text(alphabet="sk-a \n", max_size=4) | st.sampled_from(["sk-", "ask-1", "k-s"]), max_size=12))
     def alike(pieces: list[str]) -> None:
         assert streamed(redact, pieces) == redact.SECRET.sub(redact.MASK, "".join(pieces))
 
@@ -115,3 +115,23 @@ def test_thoughts_and_text_are_texts_of_their_own(sample: Load) -> None:
         ("text_reasoning", "s"),
         ("text", "k-1"),
     ]
+
+
+def test_a_stream_that_was_cut_leaves_nothing_to_the_next_one(sample: Load) -> None:
+    redact = sample("hooks/redact.py")
+    redact.begin(ChannelRequest(channel="test", operation="test", input=""))
+    assert redact.redact_update(AgentResponseUpdate(contents=[Content.from_text("sk-123abc")])) is None
+    assert streamed(redact, ["Good ", "morning"]) == "Good morning"
+
+
+def test_a_count_of_tokens_between_two_pieces_does_not_part_them(sample: Load) -> None:
+    usage = Content.from_usage({"output_token_count": 1})
+    contents = [Content.from_text("sk-12"), usage, Content.from_text("3abc")]
+    shown = sample("hooks/redact.py").Redactor().take(contents, is_last=True)
+    assert [(content.type, content.text) for content in shown] == [("usage", None), ("text", "[key]")]
+
+
+def test_the_agents_own_response_is_left_as_it_is(sample: Load) -> None:
+    response = AgentResponse[Any](messages=[Message("assistant", ["sk-123abc"])])
+    shown = sample("hooks/redact.py").redact_result(HostedRunResult(response))
+    assert (shown.result.text, response.text) == ("[key]", "sk-123abc")
