@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +13,9 @@ from starlette.routing import BaseRoute
 
 from agent_framework_hosting.channel import ChannelCommand, ChannelContext, ChannelContribution, SiblingRoute
 from agent_framework_hosting.host import AgentFrameworkHost
+
+# Lets the tests of this folder import the modules beside them.
+sys.path.insert(0, str(Path(__file__).parent))
 
 
 @dataclass

@@ -183,10 +183,12 @@ async def _give_fresh_sessions(workflow: Workflow) -> None:
 
 def _culprit(workflow: Workflow) -> str:
     """Return who refuses to be copied, as far as it can be told."""
+    # Handlers hold their executor, which is not to be blamed on them.
+    known = {**_shared(workflow), **{id(executor): executor for executor in workflow.executors.values()}}
     for name, executor in workflow.executors.items():
         for attribute, value in vars(executor).items():
             try:
-                copy.deepcopy(value, dict(_shared(workflow)))
+                copy.deepcopy(value, dict(known))
             except Exception:  # noqa: BLE001 - as above
                 return f" because of the attribute {attribute!r} of the executor {name!r}"
     return " (has it been run already?)"

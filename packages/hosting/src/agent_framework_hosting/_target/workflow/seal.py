@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import json
+from collections.abc import Iterable
 from typing import Any, Final
-
-import msgspec
 
 _VERSION: Final = b"agent-framework-hosting sealed record 1\n"
 _DIGITS: Final = hashlib.sha256().digest_size * 2
@@ -33,7 +33,8 @@ class Seal:
 
     def close(self, record: Any, *, purpose: str) -> bytes:
         """Return the record as sealed bytes."""
-        body = msgspec.json.encode(record)
+        # The standard library's JSON carries whatever text and numbers a client can send, half a surrogate pair too.
+        body = json.dumps(record, separators=(",", ":")).encode()
         return b"".join((_VERSION, self._digest(body, purpose), b"\n", body))
 
     def open(self, data: bytes, *, purpose: str) -> Any:
@@ -46,14 +47,19 @@ class Seal:
         digest, body = data[len(_VERSION) : start - 1], data[start:]
         if not data.startswith(_VERSION) or not hmac.compare_digest(digest, self._digest(body, purpose)):
             raise BrokenSeal
-        return msgspec.json.decode(body)
+        return json.loads(body)
 
     def _digest(self, body: bytes, purpose: str) -> bytes:
-        about = msgspec.json.encode([*self._session, purpose])
-        sealed = b"".join((_VERSION, len(about).to_bytes(8), about, body))
+        sealed = b"".join((_VERSION, _unmistakable((*self._session, purpose)), body))
         return hmac.new(self._key, sealed, hashlib.sha256).hexdigest().encode()
 
 
 def folder_name(session: tuple[str, ...]) -> str:
     """Return the name of a session's folder: whatever its key says, it leads nowhere else, and no two are the same."""
-    return hashlib.sha256(msgspec.json.encode(session)).hexdigest()
+    return hashlib.sha256(_unmistakable(session)).hexdigest()
+
+
+def _unmistakable(parts: Iterable[str]) -> bytes:
+    """Return bytes that no other parts give."""
+    encoded = [part.encode("utf-8", "surrogatepass") for part in parts]
+    return b"".join((len(encoded).to_bytes(8), *(len(part).to_bytes(8) + part for part in encoded)))
