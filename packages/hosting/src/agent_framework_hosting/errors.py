@@ -12,6 +12,7 @@
     │   ├── OneSessionOnly        ... this workflow can hold one conversation, which is another one
     │   ├── NotRestorable         ... where the conversation stood cannot be read any more
     │   ├── AccessDenied
+    │   ├── Unauthenticated       ... nobody knows who is calling
     │   ├── RequestTooLarge
     │   ├── RequestTimeout
     │   └── QueueFull
@@ -120,6 +121,18 @@ class AccessDenied(RequestError):
 
     code = "access_denied"
     status = 403
+
+
+class Unauthenticated(RequestError):
+    """Nobody knows who is calling; missing, wrong and expired credentials are answered alike."""
+
+    code = "unauthenticated"
+    status = 401
+
+    def __init__(
+        self, message: str = "This request needs authentication: its credentials are missing or not valid."
+    ) -> None:
+        super().__init__(message)
 
 
 class RequestTooLarge(RequestError):

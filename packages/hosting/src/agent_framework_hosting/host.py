@@ -16,7 +16,8 @@ from starlette.applications import Starlette
 
 from . import _lifespan, _server
 from ._admission import Admission
-from ._app import build_app, mounted
+from ._app import build_app, mounted, readiness_probe
+from ._authentication import who_says
 from ._context import HostContext
 from ._guard import platform_is_trusted
 from ._lifespan import NamedContribution
@@ -28,7 +29,9 @@ from ._state.memory import MemoryTurns
 from ._state.paths import StateDir, resolve
 from ._target.accepted import Checkpoints, accept, has_checkpoints
 from ._target.target import Target
+from .auth.authenticator import Authenticator, authenticate_with
 from .channel import Channel
+from .entrances import Entrance
 from .errors import ConfigurationError, Draining
 from .limits import Limits
 from .logs import logger
@@ -53,6 +56,9 @@ class AgentFrameworkHost:
             or a mapping as `HostStatePaths` is one. One host at a time has it; another one waits at its start. What was
             said is kept by the agent's own history provider, never there. Left out, all is kept in memory.
         limits: All bounds in one object.
+        auth: Says who is calling: `ApiKeys`, a Starlette `AuthenticationBackend`, or a function
+            `(request) -> Principal | None`; see `agent_framework_hosting.auth`. Who is nobody gets 401. Left out, the
+            user of the app around the host is calling (`request.user`), else an anonymous one.
         trust_isolation_headers: Believe the isolation headers of whatever sits in front. Left out, they are believed
             when the environment says that a trusted platform is there, and taken out of every request otherwise.
 
@@ -76,6 +82,7 @@ class AgentFrameworkHost:
         checkpoint_key: str | bytes | None = None,
         state_dir: StateDir | None = None,
         limits: Limits | None = None,
+        auth: Authenticator | None = None,
         trust_isolation_headers: bool | None = None,
     ) -> None:
         checkpoints = Checkpoints(location=checkpoint_location, key=checkpoint_key)
@@ -85,6 +92,8 @@ class AgentFrameworkHost:
         refuse_strangers(self._channels)
         refuse_clashes(self._channels)
         self._limits = limits or Limits()
+        self._auth = auth
+        self._authenticate = None if auth is None else authenticate_with(auth)
         self._trusts_headers = platform_is_trusted() if trust_isolation_headers is None else trust_isolation_headers
         self._admission = Admission()
         self._state = StateFolders(paths, limits=self._limits)
@@ -96,6 +105,10 @@ class AgentFrameworkHost:
         )
         self._pipeline = Pipeline(target=self._target, sessions=self._sessions, admission=self._admission)
         self._contributions = self._contributed()
+        self._entrances = (
+            readiness_probe(self._admission, is_well=lambda: self._target.is_well),
+            *mounted(self._contributions),
+        )
         self._app: Starlette | None = None
         self._bind: str | None = None
         self._entered = 0
@@ -114,14 +127,19 @@ class AgentFrameworkHost:
         return self._channels
 
     @property
+    def entrances(self) -> Sequence[Entrance]:
+        """Every route of the app, and who says there who is calling."""
+        return self._entrances
+
+    @property
     def app(self) -> Starlette:
         """The Starlette application; built on first use."""
         if self._app is None:
             self._app = build_app(
-                self._contributions,
-                admission=self._admission,
-                is_well=lambda: self._target.is_well,
+                self._entrances,
                 lifespan=self.lifespan,
+                authenticate=self._authenticate,
+                authentication_timeout=self._limits.authentication_timeout,
                 trust_isolation_headers=self._trusts_headers,
             )
         return self._app
@@ -236,9 +254,8 @@ class AgentFrameworkHost:
         config = _server.configuration(
             bind=_server.address_of(host, port), options=server_options, patience=self._state.patience
         )
-        _server.refuse_open_door(
-            config, authenticated=self._trusts_headers, allow_unauthenticated=allow_unauthenticated
-        )
+        authenticated = self._authenticate is not None or self._trusts_headers
+        _server.refuse_open_door(config, authenticated=authenticated, allow_unauthenticated=allow_unauthenticated)
         self._bind = ", ".join(config.bind)
         _server.show_logs()
         self._failure = None
@@ -280,7 +297,6 @@ class AgentFrameworkHost:
             for channel in self._channels
         ]
         context.commands = tuple(command for each in contributions for command in each.contribution.commands)
-        mounted(contributions)
         if (
             self._state.needs_start
             or self._target.needs_start
@@ -293,7 +309,10 @@ class AgentFrameworkHost:
         channels = ", ".join(f"{each.name} at {each.path or '/'}" for each in self._contributions) or "no channels"
         where = f" on {self._bind}" if self._bind else ""
         notes = "".join(f"; {note}" for note in self._target.notes)
-        return f"Serving {self._target.name}{where}: {channels}. State: {self._described_state()}{notes}."
+        return (
+            f"Serving {self._target.name}{where}: {channels}. State: {self._described_state()}{notes}. "
+            f"Callers: {who_says(self._auth, trusts_headers=self._trusts_headers)}."
+        )
 
     def _described_state(self) -> str:
         sessions = f"at most {self._limits.max_sessions} sessions"
