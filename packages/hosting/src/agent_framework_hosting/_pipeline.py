@@ -130,6 +130,7 @@ class Pipeline:
                     principal = current_principal()
                     request = replace(request, principal=principal)
                 request = await _hooked(request, steps, self._target.served)
+                self._target.check(request)
                 wanted = _wanted_session(request)
                 turn = await self._sessions.open(principal, wanted) if wanted is not None else None
         except BaseException:
