@@ -48,6 +48,11 @@ _SEAL_BYTES: Final = 16
 _BUSY_TIMEOUT: Final = 2.0
 """Seconds to wait for somebody who looks into the file with a tool of SQLite's."""
 
+_TROUBLE: Final = (
+    sqlite3.Error,
+    MemoryError,
+    UnicodeDecodeError,  # SQLite quotes what it found in its messages, and Python cannot read them
+)
 _NOT_THE_FILES_FAULT: Final = frozenset(
     {"SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_FULL", "SQLITE_IOERR", "SQLITE_NOMEM", "SQLITE_PERM", "SQLITE_CANTOPEN"}
 )
@@ -197,7 +202,7 @@ def _blamed(path: Path) -> Generator[None]:
     """Tell what is the file's fault from what is not."""
     try:
         yield
-    except (sqlite3.Error, MemoryError) as error:
+    except _TROUBLE as error:
         if _is_the_files_fault(error):
             raise BadFile(f"SQLite cannot read it ({error})") from error
         raise ConfigurationError(
@@ -207,6 +212,8 @@ def _blamed(path: Path) -> Generator[None]:
 
 
 def _is_the_files_fault(error: BaseException) -> bool:
+    if isinstance(error, MemoryError):
+        return False
     name = str(getattr(error, "sqlite_errorname", ""))
     return not any(name.startswith(other) for other in _NOT_THE_FILES_FAULT)
 
@@ -219,7 +226,7 @@ def _read(connection: sqlite3.Connection) -> list[Reset]:
     resets: list[Reset] = []
     try:
         trouble = _collect(connection, resets) or _trouble(connection, resets)
-    except (sqlite3.Error, MemoryError) as error:
+    except _TROUBLE as error:
         if not _is_the_files_fault(error):
             raise
         trouble = f"SQLite cannot read all of it ({error})"
