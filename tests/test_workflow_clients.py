@@ -90,6 +90,12 @@ def test_input_of_the_wrong_type_is_400_and_names_the_mend() -> None:
         api.responses.create(input="5")
 
 
+def test_a_stream_of_the_wrong_input_is_refused_before_it_begins() -> None:
+    """With an HTTP status, not with an event."""
+    with client(run_hook=None) as api, pytest.raises(BadRequestError, match="takes str"):
+        api.responses.create(input="5", stream=True)
+
+
 def test_an_older_response_cannot_be_continued() -> None:
     """A workflow's conversation has one head."""
     with client() as api:

@@ -60,7 +60,7 @@ class Checkpoints:
                 "Agent Framework."
             )
         # A later change of the working directory must not move what is kept.
-        return self._folders(Path(self.location).expanduser().absolute())
+        return self._folders(Path(self.location).expanduser().absolute(), is_named=False)
 
     def placed(self, paths: StatePaths) -> StatePaths:
         """Return the folders that the host needs besides; a path of the developer's own wins over the derived one."""
@@ -73,8 +73,8 @@ class Checkpoints:
         )
         return replace(paths, checkpoints=None)
 
-    def _folders(self, root: Path) -> FolderKeeping:
-        return FolderKeeping(root, checkpoint_key(self.key, location=root))
+    def _folders(self, root: Path, *, is_named: bool = True) -> FolderKeeping:
+        return FolderKeeping(root, checkpoint_key(self.key, location=root), is_named=is_named)
 
 
 def has_checkpoints(target: Any) -> bool:
