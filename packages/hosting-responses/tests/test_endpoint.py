@@ -10,7 +10,7 @@ import pytest
 from agent_framework_hosting.host import AgentFrameworkHost
 from agent_framework_hosting.limits import Limits
 from agent_framework_hosting.testing import Gate, InMemoryDriver, ScriptedAgent
-from agent_framework_hosting_responses import _endpoint
+from agent_framework_hosting.web import upload as upload_module
 from agent_framework_hosting_responses.channel import ResponsesChannel
 
 EARLY = {
@@ -55,7 +55,7 @@ async def test_a_refusal_is_told_at_once_and_the_rest_of_the_body_is_let_pass(
 
 
 async def test_a_body_that_never_ends_is_let_pass_for_a_bounded_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_endpoint, "_LINGER", 0.01)
+    monkeypatch.setattr(upload_module, "LINGER", 0.01)
     upload = Upload()
     async with serving() as driver:
         answer = await driver.request("POST", "/responses", body=upload.chunks())

@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
 from starlette.routing import BaseRoute
 
-from agent_framework_hosting.channel import ChannelCommand, ChannelContext, ChannelContribution, SiblingRoute
+from agent_framework_hosting.channel import (
+    ChannelCommand,
+    ChannelContext,
+    ChannelContribution,
+    ErrorRenderer,
+    SiblingRoute,
+    VerifiedRoute,
+)
 from agent_framework_hosting.host import AgentFrameworkHost
+
+# Lets the tests of this folder import the modules beside them.
+sys.path.insert(0, str(Path(__file__).parent))
 
 
 @dataclass
@@ -24,12 +36,20 @@ class Probe:
     on_startup: Sequence[Callable[[], Any]] = ()
     on_shutdown: Sequence[Callable[[], Any]] = ()
     siblings: Sequence[SiblingRoute] = ()
+    verified_routes: Sequence[VerifiedRoute] = ()
+    render_error: ErrorRenderer | None = None
     context: ChannelContext = field(init=False)
 
     def contribute(self, context: ChannelContext) -> ChannelContribution:
         self.context = context
         return ChannelContribution(
-            self.routes, self.commands, self.on_startup, self.on_shutdown, siblings=self.siblings
+            self.routes,
+            self.commands,
+            self.on_startup,
+            self.on_shutdown,
+            siblings=self.siblings,
+            verified_routes=self.verified_routes,
+            render_error=self.render_error,
         )
 
 

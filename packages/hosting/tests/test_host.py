@@ -50,7 +50,7 @@ def ask() -> ChannelRequest:
     return ChannelRequest(channel="test", operation="message", input="hi")
 
 
-@pytest.mark.parametrize("target", [None, "agent", object(), ScriptedAgent, lambda: None])
+@pytest.mark.parametrize("target", [None, "agent", object(), ScriptedAgent, lambda it: it])
 def test_what_cannot_run_is_refused_at_construction(target: Any) -> None:
     """The message names what was given and what is accepted."""
     with pytest.raises(TargetError, match=r"cannot run .*Give it an agent"):

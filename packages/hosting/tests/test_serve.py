@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from agent_framework_hosting import _server
+from agent_framework_hosting.auth import mounted_user
 from agent_framework_hosting.errors import ConfigurationError
 from agent_framework_hosting.host import AgentFrameworkHost
 from agent_framework_hosting.testing import ScriptedAgent
@@ -26,8 +27,8 @@ def test_more_workers_are_refused_with_the_reason() -> None:
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.5", "example.org", ""])
 def test_serving_to_strangers_is_refused(host: str) -> None:
-    """The message names both ways out."""
-    with pytest.raises(ConfigurationError, match=r"127\.0\.0\.1.*allow_unauthenticated=True"):
+    """The message names all ways out."""
+    with pytest.raises(ConfigurationError, match=r"auth=.*127\.0\.0\.1.*allow_unauthenticated=True"):
         serve(host=host)
 
 
@@ -37,6 +38,21 @@ def test_hypercorns_own_names_for_an_address_are_no_way_around(option: str, addr
     """One open address among others is enough."""
     with pytest.raises(ConfigurationError, match="allow_unauthenticated=True"):
         serve(**{option: ["127.0.0.1:80", address]})
+
+
+@pytest.mark.parametrize("options", [{"auth": mounted_user}, {"trust_isolation_headers": True}])
+def test_serving_to_strangers_is_allowed_when_something_tells_them_apart(
+    monkeypatch: pytest.MonkeyPatch, options: dict[str, Any]
+) -> None:
+    """`auth=`, or a platform in front."""
+    served: list[Any] = []
+
+    async def serve(_: Any, config: Any, **__: Any) -> None:
+        served.append(config.bind)
+
+    monkeypatch.setattr(_server, "serve", serve)
+    AgentFrameworkHost(ScriptedAgent(), channels=[], **options).serve(host="0.0.0.0")
+    assert served == [["0.0.0.0:8000"]]
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.8.8.8", "::1", "[::1]", "localhost", "unix:/run/agent.sock"])

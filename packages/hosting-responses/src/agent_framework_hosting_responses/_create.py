@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Final, cast
 
 import msgspec
-from agent_framework import AgentResponse
+from agent_framework import AgentResponse, WorkflowRunResult
 from starlette.types import Receive, Scope, Send
 
 from agent_framework_hosting.channel import ChannelContext, HostedStream
@@ -28,6 +28,7 @@ from agent_framework_hosting.web.body import read_body
 from agent_framework_hosting.web.errors import describe
 from agent_framework_hosting.web.events import EventStream
 from agent_framework_hosting.web.watch import run_while_connected
+from agent_framework_hosting.workflows import as_agent_response
 
 from ._endpoint import send_json
 from ._errors import failure_code
@@ -61,7 +62,11 @@ class Creation:
     def __init__(self, context: ChannelContext, settings: CreationSettings) -> None:
         self._context = context
         self._settings = settings
-        self._label = getattr(context.target, "name", None) or "agent"
+
+    @property
+    def _label(self) -> str:
+        # A target that a factory makes has its name once the host has started.
+        return getattr(self._context.target, "name", None) or "agent"
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send, *, request_id: bytes) -> None:
         """Answer one request."""
@@ -188,10 +193,12 @@ class Creation:
 def _answer(result: HostedRunResult[Any]) -> AgentResponse[Any]:
     """Return what is to be shown, or say who has to mend it: this is where hooks and agents come in untyped."""
     answer = result.result
+    if isinstance(answer, WorkflowRunResult):
+        return as_agent_response(answer)
     if not isinstance(answer, AgentResponse):
         raise RunError(
-            f"The Responses channel can show an AgentResponse, not {type(answer).__name__}. Look at what the response "
-            "hook, or else the agent's run(), returns."
+            f"The Responses channel can show an AgentResponse or a WorkflowRunResult, not {type(answer).__name__}. "
+            "Look at what the response hook, or else the agent's run(), returns."
         )
     return cast("AgentResponse[Any]", answer)
 

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
-from typing import Final, Protocol
+from typing import Protocol
 
 from starlette.types import Message, Receive, Scope, Send
 
 from agent_framework_hosting.ids import mint
 from agent_framework_hosting.web.body import ClientGone
 from agent_framework_hosting.web.errors import ErrorDescription, describe
+from agent_framework_hosting.web.upload import Upload, answer_early
 
-from ._errors import error_body, error_headers
-
-_LINGER: Final = 5.0
-"""Seconds for a client to finish sending what will not be read."""
+from ._errors import error_response
 
 
 class Operation(Protocol):
@@ -41,8 +38,9 @@ class Endpoint:
             allowed = ", ".join(sorted(self._operations))
             message = f"{scope['method']} is not offered here. Use {allowed}."
             description = ErrorDescription(405, "method_not_allowed", message)
-            headers = [(b"allow", allowed.encode())]
-            await send_error(send, description, request_id=request_id, headers=headers, upload=upload)
+            answer = error_response(description, request_id=request_id)
+            answer.headers["allow"] = allowed
+            await answer_early(answer, scope, send, upload=upload)
             return
         begun = False
 
@@ -58,7 +56,8 @@ class Endpoint:
         except Exception as error:
             if begun:
                 raise
-            await send_error(send, describe(error), request_id=request_id, upload=upload)
+            answer = error_response(describe(error), request_id=request_id)
+            await answer_early(answer, scope, send, upload=upload)
 
 
 class NotFound:
@@ -67,52 +66,7 @@ class NotFound:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         description = ErrorDescription(404, "not_found", f"Invalid URL ({scope['method']} {scope['path']}).")
-        await send_error(send, description, request_id=mint("req_").encode(), upload=Upload(receive))
-
-
-class Upload:
-    """The body of a request, which may be answered before it has arrived."""
-
-    __slots__ = ("_receive", "is_over")
-
-    def __init__(self, receive: Receive) -> None:
-        self._receive = receive
-        self.is_over = False
-
-    async def receive(self) -> Message:
-        """Return what comes next; the ASGI callable."""
-        message = await self._receive()
-        self.is_over = not message.get("more_body", False)
-        return message
-
-    async def pass_over(self) -> None:
-        """Let the client finish sending, within a bounded time, and keep nothing of it."""
-        try:
-            async with asyncio.timeout(_LINGER):
-                while not self.is_over:
-                    await self.receive()
-        except TimeoutError:
-            return
-
-
-async def send_error(
-    send: Send,
-    description: ErrorDescription,
-    *,
-    request_id: bytes,
-    upload: Upload,
-    headers: list[tuple[bytes, bytes]] | None = None,
-) -> None:
-    """Send an error object, at once; the connection is left open for what the client is still sending.
-
-    Otherwise the server would reset it, and most clients would report that instead of what they were told.
-    """
-    more = [*(headers or ()), *error_headers(description)]
-    body = error_body(description)
-    await send_json(send, description.status, body, request_id=request_id, headers=more, is_last=upload.is_over)
-    if not upload.is_over:
-        await upload.pass_over()
-        await send({"type": "http.response.body", "body": b""})
+        await answer_early(error_response(description), scope, send, upload=Upload(receive))
 
 
 async def send_json(
@@ -122,13 +76,12 @@ async def send_json(
     *,
     request_id: bytes,
     headers: list[tuple[bytes, bytes]],
-    is_last: bool = True,
 ) -> None:
-    """Send a whole answer; `is_last` is false when the caller ends it later."""
+    """Send a whole answer."""
     fixed = [
         (b"content-type", b"application/json"),
         (b"content-length", str(len(body)).encode()),
         (b"x-request-id", request_id),
     ]
     await send({"type": "http.response.start", "status": status, "headers": [*fixed, *headers]})
-    await send({"type": "http.response.body", "body": body, "more_body": not is_last})
+    await send({"type": "http.response.body", "body": body})

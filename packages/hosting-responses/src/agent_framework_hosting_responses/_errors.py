@@ -5,11 +5,14 @@ from __future__ import annotations
 from typing import Final
 
 import msgspec
+from starlette.responses import Response
 
+from agent_framework_hosting.ids import mint
 from agent_framework_hosting.web.errors import ErrorDescription
 
 _CODES: Final = {
     "unknown_parent": "previous_response_not_found",
+    "unauthenticated": "invalid_api_key",
     "queue_full": "rate_limit_exceeded",
     "not_forkable": "previous_response_not_latest",
     "run_failed": "server_error",
@@ -46,6 +49,14 @@ def error_headers(description: ErrorDescription) -> list[tuple[bytes, bytes]]:
         # The agent may have acted already: the clients' automatic second attempt would act twice.
         headers.append((b"x-should-retry", b"false"))
     return headers
+
+
+def error_response(description: ErrorDescription, *, request_id: bytes | None = None) -> Response:
+    """Return the whole answer."""
+    answer = Response(error_body(description), status_code=description.status, media_type="application/json")
+    told = [(b"x-request-id", request_id or mint("req_").encode()), *error_headers(description)]
+    answer.raw_headers.extend(told)
+    return answer
 
 
 def failure_code(description: ErrorDescription) -> str:

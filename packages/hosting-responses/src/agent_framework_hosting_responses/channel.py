@@ -13,6 +13,7 @@ from agent_framework_hosting.ids import mint
 
 from ._create import Creation, CreationSettings
 from ._endpoint import Endpoint, NotFound
+from ._errors import error_response
 from ._inbound.policy import CallerInstructions
 
 _DEFAULT_PATH = "/responses"
@@ -72,12 +73,11 @@ class ResponsesChannel:
         create = Endpoint({"POST": Creation(context, self._settings)})
         routes = [Route("/", create), Route("/{rest:path}", NotFound())]
         if self.path != _DEFAULT_PATH:
-            return ChannelContribution(routes=routes)
+            return ChannelContribution(routes=routes, render_error=error_response)
         alias = f"/v1{_DEFAULT_PATH}"
         paths = {alias: create, f"{alias}/": create, f"{alias}/{{rest:path}}": NotFound()}
-        return ChannelContribution(
-            routes=routes, siblings=[SiblingRoute(Route(path, endpoint)) for path, endpoint in paths.items()]
-        )
+        siblings = [SiblingRoute(Route(path, endpoint)) for path, endpoint in paths.items()]
+        return ChannelContribution(routes=routes, siblings=siblings, render_error=error_response)
 
 
 def _response_id(_: str | None) -> str:

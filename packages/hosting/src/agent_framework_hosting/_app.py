@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from starlette.applications import Starlette
@@ -10,13 +10,16 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import PlainTextResponse, Response
-from starlette.routing import BaseRoute, Route
+from starlette.routing import Route
 from starlette.types import Lifespan
 
 from ._admission import Admission
+from ._authentication import Authentication
 from ._guard import TrustedIsolationHeaders, UntrustedIsolationHeaders
 from ._lifespan import NamedContribution
 from ._mount import Mounts
+from .auth.authenticator import Authenticate
+from .entrances import HOST, NOBODY, Entrance
 from .errors import HostError, Unavailable
 from .web.errors import ErrorDescription, describe, error_response
 
@@ -24,25 +27,21 @@ READINESS: Final = "/readiness"
 
 
 def build_app(
-    contributions: Sequence[NamedContribution],
+    entrances: Sequence[Entrance],
     *,
-    admission: Admission,
     lifespan: Lifespan[Any],
+    authenticate: Authenticate | None,
+    authentication_timeout: float,
     trust_isolation_headers: bool,
 ) -> Starlette:
-    """Return the app that serves all contributions."""
-
-    async def readiness(_: Request) -> Response:
-        try:
-            admission.check()
-        except Unavailable as error:
-            return PlainTextResponse(error.code, status_code=error.status)
-        return PlainTextResponse("ok")
-
+    """Return the app that serves all entrances."""
     guard = TrustedIsolationHeaders if trust_isolation_headers else UntrustedIsolationHeaders
+    authentication = Middleware(
+        Authentication, authenticate=authenticate, entrances=entrances, timeout=authentication_timeout
+    )
     app = Starlette(
-        routes=[Route(READINESS, readiness, methods=["GET"]), *mounted(contributions)],
-        middleware=[Middleware(guard)],
+        routes=[entrance.route for entrance in entrances],
+        middleware=[Middleware(guard), authentication],
         # `Exception` alone would give the same answers, but Starlette raises what it handles so a second time.
         exception_handlers={HTTPException: _not_served, HostError: _failed, Exception: _failed},
         lifespan=lifespan,
@@ -52,7 +51,22 @@ def build_app(
     return app
 
 
-def mounted(contributions: Sequence[NamedContribution]) -> list[BaseRoute]:
+def readiness_probe(admission: Admission, *, is_well: Callable[[], bool]) -> Entrance:
+    """Return the public probe that tells whether the host takes work, and whether what it serves is able to."""
+
+    async def readiness(_: Request) -> Response:
+        try:
+            admission.check()
+        except Unavailable as error:
+            return PlainTextResponse(error.code, status_code=error.status)
+        if not is_well():
+            return PlainTextResponse("target_failed", status_code=503)
+        return PlainTextResponse("ok")
+
+    return Entrance(route=Route(READINESS, readiness, methods=["GET"]), authenticated_by=NOBODY)
+
+
+def mounted(contributions: Sequence[NamedContribution]) -> list[Entrance]:
     """Return the routes of all contributions at their full paths.
 
     Raises:
@@ -61,12 +75,26 @@ def mounted(contributions: Sequence[NamedContribution]) -> list[BaseRoute]:
     mounts = Mounts(reserved={READINESS: "the host's readiness probe"})
     # The most particular path first, so that a channel at the root leaves the others their paths.
     for each in sorted(contributions, key=lambda each: len(each.path), reverse=True):
+        render = each.contribution.render_error
+        # A channel whose other routes take every path below its own means its webhooks to be reached all the same.
+        for verified in each.contribution.verified_routes:
+            own = Entrance(
+                route=verified.route, channel=each.name, authenticated_by=verified.verifier, render_error=render
+            )
+            mounts.add(own, prefix=each.path)
         for route in each.contribution.routes:
-            mounts.add(route, prefix=each.path, channel=each.name)
+            mounts.add(Entrance(route=route, channel=each.name, render_error=render), prefix=each.path)
     for each in contributions:
         for sibling in each.contribution.siblings:
-            mounts.add_sibling(sibling, channel=each.name)
-    return mounts.routes
+            authenticated_by = HOST if sibling.verifier is None else sibling.verifier
+            entrance = Entrance(
+                route=sibling.route,
+                channel=each.name,
+                authenticated_by=authenticated_by,
+                render_error=each.contribution.render_error,
+            )
+            mounts.add_sibling(entrance, shared_as=sibling.shared_as)
+    return mounts.entrances
 
 
 async def _not_served(request: Request, error: Exception) -> Response:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute, compile_path
 
-from .channel import Channel, ChannelContext, ChannelContribution, SiblingRoute
+from .channel import Channel, ChannelContext, ChannelContribution
+from .entrances import NOBODY, Entrance
 from .errors import ConfigurationError
 
 
@@ -83,31 +84,37 @@ class Mounts:
     """
 
     def __init__(self, *, reserved: Mapping[str, str]) -> None:
-        self.routes: list[BaseRoute] = []
+        self.entrances: list[Entrance] = []
         self._taken = {("http", path): [_Taken(owner, None)] for path, owner in reserved.items()}
         self._shared: set[str] = set()
 
-    def add(self, route: BaseRoute, *, prefix: str, channel: str) -> None:
+    def add(self, entrance: Entrance, *, prefix: str) -> None:
         """Mount a channel's route below its path; its `/` answers with and without the slash."""
+        route = entrance.route
         path = getattr(route, "path", None)
-        owner = f"channel {channel!r}"
         if not isinstance(path, str):
-            self.routes.append(Mount(prefix, routes=[route]) if prefix else route)
+            self.entrances.append(replace(entrance, route=Mount(prefix, routes=[route]) if prefix else route))
         elif path in ("", "/") and prefix and not isinstance(route, Mount):
-            self._add(_moved(route, prefix), owner)
-            self._add(_moved(route, f"{prefix}/"), owner)
+            self._add(replace(entrance, route=_moved(route, prefix)))
+            self._add(replace(entrance, route=_moved(route, f"{prefix}/")))
         else:
-            self._add(_moved(route, prefix + path), owner)
+            self._add(replace(entrance, route=_moved(route, prefix + path)))
 
-    def add_sibling(self, sibling: SiblingRoute, *, channel: str) -> None:
+    def add_sibling(self, entrance: Entrance, *, shared_as: str | None) -> None:
         """Mount a route at its own absolute path; one that is shared and there already is left out."""
-        if sibling.shared_as is not None:
-            if sibling.shared_as in self._shared:
+        if shared_as is not None:
+            if shared_as in self._shared:
                 return
-            self._shared.add(sibling.shared_as)
-        self._add(sibling.route, f"channel {channel!r}")
+            self._shared.add(shared_as)
+        self._add(entrance)
 
-    def _add(self, route: BaseRoute, owner: str) -> None:
+    def _add(self, entrance: Entrance) -> None:
+        route, owner = entrance.route, f"channel {entrance.channel!r}"
+        if not entrance.authenticated_by or entrance.authenticated_by == NOBODY:
+            raise ConfigurationError(
+                f"A route of {owner} names {entrance.authenticated_by!r} as its verifier. Say in words how the channel "
+                "tells a genuine request, or declare an ordinary route: the host authenticates its callers."
+            )
         kind = "websocket" if isinstance(route, WebSocketRoute) else "http"
         path: str = getattr(route, "path", "")
         methods: set[str] | None = getattr(route, "methods", None)
@@ -118,7 +125,7 @@ class Mounts:
                     f"The path {path!r} is wanted by {owner} and taken by {other.owner}. Give one of them another path."
                 )
         others.append(_Taken(owner, methods))
-        self.routes.append(route)
+        self.entrances.append(entrance)
 
 
 @dataclass(frozen=True, slots=True)

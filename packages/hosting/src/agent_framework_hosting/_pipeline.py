@@ -25,6 +25,7 @@ from .errors import HookError, RunCancelled
 from .hooks import ChannelResponseHook, ChannelRunHook, ChannelStreamUpdateHook, settled
 from .isolation import current_principal
 from .types import ChannelRequest, ChannelSession, HostedRunResult, Seal
+from .workflows import as_agent_response
 
 ReturnedT = TypeVar("ReturnedT")
 
@@ -151,12 +152,15 @@ class PipelineStream:
         return self._itself().__await__()
 
     async def get_final_response(self) -> AgentResponse[Any]:
-        """Return the final response as the response hook left it; pulls what is left first."""
+        """Return the final response as the response hook left it; pulls what is left first.
+
+        Of a workflow it is what `workflows.as_agent_response` makes of its result.
+        """
         async for _ in self._updates:
             pass
         if self._progress.result is None:
             raise self._progress.error or RunCancelled()
-        return self._progress.result.result
+        return as_agent_response(self._progress.result.result)
 
     async def stop(self, reason: StopReason) -> None:
         """Stop the run from any task, and wait until everything bound to it is released."""

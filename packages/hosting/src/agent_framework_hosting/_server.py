@@ -67,7 +67,8 @@ def refuse_open_door(config: Config, *, authenticated: bool, allow_unauthenticat
         if not _is_loopback(address):
             raise ConfigurationError(
                 f"Serving on {address!r} would let anybody who can reach it use the agent: nothing says who is "
-                "calling. Serve on 127.0.0.1 behind something that authenticates, or pass allow_unauthenticated=True."
+                "calling. Give the host auth=, for example ApiKeys.from_environment(); or serve on 127.0.0.1 behind "
+                "something that authenticates; or pass allow_unauthenticated=True."
             )
 
 

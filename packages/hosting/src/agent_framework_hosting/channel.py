@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 from agent_framework import AgentResponse, AgentResponseUpdate
+from starlette.responses import Response
 from starlette.routing import BaseRoute
 
 from .hooks import ChannelResponseHook, ChannelRunHook, ChannelStreamUpdateHook
 from .limits import Limits
 from .types import JSON, ChannelRequest, HostedRunResult, Principal, Seal
+from .web.errors import ErrorDescription
 from .web.events import Buffers
 
 
@@ -40,10 +42,29 @@ class SiblingRoute:
         route: The Starlette route, with its full path.
         shared_as: Siblings that several channels declare under one key are mounted once, the first one winning;
             without a key a second route at the same path is a clash.
+        verifier: See `VerifiedRoute`; the host authenticates when it is left out.
     """
 
     route: BaseRoute
     shared_as: str | None = None
+    verifier: str | None = field(default=None, kw_only=True)
+
+
+@dataclass(frozen=True, slots=True)
+class VerifiedRoute:
+    """A route whose requests the channel verifies itself, as webhooks of a platform are: the host asks nobody.
+
+    Args:
+        route: The Starlette route, relative to the channel's path.
+        verifier: How the channel tells a genuine request, in words for the operator (`"signature of the platform"`).
+    """
+
+    route: BaseRoute
+    verifier: str
+
+
+ErrorRenderer: TypeAlias = Callable[[ErrorDescription], Response]
+"""Says an error in a channel's protocol."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +72,9 @@ class ChannelContribution:
     """All that a channel adds to the app.
 
     `routes` are relative to the channel's path, `siblings` absolute. `on_startup` and `on_shutdown` take no argument
-    and may be plain or async.
+    and may be plain or async. The host authenticates the callers of all routes but those that name a verifier of the
+    channel's: `verified_routes`, and siblings with one. `render_error` says in the channel's protocol what the host
+    refuses at its routes, before the channel sees the request.
     """
 
     routes: Sequence[BaseRoute] = ()
@@ -59,6 +82,8 @@ class ChannelContribution:
     on_startup: Sequence[Callable[[], Awaitable[None] | None]] = ()
     on_shutdown: Sequence[Callable[[], Awaitable[None] | None]] = ()
     siblings: Sequence[SiblingRoute] = field(default=(), kw_only=True)
+    verified_routes: Sequence[VerifiedRoute] = field(default=(), kw_only=True)
+    render_error: ErrorRenderer | None = field(default=None, kw_only=True)
 
 
 class HostedStream(Protocol):

@@ -2,13 +2,17 @@
 
     HostError
     ├── ConfigurationError        the developer: refused at construction or at start
-    │   └── TargetError           ... a target that cannot be run
+    │   ├── TargetError           ... a target that cannot be run
+    │   └── CheckpointConflict    ... two places for the checkpoints of one workflow
     ├── RequestError              the caller: the request can be mended
     │   ├── InvalidRequest
     │   ├── UnknownId
     │   │   └── UnknownParent     ... the snapshot to continue from
     │   ├── NotForkable           ... history lies where only its head can be continued
+    │   ├── OneSessionOnly        ... this workflow can hold one conversation, which is another one
+    │   ├── NotRestorable         ... where the conversation stood cannot be read any more
     │   ├── AccessDenied
+    │   ├── Unauthenticated       ... nobody knows who is calling
     │   ├── RequestTooLarge
     │   ├── RequestTimeout
     │   └── QueueFull
@@ -50,6 +54,10 @@ class TargetError(ConfigurationError, TypeError):
     """The target is nothing that the host can run."""
 
     code = "invalid_target"
+
+
+class CheckpointConflict(ConfigurationError, RuntimeError):
+    """A workflow has a checkpoint storage of its own, and the host is told to keep checkpoints, too."""
 
 
 class RequestError(HostError):
@@ -94,11 +102,37 @@ class NotForkable(RequestError):
     code = "not_forkable"
 
 
+class OneSessionOnly(RequestError):
+    """The workflow has one instance that cannot be copied, and another session is in it."""
+
+    code = "one_session_only"
+    status = 409
+
+
+class NotRestorable(RequestError):
+    """Where the conversation stood cannot be restored, so it cannot go on."""
+
+    code = "not_restorable"
+    status = 409
+
+
 class AccessDenied(RequestError):
     """The caller may not do this."""
 
     code = "access_denied"
     status = 403
+
+
+class Unauthenticated(RequestError):
+    """Nobody knows who is calling; missing, wrong and expired credentials are answered alike."""
+
+    code = "unauthenticated"
+    status = 401
+
+    def __init__(
+        self, message: str = "This request needs authentication: its credentials are missing or not valid."
+    ) -> None:
+        super().__init__(message)
 
 
 class RequestTooLarge(RequestError):

@@ -1,20 +1,23 @@
-"""`AgentFrameworkHost`: one agent, every channel."""
+"""`AgentFrameworkHost`: one agent or workflow, every channel."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Sequence
+import os
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self
 
-from agent_framework import AgentResponse, SupportsAgentRun
+from agent_framework import CheckpointStorage, SupportsAgentRun, Workflow
 from starlette.applications import Starlette
 
 from . import _lifespan, _server
 from ._admission import Admission
-from ._app import build_app, mounted
+from ._app import build_app, mounted, readiness_probe
+from ._authentication import who_says
 from ._context import HostContext
 from ._guard import platform_is_trusted
 from ._lifespan import NamedContribution
@@ -24,9 +27,11 @@ from ._sessions.sessions import Sessions
 from ._state.folders import StateFolders
 from ._state.memory import MemoryTurns
 from ._state.paths import StateDir, resolve
-from ._target.agent import AgentTarget
+from ._target.accepted import Checkpoints, accept, has_checkpoints
 from ._target.target import Target
+from .auth.authenticator import Authenticator, authenticate_with
 from .channel import Channel
+from .entrances import Entrance
 from .errors import ConfigurationError, Draining
 from .limits import Limits
 from .logs import logger
@@ -34,16 +39,26 @@ from .types import DEFAULT_TENANT, ChannelRequest, HostedRunResult
 
 
 class AgentFrameworkHost:
-    """Serves one agent through one or more channels.
+    """Serves one agent or workflow through one or more channels.
 
     Args:
-        target: The agent: any object with Agent Framework's `SupportsAgentRun` shape.
+        target: The agent (any object with Agent Framework's `SupportsAgentRun` shape), a `Workflow`, a workflow
+            function (`agent_framework.workflow`), or a function without arguments, plain or async, that makes one of
+            them. Such a function is called when the host starts, and for a workflow once more for every session.
         channels: The ways in; an empty list serves the readiness probe alone.
         debug: Log at DEBUG level. Never shows anything more to callers.
+        checkpoint_location: Where the checkpoints of a workflow's sessions are kept, so that they outlive the
+            process: a path, where each session has a folder of its own, or a `CheckpointStorage`, used as it is.
+        checkpoint_key: The secret that checkpoints in a path are sealed with, at least 32 characters. Left out, it is
+            taken from the environment variable `AF_HOSTING_CHECKPOINT_KEY`, or else made and kept in the user's data
+            folder; the start line says where.
         state_dir: Where to keep which session a key stands for after resets, and a workflow's checkpoints: a folder,
             or a mapping as `HostStatePaths` is one. One host at a time has it; another one waits at its start. What was
             said is kept by the agent's own history provider, never there. Left out, all is kept in memory.
         limits: All bounds in one object.
+        auth: Says who is calling: `ApiKeys`, a Starlette `AuthenticationBackend`, or a function
+            `(request) -> Principal | None`; see `agent_framework_hosting.auth`. Who is nobody gets 401. Left out, the
+            user of the app around the host is calling (`request.user`), else an anonymous one.
         trust_isolation_headers: Believe the isolation headers of whatever sits in front. Left out, they are believed
             when the environment says that a trusted platform is there, and taken out of every request otherwise.
 
@@ -59,22 +74,29 @@ class AgentFrameworkHost:
 
     def __init__(
         self,
-        target: SupportsAgentRun | Any,
+        target: SupportsAgentRun | Workflow | Callable[[], Any] | Any,
         *,
         channels: Sequence[Channel],
         debug: bool = False,
+        checkpoint_location: str | os.PathLike[str] | CheckpointStorage | None = None,
+        checkpoint_key: str | bytes | None = None,
         state_dir: StateDir | None = None,
         limits: Limits | None = None,
+        auth: Authenticator | None = None,
         trust_isolation_headers: bool | None = None,
     ) -> None:
-        self._target: Target = AgentTarget(target)
+        checkpoints = Checkpoints(location=checkpoint_location, key=checkpoint_key)
+        paths = checkpoints.placed(resolve(state_dir, has_checkpoints=has_checkpoints(target)))
+        self._target: Target = accept(target, checkpoints=replace(checkpoints, derived=paths.checkpoints))
         self._channels = tuple(channels)
         refuse_strangers(self._channels)
         refuse_clashes(self._channels)
         self._limits = limits or Limits()
+        self._auth = auth
+        self._authenticate = None if auth is None else authenticate_with(auth)
         self._trusts_headers = platform_is_trusted() if trust_isolation_headers is None else trust_isolation_headers
         self._admission = Admission()
-        self._state = StateFolders(resolve(state_dir, has_checkpoints=False), limits=self._limits)
+        self._state = StateFolders(paths, limits=self._limits)
         self._sessions = Sessions(
             target=self._target,
             turns=MemoryTurns(max_turns=self._limits.max_turns),
@@ -83,6 +105,10 @@ class AgentFrameworkHost:
         )
         self._pipeline = Pipeline(target=self._target, sessions=self._sessions, admission=self._admission)
         self._contributions = self._contributed()
+        self._entrances = (
+            readiness_probe(self._admission, is_well=lambda: self._target.is_well),
+            *mounted(self._contributions),
+        )
         self._app: Starlette | None = None
         self._bind: str | None = None
         self._entered = 0
@@ -92,7 +118,7 @@ class AgentFrameworkHost:
 
     @property
     def target(self) -> Any:
-        """The agent that is served."""
+        """What is served; a factory until the host has started."""
         return self._target.served
 
     @property
@@ -101,13 +127,19 @@ class AgentFrameworkHost:
         return self._channels
 
     @property
+    def entrances(self) -> Sequence[Entrance]:
+        """Every route of the app, and who says there who is calling."""
+        return self._entrances
+
+    @property
     def app(self) -> Starlette:
         """The Starlette application; built on first use."""
         if self._app is None:
             self._app = build_app(
-                self._contributions,
-                admission=self._admission,
+                self._entrances,
                 lifespan=self.lifespan,
+                authenticate=self._authenticate,
+                authentication_timeout=self._limits.authentication_timeout,
                 trust_isolation_headers=self._trusts_headers,
             )
         return self._app
@@ -155,7 +187,7 @@ class AgentFrameworkHost:
                 finally:
                     self._state.stop()
 
-    async def run(self, request: ChannelRequest) -> HostedRunResult[AgentResponse[Any]]:
+    async def run(self, request: ChannelRequest) -> HostedRunResult[Any]:
         """Run a request without any channel, through the same pipeline.
 
         Raises:
@@ -167,8 +199,8 @@ class AgentFrameworkHost:
             >>> from agent_framework_hosting.testing import ScriptedAgent
             >>> host = AgentFrameworkHost(ScriptedAgent(), channels=[])
             >>> request = ChannelRequest(channel="script", operation="message", input="hello")
-            >>> isinstance(asyncio.run(host.run(request)).result, AgentResponse)
-            True
+            >>> asyncio.run(host.run(request)).result.text
+            'echo: hello'
         """
         return await self._pipeline.run(request, Steps())
 
@@ -222,9 +254,8 @@ class AgentFrameworkHost:
         config = _server.configuration(
             bind=_server.address_of(host, port), options=server_options, patience=self._state.patience
         )
-        _server.refuse_open_door(
-            config, authenticated=self._trusts_headers, allow_unauthenticated=allow_unauthenticated
-        )
+        authenticated = self._authenticate is not None or self._trusts_headers
+        _server.refuse_open_door(config, authenticated=authenticated, allow_unauthenticated=allow_unauthenticated)
         self._bind = ", ".join(config.bind)
         _server.show_logs()
         self._failure = None
@@ -270,7 +301,6 @@ class AgentFrameworkHost:
             for channel in self._channels
         ]
         context.commands = tuple(command for each in contributions for command in each.contribution.commands)
-        mounted(contributions)
         if (
             self._state.needs_start
             or self._target.needs_start
@@ -283,7 +313,10 @@ class AgentFrameworkHost:
         channels = ", ".join(f"{each.name} at {each.path or '/'}" for each in self._contributions) or "no channels"
         where = f" on {self._bind}" if self._bind else ""
         notes = "".join(f"; {note}" for note in self._target.notes)
-        return f"Serving {self._target.name}{where}: {channels}. State: {self._described_state()}{notes}."
+        return (
+            f"Serving {self._target.name}{where}: {channels}. State: {self._described_state()}{notes}. "
+            f"Callers: {who_says(self._auth, trusts_headers=self._trusts_headers)}."
+        )
 
     def _described_state(self) -> str:
         sessions = f"at most {self._limits.max_sessions} sessions"

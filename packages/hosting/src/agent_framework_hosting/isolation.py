@@ -6,6 +6,8 @@ platforms that use the same two headers. They are believed only when the host is
 
 from __future__ import annotations
 
+from collections.abc import Generator
+from contextlib import contextmanager
 from contextvars import ContextVar, Token
 from dataclasses import dataclass
 from typing import Final
@@ -30,6 +32,7 @@ class IsolationKeys:
 
 
 _current: ContextVar[IsolationKeys | None] = ContextVar("agent_framework_hosting_isolation_keys", default=None)
+_authenticated: ContextVar[Principal] = ContextVar("agent_framework_hosting_principal", default=ANONYMOUS)
 
 
 def get_current_isolation_keys() -> IsolationKeys | None:
@@ -55,8 +58,18 @@ def reset_current_isolation_keys(token: Token[IsolationKeys | None]) -> None:
 
 
 def current_principal() -> Principal:
-    """Return who is calling, as far as the current isolation keys tell."""
-    keys = _current.get()
+    """Return who is calling: whom the user key names, inside the tenant of who was authenticated; else the latter."""
+    authenticated, keys = _authenticated.get(), _current.get()
     if keys is None or keys.user_key is None:
-        return ANONYMOUS
-    return Principal(id=keys.user_key, kind="caller")
+        return authenticated
+    return Principal(tenant=authenticated.tenant, id=keys.user_key, kind="caller")
+
+
+@contextmanager
+def calling(principal: Principal) -> Generator[None]:
+    """Let this principal be the one who is calling, for whatever is started inside the block."""
+    token = _authenticated.set(principal)
+    try:
+        yield
+    finally:
+        _authenticated.reset(token)

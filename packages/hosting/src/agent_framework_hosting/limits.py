@@ -45,6 +45,8 @@ class Limits:
     """Time for one write to make progress; a reader that takes longer is cut, which counts as a disconnect."""
     receive_timeout: float = 30.0
     """Time for a request body to arrive."""
+    authentication_timeout: float = 10.0
+    """Time that `auth=` gets to say who is calling; then the request is refused with 503."""
     drain_timeout: float = 25.0
     """Time that running work gets to finish once the host drains; then it is told."""
     state_grace: float = 20.0

@@ -4,45 +4,38 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Generator, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager
-from typing import Any, Final, cast
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, ExitStack, contextmanager
+from typing import Any, cast
 
 from agent_framework import (
     AgentResponse,
     AgentResponseUpdate,
     HistoryProvider,
     InMemoryHistoryProvider,
+    RawAgent,
     ResponseStream,
-    SupportsAgentRun,
 )
 
 from .._state.turns import SessionName
-from ..errors import RunError, TargetError
+from ..errors import RunError
 from ..hooks import settled
 from ..types import ChannelRequest
 from .agent_state import AgentState
+from .entered import Entered
 from .messages import to_messages
 from .snapshots import Snapshot
 from .target import TargetStream
 
-_ACCEPTED: Final = (
-    "an agent (an object with `id`, `name`, `description`, `run`, `create_session` and `get_session`), "
-    "such as agent_framework.Agent"
-)
-
 
 class AgentTarget:
-    """Runs a `SupportsAgentRun` object.
+    """Runs a `SupportsAgentRun` object."""
 
-    Raises:
-        TargetError: The object is no agent.
-    """
+    is_well = True
 
     def __init__(self, agent: Any) -> None:
-        if isinstance(agent, type) or not isinstance(agent, SupportsAgentRun):
-            raise TargetError(f"AgentFrameworkHost cannot run {_described(agent)}. Give it {_ACCEPTED}.")
         self.served: Any = agent
         self.accepts_options = _accepts(agent.run, "options")
+        self._entered: Entered | None = None
 
     @property
     def name(self) -> str:
@@ -67,13 +60,21 @@ class AgentTarget:
     @property
     def needs_start(self) -> bool:
         """See `Target`."""
-        return False
+        return _has_something_to_enter(self.served)
 
     async def start(self) -> None:
         """See `Target`."""
+        agent = self.served
+        if isinstance(agent, AbstractAsyncContextManager):
+            entered = Entered(cast("AbstractAsyncContextManager[Any]", agent))
+            await entered.enter()
+            self._entered = entered
 
     async def stop(self) -> None:
         """See `Target`."""
+        entered, self._entered = self._entered, None
+        if entered is not None:
+            await entered.leave()
 
     async def fresh(self, name: SessionName, *, is_new: bool) -> AgentState:  # noqa: ARG002 - nothing outlives a session
         """See `Target`."""
@@ -173,7 +174,10 @@ def _accepts(function: Callable[..., Any], name: str) -> bool:
     return name in parameters or any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters.values())
 
 
-def _described(target: object) -> str:
-    if isinstance(target, type):
-        return f"the class {target.__name__} (an instance is wanted)"
-    return f"an object of type {type(target).__name__}"
+def _has_something_to_enter(agent: Any) -> bool:
+    enter: Any = getattr(cast("type[Any]", type(agent)), "__aenter__", None)
+    if enter is None or enter is not getattr(RawAgent, "__aenter__", None):
+        return isinstance(agent, AbstractAsyncContextManager)
+    # Every agent of Agent Framework can be entered; those without anything to open run as well without it.
+    parts: list[Any] = [agent.client, *agent.mcp_tools]
+    return any(isinstance(part, AbstractAsyncContextManager) for part in parts)

@@ -68,6 +68,11 @@ class Target(Protocol):
         ...
 
     @property
+    def is_well(self) -> bool:
+        """Whether it can serve requests at all; once it cannot, only a restart helps."""
+        ...
+
+    @property
     def notes(self) -> Sequence[str]:
         """What operators should know of it, for the start line."""
         ...

@@ -1,0 +1,160 @@
+"""What a host can serve, and which target that makes."""
+
+from __future__ import annotations
+
+import inspect
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any, Final, cast
+
+from agent_framework import FunctionalWorkflow, FunctionalWorkflowDefinition, SupportsAgentRun, Workflow
+
+from .._state.paths import StatePaths
+from ..errors import ConfigurationError, TargetError
+from ..logs import logger
+from .agent import AgentTarget
+from .factory import FactoryTarget
+from .target import Target
+from .workflow.instances import Instances, Made, built, instances_of
+from .workflow.keeping import FolderKeeping, Keeping, MemoryKeeping, StorageKeeping, is_storage
+from .workflow.key import checkpoint_key
+from .workflow.target import WorkflowTarget
+
+_ACCEPTED: Final = (
+    "an agent (an object with `id`, `name`, `description`, `run`, `create_session` and `get_session`, such as "
+    "agent_framework.Agent), a Workflow, a workflow function (agent_framework.workflow), or a function without "
+    "arguments, plain or async, that makes one of them"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checkpoints:
+    """What the host was told about checkpoints.
+
+    Args:
+        location: A path or a `CheckpointStorage`, as the developer gave it.
+        derived: Where the host's state folder has room for them.
+        key: The secret to seal them with, as the developer gave it.
+    """
+
+    location: Any = None
+    derived: Path | None = None
+    key: str | bytes | None = None
+
+    def keeping(self) -> Keeping:
+        """Return how they are kept.
+
+        Raises:
+            ConfigurationError: They cannot be kept so.
+        """
+        if self.location is None:
+            return self._folders(self.derived) if self.derived is not None else MemoryKeeping()
+        if is_storage(self.location):
+            return StorageKeeping(self.location, folders=self._folders(self.derived) if self.derived else None)
+        if not _is_path(self.location):
+            raise ConfigurationError(
+                f"checkpoint_location is {self.location!r}. Give it the path of a folder, or a CheckpointStorage of "
+                "Agent Framework."
+            )
+        # A later change of the working directory must not move what is kept.
+        return self._folders(Path(self.location).expanduser().absolute())
+
+    def placed(self, paths: StatePaths) -> StatePaths:
+        """Return the folders that the host needs besides; a path of the developer's own wins over the derived one."""
+        if self.location is None or is_storage(self.location) or paths.checkpoints is None:
+            return paths
+        logger.warning(
+            "Checkpoints are kept in %s, as checkpoint_location says, and not in %s, as state_dir says.",
+            self.location,
+            paths.checkpoints,
+        )
+        return replace(paths, checkpoints=None)
+
+    def _folders(self, root: Path) -> FolderKeeping:
+        return FolderKeeping(root, checkpoint_key(self.key, location=root))
+
+
+def has_checkpoints(target: Any) -> bool:
+    """Whether checkpoints may have to be kept for a target; what a factory makes is not known yet."""
+    if isinstance(target, (Workflow, FunctionalWorkflowDefinition)):
+        return True
+    return not isinstance(target, SupportsAgentRun) and _is_factory(target)
+
+
+def accept(target: Any, *, checkpoints: Checkpoints) -> Target:
+    """Return the target that serves what a developer gave to the host.
+
+    Raises:
+        TargetError: It is nothing that can be run.
+        ConfigurationError: It does not go together with what was said about checkpoints.
+    """
+    made = _ready(target, checkpoints, said=f"AgentFrameworkHost cannot run {_described(target)}.")
+    if made is not None:
+        return made
+    if _is_factory(target):
+        return FactoryTarget(target, accept=partial(_made, target, checkpoints))
+    raise TargetError(_refusal(f"AgentFrameworkHost cannot run {_described(target)}."))
+
+
+def _made(factory: Callable[[], Any], checkpoints: Checkpoints, result: Any) -> Target:
+    name = getattr(factory, "__name__", type(factory).__name__)
+    said = f"The target factory {name!r} returned {_described(result)}, which cannot be run."
+    if isinstance(result, (Workflow, FunctionalWorkflow)):
+        return _workflow(result, Made(factory, template=result), checkpoints)
+    made = _ready(result, checkpoints, said=said)
+    if made is None:
+        raise TargetError(_refusal(said))
+    return made
+
+
+def _ready(target: Any, checkpoints: Checkpoints, *, said: str) -> Target | None:
+    """Return the target of what needs no call to be made, `None` for anything else."""
+    if isinstance(target, type):
+        raise TargetError(_refusal(said))
+    if isinstance(target, Workflow):
+        return _workflow(target, instances_of(target), checkpoints)
+    if isinstance(target, FunctionalWorkflowDefinition):
+        return _workflow(target, Made(target.build, template=built(target)), checkpoints)
+    if isinstance(target, FunctionalWorkflow):
+        raise TargetError(
+            f"{said} It is one conversation already; give the workflow function itself, {target.name!r}, which makes "
+            "one for every session."
+        )
+    if isinstance(target, SupportsAgentRun):
+        if checkpoints.location is not None:
+            logger.warning("checkpoint_location is ignored: what is served is an agent, which has no checkpoints.")
+        return AgentTarget(target)
+    return None
+
+
+def _workflow(served: Any, instances: Instances, checkpoints: Checkpoints) -> WorkflowTarget:
+    return WorkflowTarget(served, instances=instances, keeping=checkpoints.keeping())
+
+
+def _is_path(value: Any) -> bool:
+    return isinstance(value, (str, os.PathLike)) and bool(os.fspath(cast("os.PathLike[str]", value)))
+
+
+def _is_factory(target: Any) -> bool:
+    if not callable(target):
+        return False
+    try:
+        inspect.signature(target).bind()
+    except (TypeError, ValueError):
+        return False
+    return True
+
+
+def _refusal(said: str) -> str:
+    return f"{said} Give it {_ACCEPTED}."
+
+
+def _described(target: object) -> str:
+    if isinstance(target, type):
+        return f"the class {target.__name__} (an instance is wanted)"
+    if inspect.isroutine(target):
+        return f"the function {getattr(target, '__name__', '?')!r}, which needs arguments,"
+    return f"an object of type {type(target).__name__}"

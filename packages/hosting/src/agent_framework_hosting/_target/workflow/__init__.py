@@ -1,0 +1,1 @@
+"""Workflows as targets: their instances, their checkpoints, their pauses."""

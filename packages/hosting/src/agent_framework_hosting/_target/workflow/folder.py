@@ -1,0 +1,49 @@
+"""The folder of one session: sealed records by name. Plain blocking calls, for a thread."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Final
+
+from ..._state.private import BadFile, make_private_folder, read_private, set_aside, write_private
+from .seal import BrokenSeal, Seal, folder_name
+
+_LARGEST: Final = 512 * 1024 * 1024
+
+
+class SessionFolder:
+    """Sealed records; made on the first write.
+
+    Args:
+        root: The folder of all sessions.
+        key: The secret of the seal.
+        session: The parts of the session's name.
+    """
+
+    def __init__(self, root: Path, *, key: bytes, session: tuple[str, ...]) -> None:
+        self._root = root
+        self.path = root / folder_name(session)
+        self._seal = Seal(key, session=session)
+
+    def read(self, name: str) -> Any:
+        """Return a record, `None` when there is none; what is not ours is set aside, unread."""
+        path = self.path / name
+        try:
+            return self._seal.open(read_private(path, max_bytes=_LARGEST), purpose=name)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except BadFile as error:
+            set_aside(path, reason=error.reason)
+        except BrokenSeal:
+            set_aside(path, reason="it is not sealed by this host's key for this session, so it may be forged or cut")
+        return None
+
+    def write(self, name: str, record: Any) -> None:
+        """Write a record; it has reached the disk when this returns."""
+        make_private_folder(self._root)
+        make_private_folder(self.path)
+        write_private(self.path / name, self._seal.close(record, purpose=name))
+
+    def remove(self, name: str) -> None:
+        """Remove a record, if it is there."""
+        (self.path / name).unlink(missing_ok=True)

@@ -1,0 +1,241 @@
+"""What is kept of a session between its turns: its latest finished checkpoint, in memory, in a folder, or elsewhere."""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, Protocol
+
+from agent_framework import CheckpointStorage, WorkflowCheckpoint
+from agent_framework.exceptions import WorkflowCheckpointException
+
+from ...errors import NotRestorable, RunError
+from ...logs import logger
+from .codec import decode, decode_checkpoint, encode, encode_checkpoint
+from .folder import SessionFolder
+
+_CHECKPOINT: Final = "checkpoint"
+_ANSWERED: Final = "answered"
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """Where a session stands after a finished turn.
+
+    `answered` are the ids of what is still asked in the checkpoint although a turn that did not finish has answered it.
+    `given` are the answers that the workflow will want to hear again when it is run from its beginning.
+    """
+
+    checkpoint: WorkflowCheckpoint
+    answered: frozenset[str] = frozenset()
+    given: Mapping[str, Any] = field(default_factory=dict[str, Any])
+
+
+class Kept(Protocol):
+    """Keeps the point of one session."""
+
+    @property
+    def through(self) -> CheckpointStorage | None:
+        """The user's storage that has to get every checkpoint of a run."""
+        ...
+
+    async def load(self) -> Point | None:
+        """Return the point, the run's to change, `None` for a session without any.
+
+        Raises:
+            NotRestorable: There is one, but it cannot be read.
+        """
+        ...
+
+    async def keep(self, point: Point | None) -> None:
+        """Keep a point instead of the one before; `None` when the run could not make a checkpoint.
+
+        Raises:
+            RunError: It cannot be kept.
+        """
+        ...
+
+    async def answer(self, point: Point) -> None:
+        """Keep what is new in a point's `answered`."""
+        ...
+
+
+class InMemory:
+    """Keeps a copy in memory, to go back to when a turn fails."""
+
+    through: CheckpointStorage | None = None
+
+    def __init__(self, *, through: CheckpointStorage | None = None) -> None:
+        self.through = through
+        self._point: Point | None = None
+        self._is_lost = False
+
+    async def load(self) -> Point | None:
+        """See `Kept`."""
+        if self._is_lost:
+            raise _not_restorable()
+        if self._point is None:
+            return None
+        return Point(copy.deepcopy(self._point.checkpoint), self._point.answered, self._point.given)
+
+    async def keep(self, point: Point | None) -> None:
+        """See `Kept`."""
+        if point is None:
+            logger.warning("A workflow made no checkpoint: when its session's next turn fails, it cannot go on.")
+            self._is_lost = True
+            return
+        try:
+            self._point = Point(copy.deepcopy(point.checkpoint), point.answered, point.given)
+            self._is_lost = False
+        except Exception as error:  # noqa: BLE001 - a workflow keeps what it likes, which refuses in its own ways
+            logger.warning(
+                "The state of the workflow %r cannot be copied (%s): a session whose turn fails cannot go on.",
+                point.checkpoint.workflow_name,
+                error,
+            )
+            self._is_lost = True
+
+    async def answer(self, point: Point) -> None:
+        """See `Kept`."""
+        if self._point is not None:
+            self._point = Point(self._point.checkpoint, point.answered, self._point.given)
+
+
+class InFolder:
+    """Keeps sealed files in a folder of the session's own; `is_new` says that what may lie there is somebody else's."""
+
+    through: CheckpointStorage | None = None
+
+    def __init__(self, folder: SessionFolder, *, is_new: bool) -> None:
+        self._folder = folder
+        self._is_new = is_new
+
+    async def load(self) -> Point | None:
+        """See `Kept`."""
+        return None if self._is_new else await asyncio.to_thread(self._read)
+
+    async def keep(self, point: Point | None) -> None:
+        """See `Kept`."""
+        if point is None:
+            raise _not_made()
+        try:
+            await asyncio.to_thread(self._write, point)
+        except (WorkflowCheckpointException, OSError) as error:
+            raise _not_kept(point, error) from error
+        self._is_new = False
+
+    async def answer(self, point: Point) -> None:
+        """See `Kept`."""
+        record = {"checkpoint": point.checkpoint.checkpoint_id, "answered": sorted(point.answered)}
+        await asyncio.to_thread(self._folder.write, _ANSWERED, record)
+
+    def _read(self) -> Point | None:
+        record = self._folder.read(_CHECKPOINT)
+        if record is None:
+            return None
+        try:
+            checkpoint, given = decode_checkpoint(record["checkpoint"]), decode(record["given"])
+        except WorkflowCheckpointException as error:
+            logger.error("A checkpoint in %s cannot be read: %s", self._folder.path, error)
+            raise _not_restorable() from error
+        return Point(checkpoint, _answered(self._folder, record, checkpoint.checkpoint_id), given)
+
+    def _write(self, point: Point) -> None:
+        record = {
+            "checkpoint": encode_checkpoint(point.checkpoint),
+            "answered": sorted(point.answered),
+            "given": encode(dict(point.given)),
+        }
+        self._folder.write(_CHECKPOINT, record)
+        self._folder.remove(_ANSWERED)
+
+
+class InStorage:
+    """Leaves checkpoints to a storage of the user's, and remembers which of them is this session's.
+
+    Without a folder it is remembered for as long as the session lives in memory.
+    """
+
+    def __init__(self, storage: CheckpointStorage, *, folder: SessionFolder | None, is_new: bool) -> None:
+        self.through: CheckpointStorage | None = storage
+        self._storage = storage
+        self._folder = folder
+        self._is_read = is_new or folder is None
+        self._id: str | None = None
+        self._answered: frozenset[str] = frozenset()
+        self._given: Mapping[str, Any] = {}
+
+    async def load(self) -> Point | None:
+        """See `Kept`."""
+        if not self._is_read:
+            await asyncio.to_thread(self._read)
+            self._is_read = True
+        if self._id is None:
+            return None
+        try:
+            return Point(await self._storage.load(self._id), self._answered, self._given)
+        except Exception as error:
+            logger.exception("The checkpoint storage could not load %r.", self._id)
+            raise _not_restorable() from error
+
+    async def keep(self, point: Point | None) -> None:
+        """See `Kept`."""
+        if point is None:
+            raise _not_made()
+        self._id, self._answered, self._given = point.checkpoint.checkpoint_id, point.answered, point.given
+        self._is_read = True
+        try:
+            await asyncio.to_thread(self._write, encode(dict(point.given)) if self._folder else None)
+        except (WorkflowCheckpointException, OSError) as error:
+            raise _not_kept(point, error) from error
+
+    async def answer(self, point: Point) -> None:
+        """See `Kept`."""
+        self._answered = point.answered
+        if self._folder is not None:
+            record = {"checkpoint": self._id, "answered": sorted(point.answered)}
+            await asyncio.to_thread(self._folder.write, _ANSWERED, record)
+
+    def _read(self) -> None:
+        record = self._folder.read(_CHECKPOINT) if self._folder else None
+        if record is not None and self._folder is not None:
+            self._id = record["checkpoint"]
+            self._answered = _answered(self._folder, record, self._id)
+            self._given = decode(record["given"])
+
+    def _write(self, given: Any) -> None:
+        if self._folder is not None:
+            record = {"checkpoint": self._id, "answered": sorted(self._answered), "given": given}
+            self._folder.write(_CHECKPOINT, record)
+            self._folder.remove(_ANSWERED)
+
+
+def _answered(folder: SessionFolder, record: Any, checkpoint_id: str | None) -> frozenset[str]:
+    # Written before a turn and out of date after it: it counts for the checkpoint that it names.
+    later = folder.read(_ANSWERED)
+    more = later["answered"] if later is not None and later["checkpoint"] == checkpoint_id else ()
+    return frozenset((*record["answered"], *more))
+
+
+def _not_restorable() -> NotRestorable:
+    return NotRestorable(
+        "This conversation cannot go on: what its workflow was doing cannot be restored. Start a new conversation, or "
+        "have this session reset."
+    )
+
+
+def _not_made() -> RunError:
+    logger.error("Agent Framework could not make the checkpoint of a finished turn; it has logged why.")
+    return RunError("The outcome of this turn could not be kept, so the turn does not count.")
+
+
+def _not_kept(point: Point, error: Exception) -> RunError:
+    logger.error(
+        "The checkpoint of a turn of the workflow %r cannot be kept: %s. When it is about a type, name that type to "
+        "agent_framework.register_checkpoint_type.",
+        point.checkpoint.workflow_name,
+        error,
+    )
+    return RunError("The outcome of this turn could not be kept, so the turn does not count.")

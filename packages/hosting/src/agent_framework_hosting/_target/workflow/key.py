@@ -1,0 +1,107 @@
+"""The secret that checkpoints are sealed with, and where it lies when nobody gave one."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from ..._state.private import BadFile, make_private_folder, read_private, write_private
+from ...errors import ConfigurationError
+
+KEY_VARIABLE: Final = "AF_HOSTING_CHECKPOINT_KEY"
+"""Environment variable with the secret that checkpoints are sealed with."""
+
+_SHORTEST: Final = 32
+_FILE: Final = "checkpoint.key"
+_MEND: Final = f"Pass checkpoint_key=, or set {KEY_VARIABLE}, to a secret of at least {_SHORTEST} characters."
+
+
+@dataclass(frozen=True, slots=True)
+class CheckpointKey:
+    """The secret, and where it is from, for the start line."""
+
+    secret: bytes
+    origin: str
+
+
+def checkpoint_key(
+    given: str | bytes | None, *, location: Path, environment: Mapping[str, str] = os.environ
+) -> CheckpointKey:
+    """Return the secret: the given one, else the environment's, else one in a file of the user's, made when missing.
+
+    Args:
+        given: What the developer passed.
+        location: Where checkpoints are kept; the secret must not lie there.
+        environment: Where to look for the variable.
+
+    Raises:
+        ConfigurationError: The secret is too short, or its file cannot be used.
+    """
+    if given is not None:
+        return CheckpointKey(_long_enough(given, "checkpoint_key"), "checkpoint_key")
+    if environment.get(KEY_VARIABLE):
+        return CheckpointKey(_long_enough(environment[KEY_VARIABLE], KEY_VARIABLE), KEY_VARIABLE)
+    path = _data_folder(environment) / _FILE
+    if path.resolve().is_relative_to(location.resolve()):
+        raise ConfigurationError(
+            f"The key that seals checkpoints would lie in {path}, beside the checkpoints themselves, where whoever can "
+            f"change them can read it. {_MEND}"
+        )
+    return CheckpointKey(_kept_in(path), str(path))
+
+
+def _long_enough(secret: str | bytes, name: str) -> bytes:
+    data = secret.encode() if isinstance(secret, str) else bytes(secret)
+    if len(data) < _SHORTEST:
+        raise ConfigurationError(
+            f"{name} has {len(data)} characters; a secret of at least {_SHORTEST} is needed, for example the output of "
+            "`openssl rand -hex 32`."
+        )
+    return data
+
+
+def _data_folder(environment: Mapping[str, str]) -> Path:
+    if environment.get("XDG_DATA_HOME"):
+        return Path(environment["XDG_DATA_HOME"]) / "agent-framework-hosting"
+    try:
+        home = Path.home()
+    except RuntimeError as error:
+        raise ConfigurationError(f"There is no folder to keep the key that seals checkpoints in. {_MEND}") from error
+    below = "Library/Application Support" if sys.platform == "darwin" else ".local/share"
+    return home / below / "agent-framework-hosting"
+
+
+def _kept_in(path: Path) -> bytes:
+    try:
+        return _read(path)
+    except FileNotFoundError:
+        pass
+    try:
+        make_private_folder(path.parent)
+        # Written beside its place and linked, so that of two processes that begin together one key wins.
+        beside = path.with_name(f"{_FILE}.{secrets.token_hex(8)}")
+        write_private(beside, secrets.token_hex(_SHORTEST).encode())
+        try:
+            os.link(beside, path)
+        except FileExistsError:
+            pass
+        finally:
+            beside.unlink()
+        return _read(path)
+    except OSError as error:
+        raise ConfigurationError(f"The key that seals checkpoints cannot be kept in {path}. {_MEND}") from error
+
+
+def _read(path: Path) -> bytes:
+    try:
+        data = read_private(path, max_bytes=1024)
+    except BadFile as error:
+        raise ConfigurationError(
+            f"The key that seals checkpoints cannot be read from {path}: {error.reason}. {_MEND}"
+        ) from error
+    return _long_enough(data, str(path))

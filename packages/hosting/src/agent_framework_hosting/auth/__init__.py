@@ -1,0 +1,22 @@
+"""Who is calling: what `auth=` of the host may be, and the ways that are built in.
+
+- `ApiKeys`: bearer keys of which the host knows only hashes; `af-hosting keys new` makes them.
+- `mounted_user`: whom the app around the host has authenticated; everybody else is refused.
+- Any Starlette `AuthenticationBackend`, or a function of yours; see `Authenticator`.
+"""
+
+from .authenticator import Authenticator, Caller, bearer_token
+from .keys import API_KEYS_VARIABLE, ApiKey, ApiKeys, hash_key, new_key
+from .users import mounted_user
+
+__all__ = [
+    "API_KEYS_VARIABLE",
+    "ApiKey",
+    "ApiKeys",
+    "Authenticator",
+    "Caller",
+    "bearer_token",
+    "hash_key",
+    "mounted_user",
+    "new_key",
+]

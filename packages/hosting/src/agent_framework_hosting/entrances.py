@@ -1,0 +1,58 @@
+"""Every way into an app, and who says there who is calling."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from starlette.routing import BaseRoute, Match
+from starlette.types import Scope
+
+from .channel import ErrorRenderer
+
+HOST: Final = "host"
+"""Who authenticates unless somebody else is named: `auth=`, or the app around the host."""
+
+NOBODY: Final = "nobody"
+"""Who authenticates at the host's public probes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entrance:
+    """One route of an app.
+
+    Args:
+        route: The Starlette route, at its full path.
+        channel: The name of the channel that brought it; `None` for the host's own.
+        authenticated_by: `"host"`, `"nobody"`, or the channel's own verifier by name.
+        render_error: How the channel says errors.
+    """
+
+    route: BaseRoute
+    channel: str | None = None
+    authenticated_by: str = HOST
+    render_error: ErrorRenderer | None = None
+
+    @property
+    def path(self) -> str:
+        """The route's full path; a host-based route has none."""
+        return getattr(self.route, "path", "")
+
+    @property
+    def methods(self) -> frozenset[str] | None:
+        """The HTTP methods that it answers; `None` for all, and for WebSockets."""
+        methods: Any = getattr(self.route, "methods", None)
+        return frozenset(methods) if methods else None
+
+
+def find(entrances: Sequence[Entrance], scope: Scope) -> Entrance | None:
+    """Return the entrance that a request comes to, by the rules of Starlette's router; `None` when there is none."""
+    nearly: Entrance | None = None
+    for entrance in entrances:
+        match, _ = entrance.route.matches(scope)
+        if match is Match.FULL:
+            return entrance
+        if match is Match.PARTIAL and nearly is None:
+            nearly = entrance
+    return nearly

@@ -1,0 +1,152 @@
+"""Workflows: what they ask in the middle of a run, how it is answered, and their results as an agent's response.
+
+A workflow that asks something (`ctx.request_info(...)`) pauses: its result names what is asked, and a later request in
+the same session answers it, with `WorkflowAnswers` or with messages that hold the answers as function results.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final, cast
+
+import msgspec
+from agent_framework import (
+    AgentResponse,
+    AgentResponseUpdate,
+    Content,
+    Message,
+    WorkflowAgent,
+    WorkflowEvent,
+    WorkflowRunResult,
+)
+
+from .ids import mint
+
+REQUEST_INFO: Final = WorkflowAgent.REQUEST_INFO_FUNCTION_NAME
+"""The name of the function call that stands for something a workflow asks."""
+
+
+@dataclass(frozen=True, slots=True)
+class WorkflowAnswers:
+    """The input of a request that answers what a paused workflow asks.
+
+    Args:
+        answers: The answers by the ids of what was asked (see `pending_requests`). Each has to fit the type that the
+            workflow expects; JSON text is read when that type is another one than `str`.
+
+    Example:
+        >>> WorkflowAnswers({"3f1c": True}).answers["3f1c"]
+        True
+    """
+
+    answers: Mapping[str, Any]
+
+
+def pending_requests(result: WorkflowRunResult) -> dict[str, WorkflowEvent[Any]]:
+    """Return what a run asked before it paused, by id; an event's `data` and `response_type` say what is wanted.
+
+    Example:
+        >>> pending_requests(WorkflowRunResult([]))
+        {}
+    """
+    return {event.request_id: event for event in result.get_request_info_events()}
+
+
+def as_agent_response(result: WorkflowRunResult | AgentResponse[Any]) -> AgentResponse[Any]:
+    """Return a workflow's result as an agent's response: its outputs as messages, its pauses as function calls.
+
+    An `AgentResponse` is returned as it is.
+
+    Example:
+        >>> as_agent_response(WorkflowRunResult([WorkflowEvent("output", data="done", executor_id="end")])).text
+        'done'
+    """
+    if isinstance(result, AgentResponse):
+        return result
+    return AgentResponse.from_updates([update for event in result for update in updates_of(event)])
+
+
+def updates_of(event: WorkflowEvent[Any]) -> list[AgentResponseUpdate]:
+    """Return what an event adds to the answer; the event itself is each update's `raw_representation`.
+
+    Outputs and pauses are shown. Everything else (states, supersteps, intermediate outputs) adds nothing.
+    """
+    if event.type == "output":
+        return _updates_of_output(event)
+    if event.type == "request_info":
+        return [_update(event, [_asked(event)], author=event.source_executor_id)]
+    return []
+
+
+def _updates_of_output(event: WorkflowEvent[Any]) -> list[AgentResponseUpdate]:
+    data = event.data
+    if isinstance(data, AgentResponseUpdate):
+        # The workflow still holds the update itself.
+        passed = copy.copy(data)
+        passed.author_name = data.author_name or event.executor_id
+        passed.raw_representation = event
+        return [passed]
+    if isinstance(data, AgentResponse):
+        return _updates_of_response(event, cast("AgentResponse[Any]", data))
+    if isinstance(data, Message):
+        return [_said(event, data)]
+    if isinstance(data, list) and data and all(isinstance(item, Message) for item in cast("list[Any]", data)):
+        return [_said(event, message) for message in cast("list[Message]", data)]
+    return [_update(event, _contents(data))]
+
+
+def _updates_of_response(event: WorkflowEvent[Any], response: AgentResponse[Any]) -> list[AgentResponseUpdate]:
+    updates = [_said(event, message) for message in response.messages]
+    if response.usage_details and updates:
+        updates[-1].contents = [*updates[-1].contents, Content.from_usage(response.usage_details)]
+    return updates
+
+
+def _said(event: WorkflowEvent[Any], message: Message) -> AgentResponseUpdate:
+    author = message.author_name or event.executor_id
+    return _update(event, list(message.contents), role=message.role, author=author)
+
+
+def _update(
+    event: WorkflowEvent[Any], contents: list[Content], *, role: Any = "assistant", author: str | None = None
+) -> AgentResponseUpdate:
+    return AgentResponseUpdate(
+        contents=contents,
+        role=role,
+        author_name=author or event.executor_id,
+        # Outputs that follow each other are messages of their own.
+        message_id=mint("msg_"),
+        raw_representation=event,
+    )
+
+
+def _contents(data: Any) -> list[Content]:
+    if isinstance(data, Content):
+        return [data]
+    if isinstance(data, list) and data and all(isinstance(item, Content) for item in cast("list[Any]", data)):
+        return list(cast("list[Content]", data))
+    return [Content.from_text("" if data is None else str(cast("object", data)))]
+
+
+def _asked(event: WorkflowEvent[Any]) -> Content:
+    # As Agent Framework's own WorkflowAgent shows it.
+    data = event.data
+    if isinstance(data, Content) and data.user_input_request and data.type != "text":
+        return data
+    arguments = WorkflowAgent.RequestInfoFunctionArgs(request_id=event.request_id, request_event=event).to_dict()
+    arguments["request_event"]["data"] = _plain(data)
+    call = Content.from_function_call(call_id=event.request_id, name=REQUEST_INFO, arguments=arguments)
+    call.user_input_request = True
+    return call
+
+
+def _plain(data: Any) -> Any:
+    """Return what is asked as values that JSON can carry."""
+    for method in ("model_dump", "to_dict"):
+        dump = getattr(data, method, None)
+        if callable(dump):
+            data = dump()
+            break
+    return msgspec.to_builtins(data, str_keys=True, enc_hook=str)
