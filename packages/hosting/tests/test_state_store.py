@@ -51,7 +51,8 @@ async def store(request: pytest.FixtureRequest, make_database: Callable[[str], s
 
 
 def asked(key: str | None = "k", **changes: Any) -> TurnRequest:
-    return TurnRequest(**{"tenant": "default", "owner": ADA, "key": key, **changes})
+    values: dict[str, Any] = {"tenant": "default", "owner": ADA, "key": key, **changes}
+    return TurnRequest(**values)
 
 
 async def placed(store: StateStore, key: str | None = "k", **changes: Any) -> Place:
@@ -62,7 +63,13 @@ async def placed(store: StateStore, key: str | None = "k", **changes: Any) -> Pl
 
 def done(store: StateStore, opened: Opened, *, turn_id: str | None = None, **changes: Any) -> Finished:
     snapshot = Encoded(b'"added"', b'"rest"') if store.encodes else object()
-    values = {"owner": ADA, "record": b'{"said":1}', "parent": opened.head, "snapshot": snapshot, **changes}
+    values: dict[str, Any] = {
+        "owner": ADA,
+        "record": b'{"said":1}',
+        "parent": opened.head,
+        "snapshot": snapshot,
+        **changes,
+    }
     return Finished(session=opened.name, version=opened.version, turn_id=turn_id, **values)
 
 
@@ -195,7 +202,7 @@ async def test_an_interrupting_turn_stops_what_runs_and_what_waits(store: StateS
 
     first, waiting = await placed(store), await placed(store)
     await first.turn()
-    first.on_loss = stop
+    first.watch(stop)
     newest = await placed(store, concurrency="interrupt")
     await told.wait()
     assert stopped == ["interrupted"]
@@ -212,8 +219,9 @@ async def test_a_turn_continues_its_parent_only_as_its_owner_and_in_its_key(stor
     point = await said(store, turn_id="t1")
     place = await placed(store, None, parent="t1")
     assert place.parent is not None
-    assert (place.key, place.parent.point) == ("k", point)
-    assert (await place.open()).head == point
+    assert place.parent.point == point
+    opened = await place.open()
+    assert (opened.name.key, opened.head) == ("k", point)
     await place.leave(has_run=False)
     for refused in (asked(None, parent="t2"), asked(None, parent="t1", owner=BOB), asked("other", parent="t1")):
         with pytest.raises(UnknownParent) as error:
@@ -324,6 +332,17 @@ async def test_a_refused_turn_lets_its_idempotency_key_go(store: StateStore) -> 
     place = await placed(store, claim=CLAIM)
     assert place.attempt == 1
     await place.leave(has_run=False)
+
+
+async def test_requests_that_were_answered_beside_turns_are_known_in_their_conversation(store: StateStore) -> None:
+    await said(store, turn_id="t1")
+    found = await store.find(ADA, "t1")
+    assert found is not None
+    await store.mark_answered(found.session, ["a", "b"])
+    await store.mark_answered(found.session, ["b", "c"])
+    assert sorted(await store.answered(found.session)) == ["a", "b", "c"]
+    with pytest.raises(AnsweredAlready):
+        await store.accept(asked(answers=("b",)))
 
 
 async def test_what_an_unfinished_turn_left_is_kept_beside_the_history(store: StateStore) -> None:

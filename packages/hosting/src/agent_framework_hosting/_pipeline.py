@@ -135,6 +135,7 @@ class Pipeline:
                     principal = current_principal()
                     request = replace(request, principal=principal)
                 request = await _hooked(request, steps, self._target.served)
+                self._target.check(request)
                 turn = await self._turn(request, principal, steps)
                 if turn is not None and steps.idempotency is not None:
                     request = _attempted(request, turn)

@@ -115,20 +115,6 @@ class NotForkable(RequestError):
     code = "not_forkable"
 
 
-class OneSessionOnly(RequestError):
-    """The workflow has one instance that cannot be copied, and another session is in it."""
-
-    code = "one_session_only"
-    status = 409
-
-
-class NotRestorable(RequestError):
-    """Where the conversation stood cannot be restored, so it cannot go on."""
-
-    code = "not_restorable"
-    status = 409
-
-
 class AnsweredAlready(RequestError):
     """A request for approval was answered before, in this branch of the conversation or in another one.
 
@@ -143,6 +129,20 @@ class AnsweredAlready(RequestError):
             "agent ask again.",
             param=param,
         )
+
+
+class OneSessionOnly(RequestError):
+    """The workflow has one instance that cannot be copied, and another session is in it."""
+
+    code = "one_session_only"
+    status = 409
+
+
+class NotRestorable(RequestError):
+    """Where the conversation stood cannot be restored, so it cannot go on."""
+
+    code = "not_restorable"
+    status = 409
 
 
 class AccessDenied(RequestError):

@@ -9,7 +9,8 @@ What is stored is the truth: a live session in memory is used only while nobody 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections import deque
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Final
 
@@ -57,6 +58,7 @@ class Sessions:
         self.target = target
         self._concurrency: Concurrency = concurrency
         self._max_waiting = limits.max_waiting
+        self._stale: deque[SessionName] = deque()
         self._dropped: list[LiveSession] = []
         self._live = LiveSessions(max_sessions=limits.max_sessions, ttl=limits.session_ttl)
 
@@ -85,6 +87,7 @@ class Sessions:
             SessionBusy: Something runs in this session, and turns are not to wait.
             QueueFull: Too many turns wait for this session.
         """
+        self._drop_stale()
         dropped, self._dropped = self._dropped, []
         await self._forget([*dropped, *self._live.expire()])
         request = TurnRequest(
@@ -129,6 +132,7 @@ class Sessions:
 
     async def current(self, opened: Opened, *, is_new: bool) -> LiveSession:
         """Take the live session that is as new as the stored one; a fresh one when it has to be new."""
+        self._drop_stale()
         live = self._live.take(opened.name)
         if is_new:
             state = await self.target.fresh(opened.name, is_new=True)
@@ -139,7 +143,7 @@ class Sessions:
         if not self.store.encodes or (opened.head is None and rest is None):
             state = await self.target.fresh(opened.name, is_new=False)
             return LiveSession(opened.name, state, version=opened.version)
-        chain = await self.store.load(opened.head) if opened.head is not None else []
+        chain: Any = await self.store.load(opened.head) if opened.head is not None else []
         state = await self.target.resume(opened.name, await self._decoded(chain, rest))
         return LiveSession(opened.name, state, named=True, head=opened.head, version=opened.version)
 
@@ -181,21 +185,18 @@ class Sessions:
         return await self.store.find(principal.owner, turn_id)
 
     def reset(self, tenant: str, key: str) -> None:
-        """Let the key stand for a fresh session from the next turn on."""
-        self._drop(self.store.rotate(tenant, key))
+        """Let the key stand for a fresh session from the next turn on; from whichever thread."""
+        self._stale.extend(self.store.rotate(tenant, key))
 
     async def areset(self, tenant: str, key: str) -> None:
-        """Do the same while others go on; nobody who gives up waiting leaves it half done."""
-        await asyncio.shield(self._areset(tenant, key))
+        """Do the same in a thread; whoever gives up waiting leaves nothing half done."""
+        await asyncio.to_thread(self.reset, tenant, key)
 
-    async def _areset(self, tenant: str, key: str) -> None:
-        self._drop(await asyncio.to_thread(self.store.rotate, tenant, key))
-
-    def _drop(self, names: Iterable[SessionName]) -> None:
-        for name in names:
-            dropped = self._live.take(name)
-            if dropped is not None:
-                self._dropped.append(dropped)
+    def _drop_stale(self) -> None:
+        while self._stale:
+            live = self._live.take(self._stale.popleft())
+            if live is not None:
+                self._dropped.append(live)
 
     async def _forget(self, dropped: list[LiveSession]) -> None:
         if not self.store.encodes:

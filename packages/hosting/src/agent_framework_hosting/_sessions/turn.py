@@ -69,7 +69,7 @@ class OpenTurn:
         if self._is_aside:
             live = await self._keeper.aside(self._parent) if self._parent is not None else None
         elif self._place is not None:
-            self._place.on_loss = on_loss
+            self._place.watch(on_loss)
             await self._place.turn()
             live = await self._opened(self._place)
         else:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 from ..errors import AnsweredAlready, IdempotencyConflict
 from ..types import Owner
@@ -27,14 +27,17 @@ class MemoryStore:
         max_waiting: Turns that may wait for one session.
     """
 
-    encodes: Final = False
-
     def __init__(self, *, aliases: Aliases, max_turns: int, max_waiting: int) -> None:
         self.lines: Lines[tuple[str, str]] = Lines(max_waiting=max_waiting)
         self._aliases = aliases
         self._turns = MemoryTurns(max_turns=max_turns)
         self._heads: dict[tuple[str, str], Turn] = {}
         self._marks = _Marks(max_marks=max_turns)
+
+    @property
+    def encodes(self) -> bool:
+        """See `StateStore`."""
+        return False
 
     async def start(self) -> None:
         """See `StateStore`."""
@@ -70,6 +73,14 @@ class MemoryStore:
 
     async def rest(self, session: SessionName) -> None:
         """See `StateStore`."""
+
+    async def mark_answered(self, session: SessionName, request_ids: Sequence[str]) -> None:
+        """See `StateStore`."""
+        self._marks.mark(session.tenant, session.root, request_ids)
+
+    async def answered(self, session: SessionName) -> Sequence[str]:
+        """See `StateStore`."""
+        return self._marks.answered(session.tenant, session.root)
 
     async def forget(self, session: SessionName) -> None:
         """See `StateStore`."""
@@ -147,15 +158,10 @@ class MemoryPlace:
         self._marked = self._store.mark(tenant, root, self._request.answers)
         self._place = self._store.lines.enter((tenant, self.key), concurrency=self._request.concurrency)
 
-    @property
-    def on_loss(self) -> Callable[[LossReason], None] | None:
+    def watch(self, on_loss: Callable[[LossReason], None]) -> None:
         """See `Place`."""
-        return self._place.on_loss if self._place is not None else None
-
-    @on_loss.setter
-    def on_loss(self, call: Callable[[LossReason], None] | None) -> None:
         if self._place is not None:
-            self._place.on_loss = call
+            self._place.on_loss = on_loss
 
     async def turn(self) -> None:
         """See `Place`."""
@@ -168,7 +174,7 @@ class MemoryPlace:
 
     async def move(self, key: str) -> None:
         """See `Place`."""
-        on_loss = self.on_loss
+        on_loss = self._place.on_loss if self._place is not None else None
         self._release()
         self.key, self.parent = key, None
         self._place = self._store.lines.enter((self._request.tenant, key))
@@ -231,10 +237,16 @@ class _Marks:
         for mark in wanted:
             if mark in self._answered:
                 raise AnsweredAlready
-        self._answered.update(dict.fromkeys(wanted))
+        self.mark(tenant, root, request_ids)
+        return wanted
+
+    def mark(self, tenant: str, root: str, request_ids: Sequence[str]) -> None:
+        self._answered.update(dict.fromkeys((tenant, root, request_id) for request_id in request_ids))
         while len(self._answered) > self._max:
             self._answered.popitem(last=False)
-        return wanted
+
+    def answered(self, tenant: str, root: str) -> list[str]:
+        return [mark[2] for mark in self._answered if mark[:2] == (tenant, root)]
 
     def take_back(self, marked: Sequence[tuple[str, str, str]]) -> None:
         for mark in marked:

@@ -132,12 +132,24 @@ class Unfinished:
 class Place(Protocol):
     """A place in a session's line. Given up by `commit`, `leave` or `abandon`, whichever comes first."""
 
-    parent: StoredTurn | None
-    key: str
-    attempt: int
-    name: str
-    on_loss: Callable[[LossReason], None] | None
-    """Called when the run has to stop: somebody interrupts it, or its lease was taken over."""
+    @property
+    def parent(self) -> StoredTurn | None:
+        """The turn that is continued, as it was found at the acceptance."""
+        ...
+
+    @property
+    def attempt(self) -> int:
+        """Which attempt at the request this is, when it has an idempotency key."""
+        ...
+
+    @property
+    def name(self) -> str:
+        """What the turn is called in all of its attempts; empty without an idempotency key."""
+        ...
+
+    def watch(self, on_loss: Callable[[LossReason], None]) -> None:
+        """Have `on_loss` called when the run has to stop: somebody interrupts it, or its lease was taken over."""
+        ...
 
     async def turn(self) -> None:
         """Wait until everybody who came before has left."""
@@ -222,6 +234,14 @@ class StateStore(Protocol):
         Returns:
             The sessions that keys stand for again because their reset was forgotten; they must not come back.
         """
+        ...
+
+    async def mark_answered(self, session: SessionName, request_ids: Sequence[str]) -> None:
+        """Mark requests of a conversation as answered, besides those that an accepted turn has answered."""
+        ...
+
+    async def answered(self, session: SessionName) -> Sequence[str]:
+        """Return the requests of a conversation that were answered."""
         ...
 
     async def forget(self, session: SessionName) -> None:

@@ -36,8 +36,6 @@ class SqlStore:
         lease: Seconds for which a process may be silent before its sessions are taken over.
     """
 
-    encodes: Final = True
-
     def __init__(
         self, driver: Driver, *, session_ttl: float, claim_ttl: float = 24 * 3600.0, lease: float = LEASE
     ) -> None:
@@ -48,6 +46,11 @@ class SqlStore:
         self._doors = Doors()
         self._sweeper: asyncio.Task[None] | None = None
         self._leaving: set[asyncio.Task[None]] = set()
+
+    @property
+    def encodes(self) -> bool:
+        """See `StateStore`."""
+        return True
 
     async def start(self) -> None:
         """See `StateStore`."""
@@ -83,7 +86,7 @@ class SqlStore:
             return accepted
         self._worker.entered(held, accepted.fence)
         await self._worker.tell(accepted.wakes)
-        return SqlPlace(self, held, request, accepted)
+        return SqlPlace(self, self._driver, self._worker, held=held, request=request, accepted=accepted)
 
     async def find(self, owner: Owner, turn_id: str) -> StoredTurn | None:
         """See `StateStore`."""
@@ -158,25 +161,31 @@ async def _until_it_answers(work: Callable[[], Coroutine[Any, Any, None]]) -> No
 class SqlPlace:
     """A place in a line of the database; see `Place`."""
 
-    def __init__(self, store: SqlStore, held: Held, request: TurnRequest, accepted: Accepted) -> None:
+    def __init__(
+        self,
+        store: SqlStore,
+        driver: Driver,
+        worker: Worker,
+        *,
+        held: Held,
+        request: TurnRequest,
+        accepted: Accepted,
+    ) -> None:
         self.parent = accepted.parent
         self.key = accepted.key
         self.attempt = accepted.attempt
         self.name = request.name
         self._store = store
+        self._driver = driver
+        self._worker = worker
         self._held = held
         self._request = request
         self._root = accepted.parent.session.root if accepted.parent is not None else request.root or accepted.key
         self._is_left = False
 
-    @property
-    def on_loss(self) -> Callable[[LossReason], None] | None:
+    def watch(self, on_loss: Callable[[LossReason], None]) -> None:
         """See `Place`."""
-        return self._held.on_loss
-
-    @on_loss.setter
-    def on_loss(self, call: Callable[[LossReason], None] | None) -> None:
-        self._held.on_loss = call
+        self._held.on_loss = on_loss
 
     async def turn(self) -> None:
         """See `Place`."""
@@ -264,11 +273,3 @@ class SqlPlace:
             durable=unfinished is not None,
         )
         await self._worker.tell(wakes)
-
-    @property
-    def _driver(self) -> Driver:
-        return self._store._driver  # noqa: SLF001 - a place is a part of its store
-
-    @property
-    def _worker(self) -> Worker:
-        return self._store._worker  # noqa: SLF001 - likewise

@@ -21,7 +21,7 @@ class LoopbackWakes:
 
     def __init__(self) -> None:
         self._socket: socket.socket | None = None
-        self._on_wake: Callable[[], None] = bool
+        self._on_wake: Callable[[], None] | None = None
 
     @property
     def address(self) -> str:
@@ -64,4 +64,5 @@ class LoopbackWakes:
                 pass
             except OSError:  # the answer to a datagram that reached nobody
                 return
-            self._on_wake()
+            if self._on_wake is not None:
+                self._on_wake()
