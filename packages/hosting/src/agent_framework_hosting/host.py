@@ -130,7 +130,11 @@ class AgentFrameworkHost:
         self._pipeline = Pipeline(target=self._target, sessions=self._sessions, admission=self._admission)
         self._contributions = self._contributed()
         self._entrances = (
-            readiness_probe(self._admission, is_well=lambda: self._target.is_well),
+            readiness_probe(
+                self._admission,
+                is_well=lambda: self._target.is_well,
+                stores_well=lambda: self._store.is_well,
+            ),
             *mounted(self._contributions),
         )
         self._app: Starlette | None = None

@@ -41,6 +41,8 @@ class Limits:
     """Idle time after which a session and its turns are forgotten."""
     idempotency_ttl: float = 24 * 3600.0
     """Time for which an idempotency key is remembered."""
+    lease: float = 15.0
+    """Time for which a process may be silent before others that share its database take its sessions over."""
     heartbeat: float = 15.0
     """Silence after which a comment line is sent to keep a stream open."""
     stall_timeout: float = 30.0

@@ -29,7 +29,7 @@ from .._state.store import (
 )
 from .._state.turns import SessionName
 from .._target.target import Target
-from ..errors import NotForkable
+from ..errors import LeaseLost, NotForkable
 from ..ids import mint
 from ..limits import Limits
 from ..types import ChannelSession, Principal
@@ -144,6 +144,9 @@ class Sessions:
             state = await self.target.fresh(opened.name, is_new=False)
             return LiveSession(opened.name, state, version=opened.version)
         chain: Any = await self.store.load(opened.head) if opened.head is not None else []
+        if opened.head is not None and not chain:
+            # Forgotten since the turn began; an empty session in its place would be a lie.
+            raise LeaseLost
         state = await self.target.resume(opened.name, await self._decoded(chain, rest))
         return LiveSession(opened.name, state, named=True, head=opened.head, version=opened.version)
 
@@ -213,6 +216,8 @@ class Sessions:
     async def _require_forkable(self, parent: StoredTurn) -> Any:
         head = await self.store.head(parent.session)
         snapshot = await self._snapshot(parent.point)
+        if snapshot is None and self.store.encodes:
+            raise unknown_parent(parent.id)
         newest = snapshot if head == parent.point else None if head is None else await self._snapshot(head)
         if not self.target.can_branch(snapshot, newest):
             raise NotForkable(
@@ -223,7 +228,8 @@ class Sessions:
         return snapshot
 
     async def _snapshot(self, point: Any) -> Any:
-        return await self._decoded(await self.store.load(point), None)
+        loaded = await self.store.load(point)
+        return None if self.store.encodes and not loaded else await self._decoded(loaded, None)
 
     async def _decoded(self, loaded: Any, rest: bytes | None) -> Any:
         if not self.store.encodes:

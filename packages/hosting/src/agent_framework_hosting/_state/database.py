@@ -43,7 +43,7 @@ def open_store(database: str | StateStore, *, limits: Limits, migrate: Migrate =
     if separator and scheme == "sqlite":
         driver = _sqlite(database, migrate)
     elif separator and scheme in ("postgresql", "postgres"):
-        driver = _postgres(database, migrate)
+        driver = _postgres(database, migrate, lease=limits.lease)
     else:
         raise ConfigurationError(
             f"database= names no database that is known here (scheme {scheme!r}). Use 'sqlite:///./state/host.db' or "
@@ -51,7 +51,7 @@ def open_store(database: str | StateStore, *, limits: Limits, migrate: Migrate =
         )
     from .sql.sqlstore import SqlStore
 
-    return SqlStore(driver, session_ttl=limits.session_ttl, claim_ttl=limits.idempotency_ttl)
+    return SqlStore(driver, session_ttl=limits.session_ttl, claim_ttl=limits.idempotency_ttl, lease=limits.lease)
 
 
 def described(database: str) -> str:
@@ -75,11 +75,11 @@ def _sqlite(url: str, migrate: Migrate) -> Any:
     return SqliteDriver(Path(path), migrate=migrate == "auto")
 
 
-def _postgres(url: str, migrate: Migrate) -> Any:
+def _postgres(url: str, migrate: Migrate, *, lease: float) -> Any:
     _require("postgres")
     from .sql.postgres import PostgresDriver
 
-    return PostgresDriver(url, migrate=migrate == "auto")
+    return PostgresDriver(url, migrate=migrate == "auto", longest_pause=lease)
 
 
 def _require(extra: str) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final, TypeAlias
 
 from sqlalchemy import Connection, Engine, create_engine, event, insert, inspect, make_url, select, text, update
-from sqlalchemy.exc import DatabaseError
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
 from ...errors import ConfigurationError
@@ -20,6 +20,8 @@ from .schema import METADATA, SCHEMA
 Step: TypeAlias = Callable[[Connection], None]
 _LOCK: Final = 0x61665F686F7374
 """What processes that start together lock in PostgreSQL."""
+_PATIENCE: Final = 5
+"""Seconds to wait for a connection to PostgreSQL."""
 
 
 def _create_tables(connection: Connection) -> None:
@@ -66,7 +68,7 @@ def migrate_sqlite(path: Path, *, apply: bool, steps: Sequence[Step] = STEPS) ->
     engine = sqlite_engine(path)
     try:
         migrate(engine, apply=apply, steps=steps)
-    except DatabaseError as error:
+    except DBAPIError as error:
         raise ConfigurationError(
             f"{path} cannot be used as the host's database: {error.orig}. Restore it from a backup, or move it away to "
             "begin with an empty one."
@@ -84,9 +86,11 @@ def migrate_postgres(url: str, *, apply: bool, steps: Sequence[Step] = STEPS) ->
     engine = postgres_engine(url)
     try:
         migrate(engine, apply=apply, steps=steps)
-    except DatabaseError as error:
+    except DBAPIError as error:
+        said = " ".join(str(error.orig).split())
         raise ConfigurationError(
-            f"The database {engine.url.render_as_string(hide_password=True)} cannot be used: {error.orig}"
+            f"The database {engine.url.render_as_string(hide_password=True)} cannot be used: {said}. Start it, or mend "
+            "database=; it has to answer when the host starts."
         ) from error
     finally:
         engine.dispose()
@@ -94,7 +98,9 @@ def migrate_postgres(url: str, *, apply: bool, steps: Sequence[Step] = STEPS) ->
 
 def postgres_engine(url: str) -> Engine:
     """Return an engine for a PostgreSQL database, over psycopg."""
-    return create_engine(make_url(url).set(drivername="postgresql+psycopg"), poolclass=NullPool)
+    parsed = make_url(url).set(drivername="postgresql+psycopg")
+    patience = {} if "connect_timeout" in parsed.query else {"connect_timeout": _PATIENCE}
+    return create_engine(parsed, poolclass=NullPool, connect_args=patience)
 
 
 def sqlite_engine(path: Path) -> Engine:

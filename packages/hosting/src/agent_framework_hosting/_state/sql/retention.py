@@ -13,7 +13,9 @@ from typing import Final
 from .script import Script, all_of, do
 
 _EXPIRED: Final = """
-SELECT tenant, root FROM af_session GROUP BY tenant, root HAVING max(used_at) < {now} - :ttl LIMIT :most
+SELECT DISTINCT s.tenant, s.root FROM af_session s WHERE s.used_at < {now} - :ttl AND NOT EXISTS (
+  SELECT 1 FROM af_session o WHERE o.tenant = s.tenant AND o.root = s.root AND o.used_at >= {now} - :ttl
+) LIMIT :most
 """
 _OF_FAMILY: Final = "(SELECT session_id FROM af_session WHERE tenant = :tenant AND root = :root)"
 _FORGET_FAMILY: Final = (
