@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -71,26 +71,24 @@ def replicas(
     concurrency: str = "queue",
     workers: int = 1,
     agent: str = "core",
+    lease: float = 15.0,
 ) -> Generator[Replicas]:
     """Serve one database by several hosts."""
-    command = [sys.executable, Path(__file__).with_name("replica_host.py"), folder]
+    rest = [database, concurrency, agent, str(workers), str(lease)]
     with ExitStack() as stack:
-        served: list[Served] = []
-        for number in range(count):
-            port = stack.enter_context(free_port())
-            rest = [database, concurrency, agent, str(workers)]
-            served.append(
-                stack.enter_context(
-                    starting(
-                        [*command, str(port), *rest],
-                        port=port,
-                        log=folder / f"printed{number}",
-                    )
-                )
-            )
+        served = [stack.enter_context(replica(folder, rest, log=folder / f"printed{each}")) for each in range(count)]
         for each in served:
             each.wait_for_readiness(200)
         yield Replicas(folder, served)
+
+
+@contextmanager
+def replica(folder: Path, rest: Sequence[str], *, log: Path) -> Generator[Served]:
+    """Start one of them; `rest` is what its script is told besides the folder and the port."""
+    with free_port() as port:
+        command = [sys.executable, Path(__file__).with_name("replica_host.py"), folder, str(port), *rest]
+        with starting(command, port=port, log=log) as served:
+            yield served
 
 
 async def say(client: httpx2.AsyncClient, url: str, text: str, **asked: Any) -> httpx2.Response:
