@@ -88,6 +88,10 @@ class SqlStore:
         await self._worker.tell(accepted.wakes)
         return SqlPlace(self, self._driver, self._worker, held=held, request=request, accepted=accepted)
 
+    async def named(self, tenant: str, key: str) -> SessionName:
+        """See `StateStore`."""
+        return (await self._driver.run(partial(turns.open_session, tenant, key), durable=False)).name
+
     async def find(self, owner: Owner, turn_id: str) -> StoredTurn | None:
         """See `StateStore`."""
         return await self._driver.run(partial(turns.find, owner, turn_id), durable=False)
