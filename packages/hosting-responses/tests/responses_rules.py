@@ -12,6 +12,9 @@ from typing import Any, Final, get_args
 
 from openai.types.responses import Response, ResponseStreamEvent
 from pydantic import BaseModel
+from responses_tool_rules import AT_ONCE, IN_ORDER, STATUSES, check_steps, step
+from responses_tool_rules import EMPTY as EMPTY_TOOLS
+from responses_tool_rules import PREFIXES as TOOL_PREFIXES
 
 NEVER_NULL: Final = {
     *("id", "object", "created_at", "status", "model", "output", "tools", "tool_choice", "truncation"),
@@ -24,7 +27,14 @@ KEYS: Final = {
     *("max_output_tokens", "max_tool_calls", "metadata", "safety_identifier", "prompt_cache_key"),
 }
 OPTIONAL_KEYS: Final = {"user", "conversation", "prompt_cache_retention", "prompt_cache_options"}
-PREFIXES: Final = {"message": "msg_", "reasoning": "rs_", "function_call": "fc_", "mcp_call": "mcp_"}
+PREFIXES: Final = {
+    "message": "msg_",
+    "reasoning": "rs_",
+    "function_call": "fc_",
+    "mcp_call": "mcp_",
+    "custom_tool_call": "ctc_",
+    **TOOL_PREFIXES,
+}
 ENDS: Final = {
     "response.completed": {"completed"},
     "response.failed": {"failed"},
@@ -85,16 +95,17 @@ def _check_items(output: list[dict[str, Any]], *, is_cut: bool) -> None:
     ids = [item["id"] for item in output]
     assert len(set(ids)) == len(ids), "two items share an id"
     for item in output:
-        assert re.fullmatch(PREFIXES[item["type"]] + "[0-9a-f]{32}", item["id"]), f"not an id of ours: {item['id']}"
-        assert item["status"] in {"completed", "incomplete"} | (
-            {"failed", "calling"} if item["type"] == "mcp_call" else set()
-        )
-        assert item["status"] != "incomplete" or (is_cut and item is output[-1]), (
-            "an incomplete item in the wrong place"
-        )
+        assert re.fullmatch(PREFIXES[item["type"]] + ".*_[0-9]+", item["id"]), f"not an id of ours: {item['id']}"
+        others = {"failed", "calling"} if item["type"] == "mcp_call" else set[str]()
+        status = item.get("status")
+        assert status in STATUSES.get(item["type"], {"completed", "incomplete"} | others)
+        assert status != "incomplete" or (is_cut and item is output[-1]), "an incomplete item in the wrong place"
+        assert item["type"] not in ("function_call", "mcp_approval_request") or item["name"] is not None
         assert item["type"] != "mcp_call" or (item["error"] is not None) == (item["status"] == "failed")
-        assert item["type"] not in ("function_call", "mcp_call") or item["arguments"], "a call without arguments"
-    calls = [item["call_id"] for item in output if item["type"] == "function_call"]
+        assert item["type"] not in ("function_call", "mcp_call", "mcp_approval_request") or item["arguments"], (
+            "a call without arguments"
+        )
+    calls = [item["call_id"] for item in output if item["type"] in ("function_call", "custom_tool_call")]
     assert len(set(calls)) == len(calls), "two calls that the client must answer share a call_id"
 
 
@@ -104,6 +115,7 @@ class Part:
 
     kind: str
     text: str = ""
+    annotations: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
     is_text_done: bool = False
     is_done: bool = False
 
@@ -117,6 +129,7 @@ class Item:
     arguments: str = ""
     are_arguments_done: bool = False
     progress: list[str] = field(default_factory=list[str])
+    steps: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
     done: dict[str, Any] | None = None
 
     @property
@@ -128,7 +141,9 @@ EMPTY: Final[dict[str, dict[str, Any]]] = {
     "message": {"content": [], "role": "assistant"},
     "reasoning": {"summary": []},
     "function_call": {"arguments": ""},
+    "custom_tool_call": {"input": ""},
     "mcp_call": {"arguments": "", "output": None, "error": None},
+    **EMPTY_TOOLS,
 }
 TEXT_FIELD: Final = {"output_text": "text", "refusal": "refusal", "reasoning_text": "text", "summary_text": "text"}
 PART_HOLDER: Final = {
@@ -165,11 +180,18 @@ class Follower:
         elif name in ("response.function_call_arguments", "response.mcp_call_arguments"):
             assert item.type == name.removeprefix("response.").removesuffix("_arguments")
             self._arguments(item, event, verb)
-        else:
-            assert name == "response.mcp_call", f"an unexpected event: {event['type']}"
+        elif name == "response.custom_tool_call_input":
+            assert item.type == "custom_tool_call"
+            self._input(item, event, verb)
+        elif name == "response.output_text.annotation":
+            self._annotation(item, event)
+        elif name == "response.mcp_call":
             assert item.type == "mcp_call"
             item.progress.append(verb)
             assert item.are_arguments_done == (verb != "in_progress")
+        else:
+            assert step(event["type"])[0] == item.type, "a step of another type of item"
+            item.steps.append(event)
 
     def output(self) -> list[dict[str, Any]]:
         """Return the output that the events told."""
@@ -181,10 +203,10 @@ class Follower:
         item = event["item"]
         assert event["output_index"] == len(self.items), "output indexes are not contiguous"
         assert item["id"] not in {other.added["id"] for other in self.items}, "an id was added twice"
-        assert item["status"] == "in_progress"
-        assert item.items() >= EMPTY[item["type"]].items(), "an item was added with content"
+        assert item.get("status") == (None if item["type"] == "mcp_approval_request" else "in_progress")
+        assert item.items() >= EMPTY.get(item["type"], {}).items(), "an item was added with content"
         still_open = {other.type for other in self.items if other.done is None}
-        assert not still_open & {"message", "reasoning"}, "a text item stayed open beside another item"
+        assert not still_open & {"message", "reasoning", *AT_ONCE}, "a text item stayed open beside another item"
         self.items.append(Item(item))
 
     def _item(self, event: dict[str, Any]) -> Item:
@@ -226,6 +248,13 @@ class Follower:
             assert event[TEXT_FIELD[kind]] == part.text, "done differs from the deltas"
             part.is_text_done = True
 
+    def _annotation(self, item: Item, event: dict[str, Any]) -> None:
+        part = item.parts["content", event["content_index"]]
+        assert part.kind == "output_text"
+        assert not part.is_text_done, "an annotation of a text that is done"
+        assert event["annotation_index"] == len(part.annotations), "annotations are not counted one by one"
+        part.annotations.append(event["annotation"])
+
     def _arguments(self, item: Item, event: dict[str, Any], verb: str) -> None:
         assert not item.are_arguments_done, "arguments after they were done"
         if verb == "delta":
@@ -234,6 +263,15 @@ class Follower:
         else:
             assert event["arguments"] == item.arguments, "done differs from the deltas"
             assert event["name"] == item.added["name"]
+            item.are_arguments_done = True
+
+    def _input(self, item: Item, event: dict[str, Any], verb: str) -> None:
+        assert not item.are_arguments_done, "input after it was done"
+        if verb == "delta":
+            assert event["delta"], "an empty delta"
+            item.arguments += event["delta"]
+        else:
+            assert event["input"] == item.arguments, "done differs from the deltas"
             item.are_arguments_done = True
 
     def _done(self, event: dict[str, Any]) -> None:
@@ -248,8 +286,13 @@ class Follower:
         if item.type in ("function_call", "mcp_call"):
             assert item.are_arguments_done
             assert done["arguments"] == item.arguments
+        if item.type == "custom_tool_call":
+            assert item.are_arguments_done
+            assert done["input"] == item.arguments
         if item.type == "mcp_call":
             assert item.progress == ["in_progress", *([] if done["status"] == "calling" else [done["status"]])]
+        if item.type in IN_ORDER:
+            check_steps(item.steps, done)
         item.done = done
 
 
@@ -260,7 +303,7 @@ def _index(event: dict[str, Any]) -> int:
 def shown_part(part: Part) -> dict[str, Any]:
     """Return a part as it has to be shown."""
     shown: dict[str, Any] = {"type": part.kind, TEXT_FIELD[part.kind]: part.text}
-    return shown | ({"annotations": [], "logprobs": []} if part.kind == "output_text" else {})
+    return shown | ({"annotations": part.annotations, "logprobs": []} if part.kind == "output_text" else {})
 
 
 @dataclass(frozen=True)

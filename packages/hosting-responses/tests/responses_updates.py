@@ -6,15 +6,18 @@ from typing import Any, Final
 
 from agent_framework import AgentResponse, AgentResponseUpdate, Content
 from hypothesis import strategies as st
+from responses_tools import ANY_TOOL, CITATIONS, Make, asks, cited, tool_uses
 
-from agent_framework_hosting_responses._outbound.machine import ResponseMachine, render
+from agent_framework_hosting_responses._outbound.machine import Rendered, ResponseMachine, render
 
 MINTED: Final = re.compile("call_[0-9a-f]{32}")
 RESPONSE: Final[dict[str, Any]] = {
     "response_id": "resp_1",
     "created_at": 1_700_000_000,
     "model": "agent",
-    "client_tools": frozenset({"ask", "pick"}),
+    "client_tools": frozenset({"ask", "pick", "sketch"}),
+    "custom_tools": frozenset({"sketch"}),
+    "approval_tools": frozenset({"pay"}),
 }
 REFUSAL: Final = {"core": {"model_output_kind": "refusal"}}
 FULL_REASONING: Final = {"openai": {"reasoning_text": True}}
@@ -66,6 +69,10 @@ def stream(*updates: AgentResponseUpdate, **fields: Any) -> bytes:
 
 
 def rendered(result: AgentResponse[Any], **fields: Any) -> dict[str, Any]:
+    return rendered_whole(result, **fields).body
+
+
+def rendered_whole(result: AgentResponse[Any], **fields: Any) -> Rendered:
     return render(result, completed_at=1_700_000_009, **{**RESPONSE, **fields})
 
 
@@ -101,7 +108,7 @@ WORDS: Final = st.sampled_from(
 MERGE: Final = st.sampled_from([None, None, None, "append", "replace"])
 OCCURRENCES: Final = st.sampled_from([None, None, "o1", "o2"])
 CALL_IDS: Final = st.sampled_from(["", None, "c1", "c2", "c3"])
-NAMES: Final = st.sampled_from(["", None, "ask", "pick", "look", "count"])
+NAMES: Final = st.sampled_from(["", None, "ask", "pick", "sketch", "look", "count", "pay"])
 ARGUMENTS: Final = st.sampled_from(
     [None, "", '{"a":', "1}", '{"a":1}', '{ "a": 1 }', "{}", {"a": 1}, {"b": object()}, [1], 5]
 )
@@ -145,6 +152,9 @@ ANY_CONTENT: Final[st.SearchStrategy[Any]] = st.one_of(
     ),
     st.builds(_usage, COUNTS, COUNTS, COUNTS, st.sampled_from([None, "replace"])),
     st.builds(Content.from_hosted_file, file_id=st.just("f")),
+    ANY_TOOL,
+    ANY_TOOL,
+    ANY_TOOL,
     st.sampled_from(
         [None, 5, {"type": "text", "text": "x"}, object(), Content("error", message="no"), Content("usage")]
     ),
@@ -169,9 +179,6 @@ def any_update(draw: st.DrawFn) -> AgentResponseUpdate:
 
 
 # ------------------------------------------------------------------------- agents that do not contradict themselves
-Make = Callable[[], Content]
-
-
 @st.composite
 def _stretch(draw: st.DrawFn, make: Callable[..., Content]) -> list[Make]:
     """Return a run of text in chunks, among them replacements that confirm it or go on."""
@@ -209,8 +216,8 @@ def _call_group(draw: st.DrawFn, numbers: Iterator[int], *, with_occurrence: boo
     run: list[str] = []
     for _ in range(draw(st.integers(1, 3))):
         number = next(numbers)
-        name = draw(st.sampled_from(["ask", "look", "count"]))
-        if name != "ask":
+        name = draw(st.sampled_from(["ask", "sketch", "look", "count"]))
+        if name not in ("ask", "sketch"):
             run.append(f"call_{number}")
         chunked.append(draw(_one_call(f"call_{number}", name, f"af-{number}" if with_occurrence else None)))
     woven = [chunk for chunks in chunked for chunk in chunks[:1]]
@@ -242,7 +249,7 @@ def coherent_updates(draw: st.DrawFn) -> Callable[[], list[AgentResponseUpdate]]
     named = draw(st.booleans())
     last = ""
     made: list[Callable[[], AgentResponseUpdate]] = []
-    for turn in range(draw(st.integers(1, 4))):
+    for turn in range(draw(st.integers(1, 3))):
         speaker = {"message_id": f"m{turn}" if named else None, "author_name": draw(st.sampled_from([None, "ann"]))}
         contents: list[Make] = []
         run: list[str] = []
@@ -250,12 +257,17 @@ def coherent_updates(draw: st.DrawFn) -> Callable[[], list[AgentResponseUpdate]]
         for _ in range(draw(st.integers(0, 4))):
             # Two stretches of one kind in a row are one to core, and a replacement in the second is about both.
             stretches = [kind for kind in ("text", "refusal", "reasoning") if kind != last]
-            kind = draw(st.sampled_from([*stretches, "calls", "usage", "file"]))
+            kind = draw(st.sampled_from([*stretches, "calls", "usage", "file", "tool", "approval"]))
             last = last if kind == "usage" else kind
             if kind == "calls":
                 group, ids = draw(_call_group(numbers, with_occurrence=with_occurrence))
                 contents += group
                 run += ids
+            elif kind == "tool":
+                contents += draw(tool_uses(next(numbers)))
+            elif kind == "approval":
+                number = next(numbers)
+                contents += draw(_approval(f"call_{number}", f"af-{number}" if with_occurrence else None))
             else:
                 contents += draw(_plain(kind, f"r{next(numbers)}"))
         made += _updates(draw, contents, speaker)
@@ -265,13 +277,30 @@ def coherent_updates(draw: st.DrawFn) -> Callable[[], list[AgentResponseUpdate]]
     return lambda: [make() for make in made]
 
 
+@st.composite
+def _approval(draw: st.DrawFn, call_id: str, occurrence: str | None) -> list[Make]:
+    """Return a call that is not made before somebody has approved it."""
+    chunks = draw(_one_call(call_id, draw(st.sampled_from(["pay", "look"])), occurrence))
+    name, arguments = draw(st.sampled_from(["pay", "look"])), draw(st.sampled_from(['{"n":1}', ""]))
+    return [*chunks, lambda: asks(occurrence or call_id, calls(call_id, name, arguments, id=occurrence))]
+
+
+@st.composite
+def _cited(draw: st.DrawFn) -> list[Make]:
+    """Return text with citations, which come with the text, or behind it."""
+    made = draw(_stretch(text))
+    citation = draw(st.sampled_from(CITATIONS))
+    behind = _later(cited, citation)
+    return [*made, behind, *draw(st.sampled_from([[], [behind]]))]
+
+
 def _report(count: int, merge_mode: str | None) -> list[Make]:
     return [_later(uses, count, 2 * count, merge_mode=merge_mode)]
 
 
 def _plain(kind: str, source: str) -> st.SearchStrategy[list[Make]]:
     plain: Mapping[str, st.SearchStrategy[list[Make]]] = {
-        "text": _stretch(text),
+        "text": _stretch(text) | _cited(),
         "refusal": _stretch(refusal),
         "reasoning": _reasoning(source),
         "usage": st.builds(_report, st.integers(0, 9), MERGE),

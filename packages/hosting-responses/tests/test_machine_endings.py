@@ -207,3 +207,17 @@ def test_an_answer_that_is_not_streamed_ends_by_the_same_rules(result: AgentResp
     body = rendered(result)
     check_body(body)
     assert body["status"] == status
+
+
+def test_the_token_of_a_provider_whose_answer_is_not_finished_is_shown_to_nobody() -> None:
+    """Whoever holds it could go on with a run that is not theirs."""
+    token: Any = {"response_id": "SECRET"}
+    updates = [says("a", continuation_token=token), says("b"), says(continuation_token=token)]
+    responder = machine()
+    sent = [responder.start(), *(responder.feed(update) for update in updates)]
+    final = AgentResponse.from_updates(updates)
+    assert final.continuation_token == token
+    for override in (False, True):
+        assert "SECRET" not in str(responder.complete(final, completed_at=AT, override=override))
+    assert b"SECRET" not in b"".join([*sent, responder.closing()])
+    assert "SECRET" not in str(rendered(final))

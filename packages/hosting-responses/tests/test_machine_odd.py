@@ -65,18 +65,20 @@ def test_a_text_of_a_str_subclass_is_a_text() -> None:
 def test_a_kind_that_cannot_be_shown_is_warned_of_once_and_without_its_content(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    image = Content.from_uri("https://secret/x.png", media_type="image/png")
-    check(stream(says(image), says(image, Content.from_hosted_file("secret")), says(image)))
+    sound = Content.from_uri("data:audio/wav;base64,c2VjcmV0", media_type="audio/wav")
+    store = Content.from_hosted_vector_store("secret")
+    check(stream(says(sound), says(sound, store), says(sound)))
     assert [(record.name, record.levelname) for record in caplog.records] == [
         ("agent_framework.hosting", "WARNING")
     ] * 2
-    assert ["'uri'" in caplog.messages[0], "'hosted_file'" in caplog.messages[1]] == [True, True]
+    assert ["'data'" in caplog.messages[0], "'hosted_vector_store'" in caplog.messages[1]] == [True, True]
+    assert "c2VjcmV0" not in caplog.text
     assert "secret" not in caplog.text
 
 
 def test_text_after_something_that_cannot_be_shown_is_a_new_item() -> None:
-    image = Content.from_uri("https://host/x.png", media_type="image/png")
-    checked = check(stream(says("a"), says(image), says("b")))
+    sound = Content.from_uri("data:audio/wav;base64,AAAA", media_type="audio/wav")
+    checked = check(stream(says("a"), says(sound), says("b")))
     assert [item["content"][0]["text"] for item in checked.body["output"]] == ["a", "b"]
 
 

@@ -11,15 +11,32 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from openai import OpenAI
 from responses_rules import check, check_body
-from responses_updates import any_update, coherent_updates, machine, rendered, stream, without_ids
+from responses_updates import (
+    any_update,
+    coherent_updates,
+    machine,
+    rendered,
+    rendered_whole,
+    stream,
+    without_ids,
+)
 
-FLAGS = st.fixed_dictionaries({"show_tool_calls": st.booleans(), "encrypted_reasoning": st.booleans()})
+from agent_framework_hosting_responses._inbound.request import messages_from_responses_input
+
+INCLUDED = frozenset({"code_interpreter_call.outputs", "file_search_call.results", "web_search_call.action.sources"})
+FLAGS = st.fixed_dictionaries(
+    {
+        "show_tool_calls": st.booleans(),
+        "encrypted_reasoning": st.booleans(),
+        "include": st.sampled_from([frozenset(), INCLUDED]),
+    }
+)
 ENDS = st.sampled_from(["complete", "override", "fail", "cancel", "drain", "fail after complete"])
-UPDATES = st.lists(any_update(), max_size=12)
+UPDATES = st.lists(any_update(), max_size=8)
 AT = 1_700_000_009
 
 
-def run(updates: list[AgentResponseUpdate], end: str, final: AgentResponse[Any] | None, **flags: bool) -> bytes:
+def run(updates: list[AgentResponseUpdate], end: str, final: AgentResponse[Any] | None, **flags: Any) -> bytes:
     responder = machine(**flags)
     sent = [responder.start(), *(responder.feed(update) for update in updates)]
     if end in ("complete", "override", "fail after complete"):
@@ -38,7 +55,7 @@ def run(updates: list[AgentResponseUpdate], end: str, final: AgentResponse[Any] 
 @settings(deadline=None)
 @given(updates=UPDATES, end=ENDS, flags=FLAGS)
 def test_any_updates_and_any_end_give_a_stream_that_keeps_every_rule(
-    updates: list[AgentResponseUpdate], end: str, flags: dict[str, bool]
+    updates: list[AgentResponseUpdate], end: str, flags: dict[str, Any]
 ) -> None:
     checked = check(run(updates, end, None, **flags))
     assert end != "cancel" or checked.body["status"] == "cancelled"
@@ -48,13 +65,13 @@ def test_any_updates_and_any_end_give_a_stream_that_keeps_every_rule(
 @settings(deadline=None)
 @given(updates=UPDATES, say=coherent_updates(), flags=FLAGS)
 def test_an_overridden_body_says_what_the_hook_said_and_keeps_the_streamed_ids(
-    updates: list[AgentResponseUpdate], say: Callable[[], list[AgentResponseUpdate]], flags: dict[str, bool]
+    updates: list[AgentResponseUpdate], say: Callable[[], list[AgentResponseUpdate]], flags: dict[str, Any]
 ) -> None:
     final = AgentResponse.from_updates(say())
     final.finish_reason = final.finish_reason or "stop"
     checked = check(run(updates, "override", final, **flags), is_overridden=True)
     assert without_ids(checked.body["output"]) == without_ids(rendered(final, **flags)["output"])
-    for kind in ("message", "reasoning", "function_call", "mcp_call"):
+    for kind in ("message", "reasoning", "function_call", "mcp_call", "code_interpreter_call"):
         told, shown = (
             [item["id"] for item in items if item["type"] == kind] for items in (checked.told, checked.body["output"])
         )
@@ -65,11 +82,15 @@ def test_an_overridden_body_says_what_the_hook_said_and_keeps_the_streamed_ids(
 @settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(say=coherent_updates(), flags=FLAGS)
 def test_a_stream_folds_to_what_the_same_answer_gives_without_streaming(
-    say: Callable[[], list[AgentResponseUpdate]], flags: dict[str, bool]
+    say: Callable[[], list[AgentResponseUpdate]], flags: dict[str, Any]
 ) -> None:
-    streamed = check(stream(*say(), **flags)).body
-    whole = rendered(AgentResponse.from_updates(say()), **flags)
+    responder = machine(**flags)
+    sent = [responder.feed(update) for update in say()]
+    responder.complete(completed_at=AT)
+    streamed = check(b"".join([*sent, responder.closing()])).body
+    whole, waiting = rendered_whole(AgentResponse.from_updates(say()), **flags)
     check_body(whole)
+    assert waiting == responder.waiting
     assert without_ids(streamed["output"]) == without_ids(whole["output"])
     assert {**streamed, "output": []} == {**whole, "output": []}
 
@@ -77,7 +98,7 @@ def test_a_stream_folds_to_what_the_same_answer_gives_without_streaming(
 @settings(deadline=None)
 @given(updates=UPDATES, flags=FLAGS)
 def test_the_official_clients_own_strict_reader_accepts_the_stream(
-    updates: list[AgentResponseUpdate], flags: dict[str, bool]
+    updates: list[AgentResponseUpdate], flags: dict[str, Any]
 ) -> None:
     sent = stream(*updates, **flags)
     transport = httpx2.MockTransport(
@@ -113,6 +134,18 @@ def test_what_one_update_holds_may_as_well_come_in_several(
     assert without_ids(check(stream(*updates)).body["output"]) == without_ids(check(stream(*pieces)).body["output"])
 
 
+@settings(deadline=None)
+@given(updates=UPDATES, flags=FLAGS)
+def test_everything_that_is_sent_is_taken_back_as_history(
+    updates: list[AgentResponseUpdate], flags: dict[str, Any]
+) -> None:
+    output = check(stream(*updates, **flags)).body["output"]
+    messages = messages_from_responses_input([{"role": "user", "content": "hi"}, *output])
+    assert messages[0].text == "hi"
+    contents = [content for message in messages for content in message.contents]
+    assert not any(content.type == "function_approval_response" for content in contents)
+
+
 class Unusual(AgentResponseUpdate):
     """An update of another class, which is read attribute by attribute, not by the short way of plain chunks."""
 
@@ -120,7 +153,7 @@ class Unusual(AgentResponseUpdate):
 @settings(deadline=None)
 @given(updates=UPDATES, flags=FLAGS)
 def test_the_short_way_of_plain_chunks_sends_what_the_long_way_does(
-    updates: list[AgentResponseUpdate], flags: dict[str, bool]
+    updates: list[AgentResponseUpdate], flags: dict[str, Any]
 ) -> None:
     unusual = [copy.copy(update) for update in updates]
     for update in unusual:

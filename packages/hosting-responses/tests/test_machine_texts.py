@@ -1,9 +1,11 @@
 """Text, refusals and reasoning as items of a stream."""
 
 import pytest
-from agent_framework import AgentResponse, Content
+from agent_framework import AgentResponse
 from responses_rules import check
 from responses_updates import FULL_REASONING, calls, refusal, rendered, says, stream, text, thinks, without_ids
+
+from agent_framework_hosting_responses._sealed_thoughts import Thought, unseal
 
 
 def test_a_text_makes_one_item_with_one_part_and_one_delta_for_each_chunk() -> None:
@@ -122,20 +124,27 @@ def test_encrypted_reasoning_is_shown_only_when_asked_for() -> None:
     updates = [says(thinks("Hm")), says(thinks(protected_data="sealed"))]
     assert "sealed" not in str(check(stream(*updates)).events)
     [item] = check(stream(*updates, encrypted_reasoning=True)).body["output"]
-    assert item["encrypted_content"] == "sealed"
+    assert unseal(item["encrypted_content"]) == Thought("", "sealed")
+
+
+def test_encrypted_reasoning_takes_the_providers_id_along_sealed_in() -> None:
+    update = says(thinks("Hm", id="rs_provider", protected_data="sealed"))
+    [item] = check(stream(update, encrypted_reasoning=True)).body["output"]
+    assert item["id"] != "rs_provider"
+    assert unseal(item["encrypted_content"]) == Thought("rs_provider", "sealed")
 
 
 def test_text_that_follows_encrypted_reasoning_in_its_item_does_not_lose_it() -> None:
     updates = [says(thinks("Hm", protected_data="sealed")), says(thinks(", yes"))]
     [item] = check(stream(*updates, encrypted_reasoning=True)).body["output"]
-    assert (item["summary"][0]["text"], item["encrypted_content"]) == ("Hm, yes", "sealed")
+    assert (item["summary"][0]["text"], unseal(item["encrypted_content"])) == ("Hm, yes", Thought("", "sealed"))
 
 
 def test_encrypted_reasoning_without_text_is_an_item_of_its_own_when_asked_for() -> None:
     update = says(thinks(protected_data="sealed"))
     assert check(stream(update)).body["output"] == []
     [item] = check(stream(update, encrypted_reasoning=True)).body["output"]
-    assert (item["summary"], item["encrypted_content"]) == ([], "sealed")
+    assert (item["summary"], unseal(item["encrypted_content"])) == ([], Thought("", "sealed"))
 
 
 def test_encrypted_reasoning_that_nobody_asked_for_does_not_break_the_text_around_it() -> None:
@@ -189,9 +198,11 @@ def test_ids_of_the_provider_never_reach_the_client() -> None:
     assert b"provider" not in sent
 
 
-def test_each_stream_has_ids_of_its_own() -> None:
-    one, other = (check(stream(says("a"))).body["output"][0]["id"] for _ in range(2))
-    assert one != other
+def test_an_item_is_named_after_its_response_and_its_place() -> None:
+    said = [says("a"), says(calls("c1", "ask", "{}"))]
+    one, other = (check(stream(*said, response_id=name)).body["output"] for name in ("resp_5f2c", "other"))
+    assert [item["id"] for item in one] == ["msg_5f2c_0", "fc_5f2c_1"]
+    assert [item["id"] for item in other] == ["msg_-other_0", "fc_-other_1"]
 
 
 @pytest.mark.parametrize(
@@ -213,12 +224,3 @@ def test_any_text_arrives_as_it_was_said(said: str) -> None:
 def test_what_utf8_cannot_carry_is_replaced_once_and_for_all() -> None:
     checked = check(stream(says("\ud83d\ude00"), says("a\ud83d"), says(calls("c\ud83d", "look", {"é": "\udc00"}))))
     assert checked.deltas() == ["😀", "a\ufffd", '{"é":"\ufffd"}']
-
-
-def test_annotations_are_left_out_for_now(caplog: pytest.LogCaptureFixture) -> None:
-    cited = text("See there.", annotations=[{"type": "citation", "url": "http://secret"}])
-    checked = check(stream(says("a"), says(cited), says(Content.from_text("", annotations=cited.annotations))))
-    assert checked.deltas() == ["a", "See there."]
-    assert [record.message for record in caplog.records] == [
-        "The Responses channel cannot show contents of kind 'annotations' yet; they are left out."
-    ]

@@ -9,6 +9,7 @@ from agent_framework import Message
 
 from agent_framework_hosting.errors import InvalidRequest
 from agent_framework_hosting_responses._inbound.request import ResponsesRequest, parse
+from agent_framework_hosting_responses._sealed_thoughts import Thought, seal
 
 
 def read(*items: Any) -> ResponsesRequest:
@@ -54,7 +55,8 @@ def ran(item_id: str = "mcp_1", **members: Any) -> dict[str, Any]:
 
 
 def thought(item_id: str = "rs_1", **members: Any) -> dict[str, Any]:
-    return {"type": "reasoning", "id": item_id, "summary": [], "encrypted_content": "sealed", **members}
+    sealed = seal(Thought(f"provider_{item_id}", "sealed"))
+    return {"type": "reasoning", "id": item_id, "summary": [], "encrypted_content": sealed, **members}
 
 
 def called(call_id: str) -> tuple[str, str, str]:
@@ -261,11 +263,11 @@ def test_a_call_of_the_agents_beside_an_open_one_joins_it() -> None:
 
 
 def test_sealed_reasoning_comes_back_before_what_it_led_to() -> None:
-    """Its id and its seal belong together; what was shown of it is kept apart."""
+    """The provider's id and its seal belong together; what was shown of it is kept apart."""
     item = thought(summary=[{"type": "summary_text", "text": "S"}], content=[{"type": "reasoning_text", "text": "R"}])
     message = read(user(), item, call("a"), output("a")).messages[1]
     assert told([message]) == [
-        ("assistant", [("text_reasoning", "rs_1", "R"), ("text_reasoning", "rs_1", "S"), called("a")])
+        ("assistant", [("text_reasoning", "provider_rs_1", "R"), ("text_reasoning", "provider_rs_1", "S"), called("a")])
     ]
     first, second, _ = message.contents
     assert (first.protected_data, second.protected_data) == ("sealed", None)
@@ -281,28 +283,34 @@ def test_sealed_reasoning_without_words_keeps_its_seal() -> None:
     ]
 
 
-@pytest.mark.parametrize(
-    ("following", "roles"),
-    [([user()], ["user", "assistant", "user"]), ([], ["user", "assistant"])],
-)
-def test_reasoning_that_led_to_nothing_is_a_message_of_its_own(following: list[Any], roles: list[str]) -> None:
-    """A run that was cut after thinking."""
-    assert [message.role for message in read(user(), thought(), *following).messages] == roles
+@pytest.mark.parametrize("following", [[user()], []])
+def test_reasoning_that_led_to_nothing_is_left_out_and_listed(following: list[Any]) -> None:
+    """A run that was cut after thinking: OpenAI refuses a thought without what followed from it."""
+    request = read(user(), thought(), *following)
+    assert [message.role for message in request.messages] == ["user"] * (1 + len(following))
+    assert request.without_effect == ("input[1]",)
 
 
-def test_reasoning_between_a_call_and_its_result_stays_with_the_call() -> None:
-    """Nothing may stand between the two."""
-    messages = read(user(), call("a"), thought(), output("a")).messages
-    assert [message.role for message in messages] == ["user", "assistant", "tool"]
-    assert [content.type for content in messages[1].contents] == ["function_call", "text_reasoning"]
+def test_reasoning_between_a_call_and_its_result_is_left_out_and_listed() -> None:
+    """Nothing may stand between the two, and nothing followed from it."""
+    request = read(user(), call("a"), thought(), output("a"))
+    assert told(request.messages[1:]) == [("assistant", [called("a")]), ("tool", [result("a")])]
+    assert request.without_effect == ("input[2]",)
 
 
-@pytest.mark.parametrize("missing", ["encrypted_content", "id"])
-def test_reasoning_that_no_model_could_read_again_is_left_out_and_listed(missing: str) -> None:
-    """Only sealed reasoning can be given back to the model that had it."""
-    request = read(user(), {**thought(), missing: None}, user())
+@pytest.mark.parametrize("sealed", [None, "gAAAAB", "af1.", "af1.9.rs_1"])
+def test_reasoning_that_no_model_could_read_again_is_left_out_and_listed(sealed: str | None) -> None:
+    """Only what was sealed for this server can be given back to the model that had it."""
+    request = read(user(), thought(encrypted_content=sealed), user("And?"))
     assert [message.role for message in request.messages] == ["user", "user"]
     assert request.without_effect == ("input[1]",)
+
+
+def test_reasoning_without_an_id_of_the_providers_comes_back_without_one() -> None:
+    """Not every provider names its thoughts."""
+    sealed = seal(Thought("", '"sealed"'))
+    message = read(user(), thought(encrypted_content=sealed), {"role": "assistant", "content": "Hi"}).messages[1]
+    assert (message.contents[0].id, message.contents[0].protected_data) == (None, '"sealed"')
 
 
 def test_no_id_of_an_item_becomes_the_id_of_a_message() -> None:
@@ -380,21 +388,17 @@ def test_a_malformed_item_is_refused_where_it_stands(item: object, param: str, c
 
 
 NOT_READ: list[tuple[dict[str, Any], str]] = [
-    ({"type": "item_reference", "id": "msg_1"}, "input[0]"),
-    ({"id": "msg_1"}, "input[0]"),
+    ({"type": "additional_tools", "role": "developer", "tools": []}, "input[0]"),
     ({"type": "compaction", "encrypted_content": "x"}, "input[0]"),
-    ({"type": "mcp_approval_response", "approval_request_id": "x", "approve": True}, "input[0]"),
-    ({"type": "custom_tool_call", "call_id": "x", "input": "x", "name": "x"}, "input[0]"),
-    ({"role": "user", "content": [{"type": "input_image", "image_url": "x"}]}, "input[0].content[0]"),
-    ({"role": "user", "content": [{"type": "input_file", "file_id": "x"}]}, "input[0].content[0]"),
-    ({"role": "user", "content": [{"type": "input_audio", "input_audio": {}}]}, "input[0].content[0]"),
-    (output("x", [{"type": "input_image", "image_url": "x"}]), "input[0].output[0]"),
+    ({"type": "compaction_trigger"}, "input[0]"),
+    ({"type": "configuration_update"}, "input[0]"),
+    ({"role": "user", "content": [{"type": "computer_screenshot", "image_url": "x"}]}, "input[0].content[0]"),
 ]
 
 
 @pytest.mark.parametrize(("item", "param"), NOT_READ)
 def test_what_is_not_read_yet_is_refused_not_passed_over(item: dict[str, Any], param: str) -> None:
-    """A picture that nobody sees must not look as if it had been seen."""
+    """What would change the agent, or stand for a past that nobody has, must not look as if it had been heard."""
     error = refusal(item)
     assert (error.param, error.detail_code) == (param, "unsupported_content")
     assert "not supported by this server yet" in error.message

@@ -27,11 +27,15 @@ values = st.recursive(
 MEMBERS = [
     *("type", "role", "content", "text", "refusal", "call_id", "id", "name", "arguments", "output", "error"),
     *("summary", "encrypted_content", "parameters", "strict", "format", "schema", "mode", "tools", "effort"),
+    *("image_url", "file_id", "file_data", "file_url", "filename", "detail", "input_audio", "annotations", "input"),
+    *("outputs", "code", "result", "action", "actions", "operation", "queries", "results", "pending_safety_checks"),
 ]
 KINDS = [
     *sorted(READ_ITEMS | LATER_ITEMS),
     *("input_text", "output_text", "refusal", "input_image", "summary_text", "reasoning_text", "function", "text"),
     *("allowed_tools", "json_schema", "json_object", "user", "assistant", "system", "developer", "auto", "low", "f"),
+    *("input_file", "input_audio", "logs", "image", "url_citation", "file_path", "custom", "grammar", "AAAA", "wav"),
+    *("data:image/png;base64,AAAA", "data:,", "https://example.com/a.png", "af1.0.x", "computer_screenshot"),
 ]
 near = st.recursive(
     scalars | st.sampled_from(KINDS),

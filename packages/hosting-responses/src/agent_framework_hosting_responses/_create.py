@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, cast
 
@@ -32,13 +32,19 @@ from agent_framework_hosting.workflows import as_agent_response
 
 from ._endpoint import send_json
 from ._errors import failure_code
-from ._inbound.agent_tools import declared_names, tool_names
+from ._inbound.agent_tools import asking_names, declared_names, tool_names
+from ._inbound.body import decode
+from ._inbound.decisions import settle
+from ._inbound.history import Decision
 from ._inbound.open_calls import calls_of, check_answers
 from ._inbound.policy import Admitted, CallerInstructions, apply_policy
 from ._inbound.refusals import shown
-from ._inbound.request import ResponsesRequest, parse
+from ._inbound.request import ResponsesRequest, read_request
 from ._inbound.tools import refuse_clashes
+from ._item_ids import response_id_of
 from ._outbound.machine import ResponseFields, ResponseMachine, render
+from ._references import find_referenced
+from ._waiting import Waiting, chat_of, sealed, waiting_of
 
 _CUT: Final = "max_output_tokens"
 
@@ -71,10 +77,10 @@ class Creation:
     async def __call__(self, scope: Scope, receive: Receive, send: Send, *, request_id: bytes) -> None:
         """Answer one request."""
         body = await read_body(scope, receive, limits=self._context.limits)
-        asked = parse(body, limits=self._context.limits, channel=self._settings.channel)
+        asked = await self._read(body)
         admitted = apply_policy(asked, caller_instructions=self._settings.caller_instructions)
-        await self._check(asked)
-        fields = self._fields(asked, admitted)
+        waiting = await self._check(asked)
+        fields = self._fields(asked, admitted, waiting)
         request = self._request(asked, admitted, response_id=fields["response_id"])
         headers = [(b"x-request-id", request_id)]
         ignored = [(b"x-ignored-parameters", admitted.header.encode())] if admitted.header else []
@@ -86,31 +92,58 @@ class Creation:
             whole = await run_while_connected(self._whole(request, asked, fields), receive)
             await send_json(send, 200, msgspec.json.encode(whole), request_id=request_id, headers=ignored)
 
-    async def _check(self, asked: ResponsesRequest) -> None:
+    async def _read(self, body: bytes) -> ResponsesRequest:
+        limits = self._context.limits
+        decoded = decode(body, max_depth=limits.max_json_depth)
+        referenced = await find_referenced(decoded, self._context.read_record, max_items=limits.max_input_items)
+        return read_request(decoded, limits=limits, channel=self._settings.channel, referenced=referenced)
+
+    async def _check(self, asked: ResponsesRequest) -> tuple[Waiting, ...]:
+        """Check the request against what it continues; return what that has left waiting."""
         if asked.client_tools:
             if not self._context.accepts_options:
                 raise InvalidRequest("This agent takes no tools from its callers. Leave 'tools' out.", param="tools")
             refuse_clashes(asked.client_tools, tool_names(self._context.target))
-        made = await self._made_calls(asked)
-        if made is not None:
-            check_answers(asked, made)
+        previous = asked.previous_response_id
+        record = None if previous is None else await self._record(previous)
+        if record is not None:
+            check_answers(asked, calls_of(record))
+            return settle(asked.decisions, waiting_of(record))
+        # A session that a platform or a hook names may hold any calls.
+        if self._settings.run_hook is None and _chat_key() is None:
+            check_answers(asked, [])
+        return settle(asked.decisions, await self._asked_for(asked.decisions))
 
-    async def _made_calls(self, asked: ResponsesRequest) -> list[str] | None:
-        """Return the calls left open in what is continued; `None` when that cannot be known yet."""
-        previous, hook = asked.previous_response_id, self._settings.run_hook
-        if previous is None:
-            # A session that a platform or a hook names may hold any calls.
-            return None if hook is not None or _chat_key() is not None else []
+    async def _record(self, previous: str) -> JSON:
         try:
-            return calls_of(await self._context.read_record(previous))
+            return await self._context.read_record(previous)
         except UnknownId:
             # A run hook may yet choose another conversation, and then the id is not even looked at.
-            if hook is not None:
+            if self._settings.run_hook is not None:
                 return None
             raise UnknownParent(f"Previous response with id '{shown(previous)}' not found.") from None
 
-    def _fields(self, asked: ResponsesRequest, admitted: Admitted) -> ResponseFields:
-        previous = asked.previous_response_id
+    async def _asked_for(self, decisions: Mapping[str, Decision]) -> list[Waiting]:
+        """Return what the responses that asked have left waiting, found by the ids of their requests.
+
+        That is for the chat of a platform, which names no response. A hook may choose any session; there Agent
+        Framework has the last word.
+        """
+        waiting: dict[Waiting, None] = {}
+        chat, is_hooked = _chat_key(), self._settings.run_hook is not None
+        if chat is None and not is_hooked:
+            return []
+        for response_id in dict.fromkeys(name for request in decisions for name in response_id_of(request)):
+            try:
+                record = await self._context.read_record(response_id)
+            except UnknownId:
+                continue
+            if is_hooked or chat_of(record) == chat:
+                waiting |= dict.fromkeys(waiting_of(record))
+        return list(waiting)
+
+    def _fields(self, asked: ResponsesRequest, admitted: Admitted, waiting: tuple[Waiting, ...]) -> ResponseFields:
+        previous, included = asked.previous_response_id, frozenset(asked.requested_options.get("include", ()))
         return ResponseFields(
             response_id=self._minted_id(previous),
             created_at=int(time.time()),
@@ -119,9 +152,13 @@ class Creation:
             # What the agent never got is not claimed to have been its instructions.
             echo={**asked.echo, "instructions": admitted.options.get("instructions")},
             client_tools=declared_names(self._context.target).union(tool.name for tool in asked.client_tools),
+            custom_tools=asked.custom_tools,
+            approval_tools=asking_names(self._context.target),
             server_label=self._label,
             show_tool_calls=self._settings.show_tool_calls,
-            encrypted_reasoning="reasoning.encrypted_content" in asked.requested_options.get("include", ()),
+            encrypted_reasoning="reasoning.encrypted_content" in included,
+            include=included,
+            waiting=waiting,
         )
 
     def _minted_id(self, previous: str | None) -> str:
@@ -149,10 +186,12 @@ class Creation:
 
     async def _whole(self, request: ChannelRequest, asked: ResponsesRequest, fields: ResponseFields) -> dict[str, Any]:
         body: dict[str, Any] = {}
+        chat = _chat_key()
 
         def seal(result: HostedRunResult[Any]) -> JSON:
-            body.update(render(_answer(result), completed_at=int(time.time()), **fields))
-            return body
+            rendered = render(_answer(result), completed_at=int(time.time()), **fields)
+            body.update(rendered.body)
+            return sealed(body, waiting=rendered.waiting, chat=chat)
 
         await self._context.run(
             request,
@@ -172,10 +211,11 @@ class Creation:
         headers: list[tuple[bytes, bytes]],
     ) -> EventStream:
         machine = ResponseMachine(**fields)
-        hook = self._settings.response_hook
+        hook, chat = self._settings.response_hook, _chat_key()
 
         def seal(result: HostedRunResult[Any]) -> JSON:
-            return machine.complete(_answer(result), completed_at=int(time.time()), override=hook is not None)
+            body = machine.complete(_answer(result), completed_at=int(time.time()), override=hook is not None)
+            return sealed(body, waiting=machine.waiting, chat=chat)
 
         stream = await self._context.run_stream(
             request,

@@ -15,12 +15,17 @@ _CODES: Final = {
     "unauthenticated": "invalid_api_key",
     "queue_full": "rate_limit_exceeded",
     "not_forkable": "previous_response_not_latest",
+    "answered_already": "approval_already_answered",
     "run_failed": "server_error",
     "hook_failed": "server_error",
     "internal_error": "server_error",
     "response_too_large": "server_error",
 }
-_PARAMS: Final = {"unknown_parent": "previous_response_id", "not_forkable": "previous_response_id"}
+_PARAMS: Final = {
+    "unknown_parent": "previous_response_id",
+    "not_forkable": "previous_response_id",
+    "answered_already": "input",
+}
 _TYPES: Final = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
 _SERVER_SIDE: Final = 500
 

@@ -18,6 +18,7 @@ from agent_framework import AgentResponse, AgentResponseUpdate
 from opentelemetry import context as otel
 
 from ._admission import Admission, Run, StopReason
+from ._sessions.answers import answer_ids
 from ._sessions.sessions import OpenTurn, Sessions
 from ._target.target import SessionState, Target
 from ._tracing import each_under, under
@@ -130,8 +131,11 @@ class Pipeline:
                     principal = current_principal()
                     request = replace(request, principal=principal)
                 request = await _hooked(request, steps, self._target.served)
+                self._target.check(request)
                 wanted = _wanted_session(request)
-                turn = await self._sessions.open(principal, wanted) if wanted is not None else None
+                turn = None
+                if wanted is not None:
+                    turn = await self._sessions.open(principal, wanted, answers=answer_ids(request.input))
         except BaseException:
             run.end()
             raise

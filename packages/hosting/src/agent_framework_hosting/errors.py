@@ -9,6 +9,7 @@
     │   ├── UnknownId
     │   │   └── UnknownParent     ... the snapshot to continue from
     │   ├── NotForkable           ... history lies where only its head can be continued
+    │   ├── AnsweredAlready       ... a request for approval, which takes one answer
     │   ├── OneSessionOnly        ... this workflow can hold one conversation, which is another one
     │   ├── NotRestorable         ... where the conversation stood cannot be read any more
     │   ├── AccessDenied
@@ -100,6 +101,22 @@ class NotForkable(RequestError):
     """A copy of a conversation is needed, for an older point of it or an aside, but only its head can be continued."""
 
     code = "not_forkable"
+
+
+class AnsweredAlready(RequestError):
+    """A request for approval was answered before, in this branch of the conversation or in another one.
+
+    The status is not 409, since many clients send a request that got one again by themselves.
+    """
+
+    code = "answered_already"
+
+    def __init__(self, *, param: str | None = None) -> None:
+        super().__init__(
+            "This approval request was answered already, and its first answer counts. Leave the answer out, or let the "
+            "agent ask again.",
+            param=param,
+        )
 
 
 class OneSessionOnly(RequestError):

@@ -18,6 +18,11 @@ def declared_names(agent: Any) -> frozenset[str]:
     return frozenset(tool.name for tool in _tools(agent) if tool.declaration_only)
 
 
+def asking_names(agent: Any) -> frozenset[str]:
+    """Return the names of those that run only when a person has approved the call."""
+    return frozenset(tool.name for tool in _tools(agent) if tool.approval_mode == "always_require")
+
+
 def _tools(agent: Any) -> Iterable[FunctionTool]:
     options: Any = getattr(agent, "default_options", None) or {}
     for tool in options.get("tools") or ():

@@ -1,24 +1,32 @@
 """The items of `input`, read into messages.
 
-Read: messages (with and without `type`), function calls and their outputs, reasoning, and the `mcp_call` items in
-which this server shows the calls that its agent ran itself. All others that OpenAI knows are refused with the code
-`unsupported_content`. Members of an item that say nothing to an agent (`id`, `status`, annotations) are passed over,
-whatever they hold: items come back from many versions of many clients.
+Read is all that a server of this API hands back: messages (with and without `type`), calls of functions and custom
+tools and their outputs, reasoning, what tools of a provider did (see `hosted_items`), and the `mcp_call` items in which
+this server shows the calls that its agent ran itself. References stand for items that this server has sent. What asks
+for more than a history can give is refused with the code `unsupported_content`. Members of an item that say nothing to
+an agent (`id`, `status`) are passed over, whatever they hold: items come back from many versions of many clients.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+import re
+from collections.abc import Callable, Mapping
+from hashlib import sha256
 from typing import Any, Final, TypeAlias
 
 from agent_framework import Content
 
-from agent_framework_hosting.errors import RequestTooLarge
+from agent_framework_hosting.errors import InvalidRequest, RequestTooLarge
 
-from .checks import array, filled, is_list, is_object, json_object, text
+from .._sealed_thoughts import unseal
+from .approvals import read_answer, read_request
+from .checks import is_list, is_object, json_object, text
 from .history import History, Role
-from .refusals import missing, unsupported_content, wrong_type, wrong_value
+from .hosted_items import HOSTED_ITEMS, pair_calls, read_hosted_item
+from .parts import optional, placed, read_content, required, required_id
+from .refusals import missing, shown, unsupported_content, wrong_type, wrong_value
+from .tools import custom_arguments
 
 PARTS_PER_ITEM: Final = 4
 """Content parts that a request may have for each item that it may have."""
@@ -26,37 +34,21 @@ PARTS_PER_ITEM: Final = 4
 LATER_ITEMS: Final = frozenset(
     {
         "additional_tools",
-        "apply_patch_call",
-        "apply_patch_call_output",
-        "code_interpreter_call",
         "compaction",
         "compaction_trigger",
-        "computer_call",
-        "computer_call_output",
         "configuration_update",
-        "custom_tool_call",
-        "custom_tool_call_output",
-        "file_search_call",
-        "image_generation_call",
-        "item_reference",
-        "local_shell_call",
-        "local_shell_call_output",
-        "mcp_approval_request",
-        "mcp_approval_response",
-        "mcp_list_tools",
-        "program",
-        "program_output",
-        "shell_call",
-        "shell_call_output",
-        "tool_search_call",
-        "tool_search_output",
-        "web_search_call",
     }
 )
-"""Items that OpenAI knows and that are not read here."""
+"""Items that OpenAI knows and that are not read here: they would have to change what the agent is or remembers."""
 
-_LATER_PARTS: Final = frozenset({"computer_screenshot", "input_audio", "input_file", "input_image"})
-_TEXT_PARTS: Final = frozenset({"input_text", "output_text"})
+_ASKING: Final = "mcp_approval_request"
+REFERENCE: Final = "item_reference"
+"""The kind of items that stand for one that this server has sent."""
+
+Referenced: TypeAlias = Mapping[str, Mapping[str, Any] | None]
+"""Items by the ids under which they are referred to; none for one that the continued conversation holds already."""
+
+_CALL_ID: Final = re.compile("[a-zA-Z0-9_-]{1,61}")
 _ROLES: Final[dict[str, Role]] = {
     "user": "user",
     "assistant": "assistant",
@@ -65,11 +57,12 @@ _ROLES: Final[dict[str, Role]] = {
 }
 
 
-def read_input(value: Any, *, max_items: int | None = None) -> History:
+def read_input(value: Any, *, max_items: int | None = None, referenced: Referenced | None = None) -> History:
     """Return the messages of an `input` field; null is an empty input.
 
     Raises:
-        InvalidRequest: An item is malformed, or of a kind that is not read; `param` says which.
+        InvalidRequest: An item is malformed, refers to one that is not among the `referenced`, or is of a kind that is
+            not read; `param` says which.
         RequestTooLarge: There are more than `max_items` items, or many times as many parts.
     """
     history = History()
@@ -82,15 +75,35 @@ def read_input(value: Any, *, max_items: int | None = None) -> History:
     if not is_list(value):
         raise wrong_type(value, "input", "a string or an array")
     if max_items is not None:
-        _refuse_too_many(value, max_items)
-    for index, item in enumerate(value):
+        refuse_too_many(value, max_items)
+    items = _resolved(value, referenced or {})
+    pairs = pair_calls(items)
+    for index, item in items:
         at = f"input[{index}]"
-        _READERS[_kind(item, at)](history, item, at)
+        kind = _kind(item, at)
+        if kind in HOSTED_ITEMS:
+            read_hosted_item(history, item, at, call_id=pairs.get(index))
+        else:
+            _READERS[kind](history, item, at)
     history.end()
     return history
 
 
-def _refuse_too_many(items: list[Any], limit: int) -> None:
+def reference_of(item: Any) -> str | None:
+    """Return the id to which an item refers, if it is a reference; whatever is wrong with it is said later."""
+    if not is_object(item):
+        return None
+    kind, known = item.get("type"), item.get("id")
+    is_reference = kind == REFERENCE or (kind is None and item.get("role") is None)
+    return known if is_reference and isinstance(known, str) else None
+
+
+def refuse_too_many(items: list[Any], limit: int) -> None:
+    """Refuse more items, or many times as many parts, than `limit`.
+
+    Raises:
+        RequestTooLarge: There are more.
+    """
     if len(items) > limit:
         raise RequestTooLarge(
             f"'input' has {len(items)} items; this server takes {limit}. Continue with 'previous_response_id' instead"
@@ -104,96 +117,91 @@ def _refuse_too_many(items: list[Any], limit: int) -> None:
         )
 
 
+def _resolved(items: list[Any], referenced: Referenced) -> list[tuple[int, Any]]:
+    """Return the items with their positions, and in place of references what they stand for."""
+    found: list[tuple[int, Any]] = []
+    for index, item in enumerate(items):
+        reference = reference_of(item)
+        if reference is None:
+            found.append((index, item))
+        elif reference not in referenced:
+            raise InvalidRequest(
+                f"Item with id '{shown(reference)}' not found.", param=f"input[{index}]", code="item_not_found"
+            )
+        elif (known := referenced[reference]) is not None and known.get("type") != _ASKING:
+            # A request that is only referred to was ours: an answer to it counts.
+            found.append((index, known))
+    return found
+
+
 def _kind(item: Any, at: str) -> str:
     """Return which reader an item is for."""
     kind = json_object(item, at).get("type")
     if kind is None:
-        if item.get("role") is not None:
-            return "message"
-        if not isinstance(item.get("id"), str):
+        if item.get("role") is None:
             raise missing(f"{at}.type")
-        kind = "item_reference"
-    if text(kind, f"{at}.type") in _READERS:
+        kind = "message"
+    if text(kind, f"{at}.type") in READ_ITEMS:
+        if kind == REFERENCE:
+            raise missing(f"{at}.id")
         return kind
     if kind in LATER_ITEMS:
         raise unsupported_content(at, kind)
-    raise wrong_value(f"{at}.type", f"be one of {', '.join(map(repr, _READERS))}")
+    raise wrong_value(f"{at}.type", "be the type of an item")
 
 
 def _message(history: History, item: dict[str, Any], at: str) -> None:
-    role = _ROLES.get(_required(item, "role", at))
+    role = _ROLES.get(required(item, "role", at))
     if role is None:
         raise wrong_value(
             f"{at}.role",
             "be 'user', 'assistant', 'system' or 'developer' (a tool's result is an item of type"
             " 'function_call_output')",
         )
-    content = item.get("content")
-    if content is None:
-        raise missing(f"{at}.content")
-    if isinstance(content, str):
-        history.say(role, [Content.from_text(content)], at)
-    elif is_list(content):
-        history.say(role, [_part(part, role, place) for part, place in _placed(content, f"{at}.content")], at)
-    else:
-        raise wrong_type(content, f"{at}.content", "a string or an array")
-
-
-def _part(part: Any, role: str, at: str) -> Content:
-    kind = _required(json_object(part, at), "type", at)
-    if kind in _TEXT_PARTS:
-        return Content.from_text(_required(part, "text", at))
-    if kind == "refusal" and role == "assistant":
-        mark: dict[str, Any] = {"core": {"model_output_kind": "refusal"}}  # the core tells refusals from text by it
-        return Content.from_text(_required(part, "refusal", at), additional_properties=mark)
-    if kind in _LATER_PARTS:
-        raise unsupported_content(at, kind)
-    raise wrong_value(f"{at}.type", "be 'input_text' or 'output_text', or in an assistant's message 'refusal'")
+    content = read_content(item.get("content"), role, f"{at}.content")
+    history.say(role, [Content.from_text(content)] if isinstance(content, str) else content, at)
 
 
 def _function_call(history: History, item: dict[str, Any], at: str) -> None:
-    call_id = _required_id(item, "call_id", at)
-    history.call(call_id, _required_id(item, "name", at), _required(item, "arguments", at), at)
+    call_id = required_id(item, "call_id", at)
+    name, arguments = required_id(item, "name", at), required(item, "arguments", at)
+    history.call(Content.from_function_call(call_id, name, arguments=arguments), at)
 
 
-def _function_call_output(history: History, item: dict[str, Any], at: str) -> None:
-    call_id = _required_id(item, "call_id", at)
-    output = item.get("output")
-    if output is None:
-        raise missing(f"{at}.output")
-    if is_list(output):
-        parts = [_part(part, "tool", place) for part, place in _placed(output, f"{at}.output")]
-        history.answer(call_id, parts, at)
-    elif isinstance(output, str):
-        history.answer(call_id, output, at)
-    else:
-        raise wrong_type(output, f"{at}.output", "a string or an array")
+def _custom_tool_call(history: History, item: dict[str, Any], at: str) -> None:
+    call_id = required_id(item, "call_id", at)
+    name, arguments = required_id(item, "name", at), custom_arguments(required(item, "input", at))
+    history.call(Content.from_function_call(call_id, name, arguments=arguments), at)
+
+
+def _call_output(history: History, item: dict[str, Any], at: str) -> None:
+    call_id = required_id(item, "call_id", at)
+    result = read_content(item.get("output"), "tool", f"{at}.output")
+    history.answer(Content.from_function_result(call_id, result=result), at)
 
 
 def _reasoning(history: History, item: dict[str, Any], at: str) -> None:
     """Give thoughts back to the model that had them, which is possible only when it sealed them.
 
     Others are left out: some clients of Agent Framework would refuse the run over them, others would show them to
-    the model as something that it had said aloud.
+    the model as something that it had said aloud. So are those that were sealed for somebody else.
     """
     said = _thoughts(item, "content", "reasoning_text", at)
     summarised = _thoughts(item, "summary", "summary_text", at)
-    sealed = item.get("encrypted_content")
-    item_id = item.get("id")
-    if sealed is None or item_id is None:
+    encrypted = optional(item, "encrypted_content", at)
+    thought = None if encrypted is None else unseal(encrypted)
+    if thought is None:
         history.unused.append(at)
         return
-    identity = filled(item_id, f"{at}.id")
+    identity = thought.id or None
     thoughts = [
-        Content.from_text_reasoning(
-            id=identity, text=thought, additional_properties={"openai": {"reasoning_text": True}}
-        )
-        for thought in said
+        Content.from_text_reasoning(id=identity, text=words, additional_properties={"openai": {"reasoning_text": True}})
+        for words in said
     ]
-    thoughts += [Content.from_text_reasoning(id=identity, text=thought) for thought in summarised]
+    thoughts += [Content.from_text_reasoning(id=identity, text=words) for words in summarised]
     if not thoughts:
         thoughts.append(Content.from_text_reasoning(id=identity, text=""))
-    thoughts[0].protected_data = filled(sealed, f"{at}.encrypted_content")
+    thoughts[0].protected_data = thought.protected
     history.think(thoughts, at)
 
 
@@ -202,10 +210,10 @@ def _thoughts(item: dict[str, Any], key: str, kind: str, at: str) -> list[str]:
     if parts is None:
         return []
     texts: list[str] = []
-    for part, place in _placed(array(parts, f"{at}.{key}"), f"{at}.{key}"):
-        if _required(json_object(part, place), "type", place) != kind:
+    for part, place in placed(parts, f"{at}.{key}"):
+        if required(json_object(part, place), "type", place) != kind:
             raise wrong_value(f"{place}.type", f"be '{kind}'")
-        texts.append(_required(part, "text", place))
+        texts.append(required(part, "text", place))
     return texts
 
 
@@ -221,23 +229,13 @@ def _mcp_call(history: History, item: dict[str, Any], at: str) -> None:
         result = error or ""
     else:
         result = json.dumps(json_object(error, f"{at}.error"), ensure_ascii=False)
-    call_id = _required_id(item, "id", at)
-    history.ran(call_id, _required_id(item, "name", at), _required(item, "arguments", at), result, at)
+    call_id = _call_id(required_id(item, "id", at))
+    history.ran(call_id, required_id(item, "name", at), required(item, "arguments", at), result, at)
 
 
-def _required(item: dict[str, Any], key: str, at: str) -> str:
-    value = item.get(key)
-    if value is None:
-        raise missing(f"{at}.{key}")
-    return text(value, f"{at}.{key}")
-
-
-def _required_id(item: dict[str, Any], key: str, at: str) -> str:
-    return filled(_required(item, key, at), f"{at}.{key}")
-
-
-def _placed(parts: list[Any], at: str) -> Iterable[tuple[Any, str]]:
-    return ((part, f"{at}[{index}]") for index, part in enumerate(parts))
+def _call_id(item_id: str) -> str:
+    """Return the id of an item as one of a call; ids that hold any text a host may choose, providers would refuse."""
+    return item_id if _CALL_ID.fullmatch(item_id) else f"call_{sha256(item_id.encode()).hexdigest()[:32]}"
 
 
 _Reader: TypeAlias = Callable[[History, dict[str, Any], str], None]
@@ -245,9 +243,13 @@ _Reader: TypeAlias = Callable[[History, dict[str, Any], str], None]
 _READERS: Final[dict[str, _Reader]] = {
     "message": _message,
     "function_call": _function_call,
-    "function_call_output": _function_call_output,
+    "function_call_output": _call_output,
+    "custom_tool_call": _custom_tool_call,
+    "custom_tool_call_output": _call_output,
     "reasoning": _reasoning,
+    "mcp_approval_request": read_request,
+    "mcp_approval_response": read_answer,
     "mcp_call": _mcp_call,
 }
-READ_ITEMS: Final = frozenset(_READERS)
+READ_ITEMS: Final = HOSTED_ITEMS | {*_READERS, REFERENCE}
 """Items that are read here."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from typing import Any, cast
+from typing import Any, Final, cast
 
 from agent_framework_hosting.errors import InvalidRequest
 from agent_framework_hosting.types import JSON
@@ -11,11 +11,15 @@ from agent_framework_hosting.types import JSON
 from .refusals import shown
 from .request import ResponsesRequest
 
+_FOR_THE_CLIENT: Final = ("function_call", "custom_tool_call", "computer_call")
+
 
 def calls_of(response: JSON) -> list[str]:
     """Return the calls that a stored response left for the client to answer."""
     output = cast("list[dict[str, Any]]", response.get("output") or []) if isinstance(response, Mapping) else []
-    return [item["call_id"] for item in output if item.get("type") == "function_call"]
+    answered = {item.get("call_id") for item in output if item.get("type") == "computer_call_output"}
+    calls = [item["call_id"] for item in output if item.get("type") in _FOR_THE_CLIENT]
+    return [call_id for call_id in calls if call_id not in answered]
 
 
 def check_answers(asked: ResponsesRequest, made: Collection[str]) -> None:

@@ -19,8 +19,8 @@ from agent_framework_hosting.types import ChannelIdentity, ChannelSession
 from .body import decode
 from .echo import echo
 from .fields import OPTION_NAMES, check_fields
-from .history import History
-from .input import read_input
+from .history import Decision, History
+from .input import Referenced, read_input
 from .refusals import missing, shown, unsupported_parameter, wrong_value
 from .tools import ClientTools, ToolChoice, read_tool_choice, read_tools
 
@@ -37,7 +37,8 @@ class ResponsesRequest:
         messages: The input. System and developer items are messages of the role `system`.
         origins: For each message, the place of the item that began it (`input[3]`; `input` when that is a string).
         requested_options: All that was asked for and has a name among Agent Framework's options, `tools` included.
-        client_tools: The caller's functions, as declarations.
+        client_tools: The caller's functions and custom tools, as declarations of functions.
+        custom_tools: The names of the custom ones among them.
         echo: What the response object repeats of the request; `model` is null when none was named.
         stream: Whether events are wanted.
         store: Whether the response can be read and continued later.
@@ -46,6 +47,8 @@ class ResponsesRequest:
         declared_calls: The calls of function_call items, with their places.
         answered_calls: The calls that function_call_output items answer, with their places. One that is not among
             the `declared_calls` has to be open in what is continued.
+        decisions: The answers to requests for approval, by the request's id. Each has to be waiting for an answer in
+            what is continued; `decisions.settle` finds out.
         without_effect: Places of what was accepted although nothing comes of it, options aside.
     """
 
@@ -54,6 +57,7 @@ class ResponsesRequest:
     origins: tuple[str, ...]
     requested_options: dict[str, Any]
     client_tools: list[FunctionTool]
+    custom_tools: frozenset[str]
     echo: dict[str, Any]
     stream: bool
     store: bool
@@ -61,11 +65,16 @@ class ResponsesRequest:
     identity: ChannelIdentity | None
     declared_calls: dict[str, str]
     answered_calls: dict[str, str]
+    decisions: dict[str, Decision]
     without_effect: tuple[str, ...]
 
 
 def parse(
-    body: bytes | Mapping[str, Any], *, limits: Limits | None = None, channel: str = "responses"
+    body: bytes | Mapping[str, Any],
+    *,
+    limits: Limits | None = None,
+    channel: str = "responses",
+    referenced: Referenced | None = None,
 ) -> ResponsesRequest:
     """Return the create request that a body holds.
 
@@ -73,12 +82,23 @@ def parse(
         body: The bytes of the request, or what was decoded from them.
         limits: The host's bounds for JSON depth and input items.
         channel: The channel's name, for the identity.
+        referenced: The items to which references may lead.
 
     Raises:
         InvalidRequest: The body is malformed, or asks for what is not offered; `param` says where.
         RequestTooLarge: The input has too many items or parts.
     """
-    parts = _read(body, limits or Limits())
+    limits = limits or Limits()
+    return read_request(
+        decode(body, max_depth=limits.max_json_depth), limits=limits, channel=channel, referenced=referenced
+    )
+
+
+def read_request(
+    body: dict[str, Any], *, limits: Limits, channel: str, referenced: Referenced | None = None
+) -> ResponsesRequest:
+    """Return the create request that a decoded body holds; see `parse`."""
+    parts = _read(body, limits, referenced)
     fields, history = parts.fields, parts.history
     _refuse_unserved(fields)
     for call_id, at in history.open_calls.items():
@@ -94,6 +114,7 @@ def parse(
         origins=tuple(history.origins),
         requested_options=_options(parts),
         client_tools=parts.tools.functions,
+        custom_tools=parts.tools.custom,
         echo=echo(fields, parts.tools, parts.choice),
         stream=fields.get("stream", False),
         store=fields.get("store", True),
@@ -101,6 +122,7 @@ def parse(
         identity=parse_responses_identity(fields, channel),
         declared_calls=history.declared_calls,
         answered_calls=history.answered_calls,
+        decisions=history.decisions,
         without_effect=_without_effect(parts),
     )
 
@@ -131,7 +153,8 @@ def parse_responses_request(
     Raises:
         RequestError: As `parse` does.
     """
-    parts = _read(body, Limits())
+    limits = Limits()
+    parts = _read(decode(body, max_depth=limits.max_json_depth), limits, None)
     key = parts.fields.get("previous_response_id") or parts.fields.get("conversation")
     return parts.history.messages, _options(parts), None if key is None else ChannelSession(isolation_key=key)
 
@@ -161,19 +184,18 @@ class _Parts:
     choice: ToolChoice | None
 
 
-def _read(body: bytes | Mapping[str, Any], limits: Limits) -> _Parts:
-    decoded = decode(body, max_depth=limits.max_json_depth)
-    fields = check_fields(decoded)
+def _read(body: dict[str, Any], limits: Limits, referenced: Referenced | None) -> _Parts:
+    fields = check_fields(body)
     tools = read_tools(fields.get("tools", []))
     choice = None
     if "tool_choice" in fields:
-        choice = read_tool_choice(fields["tool_choice"], {tool.name for tool in tools.functions})
-    history = read_input(fields.get("input"), max_items=limits.max_input_items)
+        choice = read_tool_choice(fields["tool_choice"], tools.kinds)
+    history = read_input(fields.get("input"), max_items=limits.max_input_items, referenced=referenced)
     if not (history.messages or "previous_response_id" in fields or "conversation" in fields):
         if fields.get("input"):
             raise wrong_value("input", "hold something that the agent can read")
         raise missing("input", "Send a string or items, or continue with 'previous_response_id'.")
-    return _Parts(decoded, fields, history, tools, choice)
+    return _Parts(body, fields, history, tools, choice)
 
 
 def _refuse_unserved(fields: Mapping[str, Any]) -> None:

@@ -2,13 +2,17 @@
 
 Rule 1: a caller's function is a declaration. The agent may ask for it, only the caller runs it.
 Rule 2: a name means one thing: names are unique within a request, and none is a tool of the agent's.
+Rule 3: a custom tool is a function of one text to the agent. The form of that text cannot be enforced, so that a
+        grammar is refused.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+import json
+from collections.abc import Collection, Iterable, Mapping
+from copy import deepcopy
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from agent_framework import FunctionTool
 
@@ -33,7 +37,30 @@ FUNCTION_MEMBERS = {
 }
 """What OpenAI knows of a function tool."""
 
-_function = members(FUNCTION_MEMBERS, required=("name",))
+CUSTOM_MEMBERS = {
+    "type": anything,
+    "name": name,
+    "description": text,
+    "format": json_object,
+    "async": flag,
+    "defer_loading": flag,
+    "allowed_callers": array,
+}
+"""What OpenAI knows of a custom tool."""
+
+CUSTOM_INPUT: Final = "input"
+"""The argument in which the agent gives a custom tool its text."""
+
+_CHECKS: Final = {
+    "function": members(FUNCTION_MEMBERS, required=("name",)),
+    "custom": members(CUSTOM_MEMBERS, required=("name",)),
+}
+_CUSTOM_PARAMETERS: Final[dict[str, Any]] = {
+    "type": "object",
+    "properties": {CUSTOM_INPUT: {"type": "string", "description": "What the tool is given, as free text."}},
+    "required": [CUSTOM_INPUT],
+    "additionalProperties": False,
+}
 _WITHOUT_EFFECT = ("strict", "async", "defer_loading", "output_schema", "allowed_callers")
 _DIRECTLY = ["direct"]
 _MODES = ("auto", "required", "none")
@@ -43,12 +70,19 @@ _MODES = ("auto", "required", "none")
 class ClientTools:
     """The caller's tools: as the response object shows them, and as the agent gets them.
 
-    `without_effect` names what was asked for but has no counterpart in Agent Framework (`tools[0].strict`).
+    `custom` holds the names of those that are custom tools; `without_effect` names what was asked for but has no
+    counterpart in Agent Framework (`tools[0].strict`).
     """
 
     shown: list[dict[str, Any]]
     functions: list[FunctionTool]
+    custom: frozenset[str] = frozenset()
     without_effect: tuple[str, ...] = ()
+
+    @property
+    def kinds(self) -> dict[str, str]:
+        """What each tool is, by its name: `function` or `custom`."""
+        return {tool.name: "custom" if tool.name in self.custom else "function" for tool in self.functions}
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +94,7 @@ class ToolChoice:
 
 
 def read_tools(value: list[Any]) -> ClientTools:
-    """Return the function tools of the `tools` field.
+    """Return the functions and custom tools of the `tools` field.
 
     Raises:
         InvalidRequest: A tool is malformed, of a kind that OpenAI itself would run, or named like an earlier one.
@@ -76,6 +110,7 @@ def read_tools(value: list[Any]) -> ClientTools:
     return ClientTools(
         [_shown(tool) for tool in tools],
         [_declared(tool) for tool in tools],
+        frozenset(tool["name"] for tool in tools if tool["type"] == "custom"),
         tuple(
             f"tools[{index}].{key}"
             for index, tool in enumerate(tools)
@@ -85,8 +120,13 @@ def read_tools(value: list[Any]) -> ClientTools:
     )
 
 
-def read_tool_choice(value: Any, names: Collection[str]) -> ToolChoice:
-    """Return the choice that the `tool_choice` field makes among the caller's tools of these names.
+def custom_arguments(given: str) -> str:
+    """Return the arguments of the function that a custom tool is to the agent."""
+    return json.dumps({CUSTOM_INPUT: given}, ensure_ascii=False)
+
+
+def read_tool_choice(value: Any, kinds: Mapping[str, str]) -> ToolChoice:
+    """Return the choice that the `tool_choice` field makes among the caller's tools, given what kind each is.
 
     Raises:
         InvalidRequest: The choice is malformed, or names a tool that is not in `tools`.
@@ -98,13 +138,13 @@ def read_tool_choice(value: Any, names: Collection[str]) -> ToolChoice:
     if not is_object(value):
         raise wrong_type(value, "tool_choice", "a string or an object")
     kind = value.get("type")
-    if kind == "function":
-        chosen = _known(value.get("name"), "tool_choice.name", names)
-        return ToolChoice({"type": "function", "name": chosen}, {"mode": "required", "required_function_name": chosen})
-    if kind == "allowed_tools":
-        return _allowed(value, names)
     if kind is None:
         raise missing("tool_choice.type")
+    if kind == "allowed_tools":
+        return _allowed(value, kinds)
+    if isinstance(kind, str) and kind in _CHECKS:
+        chosen = _known(value.get("name"), "tool_choice.name", kind, kinds)
+        return ToolChoice({"type": kind, "name": chosen}, {"mode": "required", "required_function_name": chosen})
     raise _hosted(kind, "tool_choice.type")
 
 
@@ -127,19 +167,39 @@ def _read_tool(tool: Any, param: str) -> dict[str, Any]:
     kind = json_object(tool, param).get("type")
     if kind is None:
         raise missing(f"{param}.type")
-    if kind != "function":
+    check = _CHECKS.get(kind) if isinstance(kind, str) else None
+    if check is None:
         raise _hosted(kind, f"{param}.type")
-    if "function" in tool and "name" not in tool:
-        raise missing(f"{param}.name", "A function's name, description and parameters lie beside its type.")
-    return _function(tool, param)
+    if kind in tool and "name" not in tool:
+        raise missing(f"{param}.name", f"A {kind} tool's name and description lie beside its type.")
+    known = check(tool, param)
+    if kind == "custom" and "format" in known:
+        known["format"] = _format(known["format"], f"{param}.format")
+    return known
+
+
+def _format(value: dict[str, Any], param: str) -> dict[str, Any]:
+    kind = value.get("type")
+    if kind is None:
+        raise missing(f"{param}.type")
+    if kind == "grammar":
+        raise unsupported_parameter(
+            f"{param}.type", "This server cannot hold the agent to a grammar. Use 'text', and describe the form."
+        )
+    if kind != "text":
+        raise wrong_value(f"{param}.type", "be 'text'")
+    return {"type": "text"}
 
 
 def _hosted(kind: Any, param: str) -> InvalidRequest:
     what = f"'{shown(kind)}'" if isinstance(kind, str) else "another one"
-    return unsupported_parameter(param, f"This server runs tools of type 'function' only, not {what}.")
+    return unsupported_parameter(param, f"This server takes tools of type 'function' and 'custom', not {what}.")
 
 
 def _shown(tool: dict[str, Any]) -> dict[str, Any]:
+    if tool["type"] == "custom":
+        description = {"description": tool["description"]} if "description" in tool else {}
+        return {"type": "custom", "name": tool["name"], **description, "format": {"type": "text"}}
     return {
         "type": "function",
         "name": tool["name"],
@@ -150,33 +210,37 @@ def _shown(tool: dict[str, Any]) -> dict[str, Any]:
 
 
 def _declared(tool: dict[str, Any]) -> FunctionTool:
+    parameters: dict[str, Any] = tool.get("parameters") or {"type": "object", "properties": {}}
+    if tool["type"] == "custom":
+        parameters = deepcopy(_CUSTOM_PARAMETERS)
     return FunctionTool(
         name=tool["name"],
         description=tool.get("description", ""),
         func=None,
-        input_model=tool.get("parameters") or {"type": "object", "properties": {}},
+        input_model=parameters,
     )
 
 
-def _allowed(value: dict[str, Any], names: Collection[str]) -> ToolChoice:
+def _allowed(value: dict[str, Any], kinds: Mapping[str, str]) -> ToolChoice:
     mode = value.get("mode")
     if mode not in ("auto", "required"):
         raise wrong_value("tool_choice.mode", "be 'auto' or 'required'")
-    chosen: list[str] = []
+    chosen: list[dict[str, str]] = []
     for index, tool in enumerate(array(value.get("tools"), "tool_choice.tools")):
         param = f"tool_choice.tools[{index}]"
-        if json_object(tool, param).get("type") != "function":
-            raise _hosted(tool.get("type"), f"{param}.type")
-        chosen.append(_known(tool.get("name"), f"{param}.name", names))
+        kind = json_object(tool, param).get("type")
+        if not isinstance(kind, str) or kind not in _CHECKS:
+            raise _hosted(kind, f"{param}.type")
+        chosen.append({"type": kind, "name": _known(tool.get("name"), f"{param}.name", kind, kinds)})
     if not chosen:
         raise wrong_value("tool_choice.tools", "name at least one tool")
     return ToolChoice(
-        {"type": "allowed_tools", "mode": mode, "tools": [{"type": "function", "name": item} for item in chosen]},
-        {"mode": mode, "allowed_tools": chosen},
+        {"type": "allowed_tools", "mode": mode, "tools": chosen},
+        {"mode": mode, "allowed_tools": [tool["name"] for tool in chosen]},
     )
 
 
-def _known(value: Any, param: str, names: Collection[str]) -> str:
-    if name(value, param) not in names:
-        raise wrong_value(param, "be the name of a tool in 'tools'")
+def _known(value: Any, param: str, kind: str, kinds: Mapping[str, str]) -> str:
+    if kinds.get(name(value, param)) != kind:
+        raise wrong_value(param, f"be the name of a {kind} tool in 'tools'")
     return value

@@ -8,29 +8,41 @@ Rules of this file:
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Final
 
+from .._waiting import Waiting
 from .contents import CallChunk
 from .items import CallItem
+
+_EARLIER: Final = -1
+"""The number of all messages of earlier turns."""
 
 
 @dataclass(slots=True, eq=False)
 class Call:
-    """A call under way; `item` is what the client sees of it, nothing when it is hidden or has no name yet."""
+    """A call under way; `item` is what the client sees of it, nothing while it is hidden, held back, or without a name.
+
+    `before` is what an earlier turn knew of it, when it is one that was left waiting there.
+    """
 
     key: str
     occurrence: str
     message: int
     name: str = ""
     item: CallItem | None = None
+    server: str | None = None
+    before: Waiting | None = None
     is_hidden: bool = False
+    is_held: bool = False
     is_whole: bool = False
     pending: list[str] = field(default_factory=list[str])
 
     @property
     def is_for_client(self) -> bool:
         """Whether the client, not the agent, answers it."""
-        return self.item is not None and self.item.form == "function_call"
+        return self.item is not None and self.item.is_for_client
 
 
 class Calls:
@@ -38,8 +50,8 @@ class Calls:
 
     __slots__ = ("_last", "_open", "_settled")
 
-    def __init__(self) -> None:
-        self._open: list[Call] = []
+    def __init__(self, before: Iterable[Waiting] = ()) -> None:
+        self._open: list[Call] = [_waiting(call) for call in before]
         self._last: Call | None = None
         self._settled: set[str] = set()
 
@@ -49,7 +61,7 @@ class Calls:
 
     def begin(self, chunk: CallChunk, message: int) -> Call:
         """Open a call."""
-        call = Call(chunk.key, chunk.occurrence, message)
+        call = Call(chunk.key, chunk.occurrence, message, server=chunk.server)
         self._open.append(call)
         self._last = call
         return call
@@ -64,20 +76,27 @@ class Calls:
     def answer(self, key: str, occurrence: str) -> Call | None:
         """Return the open call that a result belongs to, and forget it; a client's call is not answered here."""
         waiting = [call for call in self._open if not call.is_for_client]
-        call = next((call for call in waiting if occurrence and call.occurrence == occurrence), None)
-        if call is None:
-            call = next((call for call in waiting if call.key == key and _may_be(call, occurrence)), None)
+        call = _belonging(waiting, key, occurrence)
         if call is not None:
-            self._open.remove(call)
-            if call.occurrence:
-                self._settled.add(call.occurrence)
+            self._close(call)
         return call
 
-    def abandon(self) -> list[CallItem]:
-        """Forget all open calls, and return what the client has seen of them."""
-        items = [call.item for call in self._open if call.item is not None]
-        self._open.clear()
-        return items
+    def ask(self, key: str, occurrence: str) -> Call | None:
+        """Return the open call that an approval is asked for, and forget it."""
+        call = _belonging(self._open, key, occurrence)
+        if call is not None:
+            self._close(call)
+        return call
+
+    def abandon(self) -> list[Call]:
+        """Forget all open calls, and return them."""
+        calls, self._open = self._open, []
+        return calls
+
+    def _close(self, call: Call) -> None:
+        self._open.remove(call)
+        if call.occurrence:
+            self._settled.add(call.occurrence)
 
     def _find(self, chunk: CallChunk, message: int) -> Call | None:
         if chunk.occurrence:
@@ -90,6 +109,19 @@ class Calls:
         if last is None or last not in self._open or last.message != message or chunk.occurrence:
             return None
         return last if chunk.name in ("", last.name) or not last.name else None
+
+
+def _belonging(calls: list[Call], key: str, occurrence: str) -> Call | None:
+    call = next((call for call in calls if occurrence and call.occurrence == occurrence), None)
+    # Models use their ids again from turn to turn: what this turn has called comes before what was left waiting.
+    later = sorted(calls, key=lambda call: call.before is not None)
+    return call or next((call for call in later if call.key == key and _may_be(call, occurrence)), None)
+
+
+def _waiting(call: Waiting) -> Call:
+    known = Call(call.call_id, call.occurrence, _EARLIER, call.name, server=call.server, before=call, is_held=True)
+    known.pending.append(call.arguments)
+    return known
 
 
 def _is_same(call: Call, chunk: CallChunk, message: int) -> bool:

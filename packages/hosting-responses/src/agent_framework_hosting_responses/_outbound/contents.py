@@ -2,20 +2,20 @@
 
 Rules of this file:
 1. A field of an unexpected type counts as absent; nothing here raises for odd contents.
-2. Text that leaves this file is clean, see `wire`.
-3. What core calls host-internal (`exception`) is only asked for its presence.
+2. What core calls host-internal (`exception`) is only asked for its presence.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any, NamedTuple, cast
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
 import msgspec
 
+from .annotations import annotations_of
 from .items import MESSAGE_PARTS, PartKind
-from .wire import clean, clean_json, to_json
+from .reading import as_text, items_of, mapping_of, text_of
 
 
 @dataclass(slots=True)
@@ -27,6 +27,7 @@ class Passage:
     source: str | None = None
     protected: str | None = None
     replaces: bool = False
+    annotations: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
 
     @property
     def is_reasoning(self) -> bool:
@@ -41,7 +42,8 @@ class Passage:
 class CallChunk(NamedTuple):
     """A tool call, or a piece of one; what the agent left out is empty.
 
-    `is_whole` says that the arguments came as one value, which cannot be continued.
+    `is_whole` says that the arguments came as one value, which cannot be continued; `server` is the MCP server that
+    runs it, `None` when the agent or the client does.
     """
 
     key: str
@@ -51,12 +53,7 @@ class CallChunk(NamedTuple):
     is_whole: bool
     replaces: bool
     is_for_client: bool
-
-
-def text_of(holder: Any, name: str) -> str:
-    """Return a text field, clean, or an empty text."""
-    value = getattr(holder, name, None)
-    return clean(value) if isinstance(value, str) else ""
+    server: str | None = None
 
 
 def replaces(holder: Any) -> bool:
@@ -66,10 +63,12 @@ def replaces(holder: Any) -> bool:
 
 def passage(content: Any) -> Passage:
     """Read a `text` or `text_reasoning` content."""
-    marks = _mapping(getattr(content, "additional_properties", None))
+    marks = mapping_of(getattr(content, "additional_properties", None))
     text = text_of(content, "text")
     if content.type == "text":
-        return Passage("refusal" if _is_refusal(marks) else "output_text", text, replaces=replaces(content))
+        if _is_refusal(marks):
+            return Passage("refusal", text, replaces=replaces(content))
+        return Passage("output_text", text, replaces=replaces(content), annotations=annotations_of(content))
     return Passage(
         "reasoning_text" if _is_full_reasoning(marks) else "summary_text",
         text,
@@ -79,16 +78,12 @@ def passage(content: Any) -> Passage:
     )
 
 
-def _mapping(value: Any) -> Mapping[str, Any]:
-    return cast("Mapping[str, Any]", value) if isinstance(value, Mapping) else {}
-
-
 def _is_refusal(marks: Mapping[str, Any]) -> bool:
-    return _mapping(marks.get("core")).get("model_output_kind", marks.get("model_output_kind")) == "refusal"
+    return mapping_of(marks.get("core")).get("model_output_kind", marks.get("model_output_kind")) == "refusal"
 
 
 def _is_full_reasoning(marks: Mapping[str, Any]) -> bool:
-    return "reasoning_text" in marks or "reasoning_text" in _mapping(marks.get("openai"))
+    return "reasoning_text" in marks or "reasoning_text" in mapping_of(marks.get("openai"))
 
 
 def runs(contents: Iterable[Any]) -> Iterator[Any]:
@@ -105,6 +100,7 @@ def runs(contents: Iterable[Any]) -> Iterator[Any]:
         if open_run and open_run.kind == following.kind and following.follows(open_run.source):
             open_run.text = following.text if following.replaces else open_run.text + following.text
             open_run.protected = following.protected or open_run.protected
+            open_run.annotations += following.annotations
         else:
             if open_run:
                 yield open_run
@@ -156,23 +152,39 @@ def call_chunk(content: Any) -> CallChunk:
     )
 
 
+def server_call_chunk(content: Any) -> CallChunk:
+    """Read an `mcp_server_tool_call` content."""
+    arguments = getattr(content, "arguments", None)
+    return CallChunk(
+        key=text_of(content, "call_id"),
+        occurrence="",
+        name=text_of(content, "tool_name"),
+        arguments=as_text(arguments),
+        is_whole=True,
+        replaces=replaces(content),
+        is_for_client=False,
+        server=text_of(content, "server_name"),
+    )
+
+
 def result_text(content: Any) -> str:
     """Return what a `function_result` content says to the model."""
     result = getattr(content, "result", None)
-    if result is not None:
-        return as_text(result)
-    items = getattr(content, "items", None)
-    texts = [text_of(item, "text") for item in cast("list[Any]", items)] if isinstance(items, list) else []
+    return as_text(result) if result is not None else _texts(getattr(content, "items", None))
+
+
+def server_result_text(content: Any) -> str:
+    """Return what an `mcp_server_tool_result` content says to the model."""
+    output = getattr(content, "output", None)
+    if output is None:
+        return result_text(content)
+    return _texts(output) or as_text(None if _are_contents(output) else output)
+
+
+def _texts(items: Any) -> str:
+    texts = [text_of(item, "text") for item in items_of(items)]
     return "\n".join(text for text in texts if text)
 
 
-def as_text(value: Any) -> str:
-    """Return a text as it is, nothing as an empty text, and any other value as JSON."""
-    if value is None:
-        return ""
-    if isinstance(value, str):
-        return clean(value)
-    try:
-        return to_json(clean_json(value)).decode()
-    except (TypeError, ValueError, RecursionError):
-        return clean(str(value))
+def _are_contents(value: Any) -> bool:
+    return all(text_of(item, "type") for item in items_of(value))

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
-from .items import CallItem, FlowItem, Item, Part, PartKind
+from .items import CallItem, FlowItem, Item, Part, PartKind, ToolItem
 from .wire import delta_template, event, to_json
 
 
@@ -30,6 +30,10 @@ class Listener(Protocol):
         """Take notice of more text in a part."""
         ...
 
+    def annotation_added(self, item: FlowItem, part: Part, annotation: Mapping[str, Any]) -> None:
+        """Take notice of an annotation, which is the part's last one."""
+        ...
+
     def part_done(self, item: FlowItem, part: Part) -> None:
         """Take notice that the part will not change any more."""
         ...
@@ -42,7 +46,11 @@ class Listener(Protocol):
         """Take notice that the call is over."""
         ...
 
-    def item_done(self, item: FlowItem) -> None:
+    def happened(self, item: ToolItem, name: str, /, **fields: Any) -> None:
+        """Take notice of a step of a tool, under the name of its event."""
+        ...
+
+    def item_done(self, item: Item) -> None:
         """Take notice that the item will not change any more."""
         ...
 
@@ -59,6 +67,9 @@ class Silence:
     def text_added(self, part: Part, text: str) -> None:
         """Do nothing."""
 
+    def annotation_added(self, item: FlowItem, part: Part, annotation: Mapping[str, Any]) -> None:
+        """Do nothing."""
+
     def part_done(self, item: FlowItem, part: Part) -> None:
         """Do nothing."""
 
@@ -68,7 +79,10 @@ class Silence:
     def call_done(self, item: CallItem) -> None:
         """Do nothing."""
 
-    def item_done(self, item: FlowItem) -> None:
+    def happened(self, item: ToolItem, name: str, /, **fields: Any) -> None:
+        """Do nothing."""
+
+    def item_done(self, item: Item) -> None:
         """Do nothing."""
 
 
@@ -121,7 +135,8 @@ class EventWriter:
         where = {"item_id": item.id, "output_index": item.index}
         if item.form == "mcp_call":
             self.write("response.mcp_call.in_progress", **where)
-        item.template = delta_template(f"{_arguments_event(item)}.delta", where)
+        if item.form != "custom_tool_call":
+            item.template = delta_template(f"{_arguments_event(item)}.delta", where)
 
     def part_added(self, item: FlowItem, part: Part) -> None:
         """Open the part and prepare its deltas."""
@@ -134,6 +149,12 @@ class EventWriter:
         """Send the text."""
         self._write_delta(part.template, text)
 
+    def annotation_added(self, item: FlowItem, part: Part, annotation: Mapping[str, Any]) -> None:
+        """Send the annotation."""
+        where = _place(item, part, _PART_EVENTS[part.kind])
+        number = len(part.annotations) - 1
+        self.write("response.output_text.annotation.added", **where, annotation_index=number, annotation=annotation)
+
     def part_done(self, item: FlowItem, part: Part) -> None:
         """Close the part."""
         names = _PART_EVENTS[part.kind]
@@ -142,16 +163,26 @@ class EventWriter:
         self.write(f"{names.part}.done", **where, part=part.snapshot())
 
     def arguments_added(self, item: CallItem, text: str) -> None:
-        """Send the arguments."""
-        self._write_delta(item.template, text)
+        """Send the arguments; what a custom tool is given is known when they are whole."""
+        if item.form != "custom_tool_call":
+            self._write_delta(item.template, text)
 
     def call_done(self, item: CallItem) -> None:
         """Close the call: its arguments, how a run tool ended, and the item."""
         where = {"item_id": item.id, "output_index": item.index}
-        self.write(f"{_arguments_event(item)}.done", **where, name=item.name, arguments=item.arguments)
+        if item.form == "custom_tool_call":
+            if item.input:
+                self.write("response.custom_tool_call_input.delta", **where, delta=item.input)
+            self.write("response.custom_tool_call_input.done", **where, input=item.input)
+        else:
+            self.write(f"{_arguments_event(item)}.done", **where, name=item.name, arguments=item.arguments)
         if item.form == "mcp_call" and item.status != "calling":
             self.write(f"response.mcp_call.{item.status}", **where)
         self.item_done(item)
+
+    def happened(self, item: ToolItem, name: str, /, **fields: Any) -> None:
+        """Send the step."""
+        self.write(f"response.{name}", item_id=item.id, output_index=item.index, **fields)
 
     def item_done(self, item: Item) -> None:
         """Close the item."""

@@ -1,7 +1,7 @@
 """Output items: what one is made of, and how it looks in an item event and in the final body.
 
 Rules of this file:
-1. An item's id is minted once; ids of the model's provider never reach the wire.
+1. An item's id is made once, of the response's; ids of the model's provider never reach the wire.
 2. A chunk of text is kept as it came, and nothing else is kept per chunk.
 3. `snapshot` is the only way that an item is shown, so the events and the final body cannot disagree.
 """
@@ -12,11 +12,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
-from agent_framework_hosting.ids import mint
+from .._item_ids import item_id
+from .._sealed_thoughts import Thought, seal
+from .custom_input import custom_input
 
 PartKind: TypeAlias = Literal["output_text", "refusal", "summary_text", "reasoning_text"]
-ItemStatus: TypeAlias = Literal["in_progress", "calling", "completed", "incomplete", "failed"]
-CallForm: TypeAlias = Literal["function_call", "mcp_call"]
+ItemStatus: TypeAlias = Literal["in_progress", "calling", "interpreting", "completed", "incomplete", "failed"]
+CallForm: TypeAlias = Literal["function_call", "custom_tool_call", "mcp_call"]
 
 MESSAGE_PARTS: frozenset[PartKind] = frozenset({"output_text", "refusal"})
 """The kinds of text that a message carries; a reasoning item carries the others."""
@@ -39,6 +41,7 @@ class Part:
     kind: PartKind
     index: int
     chunks: list[str] = field(default_factory=list[str])
+    annotations: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
     settled: int = 0
     template: bytes = b""
 
@@ -50,7 +53,7 @@ class Part:
     def snapshot(self) -> dict[str, Any]:
         """Return the part as it is shown."""
         if self.kind == "output_text":
-            return {"type": self.kind, "text": self.text, "annotations": [], "logprobs": []}
+            return {"type": self.kind, "text": self.text, "annotations": [*self.annotations], "logprobs": []}
         return {"type": self.kind, "refusal" if self.kind == "refusal" else "text": self.text}
 
 
@@ -59,7 +62,7 @@ class MessageItem:
     """What the assistant says: text and refusals."""
 
     index: int
-    id: str = field(default_factory=lambda: mint("msg_"))
+    id: str
     status: ItemStatus = "in_progress"
     parts: list[Part] = field(default_factory=list[Part])
 
@@ -83,8 +86,8 @@ class ReasoningItem:
     """
 
     index: int
+    id: str
     source: str | None = None
-    id: str = field(default_factory=lambda: mint("rs_"))
     status: ItemStatus = "in_progress"
     parts: list[Part] = field(default_factory=list[Part])
     encrypted: str | None = None
@@ -101,7 +104,7 @@ class ReasoningItem:
         if content := self._shown("reasoning_text"):
             item["content"] = content
         if self.encrypted is not None:
-            item["encrypted_content"] = self.encrypted
+            item["encrypted_content"] = seal(Thought(self.source or "", self.encrypted))
         return item
 
     def _shown(self, kind: PartKind) -> list[dict[str, Any]]:
@@ -110,7 +113,7 @@ class ReasoningItem:
 
 @dataclass(slots=True, eq=False)
 class CallItem:
-    """A tool call: one that the client must answer (`function_call`), or one that the agent ran (`mcp_call`)."""
+    """A tool call: one that the client must answer, or one that the agent ran (`mcp_call`)."""
 
     index: int
     form: CallForm
@@ -122,6 +125,7 @@ class CallItem:
     chunks: list[str] = field(default_factory=list[str])
     output: str | None = None
     problem: str | None = None
+    approval: str | None = None
     template: bytes = b""
 
     @property
@@ -129,9 +133,21 @@ class CallItem:
         """All of the arguments' JSON so far."""
         return joined(self.chunks)
 
+    @property
+    def is_for_client(self) -> bool:
+        """Whether the client has to answer it."""
+        return self.form != "mcp_call"
+
+    @property
+    def input(self) -> str:
+        """What a custom tool is given; nothing before the call is whole."""
+        return "" if self.status == "in_progress" else custom_input(self.arguments)
+
     def snapshot(self) -> dict[str, Any]:
         """Return the item as it is shown."""
         item: dict[str, Any] = {"id": self.id, "type": self.form, "status": self.status}
+        if self.form == "custom_tool_call":
+            return item | {"call_id": self.call_id, "name": self.name, "input": self.input}
         item |= {"name": self.name, "arguments": self.arguments}
         if self.form == "function_call":
             return item | {"call_id": self.call_id}
@@ -139,27 +155,77 @@ class CallItem:
             "server_label": self.server_label,
             "output": self.output,
             "error": None if self.problem is None else _execution_error(self.problem),
-            "approval_request_id": None,
+            "approval_request_id": self.approval,
         }
 
 
+@dataclass(slots=True, eq=False)
+class ToolItem:
+    """What a tool of the model's provider did, or what is asked of the client: an item of any other type.
+
+    `fields` are its own, as they are shown; `status` is `None` for the types that have none.
+    """
+
+    index: int
+    type: str
+    id: str
+    fields: dict[str, Any]
+    status: ItemStatus | None = "in_progress"
+
+    def snapshot(self) -> dict[str, Any]:
+        """Return the item as it is shown."""
+        status = {} if self.status is None else {"status": self.status}
+        return {"id": self.id, "type": self.type, **status, **self.fields}
+
+
 FlowItem: TypeAlias = MessageItem | ReasoningItem
-Item: TypeAlias = MessageItem | ReasoningItem | CallItem
+Item: TypeAlias = MessageItem | ReasoningItem | CallItem | ToolItem
+
+
+class Items(list[Item]):
+    """The items of a response, in their order.
+
+    Args:
+        response_id: What their ids are made of.
+        first: The number of the first id, where lower ones are taken.
+    """
+
+    def __init__(self, response_id: str, *, first: int = 0) -> None:
+        super().__init__()
+        self._response_id = response_id
+        self._first = first
+
+    def new_id(self, prefix: str) -> str:
+        """Return the id of the item that comes next."""
+        return item_id(self._response_id, prefix=prefix, index=self._first + len(self))
 
 
 def _execution_error(problem: str) -> dict[str, Any]:
     return {"type": "mcp_tool_execution_error", "content": [{"type": "text", "text": problem}]}
 
 
-def adopt_ids(items: Iterable[Item], streamed: Iterable[Item]) -> None:
-    """Give the items the ids of those that were streamed: the first message that of the first message, and so on."""
-    ids: dict[str, list[str]] = {}
+def adopt_ids(items: Iterable[Item], streamed: Iterable[Item]) -> dict[str, str]:
+    """Give the items the ids of those that were streamed: the first message that of the first message, and so on.
+
+    A request for approval only gets the id of one that asks the same, or an answer would approve something else.
+
+    Returns:
+        The new ids of the items whose id has changed, by the old ones.
+    """
+    ids: dict[object, list[str]] = {}
     for item in streamed:
         ids.setdefault(_family(item), []).append(item.id)
+    changed: dict[str, str] = {}
     for item in items:
         if known := ids.get(_family(item)):
-            item.id = known.pop(0)
+            before, item.id = item.id, known.pop(0)
+            changed[before] = item.id
+    return changed
 
 
-def _family(item: Item) -> str:
-    return item.form if isinstance(item, CallItem) else type(item).__name__
+def _family(item: Item) -> object:
+    if isinstance(item, CallItem):
+        return item.form
+    if isinstance(item, ToolItem):
+        return (item.type, item.fields["name"], item.fields["arguments"]) if item.status is None else item.type
+    return type(item)

@@ -14,11 +14,12 @@ from typing import Any, Final, Literal, NamedTuple, NotRequired, TypedDict, Unpa
 
 from agent_framework import AgentResponse, AgentResponseUpdate, Content
 
-from .contents import text_of
+from .._waiting import Waiting
 from .envelope import IncompleteReason, ResponseStatus, error_object, response_body, response_head
 from .events import EventWriter, Silence
 from .items import adopt_ids
 from .output import Output
+from .reading import text_of
 from .showing import Showing
 from .usage import UsageTally
 from .wire import DONE, ascii_json, clean, clean_with_json
@@ -30,7 +31,7 @@ _TERMINAL_EVENTS: Final[Mapping[str, str]] = {"completed": "response.completed",
 class ResponseFields(TypedDict):
     """What a response knows about itself before the agent says anything.
 
-    `echo` holds the request's fields that the response repeats. The last four are explained at `Showing`.
+    `echo` holds the request's fields that the response repeats. Those after it are explained at `Showing`.
     """
 
     response_id: str
@@ -39,9 +40,13 @@ class ResponseFields(TypedDict):
     previous_response_id: NotRequired[str | None]
     echo: NotRequired[Mapping[str, Any] | None]
     client_tools: NotRequired[frozenset[str]]
+    custom_tools: NotRequired[frozenset[str]]
+    approval_tools: NotRequired[frozenset[str]]
     server_label: NotRequired[str]
     show_tool_calls: NotRequired[bool]
     encrypted_reasoning: NotRequired[bool]
+    include: NotRequired[frozenset[str]]
+    waiting: NotRequired[tuple[Waiting, ...]]
 
 
 class ResponseMachine:
@@ -51,7 +56,7 @@ class ResponseMachine:
     `complete` return the bytes to send. After the end they return nothing.
     """
 
-    __slots__ = ("_body", "_head", "_is_ended", "_is_started", "_output", "_showing", "_texts", "_writer")
+    __slots__ = ("_body", "_head", "_is_ended", "_is_started", "_output", "_showing", "_texts", "_writer", "waiting")
 
     def __init__(self, **fields: Unpack[ResponseFields]) -> None:
         self._head = _head(fields)
@@ -62,6 +67,7 @@ class ResponseMachine:
         self._body: dict[str, Any] | None = None
         self._is_started = False
         self._is_ended = False
+        self.waiting: list[Waiting] = []
 
     @property
     def body(self) -> dict[str, Any] | None:
@@ -108,14 +114,16 @@ class ResponseMachine:
         if self._body is None:
             self._open()
             streamed, shown = self._output, self._output
+            ids: Mapping[str, str] = {}
             if override and final is not None:
-                shown = _taken(final, self._showing)
+                shown = _taken(final, self._showing, first_id=len(streamed.items))
             usage = shown.usage.snapshot() or streamed.usage.snapshot() or _usage(final)
             end = _ending(shown, shown.finish_reason or streamed.finish_reason or text_of(final, "finish_reason"))
             streamed.finish(is_cut=end.is_cut)
             if shown is not streamed:
                 shown.finish(is_cut=end.is_cut)
-                adopt_ids(shown.items, streamed.items)
+                ids = adopt_ids(shown.items, streamed.items)
+            self.waiting = [call.known_as(ids) for call in shown.calls.waiting]
             self._body = _body(self._head, shown, end, usage=usage, completed_at=completed_at)
         return self._body
 
@@ -164,12 +172,20 @@ class ResponseMachine:
         return self._writer.take() + DONE
 
 
-def render(result: AgentResponse[Any], *, completed_at: int, **fields: Unpack[ResponseFields]) -> dict[str, Any]:
-    """Return the response object of an answer that is not streamed."""
+class Rendered(NamedTuple):
+    """An answer that is not streamed: the response object, and the calls that a later turn will run."""
+
+    body: dict[str, Any]
+    waiting: list[Waiting]
+
+
+def render(result: AgentResponse[Any], *, completed_at: int, **fields: Unpack[ResponseFields]) -> Rendered:
+    """Return an answer that is not streamed."""
     shown = _taken(result, _showing(fields))
     end = _ending(shown, shown.finish_reason)
     shown.finish(is_cut=end.is_cut)
-    return _body(_head(fields), shown, end, usage=shown.usage.snapshot(), completed_at=completed_at)
+    body = _body(_head(fields), shown, end, usage=shown.usage.snapshot(), completed_at=completed_at)
+    return Rendered(body, shown.calls.waiting)
 
 
 class _Ending(NamedTuple):
@@ -204,8 +220,8 @@ def _body(
     return response_body(head, **end._asdict(), output=output, usage=usage, completed_at=completed_at)
 
 
-def _taken(response: AgentResponse[Any], showing: Showing) -> Output:
-    output = Output(Silence(), showing)
+def _taken(response: AgentResponse[Any], showing: Showing, *, first_id: int = 0) -> Output:
+    output = Output(Silence(), showing, first_id=first_id)
     output.take_response(response)
     return output
 
@@ -254,8 +270,13 @@ def _head(fields: ResponseFields) -> dict[str, Any]:
 
 def _showing(fields: ResponseFields) -> Showing:
     return Showing(
+        response_id=clean(fields["response_id"]),
         client_tools=fields.get("client_tools", frozenset()),
+        custom_tools=fields.get("custom_tools", frozenset()),
+        approval_tools=fields.get("approval_tools", frozenset()),
         server_label=clean(fields.get("server_label", "agent")),
         show_tool_calls=fields.get("show_tool_calls", True),
         encrypted_reasoning=fields.get("encrypted_reasoning", False),
+        include=fields.get("include", frozenset()),
+        waiting=fields.get("waiting", ()),
     )

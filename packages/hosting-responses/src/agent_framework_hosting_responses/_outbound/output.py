@@ -4,36 +4,56 @@ Rules of this file:
 1. One text item at most is open; it closes when another item opens. Several calls may be open beside it.
 2. Messages begin where core's `AgentResponse.from_updates` begins them, so that a stream and an answer that is not
    streamed have the same items. Only the assistant speaks; a tool's message carries results.
-3. A kind of content that cannot be shown is skipped, with one warning for all its contents.
+3. A content that cannot be shown is skipped, with one warning for all of its kind.
 4. An incomplete item is the last one, and only of a response that was cut.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, cast
+from typing import Any, Final, cast
 
 from agent_framework import AgentResponse
 
 from agent_framework_hosting.logs import logger
 
-from .contents import Passage, passage, replaces, runs, text_of
+from .contents import Passage, passage, replaces, runs
 from .envelope import error_object
 from .events import Listener
-from .items import CallItem, FlowItem, Item, Part
+from .items import FlowItem, Item, Items, MessageItem, Part, ReasoningItem
+from .provider_tools import ProviderTools
+from .reading import text_of
 from .showing import Showing
 from .texts import Texts
 from .tool_calls import ToolCalls
 from .usage import UsageTally
 
+_OF_TOOLS: Final = frozenset(
+    {
+        "computer_tool_call",
+        "computer_tool_result",
+        "code_interpreter_tool_result",
+        "error",
+        "function_approval_request",
+        "function_result",
+        "image_generation_tool_result",
+        "mcp_server_tool_result",
+        "oauth_consent_request",
+        "search_tool_result",
+        "shell_tool_result",
+    }
+)
+"""What the message of a tool may carry."""
+
 
 class Output:
     """Takes updates, or a whole response, and keeps the items, the usage, and how it ended."""
 
-    def __init__(self, listener: Listener, showing: Showing) -> None:
-        self.items: list[Item] = []
-        self.texts = Texts(self.items, listener, encrypted=showing.encrypted_reasoning)
+    def __init__(self, listener: Listener, showing: Showing, *, first_id: int = 0) -> None:
+        self.items = Items(showing.response_id, first=first_id)
+        self.texts = Texts(self.items, listener, encrypted=showing.encrypted_reasoning, before_opening=self._settle)
         self.calls = ToolCalls(self.items, listener, showing, before_opening=self.texts.close)
+        self._tools = ProviderTools(self.items, listener, showing, texts=self.texts, calls=self.calls)
         self.usage = UsageTally()
         self.finish_reason = ""
         self.message_id = ""
@@ -42,12 +62,14 @@ class Output:
         self._error: dict[str, Any] | None = None
         self._message = 0
         self._first_of_message = 0
+        self._is_restating = False
         self._skipped: set[str] = set()
         self._takers: Mapping[str, Callable[[Any], None]] = {
             "text": self._take_passage,
             "text_reasoning": self._take_passage,
             "function_call": self._take_call,
             "function_result": self.calls.answer,
+            "function_approval_request": self.calls.ask,
             "error": self._take_error,
         }
 
@@ -82,14 +104,15 @@ class Output:
 
     def finish(self, *, is_cut: bool) -> None:
         """Close all that is open, in order; of a response that was cut, the last item is left incomplete."""
-        text = self.texts.open_item
-        still_open: list[FlowItem | CallItem] = [*self.calls.open_items(), *([text] if text else [])]
-        for item in sorted(still_open, key=lambda item: item.index):
-            is_last = is_cut and item is self.items[-1]
-            if isinstance(item, CallItem):
-                self.calls.close(item, is_cut=is_last)
-            else:
-                self.texts.close("incomplete" if is_last else "completed")
+        closing: list[tuple[Item, Callable[[bool], None]]] = [
+            (item, lambda is_last, item=item: self.calls.close(item, is_cut=is_last))
+            for item in self.calls.open_items()
+        ]
+        closing += [(tool.item, close) for tool, close in self._tools.still_open()]
+        if text := self.texts.open_item:
+            closing.append((text, lambda is_last: self.texts.close("incomplete" if is_last else "completed")))
+        for item, close in sorted(closing, key=lambda pair: pair[0].index):
+            close(is_cut and item is self.items[-1])
         self.texts.restart()
 
     def _follow(self, update: Any) -> None:
@@ -118,14 +141,12 @@ class Output:
         kind = _kind(content)
         if kind == "usage":
             self.usage.add(getattr(content, "usage_details", None), replaces=replaces(content))
-        elif self.role == "assistant" or (self.role == "tool" and kind in ("function_result", "error")):
+        elif self.role == "assistant" or (self.role == "tool" and kind in _OF_TOOLS):
             if taker := self._takers.get(kind):
                 taker(content)
-            else:
+            elif not self._tools.take(content, message=self._message, restated=self._is_restating):
                 self._skip(kind)
                 self.texts.restart()
-            if getattr(content, "annotations", None):
-                self._skip("annotations")
 
     def _take_passage(self, content: Any) -> None:
         self.texts.take(passage(content))
@@ -142,6 +163,7 @@ class Output:
         """Add what is missing, now that the contents stand for all that the message has said."""
         known = self._parts_of_message()
         self.texts.restart()
+        self._is_restating = True
         for content in runs(contents):
             if isinstance(content, Passage):
                 match = self.texts.restate(content, known)
@@ -150,15 +172,19 @@ class Output:
                 self.calls.take(content, message=self._message, restated=True)
             else:
                 self._take(content)
+        self._is_restating = False
+
+    def _settle(self) -> None:
+        self._tools.settle()
 
     def _parts_of_message(self) -> list[tuple[FlowItem, Part]]:
         items = self.items[self._first_of_message :]
-        return [(item, part) for item in items if not isinstance(item, CallItem) for part in item.parts]
+        return [(item, part) for item in items if isinstance(item, (MessageItem, ReasoningItem)) for part in item.parts]
 
     def _skip(self, kind: str) -> None:
         if kind not in self._skipped:
             self._skipped.add(kind)
-            logger.warning("The Responses channel cannot show contents of kind %r yet; they are left out.", kind)
+            logger.warning("The Responses channel cannot show a content of kind %r; such contents are left out.", kind)
 
 
 def _kind(content: Any) -> str:

@@ -4,19 +4,31 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from .._waiting import Waiting
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Showing:
     """The channel's choices for one response.
 
     Args:
+        response_id: What the ids of its items are made of.
         client_tools: Names of the tools that the client brought, and must answer itself.
+        custom_tools: Those of them that are custom tools, which are given a text instead of arguments.
+        approval_tools: Names of the agent's tools that it asks for before it runs them.
         server_label: Under which name the agent's own tools are shown.
         show_tool_calls: Whether the agent's own tool calls are shown at all.
         encrypted_reasoning: Whether the client asked for `reasoning.encrypted_content`.
+        include: What else the client asked for that is left out otherwise, in the words of the protocol's `include`.
+        waiting: The calls that earlier turns left waiting; their results may come now.
     """
 
+    response_id: str
     client_tools: frozenset[str] = frozenset()
+    custom_tools: frozenset[str] = frozenset()
+    approval_tools: frozenset[str] = frozenset()
     server_label: str = "agent"
     show_tool_calls: bool = True
     encrypted_reasoning: bool = False
+    include: frozenset[str] = frozenset()
+    waiting: tuple[Waiting, ...] = ()

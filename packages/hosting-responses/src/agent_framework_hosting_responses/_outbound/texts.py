@@ -8,26 +8,29 @@ Rules of this file:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from .contents import Passage, missing
 from .events import Listener
-from .items import FlowItem, Item, ItemStatus, MessageItem, Part, ReasoningItem
+from .items import FlowItem, Items, ItemStatus, MessageItem, Part, ReasoningItem
 
 
 class Texts:
-    """Puts passages into items, and tells the listener.
+    """Puts passages into items, and tells the listener; `before_opening` is called before an item is added.
 
     `hot` is the open part that plain text continues, `None` when plain text would open something: what a caller needs
     to append a chunk without asking further.
     """
 
-    __slots__ = ("_encrypted", "_is_fresh", "_item", "_items", "_listener", "_part", "hot")
+    __slots__ = ("_before_opening", "_encrypted", "_is_fresh", "_item", "_items", "_listener", "_part", "hot")
 
-    def __init__(self, items: list[Item], listener: Listener, *, encrypted: bool) -> None:
+    def __init__(
+        self, items: Items, listener: Listener, *, encrypted: bool, before_opening: Callable[[], None]
+    ) -> None:
         self._items = items
         self._listener = listener
         self._encrypted = encrypted
+        self._before_opening = before_opening
         self._item: FlowItem | None = None
         self._part: Part | None = None
         self._is_fresh = True
@@ -45,6 +48,7 @@ class Texts:
         elif passage.text:
             self._append(passage, passage.text)
         self._protect(passage)
+        self._annotate(passage)
 
     def restate(self, passage: Passage, known: Sequence[tuple[FlowItem, Part]]) -> tuple[FlowItem, Part] | None:
         """Add what a passage of a replaced message adds to the first known part of its kind; return that part."""
@@ -58,6 +62,7 @@ class Texts:
             if text:
                 self._append(passage, text)
         self._protect(passage)
+        self._annotate(passage)
         return match
 
     def close(self, status: ItemStatus = "completed") -> None:
@@ -104,6 +109,16 @@ class Texts:
         if isinstance(self._item, ReasoningItem):
             self._item.encrypted = passage.protected
 
+    def _annotate(self, passage: Passage) -> None:
+        """Add what the open text does not bear yet; there is nothing to add it to behind its end."""
+        item, part = self._item, self._part
+        if not passage.annotations or item is None or part is None or self._is_fresh or part.kind != "output_text":
+            return
+        for annotation in passage.annotations:
+            if annotation not in part.annotations:
+                part.annotations.append(annotation)
+                self._listener.annotation_added(item, part, annotation)
+
     def _part_for(self, passage: Passage) -> Part:
         item = self._item_for(passage)
         if self._part is None or self._part.kind != passage.kind:
@@ -116,8 +131,12 @@ class Texts:
     def _item_for(self, passage: Passage) -> FlowItem:
         if self._item is None or not self._continues(passage):
             self.close()
+            self._before_opening()
             index = len(self._items)
-            self._item = ReasoningItem(index) if passage.is_reasoning else MessageItem(index)
+            if passage.is_reasoning:
+                self._item = ReasoningItem(index, self._items.new_id("rs_"))
+            else:
+                self._item = MessageItem(index, self._items.new_id("msg_"))
             self._items.append(self._item)
             self._listener.item_added(self._item)
             self._is_fresh = False

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Sequence
 from typing import Final
 
 from .._state.aliases import Aliases
@@ -18,6 +19,7 @@ from ..errors import NotForkable, UnknownParent
 from ..ids import mint
 from ..limits import Limits
 from ..types import ChannelSession, Principal
+from .answers import Answers
 from .live import LiveSession, LiveSessions
 from .tickets import Lines
 
@@ -37,10 +39,11 @@ class Sessions:
         self._dropped: list[LiveSession] = []
         self._live = LiveSessions(max_sessions=limits.max_sessions, ttl=limits.session_ttl)
 
-    async def open(self, principal: Principal, wanted: ChannelSession) -> OpenTurn:
-        """Admit a turn: look its parent up and take a place in the session's line.
+    async def open(self, principal: Principal, wanted: ChannelSession, *, answers: Sequence[str] = ()) -> OpenTurn:
+        """Admit a turn: look its parent up, take a place in the session's line, and use the answers that it brings.
 
         Raises:
+            AnsweredAlready: It answers a request for approval that was answered before.
             UnknownParent: The parent is unknown, expired, or another principal's.
             NotForkable: The parent is an older turn, and this agent's history cannot be forked.
             QueueFull: Too many turns wait for this session.
@@ -53,7 +56,17 @@ class Sessions:
             parent = await self._parent(principal, wanted)
             if wanted.commit_as is None or await self._is_behind(parent):
                 await self._require_forkable(parent)
-        return OpenTurn(self, principal, wanted, parent)
+        turn = OpenTurn(self, principal, wanted, parent)
+        try:
+            await turn.answers.use(answers)
+        except BaseException:
+            turn.leave()
+            raise
+        return turn
+
+    def answers(self, tenant: str, root: str) -> Answers:
+        """Return the answers of a turn of this conversation, none of them used yet."""
+        return Answers(self._turns, (tenant, root))
 
     async def current(self, tenant: str, key: str, *, is_new: bool) -> LiveSession:
         """Take the session that a key stands for now, a fresh one when there is none or when it has to be new."""
@@ -150,6 +163,7 @@ class OpenTurn:
         self._is_new = parent is None and wanted.isolation_key is None
         self._parent = parent
         self._key = parent.session.key if parent else wanted.isolation_key or wanted.commit_as
+        self.answers = sessions.answers(principal.tenant, parent.session.root if parent else self._key or "")
         self._live: LiveSession | None = None
         self._committed = False
         # Continuing a point without storing the outcome changes nothing that others see, so it need not wait.
@@ -166,6 +180,7 @@ class OpenTurn:
         elif self._key is not None:
             # A conversation that starts at its own id is new, even when an id factory repeats itself.
             self._live = await self._sessions.current(self._principal.tenant, self._key, is_new=self._is_new)
+        self.answers.keep()
         return self._live.state if self._live else None
 
     async def commit(self, record: bytes) -> None:
@@ -184,7 +199,11 @@ class OpenTurn:
             self.leave()
 
     def leave(self) -> None:
-        """Give the place in the line back; needs no event loop, so that an abandoned turn can do it, too."""
+        """Give back the place in the line, and answers that no run has begun with.
+
+        It needs no event loop, so that an abandoned turn can do it, too.
+        """
+        self.answers.give_back()
         if self._place is not None:
             self._place.release()
 
@@ -194,7 +213,8 @@ class OpenTurn:
         live = await self._sessions.continued(parent)
         if live is None:
             live = await self._sessions.branch(parent, self._commit_as)
-            self.leave()
+            if self._place is not None:
+                self._place.release()
             self._place = self._sessions.lines.enter((live.name.tenant, live.name.key))
             await self._place.turn()
         return live

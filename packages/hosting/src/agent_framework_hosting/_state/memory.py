@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Collection
 
 from ..ids import mint
 from ..types import Owner
 from .aliases import first_session, session_id_of
-from .turns import SessionName, Turn
+from .turns import Conversation, SessionName, Turn
 
 
 class MemoryTurns:
@@ -17,6 +18,7 @@ class MemoryTurns:
         self._max_turns = max_turns
         self._turns: OrderedDict[tuple[Owner, str], Turn] = OrderedDict()
         self._by_session: dict[tuple[str, str], dict[tuple[Owner, str], None]] = {}
+        self._answers: OrderedDict[tuple[Conversation, str], None] = OrderedDict()
 
     async def find(self, owner: Owner, turn_id: str) -> Turn | None:
         """See `TurnStore`."""
@@ -44,6 +46,21 @@ class MemoryTurns:
         """See `TurnStore`."""
         for key in self._by_session.pop((session.tenant, session.session_id), {}):
             del self._turns[key]
+
+    async def use_answers(self, conversation: Conversation, answers: Collection[str]) -> bool:
+        """See `TurnStore`; beyond `max_turns` the oldest mark is forgotten, as its turn is."""
+        marks = [(conversation, answer) for answer in answers]
+        if any(mark in self._answers for mark in marks):
+            return False
+        self._answers.update(dict.fromkeys(marks))
+        while len(self._answers) > self._max_turns:
+            self._answers.popitem(last=False)
+        return True
+
+    def give_back_answers(self, conversation: Conversation, answers: Collection[str]) -> None:
+        """See `TurnStore`."""
+        for answer in answers:
+            self._answers.pop((conversation, answer), None)
 
     def _unlink(self, key: tuple[Owner, str], session: SessionName) -> None:
         name = (session.tenant, session.session_id)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 from ..types import Owner
 
@@ -35,6 +36,10 @@ class Turn:
     record: bytes
 
 
+Conversation: TypeAlias = tuple[str, str]
+"""A session with all its branches: the tenant, and the key of the session that they branched off."""
+
+
 class TurnStore(Protocol):
     """Keeps committed turns, to a bound. Each method is one transaction."""
 
@@ -52,4 +57,16 @@ class TurnStore(Protocol):
 
     async def forget(self, session: SessionName) -> None:
         """Drop all turns of a session."""
+        ...
+
+    async def use_answers(self, conversation: Conversation, answers: Collection[str]) -> bool:
+        """Mark answers to requests for approval as used, all of them or, when one of them is used already, none.
+
+        Returns:
+            Whether they were unused. It belongs into the transaction that accepts their turn.
+        """
+        ...
+
+    def give_back_answers(self, conversation: Conversation, answers: Collection[str]) -> None:
+        """Let answers be used again, since their turn never began; needs no event loop and takes effect soon."""
         ...

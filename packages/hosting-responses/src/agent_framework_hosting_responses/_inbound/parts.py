@@ -1,0 +1,231 @@
+"""Content parts of messages and of tool outputs: text, refusals, pictures, files and sounds.
+
+Pictures and files carry what Agent Framework's OpenAI clients need to send them on as they came: the kind of part, the
+detail, the name. Members that say nothing to an agent are passed over.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable
+from typing import Any, Final, TypeAlias
+
+from agent_framework import Annotation, Content, TextSpanRegion
+
+from agent_framework_hosting.errors import InvalidRequest
+
+from .checks import array, filled, is_list, is_object, json_object, one_of, text
+from .media import UNKNOWN, Place, media_type_of, read_base64, read_uri
+from .refusals import missing, unsupported_content, wrong_type, wrong_value
+
+ANY_IMAGE: Final = "image/*"
+"""The media type of a picture of which only that much is known."""
+
+_LATER_PARTS: Final = frozenset({"computer_screenshot"})
+_AUDIO: Final = {"mp3": "audio/mpeg", "wav": "audio/wav"}
+_detail = one_of("auto", "low", "high", "original")
+_audio_format = one_of(*_AUDIO)
+
+
+def required(item: dict[str, Any], key: str, at: str) -> str:
+    """Return a text that has to be there."""
+    value = item.get(key)
+    if value is None:
+        raise missing(f"{at}.{key}")
+    return text(value, f"{at}.{key}")
+
+
+def required_id(item: dict[str, Any], key: str, at: str) -> str:
+    """Return a text that has to be there, and not be empty."""
+    return filled(required(item, key, at), f"{at}.{key}")
+
+
+def optional(item: dict[str, Any], key: str, at: str) -> str | None:
+    """Return a text that may be absent."""
+    value = item.get(key)
+    return None if value is None else text(value, f"{at}.{key}")
+
+
+def placed(parts: Any, at: str) -> Iterable[tuple[Any, str]]:
+    """Return the elements of an array with their places."""
+    return ((part, f"{at}[{index}]") for index, part in enumerate(array(parts, at)))
+
+
+def read_content(value: Any, role: str, at: str) -> str | list[Content]:
+    """Return what a message or a tool's output says: a text, or parts.
+
+    `role` is a message's, or `tool`: it decides which parts there may be.
+
+    Raises:
+        InvalidRequest: It is malformed, or has a part that is not read.
+    """
+    if value is None:
+        raise missing(at)
+    if isinstance(value, str):
+        return value
+    if not is_list(value):
+        raise wrong_type(value, at, "a string or an array")
+    return [_read_part(part, role, place) for part, place in placed(value, at)]
+
+
+def read_image(part: dict[str, Any], at: str) -> Content:
+    """Return the picture of an `input_image` or `computer_screenshot` part.
+
+    Raises:
+        InvalidRequest: It is malformed, or no picture.
+    """
+    marks: dict[str, Any] = {"content_type": "input_image"}
+    if (detail := part.get("detail")) is not None:
+        marks["image_detail"] = _detail(detail, f"{at}.detail")
+    file_id = None if part.get("file_id") is None else required_id(part, "file_id", at)
+    properties = {"openai": marks}
+    if (url := part.get("image_url")) is not None:
+        place = _image_place(url, f"{at}.image_url")
+        return _content(place, place.media_type or ANY_IMAGE, file_id=file_id, additional_properties=properties)
+    if file_id is None:
+        raise missing(f"{at}.image_url", "Send 'image_url' or 'file_id'.")
+    return Content.from_hosted_file(file_id, media_type=ANY_IMAGE, additional_properties=properties)
+
+
+def image_of(url: str) -> Content | None:
+    """Return the picture at an address or in a data URL; nothing when that is malformed, or no picture."""
+    try:
+        place = _image_place(url, "")
+    except InvalidRequest:
+        return None
+    return _content(place, place.media_type or ANY_IMAGE)
+
+
+def _read_part(part: Any, role: str, at: str) -> Content:
+    kind = required(json_object(part, at), "type", at)
+    if kind in _LATER_PARTS:
+        raise unsupported_content(at, kind)
+    reader, roles = _READERS.get(kind, (None, ()))
+    if reader is None or role not in roles:
+        kinds = ", ".join(repr(kind) for kind, (_, roles) in _READERS.items() if role in roles)
+        raise wrong_value(f"{at}.type", f"be one of {kinds}")
+    return reader(part, at)
+
+
+def _text(part: dict[str, Any], at: str) -> Content:
+    return Content.from_text(required(part, "text", at))
+
+
+def _said(part: dict[str, Any], at: str) -> Content:
+    return Content.from_text(required(part, "text", at), annotations=_annotations(part.get("annotations")) or None)
+
+
+def _refusal(part: dict[str, Any], at: str) -> Content:
+    mark: dict[str, Any] = {"core": {"model_output_kind": "refusal"}}  # the core tells refusals from text by it
+    return Content.from_text(required(part, "refusal", at), additional_properties=mark)
+
+
+def _file(part: dict[str, Any], at: str) -> Content:
+    given = [key for key in ("file_data", "file_url", "file_id") if part.get(key) is not None]
+    if not given:
+        raise missing(f"{at}.file_data", "Send 'file_data', 'file_url' or 'file_id'.")
+    if len(given) > 1:
+        raise InvalidRequest(
+            f"'{at}' names a file more than once: send one of 'file_data', 'file_url' and 'file_id'.",
+            param=f"{at}.{given[1]}",
+            code="mutually_exclusive_parameters",
+        )
+    key, param = given[0], f"{at}.{given[0]}"
+    name = optional(part, "filename", at) or None
+    guessed = media_type_of(name)
+    properties = {"openai": {"content_type": "input_file"}}
+    if key == "file_id":
+        file_id = required_id(part, key, at)
+        return Content.from_hosted_file(file_id, media_type=guessed, name=name, additional_properties=properties)
+    if key == "file_url":
+        place = read_uri(part[key], param)
+        if place.is_data:
+            raise wrong_value(param, "be an http or https URL; send data as 'file_data'")
+    else:
+        place = _file_data(part[key], param, guessed)
+    known = place.media_type if place.is_data else guessed or place.media_type
+    return _content(place, known or UNKNOWN, name=name, additional_properties=properties)
+
+
+def _file_data(value: Any, param: str, media_type: str | None) -> Place:
+    data = filled(value, param)
+    if data[:5].lower() == "data:":
+        return read_uri(data, param)
+    return read_base64(data, param, media_type=media_type)
+
+
+def _audio(part: dict[str, Any], at: str) -> Content:
+    if part.get("input_audio") is None:
+        raise missing(f"{at}.input_audio")
+    at = f"{at}.input_audio"
+    audio = json_object(part["input_audio"], at)
+    media_type = _AUDIO[_audio_format(required(audio, "format", at), f"{at}.format")]
+    # Agent Framework's own client of this API sends a data URL here.
+    place = _file_data(required(audio, "data", at), f"{at}.data", media_type)
+    return _content(place, media_type)
+
+
+def _image_place(url: Any, param: str) -> Place:
+    place = read_uri(url, param)
+    is_image = place.media_type is not None and place.media_type.startswith("image/")
+    if place.is_data and not is_image:
+        raise wrong_value(param, "be a picture: a data URL with a media type like 'image/png'")
+    # What an address ends in is a hint only: many lead to pictures through programs.
+    return place if is_image else Place(place.uri, None)
+
+
+def _content(place: Place, media_type: str, **fields: Any) -> Content:
+    """Return a content without the core's check of the URI, which copies the data: it has been checked."""
+    return Content("data" if place.is_data else "uri", uri=place.uri, media_type=media_type, **fields)
+
+
+def _annotations(value: Any) -> list[Annotation]:
+    """Return the citations of a text; those that are not whole are passed over, as are kinds that nobody knows."""
+    if not is_list(value):
+        return []
+    return [known for item in value if is_object(item) and (known := _annotation(item)) is not None]
+
+
+def _annotation(item: dict[str, Any]) -> Annotation | None:
+    kind = item.get("type")
+    where, texts = _CITATIONS.get(kind, ((), ())) if isinstance(kind, str) else ((), ())
+    if not texts or not _has(item, texts, str) or not _has(item, where, int):
+        return None
+    found = Annotation(type="citation")
+    if "url" in texts:
+        found["url"], found["title"] = item["url"], item["title"]
+    else:
+        found["file_id"] = item["file_id"]
+    if "filename" in texts:
+        found["url"] = item["filename"]
+    if "start_index" in where:
+        region = TextSpanRegion(type="text_span", start_index=item["start_index"], end_index=item["end_index"])
+        found["annotated_regions"] = [region]
+    if more := {key: item[key] for key in ("container_id", "index") if key in (*where, *texts)}:
+        found["additional_properties"] = more
+    return found
+
+
+def _has(item: dict[str, Any], keys: Collection[str], kind: type) -> bool:
+    return all(isinstance(item.get(key), kind) and not isinstance(item[key], bool) for key in keys)
+
+
+_CITATIONS: Final[dict[str, tuple[tuple[str, ...], tuple[str, ...]]]] = {
+    "url_citation": (("start_index", "end_index"), ("url", "title")),
+    "container_file_citation": (("start_index", "end_index"), ("file_id", "filename", "container_id")),
+    "file_citation": (("index",), ("file_id", "filename")),
+    "file_path": (("index",), ("file_id",)),
+}
+"""Kinds of annotations: the numbers and the texts that make one whole."""
+
+_Reader: TypeAlias = Callable[[dict[str, Any], str], Content]
+_GIVEN: Final = ("user", "system", "tool")
+
+_READERS: Final[dict[str, tuple[_Reader, tuple[str, ...]]]] = {
+    "input_text": (_text, (*_GIVEN, "assistant")),
+    "output_text": (_said, (*_GIVEN, "assistant")),
+    "refusal": (_refusal, ("assistant",)),
+    "input_image": (read_image, _GIVEN),
+    "input_file": (_file, _GIVEN),
+    "input_audio": (_audio, ("user", "system")),
+}
+"""Kinds of parts: how one is read, and who may say it."""

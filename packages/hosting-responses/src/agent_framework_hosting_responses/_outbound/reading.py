@@ -1,0 +1,49 @@
+"""Reading of single values, whatever an agent put there: what is of an unexpected type counts as absent.
+
+Rule: text that leaves this file is clean, see `wire`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, cast
+
+from .wire import clean, clean_json, to_json
+
+
+def text_of(holder: Any, name: str) -> str:
+    """Return a text attribute, or an empty text."""
+    return _text(getattr(holder, name, None))
+
+
+def text_in(holder: Mapping[str, Any], name: str) -> str:
+    """Return a text member, or an empty text."""
+    return _text(holder.get(name))
+
+
+def mapping_of(value: Any) -> Mapping[str, Any]:
+    """Return a mapping as it is, and an empty one for anything else."""
+    return cast("Mapping[str, Any]", value) if isinstance(value, Mapping) else {}
+
+
+def items_of(value: Any) -> list[Any]:
+    """Return what a list holds, and any other value but `None` as the only item of one."""
+    if isinstance(value, (list, tuple)):
+        return list(cast("Iterable[Any]", value))
+    return [] if value is None else [value]
+
+
+def as_text(value: Any) -> str:
+    """Return a text as it is, nothing as an empty text, and any other value as JSON."""
+    if value is None:
+        return ""
+    if isinstance(value, str):
+        return clean(value)
+    try:
+        return to_json(clean_json(value)).decode()
+    except (TypeError, ValueError, RecursionError):
+        return clean(str(value))
+
+
+def _text(value: Any) -> str:
+    return clean(value) if isinstance(value, str) else ""
