@@ -202,7 +202,7 @@ def test_an_item_is_named_after_its_response_and_its_place() -> None:
     said = [says("a"), says(calls("c1", "ask", "{}"))]
     one, other = (check(stream(*said, response_id=name)).body["output"] for name in ("resp_5f2c", "other"))
     assert [item["id"] for item in one] == ["msg_5f2c_0", "fc_5f2c_1"]
-    assert [item["id"] for item in other] == ["msg_other_0", "fc_other_1"]
+    assert [item["id"] for item in other] == ["msg_-other_0", "fc_-other_1"]
 
 
 @pytest.mark.parametrize(

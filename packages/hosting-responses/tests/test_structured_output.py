@@ -73,10 +73,10 @@ class Model:
             return httpx2.Response(
                 200, json={"id": "c", "object": "chat.completion", "created": 0, "model": "m", "choices": choices}
             )
-        content = [{"type": "output_text", "text": said, "annotations": []}]
+        content: Any = [{"type": "output_text", "text": said, "annotations": []}]
         output = [{"id": "msg_1", "type": "message", "role": "assistant", "status": "completed", "content": content}]
         body = {"id": "resp_1", "object": "response", "created_at": 0, "model": "m", "status": "completed"}
-        rest = {"parallel_tool_calls": True, "tool_choice": "auto", "tools": [], "output": output}
+        rest: dict[str, Any] = {"parallel_tool_calls": True, "tool_choice": "auto", "tools": [], "output": output}
         return httpx2.Response(200, json={**body, **rest})
 
 
