@@ -105,15 +105,15 @@ BAD: dict[str, tuple[dict[str, Any], str, str | None]] = {
         "input[1].content",
     ),
     "an unknown item": ({"input": [USER, {"type": "poem"}]}, "invalid_value", "input[1].type"),
-    "an item of a later version": (
+    "a reference to nothing": (
         {"input": [USER, {"type": "item_reference", "id": "msg_1"}]},
-        "unsupported_content",
+        "item_not_found",
         "input[1]",
     ),
-    "an image": (
-        {"input": [{"role": "user", "content": [{"type": "input_image", "image_url": "https://example.org/i.png"}]}]},
-        "unsupported_content",
-        "input[0].content[0]",
+    "an answer to nothing": (
+        {"input": [{"type": "mcp_approval_response", "approval_request_id": "mcpr_1", "approve": True}]},
+        "approval_request_not_found",
+        "input[0].approval_request_id",
     ),
     "an output of no call": ({"input": [OUTPUT]}, "invalid_value", "input[0]"),
     "a call without its output": ({"input": [USER, CALL]}, "invalid_value", "input[1]"),
