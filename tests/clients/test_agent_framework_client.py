@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from agent_framework import Agent, AgentResponse, AgentSession, tool
+from agent_framework import Agent, AgentResponse, AgentSession, Content, Message, tool
 from agent_framework_openai import OpenAIChatClient
 from openai import AsyncOpenAI
 
@@ -143,3 +143,9 @@ async def test_a_schema_for_the_answer_is_passed_on(shouter: Shouter) -> None:
     wanted = {"type": "json_schema", "json_schema": {"name": "point", "schema": schema}}
     response = await shouter.run('say {"x": 5}', response_format=wanted)
     assert response.value == {"x": 5}
+
+
+async def test_an_image_is_passed_on(shouter: Shouter, dot: bytes) -> None:
+    image = Content.from_data(dot, "image/png")
+    response = await shouter.agent.run(Message("user", ["What is this?", image]))
+    assert response.text.startswith("You sent an image (image/png, 70 bytes).")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from typing import TYPE_CHECKING
 
 import pytest
 from openai import AsyncOpenAI
+from pydantic import BaseModel
 
 if TYPE_CHECKING:
     from .desk import Desk
@@ -102,3 +104,23 @@ async def test_a_tool_of_the_servers_breaks_no_streamed_run(desk: Desk) -> None:
         "response.mcp_call.completed",
     ]
     assert "tool_called" in seen
+
+
+class Point(BaseModel):
+    x: int
+    name: str
+
+
+async def test_an_answer_is_read_into_a_class(desk: Desk) -> None:
+    desk.answer_as(Point)
+    assert (await desk.run("Go to 3")).final_output == Point(x=3, name="Go to 3")
+    result, _ = await desk.stream("Go to 3")
+    assert result.final_output == Point(x=3, name="Go to 3")
+
+
+async def test_an_image_reaches_the_agent(desk: Desk, dot: bytes) -> None:
+    image = {"type": "input_image", "image_url": f"data:image/png;base64,{b64encode(dot).decode()}", "detail": "auto"}
+    result = await desk.run([{"role": "user", "content": [{"type": "input_text", "text": "What is this?"}, image]}])
+    assert str(result.final_output).startswith("You sent an image (image/png, 70 bytes).")
+    result = await desk.run([*result.to_input_list(), {"role": "user", "content": "How many messages?"}])
+    assert result.final_output == "With this one you have sent 2 messages."

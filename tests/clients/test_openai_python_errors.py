@@ -105,7 +105,7 @@ BAD: dict[str, tuple[dict[str, Any], str, str | None]] = {
         "input[1].content",
     ),
     "an unknown item": ({"input": [USER, {"type": "poem"}]}, "invalid_value", "input[1].type"),
-    "a reference to nothing": (
+    "a reference to an unknown item": (
         {"input": [USER, {"type": "item_reference", "id": "msg_1"}]},
         "item_not_found",
         "input[1]",
@@ -114,6 +114,16 @@ BAD: dict[str, tuple[dict[str, Any], str, str | None]] = {
         {"input": [{"type": "mcp_approval_response", "approval_request_id": "mcpr_1", "approve": True}]},
         "approval_request_not_found",
         "input[0].approval_request_id",
+    ),
+    "an image that is not there": (
+        {"input": [{"role": "user", "content": [{"type": "input_image"}]}]},
+        "missing_required_parameter",
+        "input[0].content[0].image_url",
+    ),
+    "an image that is none": (
+        {"input": [{"role": "user", "content": [{"type": "input_image", "image_url": "data:text/plain;base64,eA=="}]}]},
+        "invalid_value",
+        "input[0].content[0].image_url",
     ),
     "an output of no call": ({"input": [OUTPUT]}, "invalid_value", "input[0]"),
     "a call without its output": ({"input": [USER, CALL]}, "invalid_value", "input[1]"),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -227,6 +229,40 @@ async def test_the_id_is_in_the_envelope_and_in_the_requests_attributes() -> Non
     assert seen == [("resp_own1", None), "one", ("resp_own2", "resp_own1"), "two"]
 
 
+async def test_an_id_has_128_random_bits_and_says_what_it_is() -> None:
+    """`resp_` and 32 hexadecimal digits, never twice the same."""
+    async with serving(ScriptedAgent(every="ok")) as driver:
+        ids = {(await create(driver))["id"] for _ in range(20)}
+    assert len(ids) == 20
+    assert all(re.fullmatch(r"resp_[0-9a-f]{32}", each) for each in ids)
+
+
+async def test_a_conversation_starts_at_its_first_responses_own_id() -> None:
+    """Without any anchor, the id of the response is the session's key."""
+    agent = ScriptedAgent(every="ok")
+    async with serving(agent) as driver:
+        first = await create(driver, "one")
+        await create(driver, "two")
+    assert agent.runs[0].session_id == first["id"]
+    assert agent.runs[1].seen == ["two"]
+
+
+def test_the_channel_is_made_of_keywords_alone() -> None:
+    """Named `responses`; hooks and factory may be left out."""
+    parameters = inspect.signature(ResponsesChannel).parameters
+    assert all(parameter.kind is inspect.Parameter.KEYWORD_ONLY for parameter in parameters.values())
+    first = {name: parameter.default for name, parameter in list(parameters.items())[:5]}
+    assert first == {
+        "path": "/responses",
+        "run_hook": None,
+        "response_hook": None,
+        "stream_update_hook": None,
+        "response_id_factory": None,
+    }
+    channel = ResponsesChannel()
+    assert (channel.name, channel.path) == ("responses", "/responses")
+
+
 @pytest.mark.parametrize("minted", [None, "", 7])
 async def test_an_id_factory_that_gives_no_id_is_the_servers_fault(
     minted: Any, caplog: pytest.LogCaptureFixture
@@ -323,6 +359,28 @@ async def test_the_end_of_a_stream_is_folded_from_the_hooked_updates() -> None:
         answer = await driver.request("POST", "/responses", json={"input": "hi", "stream": True})
     assert text_of(final(answer)) == "MY PLAN"
     assert b"secret" not in answer.body
+
+
+async def test_an_answer_that_is_not_streamed_never_sees_the_stream_update_hook() -> None:
+    """It is no redaction: what has to be kept from everybody is a response hook's business."""
+
+    def hook(_: AgentResponseUpdate) -> None:
+        return None
+
+    async with serving(ScriptedAgent(every="plain"), stream_update_hook=hook) as driver:
+        assert text_of(await create(driver)) == "plain"
+        streamed = await driver.request("POST", "/responses", json={"input": "hi", "stream": True})
+    assert text_of(final(streamed)) == ""
+
+
+async def test_a_caller_cannot_choose_model_store_or_conversation_of_the_agent() -> None:
+    """Nothing of them reaches the agent; a conversation id of a service is not even taken."""
+    agent = ScriptedAgent(every="ok")
+    async with serving(agent) as driver:
+        await create(driver, model="gpt-1", store=False, user="ada", metadata={"a": "b"}, instructions="be rude")
+        assert (await refused(driver, conversation_id="svc-bob"))[0] == 400
+        assert (await refused(driver, conversation="conv_bob"))[0] == 400
+    assert [run.options for run in agent.runs] == [{}]
 
 
 async def test_ignored_parameters_are_named_in_a_header() -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from agent_framework import Agent, AgentResponse, AgentResponseUpdate, Content, FunctionTool, Message
+from pydantic import BaseModel
 
 from agent_framework_hosting_responses._demo._agent import build_agent
 from agent_framework_hosting_responses._demo._settings import DemoSettings, OfflineModel
@@ -279,3 +280,44 @@ async def finished(agent: Agent[Any], message: str | Message, *, stream: bool, *
     if stream:
         return await agent.run(message, stream=True, **arguments).get_final_response()
     return await agent.run(message, **arguments)
+
+
+# -- structured answers
+
+
+class Point(BaseModel):
+    x: int
+    name: str
+
+
+SCHEMA = {"type": "object", "properties": {"x": {"type": "integer"}}, "required": ["x"]}
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
+async def test_an_answer_has_the_form_of_a_model(agent: Agent[Any], stream: bool) -> None:
+    wanted: Any = {"response_format": Point}
+    if stream:
+        response = await agent.run("Go to 3", options=wanted, stream=True).get_final_response()
+    else:
+        response = await agent.run("Go to 3", options=wanted)
+    assert response.value == Point(x=3, name="Go to 3")
+
+
+@pytest.mark.parametrize(
+    ("wanted", "value"),
+    [
+        ({"type": "json_schema", "json_schema": {"name": "point", "schema": SCHEMA}}, {"x": 3}),
+        ({"type": "json_schema", "name": "point", "schema": SCHEMA}, {"x": 3}),
+        (SCHEMA, {"x": 3}),
+        ({"type": "json_object"}, {"answer": "Go to 3"}),
+    ],
+    ids=["nested", "flat", "bare", "any object"],
+)
+async def test_an_answer_has_the_form_of_a_schema(agent: Agent[Any], wanted: Any, value: Any) -> None:
+    response = await agent.run("Go to 3", options={"response_format": wanted})
+    assert json.loads(response.text) == value
+
+
+async def test_a_format_of_plain_text_changes_nothing(agent: Agent[Any]) -> None:
+    wanted: Any = {"response_format": {"type": "text"}}
+    assert (await agent.run("say hello", options=wanted)).text == "hello"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from typing import Any
 
 import pytest
@@ -50,7 +51,7 @@ def ask() -> ChannelRequest:
     return ChannelRequest(channel="test", operation="message", input="hi")
 
 
-@pytest.mark.parametrize("target", [None, "agent", object(), ScriptedAgent, lambda it: it])
+@pytest.mark.parametrize("target", [None, "agent", object(), ScriptedAgent, math.sqrt])
 def test_what_cannot_run_is_refused_at_construction(target: Any) -> None:
     """The message names what was given and what is accepted."""
     with pytest.raises(TargetError, match=r"cannot run .*Give it an agent"):

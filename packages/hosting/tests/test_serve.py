@@ -83,6 +83,23 @@ def test_an_unknown_option_is_refused_by_name(name: str) -> None:
         serve(**{name: 1})
 
 
+def test_options_carry_hypercorns_own_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is given reaches the server; the address is ours unless it is given, too."""
+    served: list[Any] = []
+
+    async def hypercorn_serve(_: Any, config: Any, **__: Any) -> None:
+        served.append(config)
+
+    monkeypatch.setattr("hypercorn.asyncio.serve", hypercorn_serve)
+    serve(port=80, keep_alive_timeout=7, backlog=3)
+    serve(bind=["127.0.0.1:81"], graceful_timeout=1)
+    assert [(config.bind, config.keep_alive_timeout) for config in served] == [
+        (["127.0.0.1:80"], 7),
+        (["127.0.0.1:81"], 5),
+    ]
+    assert (served[0].backlog, served[1].graceful_timeout) == (3, 1)
+
+
 async def test_serving_inside_a_running_loop_is_refused() -> None:
     """A notebook is told what to do instead."""
     with pytest.raises(ConfigurationError, match=r"event loop is running.*host\.app"):

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import warnings
 from typing import Any, Self
 
 import pytest
-from agent_framework import Agent, workflow
+from agent_framework import Agent, WorkflowBuilder, workflow
 from starlette.testclient import TestClient
 from workflow_parts import notebook, said, say
 
@@ -141,7 +142,7 @@ async def test_what_a_factory_made_and_nobody_can_run_is_refused_at_the_start(re
 def test_a_function_with_arguments_is_no_factory() -> None:
     """Refused at construction."""
     with pytest.raises(TargetError, match="needs arguments"):
-        AgentFrameworkHost(lambda name: name, channels=[])
+        AgentFrameworkHost(math.sqrt, channels=[])
 
 
 def test_a_built_workflow_function_is_one_conversation() -> None:
@@ -159,3 +160,10 @@ async def test_a_factory_that_fails_fails_the_start() -> None:
     with pytest.raises(OSError, match="no model today"):
         async with AgentFrameworkHost(fail, channels=[]):
             pass
+
+
+def test_a_workflow_in_the_shape_of_an_agent_is_warned_about(caplog: pytest.LogCaptureFixture) -> None:
+    """Its sessions share one instance; the mend is to serve the workflow."""
+    agent = WorkflowBuilder(start_executor=Agent(ScriptedChatClient()), name="writing").build().as_agent("writer")
+    AgentFrameworkHost(agent, channels=[])
+    assert "Serve the workflow itself" in caplog.text

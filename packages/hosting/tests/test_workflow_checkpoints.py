@@ -181,12 +181,8 @@ async def test_a_file_that_is_not_ours_is_set_aside_unread(
     assert not canary.exists()
     assert "was set aside" in caplog.text
     assert str(kept) in caplog.text
-    assert said_later(root) == "hi again"
-
-
-def said_later(root: Path) -> str:
-    """Return what the session says after a restart."""
-    return restarted(root, "room", "again")["outputs"][0]
+    async with host_in(root) as host:
+        assert said(await host.run(say("again"))) == ["hi again"]
 
 
 async def test_checkpoints_of_another_key_are_not_read(tmp_path: Path) -> None:

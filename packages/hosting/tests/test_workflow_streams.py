@@ -11,6 +11,7 @@ from agent_framework import (
     Content,
     Executor,
     Message,
+    Workflow,
     WorkflowBuilder,
     WorkflowContext,
     WorkflowEvent,
@@ -44,7 +45,7 @@ class Speaker(Executor):
             await ctx.yield_output(output)
 
 
-def speaking(*outputs: Any) -> Callable[[], Any]:
+def speaking(*outputs: Any) -> Workflow:
     """Return a workflow that yields these outputs."""
     return WorkflowBuilder(start_executor=Speaker(*outputs), name="speaker").build()
 
@@ -69,8 +70,9 @@ async def test_outputs_become_updates(connect: Connect, output: Any, texts: list
     assert [update.text for update in updates] == texts
     assert {update.role for update in updates} == {"assistant"}
     for update in updates:
-        assert isinstance(update.raw_representation, WorkflowEvent)
-        assert type(update.raw_representation.data) is type(output)
+        event: Any = update.raw_representation
+        assert type(event) is WorkflowEvent
+        assert type(event.data) is type(output)
 
 
 async def test_updates_of_an_agent_pass_through(connect: Connect) -> None:

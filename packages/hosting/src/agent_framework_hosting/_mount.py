@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -118,7 +119,7 @@ class Mounts:
         kind = "websocket" if isinstance(route, WebSocketRoute) else "http"
         path: str = getattr(route, "path", "")
         methods: set[str] | None = getattr(route, "methods", None)
-        others = self._taken.setdefault((kind, path), [])
+        others = self._taken.setdefault((kind, _without_names(path)), [])
         for other in others:
             if other.owner != owner and (methods is None or other.methods is None or methods & other.methods):
                 raise ConfigurationError(
@@ -132,6 +133,11 @@ class Mounts:
 class _Taken:
     owner: str
     methods: set[str] | None
+
+
+def _without_names(path: str) -> str:
+    # `/{id}` and `/{name}` answer the same requests.
+    return re.sub(r"\{[^:}]*(?::str)?", "{", path)
 
 
 def _moved(route: BaseRoute, path: str) -> BaseRoute:

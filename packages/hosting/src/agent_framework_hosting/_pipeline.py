@@ -131,6 +131,7 @@ class Pipeline:
                     principal = current_principal()
                     request = replace(request, principal=principal)
                 request = await _hooked(request, steps, self._target.served)
+                self._target.check(request)
                 wanted = _wanted_session(request)
                 turn = None
                 if wanted is not None:

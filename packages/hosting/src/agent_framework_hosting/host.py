@@ -262,12 +262,16 @@ class AgentFrameworkHost:
         try:
             asyncio.run(_server.serve(self.app, config, on_told=self.begin_drain, drain=self._drain))
         except Exception:
-            if self._failure is None:
+            # Hypercorn makes one text of a failed start, traceback and all; whoever serves is told what was wrong.
+            failure = self._failed_start()
+            if failure is None:
                 raise
-            if not isinstance(self._failure, Draining):
-                # Hypercorn makes a text of it, traceback and all; whoever called is told what was wrong.
-                raise self._failure from None
-            logger.info("Stopped before the start: %s", self._failure)
+            if not isinstance(failure, Draining):
+                raise failure from None
+            logger.info("%s", failure)
+
+    def _failed_start(self) -> Exception | None:
+        return self._failure
 
     async def _start(self) -> None:
         await self._state.start(is_called_off=lambda: self._admission.draining)

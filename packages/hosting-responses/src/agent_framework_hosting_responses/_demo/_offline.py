@@ -33,6 +33,11 @@ from ._rules import decide
 from ._turn import CallTools, Reply, Tool, ToolPolicy, Turn
 
 MODEL: Final = "offline-demo"
+_ANY_OBJECT: Final[Mapping[str, Any]] = {
+    "type": "object",
+    "properties": {"answer": {"type": "string"}},
+    "required": ["answer"],
+}
 _WORD: Final = re.compile(r"\s*\S+\s*")
 _PIECE: Final = re.compile(r".{1,16}", re.DOTALL)
 
@@ -46,7 +51,8 @@ class OfflineChatClient(
     """A deterministic chat client for demonstrations: fixed rules, no network, and honest about it.
 
     It asks for tools, which Agent Framework's tool loop runs; streams word by word; honours tool choice, parallel
-    calls and the maximum of tokens; and reports usage, where a word counts as a token. Other options have no effect.
+    calls, the answer's format and the maximum of tokens; and reports usage, where a word counts as a token. Other
+    options have no effect.
 
     Args:
         word_delay: Seconds between two streamed words, so that a person can see the stream.
@@ -103,7 +109,26 @@ def _turn(messages: Sequence[Message], options: Mapping[str, Any]) -> Turn:
         required=mode.get("required_function_name"),
         parallel=options.get("allow_multiple_tool_calls") is not False,
     )
-    return Turn(read(messages), tools=tools, policy=policy)
+    return Turn(read(messages), tools=tools, policy=policy, schema=_wanted_schema(options.get("response_format")))
+
+
+def _wanted_schema(wanted: Any) -> Mapping[str, Any] | None:
+    """Return the JSON schema that an answer has to fit, from any of the forms that Agent Framework's option has."""
+    if isinstance(wanted, type):
+        return cast("Any", wanted).model_json_schema()
+    if not isinstance(wanted, Mapping):
+        return None
+    wanted = cast("Mapping[str, Any]", wanted)
+    match wanted.get("type"):
+        case "json_schema":
+            named = wanted.get("json_schema", wanted)
+            return named.get("schema", {})
+        case "json_object":
+            return _ANY_OBJECT
+        case "text":
+            return None
+        case _:
+            return wanted
 
 
 def _chunks(reply: Reply, *, max_tokens: int | None) -> tuple[list[Content], FinishReasonLiteral]:

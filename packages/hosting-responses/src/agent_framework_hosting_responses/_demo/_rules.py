@@ -6,13 +6,16 @@ Framework's own tool loop, or of the client that declared them.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Sequence
 from typing import Final
 
 from ._asking import no_such_tool, required_call, wanted_calls
-from ._calls import CallSyntaxError, ToolCall
+from ._attachments import listed
+from ._calls import CallSyntaxError, ToolCall, dump
 from ._conversation import ToolResult
+from ._example import example_object
 from ._turn import READ, CallTools, Reply, Say, Turn
 
 HELP: Final = """\
@@ -23,7 +26,8 @@ With OPENAI_API_KEY set, a real model answers here instead. Try:
 - "My name is Ada", then "What is my name?", "What did I say first?", "What did I say before?" \
 (I remember this conversation)
 - call get_weather {"city": "Paris"} (a function that you declare; join several calls with "and")
-- "say hello", "count to 20" (text to order)"""
+- "say hello", "count to 20" (text to order)
+- an image or a file (I name it, and cannot look inside), or a JSON schema for the answer (I fill it in)"""
 
 _QUOTED: Final = 300
 _HIGHEST_COUNT: Final = 1000
@@ -42,7 +46,21 @@ _ASKS_HELP: Final = re.compile(
 
 
 def decide(turn: Turn) -> Reply:
-    """Return what the offline model does next."""
+    """Return what the offline model does next; what it says has the form that the turn asks for."""
+    reply = _decide(turn)
+    if turn.schema is None or isinstance(reply, CallTools) or _is_json_object(reply.text):
+        return reply
+    return Say(dump(example_object(turn.schema, text=reply.text)))
+
+
+def _is_json_object(text: str) -> bool:
+    try:
+        return isinstance(json.loads(text), dict)
+    except (ValueError, RecursionError):
+        return False
+
+
+def _decide(turn: Turn) -> Reply:
     try:
         # What is to be repeated is not to be obeyed.
         wanted = () if _SAY.match(turn.opening) else wanted_calls(turn)
@@ -125,6 +143,13 @@ def _count_turns(turn: Turn) -> str | None:
     return f"With this one you have sent {count} message{'' if count == 1 else 's'}."
 
 
+def _describe(turn: Turn) -> str | None:
+    attached = turn.conversation.attached
+    if not attached:
+        return None
+    return f"You sent {listed(attached)}. I am an offline demo model: that I can tell, but not what is in there."
+
+
 def _greet(turn: Turn) -> str | None:
     name = _known_name([turn.opening])
     return f"Nice to meet you, {name}. I am an offline demo model, but that I will remember." if name else None
@@ -136,7 +161,9 @@ def _help(turn: Turn) -> str | None:
 
 def _echo(turn: Turn) -> str:
     if not turn.opening:
-        return "I can only read text, and found none in your message."
+        return "I found nothing in your message that I can read."
+    if turn.schema is not None:
+        return turn.text
     return f'You said: {_quote(turn.text)} I am an offline demo model with fixed rules; "help" shows what I can do.'
 
 
@@ -147,6 +174,7 @@ TALK: Final[Sequence[Callable[[Turn], str | None]]] = (
     _recall_first,
     _recall_previous,
     _count_turns,
+    _describe,
     _greet,
     _help,
 )

@@ -33,11 +33,19 @@ class ToolPolicy:
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """A conversation that ends with something to answer, and the tools that may be used for it."""
+    """A conversation that ends with something to answer, the tools that may be used for it, and the answer's form.
+
+    Args:
+        conversation: What was said, and what the tools answered.
+        tools: The functions that may be called.
+        policy: What the request says about calls.
+        schema: The JSON schema of the object that the answer has to be; `None` when it is free text.
+    """
 
     conversation: Conversation
     tools: Sequence[Tool] = ()
     policy: ToolPolicy = field(default_factory=ToolPolicy)
+    schema: Mapping[str, Any] | None = None
 
     @property
     def text(self) -> str:

@@ -8,7 +8,8 @@ own otherwise. A turn that did not finish is no part of the message history; the
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections import deque
+from collections.abc import Sequence
 from typing import Final
 
 from .._state.aliases import Aliases
@@ -34,6 +35,7 @@ class Sessions:
         self._target = target
         self._turns = turns
         self._aliases = aliases
+        self._stale: deque[SessionName] = deque()
         self._dropped: list[LiveSession] = []
         self._live = LiveSessions(max_sessions=limits.max_sessions, ttl=limits.session_ttl)
 
@@ -46,6 +48,7 @@ class Sessions:
             NotForkable: The parent is an older turn, and this agent's history cannot be forked.
             QueueFull: Too many turns wait for this session.
         """
+        self._drop_stale()
         dropped, self._dropped = self._dropped, []
         await self._forget([*dropped, *self._live.expire()])
         parent = None
@@ -68,6 +71,7 @@ class Sessions:
     async def current(self, tenant: str, key: str, *, is_new: bool) -> LiveSession:
         """Take the session that a key stands for now, a fresh one when there is none or when it has to be new."""
         name = SessionName(tenant=tenant, key=key, session_id=self._aliases.session_id(tenant, key), root=key)
+        self._drop_stale()
         live = self._live.take(name)
         if live is not None and not is_new:
             return live
@@ -106,21 +110,18 @@ class Sessions:
         return await self._turns.find(principal.owner, turn_id)
 
     def reset(self, tenant: str, key: str) -> None:
-        """Let the key stand for a fresh session from the next turn on."""
-        self._drop(self._aliases.rotate(tenant, key))
+        """Let the key stand for a fresh session from the next turn on; from whichever thread."""
+        self._stale.extend(self._aliases.rotate(tenant, key))
 
     async def areset(self, tenant: str, key: str) -> None:
-        """Do the same while others go on; nobody who gives up waiting leaves it half done."""
-        await asyncio.shield(self._areset(tenant, key))
+        """Do the same in a thread; whoever gives up waiting leaves nothing half done."""
+        await asyncio.to_thread(self.reset, tenant, key)
 
-    async def _areset(self, tenant: str, key: str) -> None:
-        self._drop(await asyncio.to_thread(self._aliases.rotate, tenant, key))
-
-    def _drop(self, names: Iterable[SessionName]) -> None:
-        for name in names:
-            dropped = self._live.take(name)
-            if dropped is not None:
-                self._dropped.append(dropped)
+    def _drop_stale(self) -> None:
+        while self._stale:
+            live = self._live.take(self._stale.popleft())
+            if live is not None:
+                self._dropped.append(live)
 
     async def _forget(self, dropped: list[LiveSession]) -> None:
         for live in dropped:

@@ -14,7 +14,7 @@ import os
 import sqlite3
 from collections.abc import Generator, Iterable, Sequence
 from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any, Final, Self
@@ -48,6 +48,11 @@ _SEAL_BYTES: Final = 16
 _BUSY_TIMEOUT: Final = 2.0
 """Seconds to wait for somebody who looks into the file with a tool of SQLite's."""
 
+_TROUBLE: Final = (
+    sqlite3.Error,
+    MemoryError,
+    UnicodeDecodeError,  # SQLite quotes what it found in its messages, and Python cannot read them
+)
 _NOT_THE_FILES_FAULT: Final = frozenset(
     {"SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_FULL", "SQLITE_IOERR", "SQLITE_NOMEM", "SQLITE_PERM", "SQLITE_CANTOPEN"}
 )
@@ -61,12 +66,17 @@ class Reset:
     tenant: str
     key: str
     suffix: str
+    seal: bytes
+
+    @classmethod
+    def sealed(cls, number: int, *, tenant: str, key: str, suffix: str) -> Self:
+        """Return a reset with its seal."""
+        return cls(number, tenant, key, suffix, _seal(number, *map(_encoded, (tenant, key, suffix))))
 
     @property
     def row(self) -> tuple[int, bytes, bytes, bytes, bytes]:
         """What is stored; keys are bytes because they may hold what is no valid Unicode."""
-        tenant, key, suffix = map(_encoded, (self.tenant, self.key, self.suffix))
-        return (self.number, tenant, key, suffix, _seal(self.number, tenant, key, suffix))
+        return (self.number, _encoded(self.tenant), _encoded(self.key), _encoded(self.suffix), self.seal)
 
 
 class _Damaged(BadFile):
@@ -145,7 +155,7 @@ class _Ledger:
         for resets, step in ((added, 1), (removed, -1)):
             for reset in resets:
                 entries += step
-                seal ^= int.from_bytes(reset.row[-1])
+                seal ^= int.from_bytes(reset.seal)
         return _Ledger(entries, seal)
 
 
@@ -197,7 +207,7 @@ def _blamed(path: Path) -> Generator[None]:
     """Tell what is the file's fault from what is not."""
     try:
         yield
-    except (sqlite3.Error, MemoryError) as error:
+    except _TROUBLE as error:
         if _is_the_files_fault(error):
             raise BadFile(f"SQLite cannot read it ({error})") from error
         raise ConfigurationError(
@@ -207,6 +217,8 @@ def _blamed(path: Path) -> Generator[None]:
 
 
 def _is_the_files_fault(error: BaseException) -> bool:
+    if isinstance(error, MemoryError):
+        return False
     name = str(getattr(error, "sqlite_errorname", ""))
     return not any(name.startswith(other) for other in _NOT_THE_FILES_FAULT)
 
@@ -219,7 +231,7 @@ def _read(connection: sqlite3.Connection) -> list[Reset]:
     resets: list[Reset] = []
     try:
         trouble = _collect(connection, resets) or _trouble(connection, resets)
-    except (sqlite3.Error, MemoryError) as error:
+    except _TROUBLE as error:
         if not _is_the_files_fault(error):
             raise
         trouble = f"SQLite cannot read all of it ({error})"
@@ -259,14 +271,17 @@ def _verified(row: tuple[Any, ...]) -> Reset | None:
     ):
         return None
     tenant, key, suffix = (text.decode("utf-8", "surrogatepass") for text in texts)
-    return Reset(number, tenant, key, suffix)
+    return Reset(number, tenant, key, suffix, seal)
 
 
 def _begin(path: Path, resets: Iterable[Reset]) -> None:
     """Put a fresh file in place, which appears when it is whole."""
     # A key has one reset; should a damaged file have shown two, the later one counts.
     last = {(reset.tenant, reset.key): reset for reset in resets}.values()
-    kept = [replace(reset, number=number) for number, reset in enumerate(last, start=1)]
+    kept = [
+        Reset.sealed(number, tenant=reset.tenant, key=reset.key, suffix=reset.suffix)
+        for number, reset in enumerate(last, start=1)
+    ]
     with unfinished(path) as beside, closing(_connect(beside)) as connection, _blamed(path):
         connection.execute("PRAGMA journal_mode = MEMORY")  # a journal beside a file that is not there yet helps nobody
         connection.execute("PRAGMA synchronous = FULL")

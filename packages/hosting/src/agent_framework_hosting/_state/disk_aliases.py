@@ -102,7 +102,7 @@ class DiskAliases:
     def _rotated(self, file: AliasFile, tenant: str, key: str) -> list[SessionName]:
         before = self._resets.get((tenant, key))
         last = next(reversed(self._resets.values()), None)
-        reset = Reset(last.number + 1 if last else 1, tenant, key, mint())
+        reset = Reset.sealed(last.number + 1 if last else 1, tenant=tenant, key=key, suffix=mint())
         others = (each for each in self._resets.values() if each is not before)
         surplus = len(self._resets) + (before is None) - self._max_aliases
         forgotten = list(islice(others, max(surplus, 0)))

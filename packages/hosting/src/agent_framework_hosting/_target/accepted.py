@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final, cast
 
-from agent_framework import FunctionalWorkflow, FunctionalWorkflowDefinition, SupportsAgentRun, Workflow
+from agent_framework import FunctionalWorkflow, FunctionalWorkflowDefinition, SupportsAgentRun, Workflow, WorkflowAgent
 
 from .._state.paths import StatePaths
 from ..errors import ConfigurationError, TargetError
@@ -60,7 +60,7 @@ class Checkpoints:
                 "Agent Framework."
             )
         # A later change of the working directory must not move what is kept.
-        return self._folders(Path(self.location).expanduser().absolute())
+        return self._folders(Path(self.location).expanduser().absolute(), is_named=False)
 
     def placed(self, paths: StatePaths) -> StatePaths:
         """Return the folders that the host needs besides; a path of the developer's own wins over the derived one."""
@@ -73,8 +73,8 @@ class Checkpoints:
         )
         return replace(paths, checkpoints=None)
 
-    def _folders(self, root: Path) -> FolderKeeping:
-        return FolderKeeping(root, checkpoint_key(self.key, location=root))
+    def _folders(self, root: Path, *, is_named: bool = True) -> FolderKeeping:
+        return FolderKeeping(root, checkpoint_key(self.key, location=root), is_named=is_named)
 
 
 def has_checkpoints(target: Any) -> bool:
@@ -126,6 +126,12 @@ def _ready(target: Any, checkpoints: Checkpoints, *, said: str) -> Target | None
     if isinstance(target, SupportsAgentRun):
         if checkpoints.location is not None:
             logger.warning("checkpoint_location is ignored: what is served is an agent, which has no checkpoints.")
+        if isinstance(target, WorkflowAgent):
+            logger.warning(
+                "All sessions of the agent %r share the one workflow inside of it, so that one may see what another "
+                "one said. Serve the workflow itself, or a function that builds it.",
+                target.name,
+            )
         return AgentTarget(target)
     return None
 

@@ -93,6 +93,9 @@ class AgentTarget:
         service = snapshot.service_session_id
         return service is None or head is None or head is snapshot or head.service_session_id != service
 
+    def check(self, request: ChannelRequest) -> None:
+        """See `Target`; what an agent gets is looked at when it is made."""
+
     async def run(self, request: ChannelRequest, state: AgentState | None) -> AgentResponse[Any]:
         """Run to the end."""
         with self.bound(request):

@@ -82,6 +82,10 @@ class FactoryTarget:
         """See `Target`."""
         return self._target.can_branch(snapshot, head)
 
+    def check(self, request: ChannelRequest) -> None:
+        """See `Target`."""
+        self._target.check(request)
+
     async def run(self, request: ChannelRequest, state: Any) -> Any:
         """See `Target`."""
         return await self._target.run(request, state)

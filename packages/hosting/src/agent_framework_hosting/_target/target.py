@@ -102,6 +102,14 @@ class Target(Protocol):
         """Whether `branch` can be done, when `head` is the newest snapshot of that session, or `None`."""
         ...
 
+    def check(self, request: ChannelRequest) -> None:
+        """Raise when a request can never be run, whatever its session holds: before anything of an answer is sent.
+
+        Raises:
+            InvalidRequest: Its input is none for this target.
+        """
+        ...
+
     async def run(self, request: ChannelRequest, state: Any) -> Any:
         """Run to the end; `state` is one that this target made, or `None`."""
         ...

@@ -41,6 +41,13 @@ def answers_in(value: Any, *, asked: Open, answered: Collection[str]) -> dict[st
     return {at: _fitting(at, answer, asked=asked, answered=answered) for at, answer in given.items()}
 
 
+def may_answer(value: Any) -> bool:
+    """Whether an input holds answers, to whatever it may be."""
+    return isinstance(value, WorkflowAnswers) or any(
+        content.type in _ANSWERS for message in _messages(value) for content in message.contents
+    )
+
+
 def _messages(value: Any) -> list[Message]:
     if isinstance(value, Content):
         return [Message("user", [value])]

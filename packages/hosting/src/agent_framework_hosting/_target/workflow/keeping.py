@@ -52,7 +52,7 @@ class MemoryKeeping:
     """Nothing outlives the process."""
 
     outlives = False
-    notes: Sequence[str] = ("the workflow's sessions are kept in memory, without checkpoints",)
+    notes: Sequence[str] = ()
 
     def __init__(self) -> None:
         self._through: CheckpointStorage | None = None
@@ -68,14 +68,21 @@ class MemoryKeeping:
 
 
 class FolderKeeping:
-    """Sealed files, one folder for each session."""
+    """Sealed files, one folder for each session.
+
+    Args:
+        root: The folder of all sessions; the host names it itself when it is part of its own state.
+        key: What they are sealed with.
+        is_named: Whether the host names the folder.
+    """
 
     outlives = True
 
-    def __init__(self, root: Path, key: CheckpointKey) -> None:
+    def __init__(self, root: Path, key: CheckpointKey, *, is_named: bool) -> None:
         self._root = make_private_folder(root)
         self._key = key
-        self.notes: Sequence[str] = (f"checkpoints in {root}, sealed with the key from {key.origin}",)
+        where = "are" if is_named else f"in {root},"
+        self.notes: Sequence[str] = (f"checkpoints {where} sealed with the key from {key.origin}",)
 
     def of(self, name: SessionName, *, workflow: str, is_new: bool) -> Kept:
         """See `Keeping`."""

@@ -6,6 +6,7 @@ import os
 import secrets
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -78,30 +79,23 @@ def _data_folder(environment: Mapping[str, str]) -> Path:
 
 def _kept_in(path: Path) -> bytes:
     try:
-        return _read(path)
-    except FileNotFoundError:
-        pass
-    try:
-        make_private_folder(path.parent)
-        # Written beside its place and linked, so that of two processes that begin together one key wins.
-        beside = path.with_name(f"{_FILE}.{secrets.token_hex(8)}")
-        write_private(beside, secrets.token_hex(_SHORTEST).encode())
-        try:
-            os.link(beside, path)
-        except FileExistsError:
-            pass
-        finally:
-            beside.unlink()
-        return _read(path)
-    except OSError as error:
-        raise ConfigurationError(f"The key that seals checkpoints cannot be kept in {path}. {_MEND}") from error
-
-
-def _read(path: Path) -> bytes:
-    try:
-        data = read_private(path, max_bytes=1024)
+        if not os.path.lexists(path):
+            _make(path)
+        return _long_enough(read_private(path, max_bytes=1024), str(path))
     except BadFile as error:
-        raise ConfigurationError(
-            f"The key that seals checkpoints cannot be read from {path}: {error.reason}. {_MEND}"
-        ) from error
-    return _long_enough(data, str(path))
+        reason = error.reason
+    except (OSError, ConfigurationError) as error:
+        reason = str(error)
+    raise ConfigurationError(f"The key that seals checkpoints cannot be kept in {path}: {reason} {_MEND}")
+
+
+def _make(path: Path) -> None:
+    make_private_folder(path.parent)
+    # Written beside its place and linked, so that of two processes that begin together one key wins.
+    beside = path.with_name(f"{_FILE}.{secrets.token_hex(8)}")
+    write_private(beside, secrets.token_hex(_SHORTEST).encode())
+    try:
+        with suppress(FileExistsError):
+            os.link(beside, path)
+    finally:
+        beside.unlink()

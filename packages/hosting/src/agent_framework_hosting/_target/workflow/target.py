@@ -15,7 +15,7 @@ from ...logs import logger
 from ...types import ChannelRequest
 from ...workflows import updates_of
 from ..target import TargetStream
-from .answers import answers_in, type_name
+from .answers import answers_in, may_answer, type_name
 from .instances import Instances
 from .keeping import Keeping
 from .kept import Point
@@ -105,6 +105,11 @@ class WorkflowTarget:
     def bound(self, request: ChannelRequest) -> AbstractContextManager[None]:  # noqa: ARG002 - agents know requests
         """See `Target`."""
         return nullcontext()
+
+    def check(self, request: ChannelRequest) -> None:
+        """See `Target`."""
+        if not may_answer(request.input):
+            self._refuse_unfitting(request.input)
 
     async def run(self, request: ChannelRequest, state: WorkflowState | None) -> WorkflowRunResult:
         """See `Target`."""

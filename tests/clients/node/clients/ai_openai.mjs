@@ -1,0 +1,2 @@
+// What only the provider @ai-sdk/openai can do.
+export * from "./ai.mjs";
