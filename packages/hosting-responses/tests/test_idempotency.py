@@ -141,9 +141,9 @@ async def test_messages_have_the_same_ids_in_every_attempt(database: str | None)
 async def test_a_conversation_is_continued_once_by_a_turn_that_is_sent_twice(database: str | None) -> None:
     async with serving(Agent(ScriptedChatClient(every=recall)), database=database) as driver:
         first = (await send(driver, "one", key=None)).json()
-        for _ in range(2):
-            second = (await send(driver, "two", previous_response_id=first["id"])).json()
+        second, again = [(await send(driver, "two", previous_response_id=first["id"])).json() for _ in range(2)]
         third = (await send(driver, "three", key=None, previous_response_id=second["id"])).json()
+    assert second == again
     assert third["output"][0]["content"][0]["text"] == "one | two | three"
 
 

@@ -227,12 +227,16 @@ class Creation:
         fields: ResponseFields,
         named: IdempotencyKey | None,
     ) -> AsyncGenerator[bytes, None]:
-        machine = ResponseMachine(**fields)
+        machine, endings = ResponseMachine(**fields), list[bytes]()
         hook, chat = self._settings.response_hook, _chat_key()
 
         def seal(result: HostedRunResult[Any]) -> JSON:
             body = machine.complete(_answer(result), completed_at=int(time.time()), override=hook is not None)
             return sealed(body, waiting=machine.waiting, chat=chat)
+
+        def seal_unfinished(error: Exception) -> JSON:
+            endings.append(_ended(machine, error))
+            return machine.body
 
         stream = await self._context.run_stream(
             request,
@@ -241,9 +245,10 @@ class Creation:
             stream_update_hook=self._settings.stream_update_hook,
             response_hook=hook,
             seal=seal,
+            seal_unfinished=seal_unfinished,
             idempotency=named,
         )
-        return _events(machine, stream)
+        return _events(machine, stream, endings)
 
     def _sent(self, events: AsyncGenerator[bytes, None], *, headers: list[tuple[bytes, bytes]]) -> EventStream:
         context = self._context
@@ -263,7 +268,8 @@ def _answer(result: HostedRunResult[Any]) -> AgentResponse[Any]:
     return cast("AgentResponse[Any]", answer)
 
 
-async def _events(machine: ResponseMachine, stream: HostedStream) -> AsyncGenerator[bytes, None]:
+async def _events(machine: ResponseMachine, stream: HostedStream, endings: list[bytes]) -> AsyncGenerator[bytes, None]:
+    """Yield a stream's events; `endings` holds the end of one that did not finish, when that was stored already."""
     ending = b""
     try:
         yield machine.start()
@@ -273,18 +279,23 @@ async def _events(machine: ResponseMachine, stream: HostedStream) -> AsyncGenera
                 yield data
         ending = machine.closing()
         yield ending
-    except RunCancelled as error:
-        # Of the reasons that the protocol knows, this one says best that there would have been more.
-        drained = error.reason == "drained"
-        yield machine.cancel(status="incomplete", reason=_CUT) if drained else machine.cancel()
-    except ResponseTooLarge:
-        # When it was the ending that found no room, its turn is committed: the client has to hear of it all the same.
-        yield ending or machine.cancel(status="incomplete", reason=_CUT)
     except Exception as error:  # noqa: BLE001 - the answer has begun, so every failure must become its last event
-        description = describe(error)
-        yield machine.fail(failure_code(description), description.message)
+        # When it was the ending that found no room, its turn is committed: the client has to hear of it all the same.
+        yield ending or (endings[0] if endings else _ended(machine, error))
     finally:
         await stream.aclose()
+
+
+def _ended(machine: ResponseMachine, error: Exception) -> bytes:
+    """Return the last event of a stream that did not finish."""
+    if isinstance(error, RunCancelled):
+        # Of the reasons that the protocol knows, this one says best that there would have been more.
+        drained = error.reason == "drained"
+        return machine.cancel(status="incomplete", reason=_CUT) if drained else machine.cancel()
+    if isinstance(error, ResponseTooLarge):
+        return machine.cancel(status="incomplete", reason=_CUT)
+    description = describe(error)
+    return machine.fail(failure_code(description), description.message)
 
 
 async def _again(body: Mapping[str, Any]) -> AsyncGenerator[bytes, None]:
