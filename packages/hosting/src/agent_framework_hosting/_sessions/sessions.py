@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Final, Literal
 
-from .._state.refusals import unknown_parent
+from .._state.refusals import continued
 from .._state.store import (
     Claim,
     Concurrency,
@@ -246,10 +246,7 @@ class Sessions:
 
     async def _found(self, principal: Principal, wanted: ChannelSession) -> StoredTurn:
         turn_id = wanted.parent or ""
-        parent = await self.store.find(principal.owner, turn_id)
-        if parent is None or wanted.isolation_key not in (None, parent.session.root, parent.session.key):
-            raise unknown_parent(turn_id)
-        return parent
+        return continued(await self.store.find(principal.owner, turn_id), turn_id, wanted.isolation_key)
 
     async def _require_forkable(self, parent: StoredTurn) -> Any:
         head = await self.store.head(parent.session)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Protocol
 
 from .._state.store import Finished, LossReason, Opened, Place, StateStore, StoredTurn, Unfinished
@@ -103,8 +104,11 @@ class OpenTurn:
         if self._beside is None or not store.encodes:
             await self._keeper.keep(live)
 
-    async def close(self) -> None:
-        """Put the session back and let the next turn of its line start; idempotent."""
+    async def close(self, remains: bytes | None = None) -> None:
+        """Put the session back and let the next turn of its line start; idempotent.
+
+        `remains` is the record of a turn that was not committed.
+        """
         live, self._live = self._live, None
         place, self._place = self._place, None
         if place is None:
@@ -112,7 +116,7 @@ class OpenTurn:
         unfinished = None
         try:
             if live is not None and not self._is_aside:
-                unfinished = await self._rewound(live)
+                unfinished = await self._rewound(live, remains)
         finally:
             await place.leave(unfinished, has_run=self._has_started)
 
@@ -131,16 +135,20 @@ class OpenTurn:
         await place.move(self._commit_as or "")
         return await self._keeper.branch(self._parent, await place.open())
 
-    async def _rewound(self, live: LiveSession) -> Unfinished | None:
+    async def _rewound(self, live: LiveSession, remains: bytes | None) -> Unfinished | None:
         live.state.rewind()
-        if self._beside is not None:
-            # Its session was its own, and nobody was told how to continue it.
-            return None
-        if not live.named and live.name.key == self._commit_as:
+        unfinished = Unfinished(
+            session=live.name,
+            version=live.version,
+            owner=self._principal.owner,
+            turn_id=self._commit_as,
+            record=remains,
+        )
+        if self._beside is not None or (not live.named and live.name.key == self._commit_as):
             # Nobody was ever told this key, so nobody can come back to it.
-            return None
+            return unfinished
         if not self._keeper.store.encodes:
             await self._keeper.keep(live)
-            return None
+            return unfinished
         # Not put back: the stored session is what the next turn begins with, here or elsewhere.
-        return Unfinished(session=live.name, version=live.version, rest=live.state.remains())
+        return replace(unfinished, rest=live.state.remains())
