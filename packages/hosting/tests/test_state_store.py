@@ -100,6 +100,14 @@ async def test_the_newest_turn_is_the_head_also_when_it_has_no_id(store: StateSt
     assert await store.head(found.session) == second != first
 
 
+async def test_a_key_is_known_by_what_it_stands_for_now(store: StateStore) -> None:
+    assert (await store.named("default", "k")).session_id == "k"
+    await asyncio.to_thread(store.rotate, "default", "k")
+    name = await store.named("default", "k")
+    assert (name.key, name.root) == ("k", "k")
+    assert name.session_id.startswith("k#")
+
+
 async def test_an_id_that_is_used_again_stands_for_the_later_turn(store: StateStore) -> None:
     await said(store, turn_id="t")
     second = await said(store, "other", turn_id="t", record=b"2")

@@ -53,6 +53,7 @@ def restarted(folder: Path, key: str, text: str) -> dict[str, Any]:
     return json.loads(done.stdout)
 
 
+@pytest.mark.timeout(180)  # several processes, on a machine that may be busy with other tests
 def test_a_session_goes_on_in_another_process(tmp_path: Path) -> None:
     """The workflow knows what it heard before the restart, for this key alone."""
     assert restarted(tmp_path, "room", "one")["outputs"] == ["one"]
@@ -60,6 +61,7 @@ def test_a_session_goes_on_in_another_process(tmp_path: Path) -> None:
     assert restarted(tmp_path, "hall", "other")["outputs"] == ["other"]
 
 
+@pytest.mark.timeout(180)  # as above
 def test_a_pause_is_answered_in_another_process(tmp_path: Path) -> None:
     """Once: the process after that knows that it was answered."""
     [asked] = restarted(tmp_path, "room", "ask count")["asks"]

@@ -10,7 +10,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from multiprocessing.connection import Connection
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from agent_framework import CheckpointStorage, SupportsAgentRun, Workflow
 from starlette.applications import Starlette
@@ -30,7 +30,7 @@ from ._state.folders import StateFolders
 from ._state.memorystore import MemoryStore
 from ._state.paths import StateDir, StatePaths, resolve
 from ._state.store import Concurrency, StateStore
-from ._target.accepted import Checkpoints, accept, has_checkpoints
+from ._target.accepted import Checkpoints, accept, has_checkpoints, refuse_concurrent_turns
 from ._target.target import Target
 from ._workers import location
 from ._workers.report import reporting
@@ -70,6 +70,10 @@ class AgentFrameworkHost:
             memory when left out: bounded, and gone with the process.
         migrate: Bring the database's schema up to date at start (`"auto"`), or refuse an older one (`"check"`).
         concurrency: What a turn does when its session is busy: `"queue"`, `"reject"` (409), or `"interrupt"` what runs.
+            `"concurrent"`, for agents that need no memory of the session, lets all run at once: each turn gets a
+            session object of its own under the session's id, and finds nothing of the others in it. A turn that is
+            named by its id is continued as that turn left it, as often as one likes; a key alone continues nothing.
+            What an agent keeps elsewhere under the session's id is the agent's own affair.
         auth: Says who is calling: `ApiKeys`, a Starlette `AuthenticationBackend`, or a function
             `(request) -> Principal | None`; see `agent_framework_hosting.auth`. Who is nobody gets 401. Left out, the
             user of the app around the host is calling (`request.user`), else an anonymous one.
@@ -86,6 +90,9 @@ class AgentFrameworkHost:
         True
     """
 
+    _app: Starlette | None = None
+    _bind: str | None = None
+    _entered = 0
     _failure: Exception | None = None
 
     def __init__(
@@ -102,14 +109,16 @@ class AgentFrameworkHost:
         trust_isolation_headers: bool | None = None,
         database: str | StateStore | None = None,
         migrate: Migrate = "auto",
-        concurrency: Concurrency = "queue",
+        concurrency: Concurrency | Literal["concurrent"] = "queue",
     ) -> None:
         self._limits = limits or Limits()
+        self._concurrency = _known(concurrency)
         self._database = database
         store = open_store(database, limits=self._limits, migrate=migrate) if database is not None else None
         checkpoints = Checkpoints(location=checkpoint_location, key=checkpoint_key, store=store)
         paths = self._placed(state_dir, checkpoints, target)
         self._target: Target = accept(target, checkpoints=replace(checkpoints, derived=paths.checkpoints))
+        self._refuse_concurrent_turns()
         self._channels = tuple(channels)
         refuse_strangers(self._channels)
         refuse_clashes(self._channels)
@@ -125,7 +134,7 @@ class AgentFrameworkHost:
             target=self._target,
             store=self._store,
             limits=self._limits,
-            concurrency=concurrency,
+            concurrency=self._concurrency,
         )
         self._pipeline = Pipeline(target=self._target, sessions=self._sessions, admission=self._admission)
         self._contributions = self._contributed()
@@ -137,10 +146,7 @@ class AgentFrameworkHost:
             ),
             *mounted(self._contributions),
         )
-        self._app: Starlette | None = None
-        self._bind: str | None = None
         self._say = _say
-        self._entered = 0
         if debug:
             logger.setLevel(logging.DEBUG)
 
@@ -355,8 +361,13 @@ class AgentFrameworkHost:
             started.push_async_callback(self._store.stop)
             await self._target.start()
             started.push_async_callback(self._target.stop)
+            self._refuse_concurrent_turns()
             await _lifespan.start(self._contributions)
             started.pop_all()
+
+    def _refuse_concurrent_turns(self) -> None:
+        if self._concurrency == "concurrent":
+            refuse_concurrent_turns(self._target.served)
 
     def _placed(self, state_dir: StateDir | None, checkpoints: Checkpoints, target: Any) -> StatePaths:
         paths = resolve(state_dir, has_checkpoints=has_checkpoints(target))
@@ -390,7 +401,9 @@ class AgentFrameworkHost:
     def _described(self) -> str:
         channels = ", ".join(f"{each.name} at {each.path or '/'}" for each in self._contributions) or "no channels"
         where = f" on {self._bind}" if self._bind else ""
-        notes = "".join(f"; {note}" for note in self._target.notes)
+        beside = ("turns of one session run side by side, and none remembers another",)
+        told = (*self._target.notes, *(beside if self._concurrency == "concurrent" else ()))
+        notes = "".join(f"; {note}" for note in told)
         return (
             f"Serving {self._target.name}{where}: {channels}. State: {self._described_state()}{notes}. "
             f"Callers: {who_says(self._auth, trusts_headers=self._trusts_headers)}."
@@ -420,3 +433,11 @@ def _work(import_path: str, share: Share, reports: Connection) -> None:
     with reporting(reports) as on_up:
         leave_interrupts_to_the_supervisor()
         location.load(import_path, kind=AgentFrameworkHost).serve_share(share, on_up=on_up)
+
+
+def _known(concurrency: Concurrency | Literal["concurrent"]) -> Concurrency | Literal["concurrent"]:
+    if concurrency not in ("queue", "reject", "interrupt", "concurrent"):
+        raise ConfigurationError(
+            f"concurrency={concurrency!r} is unknown. Use 'queue', 'reject', 'interrupt' or 'concurrent'."
+        )
+    return concurrency

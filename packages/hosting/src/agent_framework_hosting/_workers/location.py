@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import sys
+from collections.abc import Callable
 from operator import attrgetter
 from pathlib import Path
 from types import ModuleType
@@ -50,11 +51,10 @@ def load(import_path: str, *, kind: type[KindT]) -> KindT:
         raise ConfigurationError(f"{import_path!r} names no host. Write it as 'package.module:host'.")
     module = _imported(module_name)
     try:
-        found = cast("Any", attrgetter(names)(module))
+        found: Any = attrgetter(names)(module)
     except AttributeError:
         raise ConfigurationError(f"The module {module_name!r} has no {names!r}. Name a variable of it.") from None
-    is_made = isinstance(found, kind) or not callable(found)
-    made = found if is_made else cast("Any", found())
+    made: Any = found if isinstance(found, kind) or not callable(found) else cast("Callable[[], Any]", found)()
     if not isinstance(made, kind):
         raise ConfigurationError(
             f"{import_path!r} is an object of type {type(made).__name__}. Name a variable that is the host, or a "

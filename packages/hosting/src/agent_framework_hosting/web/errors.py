@@ -34,11 +34,7 @@ class ErrorDescription:
 
 
 _SERVER_SIDE: Final = 500
-_CANCELLED: Final = {
-    "drained": (503, "cancelled", "The server is shutting down, and the run was cancelled before its end."),
-    "interrupted": (409, "interrupted", "A newer request in this session took the place of this one."),
-    "lease_lost": (503, "lease_lost", "Another process took the session over, and the run was cancelled."),
-}
+_CANCELLED: Final = {"drained": "The server is shutting down, and the run was cancelled before its end."}
 _CORE_ERRORS: Final[tuple[tuple[type[Exception], int, str, str], ...]] = (
     (core.AgentInvalidRequestException, 400, "invalid_request", "The agent refused this request."),
     (core.ChatClientInvalidRequestException, 400, "invalid_request", "The model's service refused this request."),
@@ -66,7 +62,9 @@ def describe(error: BaseException) -> ErrorDescription:
         after = None if has_run else error.retry_after
         return ErrorDescription(error.status, error.code, error.message, None, after, may_retry=not has_run)
     if isinstance(error, RunCancelled):
-        return ErrorDescription(*_CANCELLED.get(error.reason, (503, error.code, error.message)))
+        if error.reason == "interrupted":
+            return ErrorDescription(409, "interrupted", error.message)
+        return ErrorDescription(503, error.code, _CANCELLED.get(error.reason, error.message))
     incident = mint("err_")
     for kind, status, code, message in _CORE_ERRORS:
         if isinstance(error, kind):

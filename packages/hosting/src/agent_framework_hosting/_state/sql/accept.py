@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from ...errors import LeaseLost
 from ...types import Owner
-from ..refusals import unknown_parent
+from ..refusals import continued
 from ..store import Finished, Opened, Replay, StoredTurn, TurnRequest, Unfinished
 from . import claims, lanes, turns
 from .lanes import Wake
@@ -98,7 +98,7 @@ def leave(
 ) -> Script[tuple[Wake, ...]]:
     """End a turn that is no part of the history, and hand the line over."""
     if unfinished is not None and (yield from lanes.is_held(tenant=tenant, key=key, ticket=ticket)):
-        yield from turns.keep_rest(unfinished)
+        yield from turns.keep_remains(unfinished)
     if not has_run:
         yield from claims.take_back(tenant=tenant, root=root, ticket=ticket)
     if has_claim:
@@ -116,7 +116,4 @@ def give_back(*, ticket: str, worker: str) -> Script[tuple[Wake, ...]]:
 def _parent(owner: Owner, request: TurnRequest) -> Script[StoredTurn | None]:
     if request.parent is None:
         return None
-    parent = yield from turns.find(owner, request.parent)
-    if parent is None or request.key not in (None, parent.session.root, parent.session.key):
-        raise unknown_parent(request.parent)
-    return parent
+    return continued((yield from turns.find(owner, request.parent)), request.parent, request.key)

@@ -115,6 +115,7 @@ TURNS: Final = Table(
     _text("session_id"),
     Column("parent", BigInteger, nullable=True),
     _flag("is_base"),
+    _flag("is_finished"),
     *_owner(),
     _text("turn_id", nullable=True),
     _bytes("added"),
@@ -125,7 +126,7 @@ TURNS: Final = Table(
     Index("af_turn_session", "tenant", "session_id"),
     sqlite_autoincrement=True,
 )
-"""Finished turns: what each added to the one before, and the channel's sealed record."""
+"""Turns: what each finished one added to the one before, and the channel's sealed record."""
 
 ANSWERS: Final = Table(
     "af_answer",

@@ -56,6 +56,7 @@ class SqliteDriver:
         self._path = path
         self._migrate = migrate
         self._writer = _Thread("af-hosting-writer", path, begin="BEGIN IMMEDIATE")
+        # A reader that took the lock would hold up those who write, here and elsewhere, for as long as it reads.
         self._reader = _Thread("af-hosting-reader", path, begin="BEGIN")
         self._wakes = LoopbackWakes()
 
