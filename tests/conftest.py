@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from .forked import Forks, forking
 from .served import COMMANDS, free_port, serving
 
 
@@ -58,3 +59,10 @@ def database(
         return
     with databases.postgres_schema(request.getfixturevalue("postgres")) as url:
         yield url
+
+
+@pytest.fixture(scope="session")
+def forks() -> Generator[Forks]:
+    """Return what starts replicas within milliseconds."""
+    with forking() as forks:
+        yield forks

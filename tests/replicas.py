@@ -35,7 +35,7 @@ class Replicas:
         """Return what all runs whose texts begin with `tag` have noted, in the order of time."""
         path = self.folder / "runs"
         notes = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
-        return [each for each in notes if (each.get("began") or each.get("ended")).startswith(tag)]
+        return [each for each in notes if each.get("began", each.get("ended")).startswith(tag)]
 
     def begun(self, tag: str = "") -> list[dict[str, Any]]:
         """Return what such runs saw when they began."""
