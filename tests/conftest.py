@@ -66,3 +66,13 @@ def forks() -> Generator[Forks]:
     """Return what starts replicas within milliseconds."""
     with forking() as forks:
         yield forks
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def fresh_database(request: pytest.FixtureRequest, databases: Any, tmp_path: Path) -> Generator[str]:
+    """Return the URL of a database of each kind, empty when the test comes."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path}/state/host.db"
+        return
+    with databases.postgres_schema(request.getfixturevalue("postgres")) as url:
+        yield url

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import anyio
 import httpx2
+from sqlalchemy import NullPool, create_engine, text
 
 from .served import Served, free_port, starting
 
@@ -62,6 +63,18 @@ async def until(met: Callable[[], bool], waiting_for: str) -> None:
         await anyio.sleep(_BETWEEN_LOOKS)
 
 
+async def in_line(database: str, count: int) -> None:
+    """Wait until so many turns stand in lines, as the database has it."""
+    engine = create_engine(database.replace("postgresql://", "postgresql+psycopg://"), poolclass=NullPool)
+
+    def met() -> bool:
+        with engine.connect() as connection:
+            counted: Any = connection.execute(text("SELECT count(*) FROM af_ticket")).scalar_one()
+        return counted == count
+
+    await until(met, f"{count} turns in the line")
+
+
 @contextmanager
 def replicas(
     folder: Path,
@@ -91,11 +104,11 @@ def replica(folder: Path, rest: Sequence[str], *, log: Path) -> Generator[Served
             yield served
 
 
-async def say(client: httpx2.AsyncClient, url: str, text: str, **asked: Any) -> httpx2.Response:
+async def say(client: httpx2.AsyncClient, url: str, said: str, **asked: Any) -> httpx2.Response:
     """Post a turn to the plain channel."""
-    return await client.post(f"{url}/plain", json={"text": text, **asked})
+    return await client.post(f"{url}/plain", json={"text": said, **asked})
 
 
-def responses_body(text: str, **fields: Any) -> Mapping[str, Any]:
+def responses_body(said: str, **fields: Any) -> Mapping[str, Any]:
     """Return the body of a request to the Responses channel."""
-    return {"model": "m", "input": text, **fields}
+    return {"model": "m", "input": said, **fields}
