@@ -1,7 +1,7 @@
 """Takes schema steps in processes of their own, one for each line on its input: a JSON list `[log, database, *steps]`.
 
-Each is answered by its process id, and writes into its log what became of it. "adds" adds a table with rows; "stops" does half of that, says so, and stands still;
-"renames" needs what "adds" made.
+Each is answered by its process id, and writes into its log what became of it. "adds" adds a table with rows; "stops"
+does half of that, says so, and stands still; "renames" needs what "adds" made.
 """
 
 from __future__ import annotations

@@ -34,8 +34,6 @@ ResultT = TypeVar("ResultT")
 _AGAIN: Final = (errors.DeadlockDetected, errors.SerializationFailure)
 _ATTEMPTS: Final = 5
 _BETWEEN_CONNECTIONS: Final = 0.5
-_LONGEST: Final = 20.0
-"""Seconds for which a transaction may take."""
 _CONNECTIONS: Final = 8
 _PATIENCE: Final = 5.0
 """Seconds to wait for a connection."""
@@ -145,7 +143,7 @@ class PostgresDriver:
             raise StateUnavailable("The database is not open: the host has not been started, or has stopped.")
         with _translated():
             async with self._pool.connection() as connection:
-                with _at_most(connection, _LONGEST):
+                with _at_most(connection, max(self._longest_pause, _PATIENCE)):
                     yield connection
 
     async def _configure(self, connection: AsyncConnection[Row]) -> None:
