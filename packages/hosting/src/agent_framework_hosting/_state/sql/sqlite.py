@@ -46,6 +46,8 @@ class _Job:
     future: Future[Any] = field(default_factory=Future[Any])
 
 
+_Identity: TypeAlias = tuple[int, int]
+"""What tells a file from another one of the same name."""
 _Outcome: TypeAlias = tuple[_Job, Any, BaseException | None]
 
 
@@ -67,12 +69,12 @@ class SqliteDriver:
 
     async def start(self, on_wake: Callable[[], None]) -> None:
         """See `Driver`."""
-        await asyncio.to_thread(self._prepare)
+        identity = await asyncio.to_thread(self._prepare)
         await self._wakes.start(on_wake)
-        self._writer.start()
-        self._reader.start()
+        self._writer.start(identity)
+        self._reader.start(identity)
 
-    def _prepare(self) -> None:
+    def _prepare(self) -> _Identity:
         make_private_folder(self._path.parent)
         try:
             # The files that SQLite makes beside it have its mode.
@@ -83,6 +85,7 @@ class SqliteDriver:
                 f"{self._path} cannot be used as the host's database: {reason}. Mend it, or name another file."
             ) from error
         migrate_sqlite(self._path, apply=self._migrate)
+        return _identity(self._path)
 
     async def stop(self) -> None:
         """See `Driver`."""
@@ -116,8 +119,9 @@ class _Thread:
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
 
-    def start(self) -> None:
-        """Begin to take jobs."""
+    def start(self, identity: _Identity) -> None:
+        """Begin to take jobs, for this very file."""
+        self._file.identity = identity
         self._thread = threading.Thread(target=self._work, name=self._name, daemon=True)
         self._thread.start()
 
@@ -162,7 +166,7 @@ class _File:
         self._path = path
         self._begin = begin
         self._connection: sqlite3.Connection | None = None
-        self._identity: tuple[int, int] | None = None
+        self.identity: _Identity | None = None
         self._complained = False
 
     def commit(self, group: Sequence[_Job]) -> None:
@@ -201,7 +205,7 @@ class _File:
 
     def _connected(self) -> sqlite3.Connection:
         if self._connection is None:
-            self._identity = _identity(self._path)
+            self._require_unmoved()
             # Not read only, and not made when it is not there.
             where = f"{self._path.absolute().as_uri()}?mode=rw"
             connection = self._connection = sqlite3.connect(
@@ -213,8 +217,8 @@ class _File:
         return self._connection
 
     def _require_unmoved(self) -> None:
-        if _identity(self._path) != self._identity:
-            raise sqlite3.OperationalError(f"{self._path} is not the file any more that was opened")
+        if _identity(self._path) != self.identity:
+            raise sqlite3.OperationalError("it is not the file any more that the host was started with")
 
     def _complain(self, error: Exception) -> None:
         if not self._complained:
@@ -222,7 +226,7 @@ class _File:
         self._complained = True
 
 
-def _identity(path: Path) -> tuple[int, int]:
+def _identity(path: Path) -> _Identity:
     found = path.stat()
     return found.st_dev, found.st_ino
 
