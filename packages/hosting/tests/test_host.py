@@ -278,6 +278,31 @@ async def test_shutdown_attempts_every_step_and_raises_the_first_error(make_prob
     assert log == ["down 2", "down 1"]
 
 
+async def test_a_shutdown_that_is_cancelled_while_it_drains_stops_the_channels_all_the_same(make_probe: Any) -> None:
+    """A supervisor that loses its patience costs the runs, not the release of what channels hold."""
+    log: list[str] = []
+    gate, leaving = Gate(), asyncio.Event()
+    probe = make_probe(on_shutdown=[lambda: log.append("down")])
+    host = AgentFrameworkHost(ScriptedAgent([gate, "done"]), channels=[probe])
+
+    async def serve() -> None:
+        async with host:
+            await leaving.wait()
+
+    serving = asyncio.ensure_future(serve())
+    running = asyncio.ensure_future(host.run(ask()))
+    await gate.wait_reached()
+    leaving.set()
+    while (await _readiness(host)) != 503:
+        await asyncio.sleep(0)
+    serving.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await serving
+    assert log == ["down"]
+    gate.open()
+    await running
+
+
 async def test_a_host_with_something_to_start_refuses_work_before_and_after(make_probe: Any) -> None:
     """The refusal names the mend."""
     host = host_of(make_probe(on_startup=[lambda: None]))
