@@ -357,13 +357,28 @@ async def test_what_an_unfinished_turn_left_is_kept_beside_the_history(store: St
     await said(store, turn_id="t1")
     place = await placed(store)
     opened = await place.open()
-    await place.leave(Unfinished(session=opened.name, version=opened.version, rest=b"used up"), has_run=True)
+    await place.leave(Unfinished(session=opened.name, version=opened.version, owner=ADA, rest=b"used up"), has_run=True)
     again = await placed(store)
     reopened = await again.open()
     assert reopened.head == opened.head
     assert await store.rest(opened.name) == (b"used up" if store.encodes else None)
     assert (reopened.version > opened.version) is store.encodes
     await again.leave(has_run=False)
+
+
+async def test_what_an_unfinished_turn_had_sent_is_read_by_its_owner_and_continued_by_nobody(store: StateStore) -> None:
+    point = await said(store, turn_id="t1")
+    place = await placed(store, None, parent="t1")
+    opened = await place.open()
+    remains = Unfinished(session=opened.name, version=opened.version, owner=ADA, turn_id="t2", record=b"half")
+    await place.leave(remains, has_run=True)
+    found = await store.find(ADA, "t2")
+    assert found is not None
+    assert (found.record, found.is_finished) == (b"half", False)
+    assert await store.find(BOB, "t2") is None
+    assert await store.head(opened.name) == point
+    with pytest.raises(UnknownParent, match="did not finish"):
+        await store.accept(asked(None, parent="t2"))
 
 
 async def test_a_forgotten_session_is_unknown(store: StateStore) -> None:
