@@ -413,3 +413,33 @@ async def test_a_commit_on_a_session_that_moved_on_stores_nothing(database: str)
     assert await store.find(ADA, "t1") is None
     await place.leave(has_run=True)
     await store.stop()
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgres"])
+async def test_a_turn_that_is_being_handed_over_is_never_taken_for_dropped(
+    kind: str, make_database: Callable[[str], str]
+) -> None:
+    """Two processes that look without pause while their turns alternate."""
+    url = make_database(kind)
+    stores = [open_store(url, limits=Limits()) for _ in range(2)]
+    for store in stores:
+        await store.start()
+
+    async def look(store: Any) -> None:
+        while True:
+            store._worker.wake()  # noqa: SLF001 - what a datagram does
+            await asyncio.sleep(0)
+
+    async def take_turns(store: StateStore) -> None:
+        for _ in range(40):
+            place = await placed(store)
+            await place.turn()
+            await place.leave(has_run=True)
+
+    looking = [asyncio.ensure_future(look(store)) for store in stores]
+    await asyncio.gather(*(take_turns(store) for store in stores for _ in range(2)))
+    for task in looking:
+        task.cancel()
+    await asyncio.gather(*looking, return_exceptions=True)
+    for store in stores:
+        await store.stop()
