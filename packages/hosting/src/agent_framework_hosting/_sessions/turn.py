@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Protocol
 
 from .._state.store import Finished, LossReason, Opened, Place, StateStore, StoredTurn, Unfinished
+from .._state.turns import SessionName
 from .._target.target import SessionState
 from ..types import ChannelSession, Owner, Principal
 from .live import LiveSession
@@ -22,6 +23,8 @@ class Keeper(Protocol):
     async def branch(self, parent: StoredTurn, opened: Opened) -> LiveSession: ...
 
     async def aside(self, parent: StoredTurn) -> LiveSession: ...
+
+    async def beside(self, name: SessionName, parent: StoredTurn | None, *, is_new: bool) -> LiveSession: ...
 
     def finished(
         self, live: LiveSession, snapshot: object, owner: Owner, turn_id: str | None, record: bytes
@@ -46,6 +49,7 @@ class OpenTurn:
         parent: StoredTurn | None,
         place: Place | None,
         is_aside: bool = False,
+        beside: SessionName | None = None,
     ) -> None:
         self._keeper = keeper
         self._principal = principal
@@ -55,6 +59,7 @@ class OpenTurn:
         self._parent = parent
         self._place = place
         self._is_aside = is_aside
+        self._beside = beside
         self._live: LiveSession | None = None
         self._has_started = False
         self.attempt = place.attempt if place is not None else 1
@@ -84,7 +89,7 @@ class OpenTurn:
         live, place, store = self._live, self._place, self._keeper.store
         if place is None:
             return
-        if live is None or self._is_aside:
+        if live is None or self._is_aside or (self._beside is not None and self._commit_as is None):
             self._place = None
             await place.settle(record)
             return
@@ -96,7 +101,8 @@ class OpenTurn:
         live.version += 1 if store.encodes else 0
         live.named = live.named or self._commit_as is not None
         self._live = self._place = None
-        await self._keeper.keep(live)
+        if self._beside is None or not store.encodes:
+            await self._keeper.keep(live)
 
     async def close(self, remains: bytes | None = None) -> None:
         """Put the session back and let the next turn of its line start; idempotent.
@@ -120,6 +126,8 @@ class OpenTurn:
             self._place.abandon()
 
     async def _opened(self, place: Place) -> LiveSession:
+        if self._beside is not None:
+            return await self._keeper.beside(self._beside, self._parent, is_new=self._is_new)
         opened = await place.open()
         if self._parent is None or opened.head == self._parent.point:
             return await self._keeper.current(opened, is_new=self._is_new)
@@ -136,7 +144,7 @@ class OpenTurn:
             turn_id=self._commit_as,
             record=remains,
         )
-        if not live.named and live.name.key == self._commit_as:
+        if self._beside is not None or (not live.named and live.name.key == self._commit_as):
             # Nobody was ever told this key, so nobody can come back to it.
             return unfinished
         if not self._keeper.store.encodes:

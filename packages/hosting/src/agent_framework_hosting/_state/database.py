@@ -15,7 +15,7 @@ Migrate: TypeAlias = Literal["auto", "check"]
 """Whether the schema is brought up to date at start, or only looked at."""
 
 _EXTRAS: Final = {"sqlite": ("sqlalchemy",), "postgres": ("sqlalchemy", "psycopg", "psycopg_pool")}
-_METHODS: Final = ("start", "stop", "accept", "find", "head", "load", "rest", "rotate", "forget")
+_METHODS: Final = ("start", "stop", "accept", "named", "find", "head", "load", "rest", "rotate", "forget")
 
 
 def open_store(database: str | StateStore, *, limits: Limits, migrate: Migrate = "auto") -> StateStore:

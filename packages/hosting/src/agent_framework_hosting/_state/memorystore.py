@@ -60,6 +60,10 @@ class MemoryStore:
             raise
         return place
 
+    async def named(self, tenant: str, key: str) -> SessionName:
+        """See `StateStore`."""
+        return self._name(tenant, key)
+
     async def find(self, owner: Owner, turn_id: str) -> StoredTurn | None:
         """See `StateStore`."""
         turn = await self._turns.find(owner, turn_id)

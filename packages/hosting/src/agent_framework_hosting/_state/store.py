@@ -224,6 +224,10 @@ class StateStore(Protocol):
         """
         ...
 
+    async def named(self, tenant: str, key: str) -> SessionName:
+        """Return the session that a key stands for now."""
+        ...
+
     async def find(self, owner: Owner, turn_id: str) -> StoredTurn | None:
         """Return the owner's turn of that id; unknown, expired and another owner's are the same `None`."""
         ...

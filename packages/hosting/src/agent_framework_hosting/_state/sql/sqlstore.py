@@ -88,6 +88,10 @@ class SqlStore:
         await self._worker.tell(accepted.wakes)
         return SqlPlace(self, self._driver, self._worker, held=held, request=request, accepted=accepted)
 
+    async def named(self, tenant: str, key: str) -> SessionName:
+        """See `StateStore`."""
+        return (await self._driver.run(partial(turns.open_session, tenant, key), durable=False)).name
+
     async def find(self, owner: Owner, turn_id: str) -> StoredTurn | None:
         """See `StateStore`."""
         return await self._driver.run(partial(turns.find, owner, turn_id), durable=False)
@@ -227,6 +231,8 @@ class SqlPlace:
 
     async def commit(self, finished: Finished) -> int:
         """See `Place`."""
+        # Out of sight first: once it is stored, whoever looks finds the turn gone, and would take it for lost.
+        self._worker.remove(self._held)
         number, wakes = await self._driver.run(
             partial(
                 accept.commit, finished, key=self.key, ticket=self._held.id, has_claim=self._request.claim is not None
@@ -234,16 +240,15 @@ class SqlPlace:
             durable=True,
         )
         self._is_left = True
-        self._worker.remove(self._held)
         await self._worker.tell(wakes)
         return number
 
     async def settle(self, record: bytes) -> None:
         """See `Place`."""
         settling = partial(accept.settle, record, tenant=self._request.tenant, key=self.key, ticket=self._held.id)
+        self._worker.remove(self._held)
         wakes = await self._driver.run(settling, durable=True)
         self._is_left = True
-        self._worker.remove(self._held)
         await self._worker.tell(wakes)
 
     async def leave(self, unfinished: Unfinished | None = None, *, has_run: bool) -> None:
