@@ -47,15 +47,16 @@ class FolderLock:
         try:
             while self._descriptor is None:
                 descriptor = self._opened()
-                if not _is_locked(descriptor):
-                    self._read = os.pread(descriptor, _PID_BYTES, 0)
-                    os.close(descriptor)
-                    return False
-                # Somebody may have removed the file between the two steps, and then the lock is one of no file.
-                if self._is_in_place(descriptor):
-                    self._hold(descriptor)
-                else:
-                    os.close(descriptor)
+                try:
+                    if not _lock(descriptor):
+                        self._read = os.pread(descriptor, _PID_BYTES, 0)
+                        return False
+                    # Somebody may have removed the file between the two steps, and then the lock is one of no file.
+                    if self._is_in_place(descriptor):
+                        self._hold(descriptor)
+                finally:
+                    if self._descriptor != descriptor:
+                        os.close(descriptor)
         except OSError as error:
             raise ConfigurationError(
                 f"The state folder {self.folder} cannot be locked ({error.strerror}). Name a folder on a local disk "
@@ -99,7 +100,8 @@ class FolderLock:
         _held.add(self)
 
 
-def _is_locked(descriptor: int) -> bool:
+def _lock(descriptor: int) -> bool:
+    """Lock a file without waiting; say whether it is ours."""
     import fcntl  # not there on systems for which `make_private_folder` has refused already
 
     try:
