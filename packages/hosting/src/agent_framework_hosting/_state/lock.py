@@ -69,9 +69,11 @@ class FolderLock:
         descriptor, self._descriptor = self._descriptor, None
         _held.discard(self)
         if descriptor is not None:
-            # The id goes first: nobody is to be told of a holder that is none any more.
-            os.ftruncate(descriptor, 0)
-            os.close(descriptor)
+            try:
+                # The id goes first: nobody is to be told of a holder that is none any more.
+                os.ftruncate(descriptor, 0)
+            finally:
+                os.close(descriptor)
 
     def forget(self) -> None:
         """Leave the lock to the parent; called in a forked child, which would keep it when the parent dies."""
