@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Final
 from weakref import WeakSet
@@ -47,16 +47,15 @@ class FolderLock:
         try:
             while self._descriptor is None:
                 descriptor = self._opened()
-                try:
+                with ExitStack() as unless_held:
+                    unless_held.callback(os.close, descriptor)
                     if not _lock(descriptor):
                         self._read = os.pread(descriptor, _PID_BYTES, 0)
                         return False
                     # Somebody may have removed the file between the two steps, and then the lock is one of no file.
                     if self._is_in_place(descriptor):
                         self._hold(descriptor)
-                finally:
-                    if self._descriptor != descriptor:
-                        os.close(descriptor)
+                        unless_held.pop_all()
         except OSError as error:
             raise ConfigurationError(
                 f"The state folder {self.folder} cannot be locked ({error.strerror}). Name a folder on a local disk "
