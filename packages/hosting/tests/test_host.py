@@ -297,8 +297,9 @@ async def test_a_shutdown_that_is_cancelled_while_it_drains_stops_the_channels_a
     with pytest.raises(asyncio.CancelledError):
         await serving
     assert log == ["down"]
-    gate.open()
-    await running
+    with pytest.raises(RunCancelled) as told:
+        await running
+    assert told.value.reason == "drained"
 
 
 async def test_a_host_with_something_to_start_refuses_work_before_and_after(make_probe: Any) -> None:
