@@ -18,6 +18,7 @@ import time
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import pairwise
 from statistics import median, quantiles
 from typing import Any, Final
 from uuid import uuid4
@@ -79,7 +80,7 @@ async def burst(servers: Sequence[tuple[int, int]], *, turns: int, has_line: boo
     for connection in connections:
         connection.close()
     times = sorted(_times(exchange.body()) for exchange in exchanges)
-    gaps = [1e3 * (later[0] - earlier[1]) for earlier, later in zip(times, times[1:], strict=False)]
+    gaps = [1e3 * (later[0] - earlier[1]) for earlier, later in pairwise(times)]
     assert not has_line or min(gaps) > 0, "two turns of one session ran side by side"
     return Figures(turns / wall, 1e3 * cpu / turns, median(gaps), quantiles(gaps, n=100)[-1])
 
@@ -162,7 +163,7 @@ def _show(processes: int, rounds: Sequence[Sequence[Figures]]) -> None:
             median(getattr(each, part) for each in measured) for part in ("turns_per_second", "cpu_ms_per_turn")
         )
         gaps = [f"{median(getattr(each, part) for each in measured):.2f}" for part in ("handover_p50", "handover_p99")]
-        shown = [f"{speed:,.0f}", f"{cpu:.2f}", *(gaps if name == "one" else ["–", "–"])]
+        shown = [f"{speed:,.0f}", f"{cpu:.2f}", *(gaps if name == "one" else ["-", "-"])]
         print("|", " | ".join([str(processes), name, *shown, f"{ratio:.2f}" if name == "one" else ""]), "|")
 
 

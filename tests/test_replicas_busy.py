@@ -94,7 +94,7 @@ def check_told(told: dict[str, httpx2.Response]) -> None:
         assert final["status"] == "cancelled"
         assert final["output"][0]["content"][0]["text"] == f"<{text}"
     refused = told["second [second]"]
-    assert (refused.status_code, refused.json()["error"]["code"]) == (409, "interrupted")
+    assert (refused.status_code, refused.json()["error"]["code"]) == (409, "response_interrupted")
     # Else official clients would send it again, and interrupt the newer one in their turn.
     assert refused.headers["x-should-retry"] == "false"
     assert told["fourth"].json()["status"] == "completed"

@@ -28,7 +28,7 @@ from agent_framework_hosting.errors import (
 from agent_framework_hosting.host import AgentFrameworkHost
 from agent_framework_hosting.isolation import get_current_isolation_keys
 from agent_framework_hosting.limits import Limits
-from agent_framework_hosting.testing import Gate, InMemoryDriver, ScriptedAgent
+from agent_framework_hosting.testing import Gate, InMemoryDriver, ManagedAgent, ScriptedAgent
 from agent_framework_hosting.types import ChannelRequest
 
 
@@ -279,28 +279,27 @@ async def test_shutdown_attempts_every_step_and_raises_the_first_error(make_prob
 
 
 async def test_a_shutdown_that_is_cancelled_while_it_drains_stops_the_channels_all_the_same(make_probe: Any) -> None:
-    """A supervisor that loses its patience costs the runs, not the release of what channels hold."""
+    """Whoever loses patience with the runs still wants back what channels hold."""
     log: list[str] = []
-    gate, leaving = Gate(), asyncio.Event()
-    probe = make_probe(on_shutdown=[lambda: log.append("down")])
-    host = AgentFrameworkHost(ScriptedAgent([gate, "done"]), channels=[probe])
+    gate = Gate()
+    host = AgentFrameworkHost(
+        ScriptedAgent([gate, "done"]), channels=[make_probe(on_shutdown=[lambda: log.append("down")])]
+    )
+    running = asyncio.ensure_future(host.run(ask()))
 
     async def serve() -> None:
         async with host:
-            await leaving.wait()
+            await gate.wait_reached()
+            # Comes as soon as the end of the block waits for the run.
+            asyncio.get_running_loop().call_soon(serving.cancel)
 
     serving = asyncio.ensure_future(serve())
-    running = asyncio.ensure_future(host.run(ask()))
-    await gate.wait_reached()
-    leaving.set()
-    while (await _readiness(host)) != 503:
-        await asyncio.sleep(0)
-    serving.cancel()
     with pytest.raises(asyncio.CancelledError):
         await serving
     assert log == ["down"]
-    gate.open()
-    await running
+    with pytest.raises(RunCancelled) as told:
+        await running
+    assert told.value.reason == "drained"
 
 
 async def test_a_host_with_something_to_start_refuses_work_before_and_after(make_probe: Any) -> None:
@@ -532,3 +531,21 @@ async def test_an_error_in_a_channels_endpoint_tells_an_id_and_nothing_else(
     incident = answer.json()["error"]["message"].partition("error id ")[2].rstrip(")")
     assert incident in caplog.text
     assert "the secret" in caplog.text
+
+
+async def test_of_several_errors_at_a_start_the_first_is_raised_and_the_others_are_logged(
+    make_probe: type[Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    """The agent that had been entered before the channel failed fails, too, when it is left."""
+
+    def no_port() -> None:
+        raise OSError("no port")
+
+    class Stubborn(ManagedAgent):
+        async def __aexit__(self, *_: object) -> None:
+            raise ValueError("the agent's end")
+
+    host = AgentFrameworkHost(Stubborn(), channels=[make_probe(on_startup=[no_port])])
+    with pytest.raises(OSError, match="no port"):
+        await host.__aenter__()
+    assert "the agent's end" in caplog.text

@@ -51,6 +51,8 @@ def test_a_host_is_found_where_a_module_has_it(monkeypatch: pytest.MonkeyPatch) 
     assert import_path == f"{__name__}:shared"
     assert location.load(import_path, kind=AgentFrameworkHost) is shared
     assert location.load(f"{__name__}:make_shared", kind=AgentFrameworkHost) is shared
+    # The program may have come by the command line, as in a test process; then it cannot be imported again.
+    monkeypatch.setattr("__main__.__file__", "program.py", raising=False)
     monkeypatch.setattr("__main__.served_here", shared, raising=False)
     assert location.find(shared) == "__main__:served_here"
 

@@ -114,7 +114,7 @@ class Sessions:
         place = await self._accepted(request)
         turn = OpenTurn(self, principal, wanted, parent=place.parent, place=place)
         try:
-            if place.parent is not None and await self.store.head(place.parent.session) != place.parent.point:
+            if place.parent is not None and place.head != place.parent.point:
                 await self._require_forkable(place.parent)
         except BaseException:
             await turn.close()
@@ -180,10 +180,11 @@ class Sessions:
             return LiveSession(opened.name, state, version=opened.version)
         if live is not None and live.version == opened.version:
             return live
-        rest = await self.store.rest(opened.name)
-        if not self.store.encodes or (opened.head is None and rest is None):
+        if not opened.version:
+            # Nothing was ever stored of it.
             state = await self.target.fresh(opened.name, is_new=False)
-            return LiveSession(opened.name, state, version=opened.version)
+            return LiveSession(opened.name, state)
+        rest = await self.store.rest(opened.name)
         chain: Any = await self.store.load(opened.head) if opened.head is not None else []
         if opened.head is not None and not chain:
             # Forgotten since the turn began; an empty session in its place would be a lie.

@@ -57,7 +57,9 @@ class MemoryStore:
             return attempt
         place = MemoryPlace(self, request, attempt)
         try:
-            place.enter(await self._parent(request))
+            parent = await self._parent(request)
+            place.enter(parent)
+            place.head = await self.head(parent.session) if parent is not None else None
         except BaseException:
             place.give_back(has_run=False)
             raise
@@ -153,6 +155,7 @@ class MemoryPlace:
 
     def __init__(self, store: MemoryStore, request: TurnRequest, attempt: int) -> None:
         self.parent: StoredTurn | None = None
+        self.head: Turn | None = None
         self.key = ""
         self.attempt = attempt
         self.name = request.name

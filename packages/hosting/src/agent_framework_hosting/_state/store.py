@@ -145,6 +145,11 @@ class Place(Protocol):
         ...
 
     @property
+    def head(self) -> Any:
+        """The point of the session's newest turn at the acceptance."""
+        ...
+
+    @property
     def attempt(self) -> int:
         """Which attempt at the request this is, when it has an idempotency key."""
         ...

@@ -37,11 +37,12 @@ DELETE FROM af_ticket WHERE kind = 'foreground' AND created_at < {now} - :ttl
   AND (worker IS NULL OR NOT EXISTS (SELECT 1 FROM af_worker w WHERE w.id = af_ticket.worker AND w.alive_until > {now}))
 """
 _LANES: Final = """
-DELETE FROM af_lane WHERE used_at < {now} - :ttl AND ticket IS NULL
+DELETE FROM af_lane WHERE used_at < {now} - :ttl
+  AND NOT EXISTS (SELECT 1 FROM af_worker w WHERE w.id = af_lane.worker AND w.alive_until > {now})
   AND NOT EXISTS (SELECT 1 FROM af_ticket t WHERE t.tenant = af_lane.tenant AND t.key = af_lane.key)
 """
 _CALM: Final = 3600.0
-"""Seconds after which a free lane, a dead worker and what it left in lines are swept."""
+"""Seconds after which a lane that is nobody's, a dead worker and what it left in lines are swept."""
 
 
 def sweep(*, session_ttl: float, claim_ttl: float, most: int) -> Script[bool]:

@@ -203,6 +203,7 @@ class SqlPlace:
     ) -> None:
         self.parent = accepted.parent
         self.key = accepted.key
+        self.head = accepted.opened.head
         self.attempt = accepted.attempt
         self.name = request.name
         self._store = store
@@ -211,6 +212,7 @@ class SqlPlace:
         self._held = held
         self._request = request
         self._root = accepted.parent.session.root if accepted.parent is not None else request.root or accepted.key
+        self._opened = accepted.opened if accepted.fence is not None else None
         self._is_left = self._is_moving = False
 
     def watch(self, on_loss: Callable[[LossReason], None]) -> None:
@@ -223,6 +225,9 @@ class SqlPlace:
 
     async def open(self) -> Opened:
         """See `Place`."""
+        if self._opened is not None:
+            # Whose turn it was at once has read it then, and nobody else has been in between.
+            return self._opened
         return await self._driver.run(
             partial(accept.open_turn, tenant=self._request.tenant, key=self.key, parent=self.parent), durable=False
         )
@@ -246,6 +251,7 @@ class SqlPlace:
             durable=False,
         )
         self.key, self.parent, self._is_moving = key, None, False
+        self._opened = moved.opened if moved.fence is not None else None
         self._worker.entered(self._held, moved.fence)
         await self._worker.tell(moved.wakes)
         await self._held.turn()
