@@ -149,10 +149,12 @@ async def test_each_kind_is_forgotten_after_its_own_time(store: SqlStore, sql: C
     sql("UPDATE af_claim SET created_at = created_at - 100000")
     sql("INSERT INTO af_worker (id, address, alive_until) VALUES ('dead', '', 0)")
     sql(
-        "INSERT INTO af_lane (tenant, key, ticket, worker, fence, is_stopped, used_at) VALUES ('t', 'k', 'x', 'dead', 1, 0, 0)"
+        "INSERT INTO af_lane (tenant, key, ticket, worker, fence, is_stopped, used_at) "
+        "VALUES ('t', 'k', 'x', 'dead', 1, 0, 0)"
     )
     sql(
-        "INSERT INTO af_ticket (id, tenant, key, worker, kind, attempt, created_at) VALUES ('y', 't', 'k', 'dead', 'foreground', 1, 0)"
+        "INSERT INTO af_ticket (id, tenant, key, worker, kind, attempt, created_at) "
+        "VALUES ('y', 't', 'k', 'dead', 'foreground', 1, 0)"
     )
     await store.sweep()
     await said(store, "t2", claim=Claim("c", "key", b"other"))
@@ -180,7 +182,7 @@ async def test_what_is_forgotten_while_a_turn_waits_never_becomes_an_empty_sessi
         waiting = asyncio.create_task(host.run(request("wait", "t2", "t1")))
         await gate.wait_reached(1)
         behind = asyncio.create_task(host.run(request("behind", "t3", "t1")))
-        while sql("SELECT count(*) FROM af_ticket") == [(0,)]:
+        while sql("SELECT count(*) FROM af_ticket") == [(0,)]:  # noqa: ASYNC110 - no event says so
             await asyncio.sleep(0.01)
         sql("DELETE FROM af_turn")
         sql("DELETE FROM af_session")
