@@ -17,16 +17,17 @@ import psycopg_pool
 import sqlalchemy.dialects.postgresql.psycopg
 import sqlalchemy.dialects.sqlite
 
-import agent_framework_hosting._state.sql.postgres
-import agent_framework_hosting._state.sql.sqlite
-import agent_framework_hosting._state.sql.sqlstore
 import agent_framework_hosting.host
 import agent_framework_hosting.testing
 import agent_framework_hosting_responses.channel
+from agent_framework_hosting._state.sql import postgres, sqlite, sqlstore
 
 IMPORTED = (
     hypercorn.asyncio,
+    postgres,
     psycopg_pool,
+    sqlite,
+    sqlstore,
     sqlalchemy.dialects.postgresql.psycopg,
     sqlalchemy.dialects.sqlite,
     agent_framework_hosting.host,

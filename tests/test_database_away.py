@@ -34,6 +34,13 @@ async def away(databases: Any, postgres: str) -> AsyncGenerator[tuple[Proxy, str
             yield proxy_and_url
 
 
+def test_a_url_that_cannot_be_understood_is_refused_without_showing_it() -> None:
+    """Nobody knows where in it the password is."""
+    with pytest.raises(ConfigurationError, match="is no URL that PostgreSQL understands") as refused:
+        open_store("postgresql://ada:se%cret@server/name", limits=Limits())
+    assert "cret" not in str(refused.value)
+
+
 async def turn(client: httpx2.AsyncClient, served: Forked, text: str) -> None:
     answer = await say(client, served.url, text, key="k")
     assert answer.json() == {"said": f"<{text}>"}

@@ -48,13 +48,20 @@ def sql(database: str) -> Callable[[str], list[Any]]:
 
 
 async def accepted(store: SqlStore, key: str | None = "k", **changes: Any) -> Place:
-    place = await store.accept(TurnRequest(**{"tenant": "default", "owner": ADA, "key": key, **changes}))
+    values: dict[str, Any] = {"tenant": "default", "owner": ADA, "key": key, **changes}
+    place = await store.accept(TurnRequest(**values))
     assert not isinstance(place, Replay)
     return place
 
 
 def done(opened: Opened, turn_id: str, **changes: Any) -> Finished:
-    values = {"parent": opened.head, "owner": ADA, "snapshot": Encoded(b'"a"', b'"r"'), "record": b"1", **changes}
+    values: dict[str, Any] = {
+        "parent": opened.head,
+        "owner": ADA,
+        "snapshot": Encoded(b'"a"', b'"r"'),
+        "record": b"1",
+        **changes,
+    }
     return Finished(session=opened.name, version=opened.version, turn_id=turn_id, **values)
 
 

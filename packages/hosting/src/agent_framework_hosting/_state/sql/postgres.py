@@ -21,7 +21,7 @@ from psycopg import AsyncConnection, errors, sql
 from psycopg.conninfo import conninfo_to_dict
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
-from ...errors import StateUnavailable
+from ...errors import ConfigurationError, StateUnavailable
 from ...ids import mint
 from ...logs import logger
 from .driver import Transaction, step_through
@@ -185,7 +185,13 @@ async def _check(connection: AsyncConnection[Row]) -> None:
 
 def _patient(url: str) -> dict[str, Any]:
     """Return what a connection is made with, besides what its URL says."""
-    said = conninfo_to_dict(url)
+    try:
+        said = conninfo_to_dict(url)
+    except psycopg.ProgrammingError as error:
+        raise ConfigurationError(
+            "database= is no URL that PostgreSQL understands. Use 'postgresql://user:password@server/name', with "
+            "special characters of the password percent-encoded."
+        ) from error
     ours = {"connect_timeout": int(_PATIENCE), "keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3}
     return {name: value for name, value in ours.items() if name not in said}
 
