@@ -6,7 +6,7 @@ import asyncio
 from types import TracebackType
 from typing import Literal, Self
 
-from .errors import Draining, NotStarted, RunCancelled
+from .errors import Draining, NotStarted, RunCancelled, RunError
 
 StopReason = Literal["closed", "disconnected", "stalled", "drained"]
 
@@ -15,8 +15,9 @@ class Run:
     """One run under way, which another task can stop.
 
     Used as a context manager by the task that steps the run: a stop is thrown into that task where it waits, and comes
-    out of the block as `RunCancelled`, while a cancellation of the task from elsewhere stays what it is. A generator
-    that steps the run calls `pause` before it yields and `resume` after: in between its puller is about other things.
+    out of the block as `RunCancelled`, while a cancellation of the task from elsewhere stays what it is. One that comes
+    from nowhere is an error of what was run. A generator that steps the run calls `pause` before it yields and `resume`
+    after: in between its puller is about other things.
     """
 
     __slots__ = ("_admission", "_reason", "_task", "_thrown")
@@ -56,7 +57,12 @@ class Run:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
         task, self._task = self._task, None
-        if not self._thrown or task is None:
+        if task is None:
+            return
+        if not self._thrown:
+            if kind is asyncio.CancelledError and not task.cancelling():
+                # Something that the run waited for was cancelled. Passed on, it would end the request without a word.
+                raise RunError("What was run ended with a cancellation that nobody had asked for.") from error
             return
         self._thrown = False
         others = task.uncancel()
