@@ -414,3 +414,16 @@ async def test_what_lies_where_a_sessions_folder_belongs_is_set_aside(
     assert folder.is_dir()
     assert not folder.is_symlink()
     assert [path.read_bytes() for path in files(elsewhere)] == before
+
+
+async def test_conversations_without_a_key_leave_nothing_on_disk(tmp_path: Path) -> None:
+    """Their ids are known in memory only: files would never be found again, and pile up without end."""
+    async with host_in(tmp_path) as host:
+        for number in range(3):
+            await host.run(say("one", None, commit_as=f"turn-{number}"))
+        with pytest.raises(ValueError, match="nobody's business"):
+            await host.run(say("fail", None, parent="turn-0", commit_as="failed"))
+        assert said(await host.run(say("two", None, parent="turn-0", commit_as="next"))) == ["one two"]
+        assert files(tmp_path) == []
+        await host.run(say("one", "room"))
+        assert len(files(tmp_path)) == 1
