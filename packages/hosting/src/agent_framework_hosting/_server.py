@@ -8,7 +8,8 @@ import ipaddress
 import logging
 import os
 import signal
-from collections.abc import Awaitable, Callable, Mapping
+import socket
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from .errors import ConfigurationError
@@ -70,6 +71,29 @@ def refuse_open_door(config: Config, *, authenticated: bool, allow_unauthenticat
                 "calling. Give the host auth=, for example ApiKeys.from_environment(); or serve on 127.0.0.1 behind "
                 "something that authenticates; or pass allow_unauthenticated=True."
             )
+
+
+def refuse_taken(addresses: Sequence[str]) -> None:
+    """Raise when an address cannot be listened on, before anything is started for it.
+
+    Hypercorn finds out when all has started, and says it in a hundred lines.
+
+    Raises:
+        ConfigurationError: Another process listens there, or there is no such address.
+    """
+    for address in addresses:
+        host, _, port = address.replace("[", "").replace("]", "").rpartition(":")
+        if address.startswith(("unix:", "fd://")) or not port.isdecimal():
+            continue
+        with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((host, int(port)))
+            except (OSError, OverflowError) as error:
+                reason = error.strerror if isinstance(error, OSError) else "a port is a number from 0 to 65535"
+                raise ConfigurationError(
+                    f"Nothing can be served on {address}: {reason}. Stop what listens there, or choose another port."
+                ) from error
 
 
 def address_of(host: str, port: int) -> str:

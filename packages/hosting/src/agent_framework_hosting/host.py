@@ -21,7 +21,7 @@ from ._authentication import who_says
 from ._context import HostContext
 from ._guard import platform_is_trusted
 from ._lifespan import NamedContribution
-from ._mount import contribution_of, normal_path, refuse_clashes, refuse_strangers
+from ._mount import contribution_of, listed, normal_path, refuse_clashes, refuse_strangers
 from ._pipeline import Pipeline, Steps
 from ._sessions.sessions import Sessions
 from ._state.folders import StateFolders
@@ -88,7 +88,7 @@ class AgentFrameworkHost:
         checkpoints = Checkpoints(location=checkpoint_location, key=checkpoint_key)
         paths = checkpoints.placed(resolve(state_dir, has_checkpoints=has_checkpoints(target)))
         self._target: Target = accept(target, checkpoints=replace(checkpoints, derived=paths.checkpoints))
-        self._channels = tuple(channels)
+        self._channels = listed(channels)
         refuse_strangers(self._channels)
         refuse_clashes(self._channels)
         self._limits = limits or Limits()
@@ -111,6 +111,7 @@ class AgentFrameworkHost:
         )
         self._app: Starlette | None = None
         self._bind: str | None = None
+        self._addresses: Sequence[str] = ()
         self._entered = 0
         self._failure: Exception | None = None
         if debug:
@@ -243,7 +244,8 @@ class AgentFrameworkHost:
             server_options: Names of Hypercorn's configuration, for example `keyfile` or `accesslog`.
 
         Raises:
-            ConfigurationError: Hypercorn is missing, an option is unknown, or strangers could use the agent.
+            ConfigurationError: Hypercorn is missing, an option is unknown, strangers could use the agent, or the
+                address is taken.
         """
         if workers != 1:
             raise ConfigurationError(
@@ -256,6 +258,7 @@ class AgentFrameworkHost:
         )
         authenticated = self._authenticate is not None or self._trusts_headers
         _server.refuse_open_door(config, authenticated=authenticated, allow_unauthenticated=allow_unauthenticated)
+        self._addresses = config.bind
         self._bind = ", ".join(config.bind)
         _server.show_logs()
         self._failure = None
@@ -276,6 +279,8 @@ class AgentFrameworkHost:
     async def _start(self) -> None:
         await self._state.start(is_called_off=lambda: self._admission.draining)
         try:
+            # Not sooner: a host that gives its state up gives its port up before.
+            _server.refuse_taken(self._addresses)
             await self._start_target()
         except BaseException:
             self._state.stop()

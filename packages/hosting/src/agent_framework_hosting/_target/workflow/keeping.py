@@ -38,8 +38,8 @@ class Keeping(Protocol):
     def of(self, name: SessionName, *, workflow: str, is_new: bool) -> Kept:
         """Return what keeps the point of this session of the workflow of that name.
 
-        A session that `is_new` started without a key, at the id of its first turn. Such ids are known in memory only, so
-        it is kept no longer: on disk it would never be found again, and never go away.
+        A session that `is_new` started without a key, at the id of its first turn. Such ids are known in memory only,
+        so it is kept no longer: on disk it would never be found again, and never go away.
         """
         ...
 
