@@ -105,12 +105,17 @@ class Admission:
         """Take no new work; what runs goes on."""
         self._draining = True
 
-    async def drain(self, *, timeout: float, grace: float = 5.0) -> None:
-        """Take no new work, let what runs finish for `timeout` seconds, then stop it and wait for that."""
+    async def drain(self, *, timeout: float, grace: float = 5.0) -> bool:
+        """Take no new work, let what runs finish for `timeout` seconds, then stop it and wait for that.
+
+        Returns:
+            Whether nothing runs any more. What holds on to its task against a cancellation cannot be stopped.
+        """
         self.begin_drain()
-        if not await self.calm(timeout=timeout):
-            self.stop_all("drained")
-            await self.calm(timeout=grace)
+        if await self.calm(timeout=timeout):
+            return True
+        self.stop_all("drained")
+        return await self.calm(timeout=grace)
 
     def check(self) -> None:
         """Raise when no new work is taken.

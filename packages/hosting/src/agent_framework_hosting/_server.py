@@ -142,7 +142,7 @@ def show_logs() -> None:
 
 
 async def serve(
-    app: ASGIApp, config: Config, *, on_told: Callable[[], None], drain: Callable[[], Awaitable[None]]
+    app: ASGIApp, config: Config, *, on_told: Callable[[], None], drain: Callable[[], Awaitable[bool]]
 ) -> None:
     """Serve until SIGTERM or SIGINT, then drain; a second signal ends the process at once.
 
@@ -150,7 +150,9 @@ async def serve(
         app: What to serve.
         config: Hypercorn's.
         on_told: Called as soon as the signal comes, which may be before the app has started.
-        drain: Called once the app has started.
+        drain: Called once the app has started; tells whether nothing runs any more. Otherwise the process ends by force,
+            since it would wait for a run that ignores its cancellation for ever, and keep the state folder from the
+            next one.
     """
     # Looked up, not imported by name: its signature speaks of types of Hypercorn's own that say nothing here.
     hypercorn_serve: Any = importlib.import_module("hypercorn.asyncio").serve
@@ -169,7 +171,12 @@ async def serve(
 
     async def shutdown_trigger() -> None:
         await told.wait()
-        await drain()
+        if not await drain():
+            logger.error(
+                "Some runs go on although they were cancelled; in %g s the process ends without them.",
+                config.graceful_timeout,
+            )
+            loop.call_later(config.graceful_timeout, os._exit, 1)
 
     try:
         await hypercorn_serve(app, config, shutdown_trigger=shutdown_trigger)

@@ -294,8 +294,8 @@ class AgentFrameworkHost:
             await self._target.stop()
             raise
 
-    async def _drain(self) -> None:
-        await self._admission.drain(timeout=self._limits.drain_timeout)
+    async def _drain(self) -> bool:
+        return await self._admission.drain(timeout=self._limits.drain_timeout)
 
     def _contributed(self) -> list[NamedContribution]:
         context = HostContext(
