@@ -21,6 +21,7 @@ from agent_framework_hosting.limits import Limits
 from agent_framework_hosting.testing import AgentRun, Gate, ScriptedAgent
 from agent_framework_hosting_responses.channel import ResponsesChannel
 
+
 class DeafGate(Gate):
     """Holds on to whoever waits, also against a cancellation."""
 

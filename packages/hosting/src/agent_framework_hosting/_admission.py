@@ -112,8 +112,13 @@ class Admission:
             Whether nothing runs any more. What holds on to its task against a cancellation cannot be stopped.
         """
         self.begin_drain()
-        if await self.calm(timeout=timeout):
-            return True
+        try:
+            if await self.calm(timeout=timeout):
+                return True
+        except asyncio.CancelledError:
+            # Nobody waits for what runs any more, and what it uses is about to be let go of.
+            self.stop_all("drained")
+            raise
         self.stop_all("drained")
         return await self.calm(timeout=grace)
 

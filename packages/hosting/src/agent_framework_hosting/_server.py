@@ -150,9 +150,9 @@ async def serve(
         app: What to serve.
         config: Hypercorn's.
         on_told: Called as soon as the signal comes, which may be before the app has started.
-        drain: Called once the app has started; tells whether nothing runs any more. Otherwise the process ends by force,
-            since it would wait for a run that ignores its cancellation for ever, and keep the state folder from the
-            next one.
+        drain: Called once the app has started; tells whether nothing runs any more. Otherwise the process ends by
+            force: it would wait for ever for a run that ignores its cancellation, and keep the state folder from the
+            next host.
     """
     # Looked up, not imported by name: its signature speaks of types of Hypercorn's own that say nothing here.
     hypercorn_serve: Any = importlib.import_module("hypercorn.asyncio").serve

@@ -178,9 +178,11 @@ class AgentFrameworkHost:
     ) -> None:
         self._entered -= 1
         if self._entered == 0:
-            await self._drain()
             try:
-                await _lifespan.stop(self._contributions)
+                try:
+                    await self._drain()
+                finally:
+                    await _lifespan.stop(self._contributions)
             finally:
                 self._admission.stop()
                 try:
