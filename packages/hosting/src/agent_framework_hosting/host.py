@@ -23,7 +23,7 @@ from ._authentication import who_says
 from ._context import HostContext
 from ._guard import platform_is_trusted
 from ._lifespan import NamedContribution
-from ._mount import contribution_of, normal_path, refuse_clashes, refuse_strangers
+from ._mount import contribution_of, listed, normal_path, refuse_clashes, refuse_strangers
 from ._pipeline import Pipeline, Steps
 from ._sessions.sessions import Sessions
 from ._state.database import Migrate, described, open_store
@@ -120,7 +120,7 @@ class AgentFrameworkHost:
         paths = self._placed(state_dir, checkpoints, target)
         self._target: Target = accept(target, checkpoints=replace(checkpoints, derived=paths.checkpoints))
         self._refuse_concurrent_turns()
-        self._channels = tuple(channels)
+        self._channels = listed(channels)
         refuse_strangers(self._channels)
         refuse_clashes(self._channels)
         self._auth = auth
@@ -144,6 +144,7 @@ class AgentFrameworkHost:
             *mounted(self._contributions),
         )
         self._say = _say
+        self._addresses: Sequence[str] = ()
         if debug:
             logger.setLevel(logging.DEBUG)
 
@@ -280,8 +281,8 @@ class AgentFrameworkHost:
             server_options: Names of Hypercorn's configuration, for example `keyfile` or `accesslog`.
 
         Raises:
-            ConfigurationError: Hypercorn is missing, an option is unknown, strangers could use the agent, or several
-                processes cannot serve this host.
+            ConfigurationError: Hypercorn is missing, an option is unknown, strangers could use the agent, the
+                address is taken, or several processes cannot serve this host.
             StartFailed: None of several processes could start.
         """
         _server.refuse_running_loop()
@@ -293,6 +294,7 @@ class AgentFrameworkHost:
         _server.show_logs()
         if workers == 1:
             self._bind = ", ".join(config.bind)
+            self._addresses = config.bind
             self._serve(config)
             return
         location = self._shared_location(workers, import_path)
@@ -356,6 +358,8 @@ class AgentFrameworkHost:
         try:
             await self._state.start(is_called_off=lambda: self._admission.draining)
             started.append(self._state.stop)
+            # Not sooner: a host that gives its state up gives its port up before.
+            _server.refuse_taken(self._addresses)
             await self._store.start()
             started.append(self._store.stop)
             await self._target.start()
@@ -378,8 +382,8 @@ class AgentFrameworkHost:
             logger.warning("state_dir is not used: resets and checkpoints are kept in the database.")
         return StatePaths()
 
-    async def _drain(self) -> None:
-        await self._admission.drain(timeout=self._limits.drain_timeout)
+    async def _drain(self) -> bool:
+        return await self._admission.drain(timeout=self._limits.drain_timeout)
 
     def _contributed(self) -> list[NamedContribution]:
         context = HostContext(

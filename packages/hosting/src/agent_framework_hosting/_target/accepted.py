@@ -180,5 +180,5 @@ def _described(target: object) -> str:
     if isinstance(target, type):
         return f"the class {target.__name__} (an instance is wanted)"
     if inspect.isroutine(target):
-        return f"the function {getattr(target, '__name__', '?')!r}, which needs arguments,"
+        return f"the function {getattr(target, '__name__', '?')!r}, which needs arguments"
     return f"an object of type {type(target).__name__}"
