@@ -30,6 +30,7 @@ from ._state.memorystore import MemoryStore
 from ._state.paths import StateDir, StatePaths, resolve
 from ._state.store import Concurrency, StateStore
 from ._target.accepted import Checkpoints, accept, has_checkpoints
+from ._target.session_store import SessionStore, StoredSessions
 from ._target.target import Target
 from .auth.authenticator import Authenticator, authenticate_with
 from .channel import Channel
@@ -60,6 +61,9 @@ class AgentFrameworkHost:
         limits: All bounds in one object.
         database: Where sessions and turns are kept: `sqlite:///./state/host.db`, `postgresql://…`, or a store. In
             memory when left out: bounded, and gone with the process.
+        session_store: Instead of a database: where an agent's sessions are kept, whole, after every run: a
+            `SessionStore` of Agent Framework, or an object with its async `get`, `set` and `delete`. What it cannot
+            promise is named in the start line.
         migrate: Bring the database's schema up to date at start (`"auto"`), or refuse an older one (`"check"`).
         concurrency: What a turn does when its session is busy: `"queue"`, `"reject"` (409), or `"interrupt"` what runs.
         auth: Says who is calling: `ApiKeys`, a Starlette `AuthenticationBackend`, or a function
@@ -78,6 +82,8 @@ class AgentFrameworkHost:
         True
     """
 
+    _failure: Exception | None = None
+
     def __init__(
         self,
         target: SupportsAgentRun | Workflow | Callable[[], Any] | Any,
@@ -91,6 +97,7 @@ class AgentFrameworkHost:
         auth: Authenticator | None = None,
         trust_isolation_headers: bool | None = None,
         database: str | StateStore | None = None,
+        session_store: SessionStore | None = None,
         migrate: Migrate = "auto",
         concurrency: Concurrency = "queue",
     ) -> None:
@@ -99,7 +106,10 @@ class AgentFrameworkHost:
         store = open_store(database, limits=self._limits, migrate=migrate) if database is not None else None
         checkpoints = Checkpoints(location=checkpoint_location, key=checkpoint_key, store=store)
         paths = self._placed(state_dir, checkpoints, target)
-        self._target: Target = accept(target, checkpoints=replace(checkpoints, derived=paths.checkpoints))
+        self._session_store = _stored(session_store, database)
+        self._target: Target = accept(
+            target, checkpoints=replace(checkpoints, derived=paths.checkpoints), stored=self._session_store
+        )
         self._channels = tuple(channels)
         refuse_strangers(self._channels)
         refuse_clashes(self._channels)
@@ -126,7 +136,6 @@ class AgentFrameworkHost:
         self._app: Starlette | None = None
         self._bind: str | None = None
         self._entered = 0
-        self._failure: Exception | None = None
         if debug:
             logger.setLevel(logging.DEBUG)
 
@@ -346,6 +355,20 @@ class AgentFrameworkHost:
         if self._database is not None:
             return described(self._database) if isinstance(self._database, str) else type(self._database).__name__
         sessions = f"at most {self._limits.max_sessions} sessions"
+        if self._session_store is not None:
+            kept = f"sessions in {self._session_store.name}"
+            return f"{kept}, {self._state.description}" if self._state.needs_start else kept
         if self._state.needs_start:
             return f"{self._state.description}; the rest in memory, {sessions}, lost when the process ends"
         return f"memory only, {sessions}, lost when the process ends"
+
+
+def _stored(session_store: SessionStore | None, database: str | StateStore | None) -> StoredSessions | None:
+    if session_store is None:
+        return None
+    if database is not None:
+        raise ConfigurationError(
+            "session_store and database say two places for one thing: where sessions are kept. Give one of them; a "
+            "database promises more."
+        )
+    return StoredSessions(session_store)

@@ -124,7 +124,7 @@ class OpenTurn:
         return await self._keeper.branch(self._parent, await place.open())
 
     async def _rewound(self, live: LiveSession) -> Unfinished | None:
-        live.state.rewind()
+        await live.state.rewind()
         if not live.named and live.name.key == self._commit_as:
             # Nobody was ever told this key, so nobody can come back to it.
             return None

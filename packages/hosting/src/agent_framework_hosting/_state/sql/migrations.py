@@ -116,9 +116,10 @@ def _usable(engine: Engine) -> Generator[None]:
                 f"{engine.url.database} cannot be used as the host's database: {error.orig}. Restore it from a backup, "
                 "or move it away to begin with an empty one."
             ) from error
-        raise ConfigurationError(
-            f"The database {engine.url.render_as_string(hide_password=True)} cannot be used: {error.orig}"
-        ) from error
+        # Options may hold a password, too.
+        shown = engine.url.set(query={}).render_as_string(hide_password=True)
+        said = " ".join(str(error.orig).split())
+        raise ConfigurationError(f"The database {shown} cannot be used: {said}") from error
 
 
 def _leave_transactions_to_us(connection: Any, _record: Any) -> None:
