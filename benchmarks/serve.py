@@ -46,7 +46,7 @@ def main() -> None:
     pin(0)
     app = make_app(asked.system, make_target(asked.target, pause=asked.pause))
     listener = socket.create_server(("127.0.0.1", 0), backlog=1024)
-    threading.Thread(target=_end_with_input, daemon=True).start()
+    threading.Thread(target=end_with_input, daemon=True).start()
     print(listener.getsockname()[1], flush=True)
     serve = _serve_with_uvicorn if asked.server == "uvicorn" else _serve_with_hypercorn
     serve(app, listener)
@@ -65,7 +65,8 @@ def _serve_with_hypercorn(app: ASGIApp, listener: socket.socket) -> None:
     asyncio.run(hypercorn.serve(app, config))
 
 
-def _end_with_input() -> None:
+def end_with_input() -> None:
+    """End this process when its standard input does."""
     sys.stdin.read()
     os.kill(os.getpid(), signal.SIGTERM)
 

@@ -86,15 +86,15 @@ class Served:
 
 
 @contextmanager
-def serving(command: Sequence[str | Path], *, port: int, log: Path) -> Generator[Served]:
+def serving(command: Sequence[str | Path], *, port: int, log: Path, cwd: Path | None = None) -> Generator[Served]:
     """Run a server that listens at `port` of the loopback address, and hand it over once it is ready."""
-    with starting(command, port=port, log=log) as served:
+    with starting(command, port=port, log=log, cwd=cwd) as served:
         served.wait_for_readiness(200)
         yield served
 
 
 @contextmanager
-def starting(command: Sequence[str | Path], *, port: int, log: Path) -> Generator[Served]:
+def starting(command: Sequence[str | Path], *, port: int, log: Path, cwd: Path | None = None) -> Generator[Served]:
     """Run a server that is to listen at `port` of the loopback address, and hand it over at once.
 
     Keys and addresses of real models stay out of its environment. What still runs in the end is killed.
@@ -102,7 +102,9 @@ def starting(command: Sequence[str | Path], *, port: int, log: Path) -> Generato
     environment = {name: value for name, value in os.environ.items() if not name.startswith("OPENAI_")}
     with (
         log.open("wb") as out,
-        subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=out, stderr=out) as process,
+        subprocess.Popen(
+            command, env=environment, cwd=cwd, stdin=subprocess.DEVNULL, stdout=out, stderr=out
+        ) as process,
     ):
         try:
             yield Served(process, f"http://127.0.0.1:{port}", log)

@@ -18,6 +18,8 @@ from openai import OpenAI
 
 from .served import Served, free_port, serving, starting
 
+pytestmark = pytest.mark.timeout(180)  # two or three processes each, on a machine that may be busy with other tests
+
 PLENTY = 40.0
 NEXT_TO_NOTHING = 0.1
 SECRET = "the stars are cheese"
@@ -86,28 +88,22 @@ def test_a_new_process_goes_on_where_the_agents_own_history_ends(hosts: Hosts) -
     assert say(second, "?", room="bob") == "?"
     reset(second, "ada")
     assert say(second, "three", room="ada") == "three"
-    assert second.stop() == 0
-    third = hosts.start()
-    assert say(third, "four", room="ada") == "three | four"
+    assert say(second, "four", room="ada") == "three | four"
     for path in hosts.sessions.rglob("*"):
         assert SECRET.encode() not in path.read_bytes()
         assert (path.stat().st_mode & 0o777) == 0o600
 
 
-@pytest.mark.parametrize("how", ["plain", "async"])
-def test_a_reset_is_on_the_disk_when_it_returns(hosts: Hosts, how: str) -> None:
-    """The process is killed in the very next statement."""
-    first = hosts.start()
-    before = session_id(first, "ada")
-    with pytest.raises(httpx2.TransportError):
-        reset(first, "ada", how=f"{how}&die")
-    assert first.end() == -signal.SIGKILL
-    second = hosts.start()
-    now = session_id(second, "ada")
-    assert now.startswith(f"{before}#")
-    assert session_id(second, "bob") == "bob"
-    reset(second, "ada", how=how)
-    assert session_id(second, "ada") != now
+def test_a_reset_is_on_the_disk_when_it_returns(hosts: Hosts) -> None:
+    """The process is killed in the very next statement, of a plain call and of an async one."""
+    for room, how in (("ada", "plain"), ("bob", "async")):
+        host = hosts.start()
+        assert session_id(host, room) == room
+        with pytest.raises(httpx2.TransportError):
+            reset(host, room, how=f"{how}&die")
+        assert host.end() == -signal.SIGKILL
+    last = hosts.start()
+    assert [session_id(last, room).partition("#")[1] for room in ("ada", "bob", "eve")] == ["#", "#", ""]
 
 
 def test_a_second_host_waits_until_the_first_has_drained(hosts: Hosts) -> None:

@@ -110,6 +110,11 @@ BAD: dict[str, tuple[dict[str, Any], str, str | None]] = {
         "item_not_found",
         "input[1]",
     ),
+    "an answer to nothing": (
+        {"input": [{"type": "mcp_approval_response", "approval_request_id": "mcpr_1", "approve": True}]},
+        "approval_request_not_found",
+        "input[0].approval_request_id",
+    ),
     "an image that is not there": (
         {"input": [{"role": "user", "content": [{"type": "input_image"}]}]},
         "missing_required_parameter",

@@ -68,6 +68,14 @@ def test_what_json_cannot_carry_is_refused(body: bytes) -> None:
     assert "not valid JSON" in refusal(body).message
 
 
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("behind", [b"", b"\\"])
+def test_a_text_that_never_ends_is_read_in_one_go(behind: bytes) -> None:
+    """Behind so many values that texts are looked at, with a million quotes in it, each of which might begin one."""
+    body = b'{"input": [' + b"1," * 99_000 + b'", , ' + b'\\", ' * 1_000_000 + behind
+    assert "not valid JSON" in refusal(body).message
+
+
 @pytest.mark.parametrize("value", [float("nan"), datetime.now(UTC), {1, 2}, object(), b"bytes"])
 def test_a_mapping_with_a_value_that_is_no_json_is_refused(value: object) -> None:
     """A mapping counts as the JSON that it would be."""

@@ -12,7 +12,6 @@ import pytest
 from agent_framework import Content, Message
 
 from agent_framework_hosting._sessions.answers import answer_ids
-from agent_framework_hosting._state.memory import MemoryTurns
 from agent_framework_hosting.channel import ChannelContext
 from agent_framework_hosting.errors import AnsweredAlready, NotForkable, QueueFull
 from agent_framework_hosting.host import AgentFrameworkHost
@@ -156,12 +155,13 @@ async def test_a_turn_that_cannot_branch_when_it_starts_gives_its_answer_back(co
 
 
 async def test_marks_are_bounded() -> None:
-    turns = MemoryTurns(max_turns=2)
-    for name in ("1", "2", "3"):
-        assert await turns.use_answers(("default", "room"), [name])
-    assert await turns.use_answers(("default", "room"), ["1"])
-    assert not await turns.use_answers(("default", "room"), ["3", "9"])
-    assert await turns.use_answers(("default", "room"), ["9"])
+    """The oldest is forgotten, as its turn is."""
+    host = AgentFrameworkHost(ScriptedAgent(every="ok"), channels=[], limits=Limits(max_turns=2))
+    for name in ("1", "2", "3", "1"):
+        await host.run(turn(answer(name), "room"))
+    with pytest.raises(AnsweredAlready):
+        await host.run(turn([Message("user", [answer("1"), answer("9")])], "room"))
+    await host.run(turn(answer("9"), "room"))
 
 
 @pytest.mark.parametrize(

@@ -278,6 +278,30 @@ async def test_shutdown_attempts_every_step_and_raises_the_first_error(make_prob
     assert log == ["down 2", "down 1"]
 
 
+async def test_a_shutdown_that_is_cancelled_while_it_drains_stops_the_channels_all_the_same(make_probe: Any) -> None:
+    """Whoever loses patience with the runs still wants back what channels hold."""
+    log: list[str] = []
+    gate = Gate()
+    host = AgentFrameworkHost(
+        ScriptedAgent([gate, "done"]), channels=[make_probe(on_shutdown=[lambda: log.append("down")])]
+    )
+    running = asyncio.ensure_future(host.run(ask()))
+
+    async def serve() -> None:
+        async with host:
+            await gate.wait_reached()
+            # Comes as soon as the end of the block waits for the run.
+            asyncio.get_running_loop().call_soon(serving.cancel)
+
+    serving = asyncio.ensure_future(serve())
+    with pytest.raises(asyncio.CancelledError):
+        await serving
+    assert log == ["down"]
+    with pytest.raises(RunCancelled) as told:
+        await running
+    assert told.value.reason == "drained"
+
+
 async def test_a_host_with_something_to_start_refuses_work_before_and_after(make_probe: Any) -> None:
     """The refusal names the mend."""
     host = host_of(make_probe(on_startup=[lambda: None]))

@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 
 from agent_framework_hosting import _server
+from agent_framework_hosting._workers import location
 from agent_framework_hosting.auth import mounted_user
+from agent_framework_hosting.cli import main
 from agent_framework_hosting.errors import ConfigurationError
 from agent_framework_hosting.host import AgentFrameworkHost
 from agent_framework_hosting.testing import ScriptedAgent
@@ -19,10 +21,76 @@ def serve(**options: Any) -> None:
     AgentFrameworkHost(ScriptedAgent(), channels=[]).serve(**options)
 
 
-def test_more_workers_are_refused_with_the_reason() -> None:
-    """Sessions live in one process for now."""
-    with pytest.raises(ConfigurationError, match=r"workers=2.*one process's memory.*workers=1"):
+def test_several_workers_without_a_database_are_refused_with_the_reason() -> None:
+    """The message shows a mend."""
+    with pytest.raises(ConfigurationError, match=r"one process's memory.*database='sqlite:.*workers=1"):
         serve(workers=2)
+
+
+@pytest.mark.parametrize("workers", [0, -1])
+def test_no_workers_at_all_are_refused(workers: int) -> None:
+    """At least one has to serve."""
+    with pytest.raises(ConfigurationError, match="Use 1 or more"):
+        serve(workers=workers)
+
+
+shared = AgentFrameworkHost(ScriptedAgent(), channels=[], database="sqlite:///./never-opened.db")
+
+
+def make_shared() -> AgentFrameworkHost:
+    """Make a host, for those who are told of this function."""
+    return shared
+
+
+no_host = 5
+
+
+def test_a_host_is_found_where_a_module_has_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The program's own module comes first, for another process imports that anyway."""
+    import_path = location.find(shared)
+    assert import_path == f"{__name__}:shared"
+    assert location.load(import_path, kind=AgentFrameworkHost) is shared
+    assert location.load(f"{__name__}:make_shared", kind=AgentFrameworkHost) is shared
+    # The program may have come by the command line, as in a test process; then it cannot be imported again.
+    monkeypatch.setattr("__main__.__file__", "program.py", raising=False)
+    monkeypatch.setattr("__main__.served_here", shared, raising=False)
+    assert location.find(shared) == "__main__:served_here"
+
+
+def test_a_host_that_no_module_has_is_refused_with_both_mends() -> None:
+    """Another process could not import it."""
+    host = AgentFrameworkHost(ScriptedAgent(), channels=[], database="sqlite:///./never-opened.db")
+    with pytest.raises(
+        ConfigurationError, match=r"above `if __name__ == '__main__':`.*import_path=\"package\.module:host"
+    ):
+        host.serve(workers=2)
+
+
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        ("app", "'app' names no host. Write it as 'package.module:host'."),
+        ("nowhere.at.all:host", "No module 'nowhere'"),
+        (f"{__name__}:nothing", "has no 'nothing'"),
+        (f"{__name__}:no_host", "no_host' is an object of type int"),
+    ],
+)
+def test_the_command_refuses_what_is_no_host(path: str, said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """One line says what was found instead."""
+    assert main(["serve", path]) == 2
+    line = capsys.readouterr().err
+    assert said in line
+    assert line.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [({"quic_bind": ["127.0.0.1:80"]}, "quic_bind"), ({"logconfig_dict": {"a": lambda: None}}, "'logconfig_dict'")],
+)
+def test_what_processes_cannot_share_is_refused_by_name(options: dict[str, Any], said: str) -> None:
+    """Before anything is started."""
+    with pytest.raises(ConfigurationError, match=said):
+        shared.serve(workers=2, **options)
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.5", "example.org", ""])

@@ -29,6 +29,19 @@ if os.fork() == 0:
 sys.stdin.read()
 """
 )
+FULL = """
+import pathlib, resource, sys
+from agent_framework_hosting._state.lock import FolderLock
+from agent_framework_hosting.errors import ConfigurationError
+_, most = resource.getrlimit(resource.RLIMIT_FSIZE)
+resource.setrlimit(resource.RLIMIT_FSIZE, (0, most))
+try:
+    FolderLock(pathlib.Path(sys.argv[1])).take()
+except ConfigurationError:
+    print("refused", flush=True)
+resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
+print(FolderLock(pathlib.Path(sys.argv[1])).take(), flush=True)
+"""
 
 
 @contextmanager
@@ -76,6 +89,13 @@ def test_a_lock_ends_with_its_process_even_when_a_child_lives_on(tmp_path: Path)
         assert lock.take()
         assert int((tmp_path / LOCK).read_text()) == os.getpid()
         lock.release()
+
+
+def test_a_lock_that_could_not_be_written_down_is_given_up(tmp_path: Path) -> None:
+    """As on a full disk: once there is room, the next one gets it."""
+    with process(FULL, tmp_path) as full:
+        assert line(full) == "refused"
+        assert line(full) == "True"
 
 
 def test_a_lock_whose_file_was_removed_is_taken_anew(tmp_path: Path) -> None:

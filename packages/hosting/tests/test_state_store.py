@@ -100,6 +100,14 @@ async def test_the_newest_turn_is_the_head_also_when_it_has_no_id(store: StateSt
     assert await store.head(found.session) == second != first
 
 
+async def test_a_key_is_known_by_what_it_stands_for_now(store: StateStore) -> None:
+    assert (await store.named("default", "k")).session_id == "k"
+    await asyncio.to_thread(store.rotate, "default", "k")
+    name = await store.named("default", "k")
+    assert (name.key, name.root) == ("k", "k")
+    assert name.session_id.startswith("k#")
+
+
 async def test_an_id_that_is_used_again_stands_for_the_later_turn(store: StateStore) -> None:
     await said(store, turn_id="t")
     second = await said(store, "other", turn_id="t", record=b"2")
@@ -349,13 +357,28 @@ async def test_what_an_unfinished_turn_left_is_kept_beside_the_history(store: St
     await said(store, turn_id="t1")
     place = await placed(store)
     opened = await place.open()
-    await place.leave(Unfinished(session=opened.name, version=opened.version, rest=b"used up"), has_run=True)
+    await place.leave(Unfinished(session=opened.name, version=opened.version, owner=ADA, rest=b"used up"), has_run=True)
     again = await placed(store)
     reopened = await again.open()
     assert reopened.head == opened.head
     assert await store.rest(opened.name) == (b"used up" if store.encodes else None)
     assert (reopened.version > opened.version) is store.encodes
     await again.leave(has_run=False)
+
+
+async def test_what_an_unfinished_turn_had_sent_is_read_by_its_owner_and_continued_by_nobody(store: StateStore) -> None:
+    point = await said(store, turn_id="t1")
+    place = await placed(store, None, parent="t1")
+    opened = await place.open()
+    remains = Unfinished(session=opened.name, version=opened.version, owner=ADA, turn_id="t2", record=b"half")
+    await place.leave(remains, has_run=True)
+    found = await store.find(ADA, "t2")
+    assert found is not None
+    assert (found.record, found.is_finished) == (b"half", False)
+    assert await store.find(BOB, "t2") is None
+    assert await store.head(opened.name) == point
+    with pytest.raises(UnknownParent, match="did not finish"):
+        await store.accept(asked(None, parent="t2"))
 
 
 async def test_a_forgotten_session_is_unknown(store: StateStore) -> None:
@@ -390,3 +413,33 @@ async def test_a_commit_on_a_session_that_moved_on_stores_nothing(database: str)
     assert await store.find(ADA, "t1") is None
     await place.leave(has_run=True)
     await store.stop()
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgres"])
+async def test_a_turn_that_is_being_handed_over_is_never_taken_for_dropped(
+    kind: str, make_database: Callable[[str], str]
+) -> None:
+    """Two processes that look without pause while their turns alternate."""
+    url = make_database(kind)
+    stores = [open_store(url, limits=Limits()) for _ in range(2)]
+    for store in stores:
+        await store.start()
+
+    async def look(store: Any) -> None:
+        while True:
+            store._worker.wake()  # noqa: SLF001 - what a datagram does
+            await asyncio.sleep(0)
+
+    async def take_turns(store: StateStore) -> None:
+        for _ in range(40):
+            place = await placed(store)
+            await place.turn()
+            await place.leave(has_run=True)
+
+    looking = [asyncio.ensure_future(look(store)) for store in stores]
+    await asyncio.gather(*(take_turns(store) for store in stores for _ in range(2)))
+    for task in looking:
+        task.cancel()
+    await asyncio.gather(*looking, return_exceptions=True)
+    for store in stores:
+        await store.stop()

@@ -10,21 +10,28 @@ import stat
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from agent_framework import FileCheckpointStorage, InMemoryCheckpointStorage, WorkflowBuilder
+from agent_framework import (
+    CheckpointStorage,
+    FileCheckpointStorage,
+    InMemoryCheckpointStorage,
+    WorkflowBuilder,
+)
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from workflow_parts import Notebook, Order, notebook, said, say
+from workflow_parts import Notebook, Order, answer, notebook, said, say
 
+from agent_framework_hosting._target.workflow.codec import encode
 from agent_framework_hosting._target.workflow.folder import SessionFolder
 from agent_framework_hosting._target.workflow.key import KEY_VARIABLE, checkpoint_key
 from agent_framework_hosting.channel import ChannelContext
-from agent_framework_hosting.errors import ConfigurationError, NotRestorable, RunError
+from agent_framework_hosting.errors import ConfigurationError, NotRestorable, RunError, Unavailable
 from agent_framework_hosting.host import AgentFrameworkHost
 from agent_framework_hosting.testing import ScriptedAgent
 from agent_framework_hosting.types import Principal
@@ -53,6 +60,7 @@ def restarted(folder: Path, key: str, text: str) -> dict[str, Any]:
     return json.loads(done.stdout)
 
 
+@pytest.mark.timeout(180)  # several processes, on a machine that may be busy with other tests
 def test_a_session_goes_on_in_another_process(tmp_path: Path) -> None:
     """The workflow knows what it heard before the restart, for this key alone."""
     assert restarted(tmp_path, "room", "one")["outputs"] == ["one"]
@@ -60,6 +68,7 @@ def test_a_session_goes_on_in_another_process(tmp_path: Path) -> None:
     assert restarted(tmp_path, "hall", "other")["outputs"] == ["other"]
 
 
+@pytest.mark.timeout(180)  # as above
 def test_a_pause_is_answered_in_another_process(tmp_path: Path) -> None:
     """Once: the process after that knows that it was answered."""
     [asked] = restarted(tmp_path, "room", "ask count")["asks"]
@@ -290,6 +299,56 @@ async def test_a_storage_that_fails_costs_the_turn_and_nothing_else() -> None:
             await host.run(say("two"))
         storage.is_full = False
         assert said(await host.run(say("three"))) == ["one three"]
+
+
+def host_with(storage: CheckpointStorage, state_dir: Path) -> AgentFrameworkHost:
+    """Return a host whose checkpoints go to a storage, and which of them is whose into a state folder."""
+    return AgentFrameworkHost(
+        notebook, channels=[], checkpoint_location=storage, checkpoint_key=KEY, state_dir=state_dir
+    )
+
+
+@contextmanager
+def in_the_way(folder: Path, name: str) -> Generator[None]:
+    """Put folders where the sessions' records of that name belong, so that those cannot be written."""
+    sessions = [path for path in (folder / "checkpoints").iterdir() if path.is_dir()]
+    for session in sessions:
+        (session / name).unlink(missing_ok=True)
+        (session / name).mkdir()
+    yield
+    for session in sessions:
+        (session / name).rmdir()
+
+
+async def test_a_turn_that_a_state_folder_could_not_remember_does_not_count(tmp_path: Path) -> None:
+    """Though the storage has its checkpoint: the session goes on from the turn before."""
+    async with host_with(InMemoryCheckpointStorage(), tmp_path) as host:
+        await host.run(say("one"))
+        with in_the_way(tmp_path, "checkpoint"), pytest.raises(RunError, match="does not count"):
+            await host.run(say("two"))
+        assert said(await host.run(say("three"))) == ["one three"]
+
+
+async def test_an_answer_that_could_not_be_marked_was_not_given(tmp_path: Path) -> None:
+    """Nothing has run with it, so it can be given again."""
+    async with host_with(InMemoryCheckpointStorage(), tmp_path) as host:
+        asked = await host.run(say("ask count"))
+        with in_the_way(tmp_path, "answered"), pytest.raises(Unavailable, match="still asked"):
+            await host.run(answer(7, to=asked))
+        assert said(await host.run(answer(8, to=asked))) == ["count 8"]
+
+
+async def test_earlier_answers_that_cannot_be_read_end_the_conversation_in_words(tmp_path: Path) -> None:
+    """As after an update that no longer registers their type."""
+    storage = InMemoryCheckpointStorage()
+    async with host_with(storage, tmp_path) as host:
+        await host.run(say("one"))
+    folder = SessionFolder(tmp_path / "checkpoints", key=KEY.encode(), session=("notebook", "default", "room"))
+    unreadable = json.loads(json.dumps(encode({"asked": Order("tea", 2)})).replace("workflow_parts", "no_such_module"))
+    folder.write("checkpoint", {**folder.read("checkpoint"), "given": unreadable})
+    async with host_with(storage, tmp_path) as host:
+        with pytest.raises(NotRestorable):
+            await host.run(say("two"))
 
 
 async def test_state_dir_keeps_checkpoints_too(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import msgspec
 from agent_framework import AgentResponse, WorkflowRunResult
 from starlette.types import Receive, Scope, Send
 
-from agent_framework_hosting.channel import ChannelContext, HostedStream
+from agent_framework_hosting.channel import ChannelContext, HostedStream, Replayed
 from agent_framework_hosting.errors import (
     HookError,
     InvalidRequest,
@@ -23,7 +23,7 @@ from agent_framework_hosting.errors import (
 )
 from agent_framework_hosting.hooks import ChannelResponseHook, ChannelRunHook, ChannelStreamUpdateHook
 from agent_framework_hosting.isolation import get_current_isolation_keys
-from agent_framework_hosting.types import JSON, ChannelRequest, ChannelSession, HostedRunResult
+from agent_framework_hosting.types import JSON, ChannelRequest, ChannelSession, HostedRunResult, IdempotencyKey
 from agent_framework_hosting.web.body import read_body
 from agent_framework_hosting.web.errors import describe
 from agent_framework_hosting.web.events import EventStream
@@ -32,6 +32,7 @@ from agent_framework_hosting.workflows import as_agent_response
 
 from ._endpoint import send_json
 from ._errors import failure_code
+from ._idempotency import REPLAYED, idempotency_key
 from ._inbound.agent_tools import asking_names, declared_names, tool_names
 from ._inbound.body import decode
 from ._inbound.decisions import settle
@@ -42,9 +43,10 @@ from ._inbound.refusals import shown
 from ._inbound.request import ResponsesRequest, read_request
 from ._inbound.tools import refuse_clashes
 from ._item_ids import response_id_of
+from ._outbound.fold import fold
 from ._outbound.machine import ResponseFields, ResponseMachine, render
 from ._references import find_referenced
-from ._waiting import Waiting, chat_of, sealed, waiting_of
+from ._waiting import Waiting, body_of, chat_of, sealed, waiting_of
 
 _CUT: Final = "max_output_tokens"
 
@@ -77,6 +79,7 @@ class Creation:
     async def __call__(self, scope: Scope, receive: Receive, send: Send, *, request_id: bytes) -> None:
         """Answer one request."""
         body = await read_body(scope, receive, limits=self._context.limits)
+        named = idempotency_key(scope, body)
         asked = await self._read(body)
         admitted = apply_policy(asked, caller_instructions=self._settings.caller_instructions)
         waiting = await self._check(asked)
@@ -84,13 +87,21 @@ class Creation:
         request = self._request(asked, admitted, response_id=fields["response_id"])
         headers = [(b"x-request-id", request_id)]
         ignored = [(b"x-ignored-parameters", admitted.header.encode())] if admitted.header else []
-        if asked.stream:
-            stream = self._stream(request, asked, fields, headers=[*headers, *ignored])
-            answer = await run_while_connected(stream, receive)
-            await answer(scope, receive, send)
-        else:
-            whole = await run_while_connected(self._whole(request, asked, fields), receive)
-            await send_json(send, 200, msgspec.json.encode(whole), request_id=request_id, headers=ignored)
+        try:
+            if asked.stream:
+                stream = self._stream(request, asked, fields, named)
+                answer = self._sent(await run_while_connected(stream, receive), headers=[*headers, *ignored])
+                await answer(scope, receive, send)
+            else:
+                whole = await run_while_connected(self._whole(request, asked, fields, named), receive)
+                await send_json(send, 200, msgspec.json.encode(whole), request_id=request_id, headers=ignored)
+        except Replayed as replayed:
+            before = body_of(replayed.record)
+            if asked.stream:
+                answer = self._sent(_again(before), headers=[*headers, REPLAYED])
+                await answer(scope, receive, send)
+            else:
+                await send_json(send, 200, msgspec.json.encode(before), request_id=request_id, headers=[REPLAYED])
 
     async def _read(self, body: bytes) -> ResponsesRequest:
         limits = self._context.limits
@@ -184,7 +195,13 @@ class Creation:
             principal=self._context.principal,
         )
 
-    async def _whole(self, request: ChannelRequest, asked: ResponsesRequest, fields: ResponseFields) -> dict[str, Any]:
+    async def _whole(
+        self,
+        request: ChannelRequest,
+        asked: ResponsesRequest,
+        fields: ResponseFields,
+        named: IdempotencyKey | None,
+    ) -> dict[str, Any]:
         body: dict[str, Any] = {}
         chat = _chat_key()
 
@@ -199,6 +216,7 @@ class Creation:
             protocol_request=asked.body,
             response_hook=self._settings.response_hook,
             seal=seal,
+            idempotency=named,
         )
         return body
 
@@ -207,15 +225,18 @@ class Creation:
         request: ChannelRequest,
         asked: ResponsesRequest,
         fields: ResponseFields,
-        *,
-        headers: list[tuple[bytes, bytes]],
-    ) -> EventStream:
-        machine = ResponseMachine(**fields)
+        named: IdempotencyKey | None,
+    ) -> AsyncGenerator[bytes, None]:
+        machine, endings = ResponseMachine(**fields), list[bytes]()
         hook, chat = self._settings.response_hook, _chat_key()
 
         def seal(result: HostedRunResult[Any]) -> JSON:
             body = machine.complete(_answer(result), completed_at=int(time.time()), override=hook is not None)
             return sealed(body, waiting=machine.waiting, chat=chat)
+
+        def seal_unfinished(error: Exception) -> JSON:
+            endings.append(_ended(machine, error))
+            return machine.body
 
         stream = await self._context.run_stream(
             request,
@@ -224,10 +245,14 @@ class Creation:
             stream_update_hook=self._settings.stream_update_hook,
             response_hook=hook,
             seal=seal,
+            seal_unfinished=seal_unfinished,
+            idempotency=named,
         )
-        return EventStream(
-            _events(machine, stream), limits=self._context.limits, buffers=self._context.buffers, headers=headers
-        )
+        return _events(machine, stream, endings)
+
+    def _sent(self, events: AsyncGenerator[bytes, None], *, headers: list[tuple[bytes, bytes]]) -> EventStream:
+        context = self._context
+        return EventStream(events, limits=context.limits, buffers=context.buffers, headers=headers)
 
 
 def _answer(result: HostedRunResult[Any]) -> AgentResponse[Any]:
@@ -243,7 +268,8 @@ def _answer(result: HostedRunResult[Any]) -> AgentResponse[Any]:
     return cast("AgentResponse[Any]", answer)
 
 
-async def _events(machine: ResponseMachine, stream: HostedStream) -> AsyncGenerator[bytes, None]:
+async def _events(machine: ResponseMachine, stream: HostedStream, endings: list[bytes]) -> AsyncGenerator[bytes, None]:
+    """Yield a stream's events; `endings` holds the end of one that did not finish, when that was stored already."""
     ending = b""
     try:
         yield machine.start()
@@ -253,18 +279,27 @@ async def _events(machine: ResponseMachine, stream: HostedStream) -> AsyncGenera
                 yield data
         ending = machine.closing()
         yield ending
-    except RunCancelled as error:
-        # Of the reasons that the protocol knows, this one says best that there would have been more.
-        drained = error.reason == "drained"
-        yield machine.cancel(status="incomplete", reason=_CUT) if drained else machine.cancel()
-    except ResponseTooLarge:
-        # When it was the ending that found no room, its turn is committed: the client has to hear of it all the same.
-        yield ending or machine.cancel(status="incomplete", reason=_CUT)
     except Exception as error:  # noqa: BLE001 - the answer has begun, so every failure must become its last event
-        description = describe(error)
-        yield machine.fail(failure_code(description), description.message)
+        # When it was the ending that found no room, its turn is committed: the client has to hear of it all the same.
+        yield ending or (endings[0] if endings else _ended(machine, error))
     finally:
         await stream.aclose()
+
+
+def _ended(machine: ResponseMachine, error: Exception) -> bytes:
+    """Return the last event of a stream that did not finish."""
+    if isinstance(error, RunCancelled):
+        # Of the reasons that the protocol knows, this one says best that there would have been more.
+        drained = error.reason == "drained"
+        return machine.cancel(status="incomplete", reason=_CUT) if drained else machine.cancel()
+    if isinstance(error, ResponseTooLarge):
+        return machine.cancel(status="incomplete", reason=_CUT)
+    description = describe(error)
+    return machine.fail(failure_code(description), description.message)
+
+
+async def _again(body: Mapping[str, Any]) -> AsyncGenerator[bytes, None]:
+    yield fold(body)
 
 
 def _session(asked: ResponsesRequest, response_id: str) -> ChannelSession:

@@ -19,6 +19,7 @@ _CODES: Final = {
     "run_failed": "server_error",
     "hook_failed": "server_error",
     "internal_error": "server_error",
+    "interrupted": "response_interrupted",
     "response_too_large": "server_error",
 }
 _PARAMS: Final = {
@@ -28,6 +29,8 @@ _PARAMS: Final = {
 }
 _TYPES: Final = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
 _SERVER_SIDE: Final = 500
+_CONFLICT: Final = 409
+"""A status that official clients answer by sending the request again."""
 
 
 def error_body(description: ErrorDescription) -> bytes:
@@ -50,7 +53,7 @@ def error_headers(description: ErrorDescription) -> list[tuple[bytes, bytes]]:
     headers: list[tuple[bytes, bytes]] = []
     if description.retry_after is not None:
         headers.append((b"retry-after", str(description.retry_after).encode()))
-    if description.status >= _SERVER_SIDE and not description.may_retry:
+    if not description.may_retry and (description.status >= _SERVER_SIDE or description.status == _CONFLICT):
         # The agent may have acted already: the clients' automatic second attempt would act twice.
         headers.append((b"x-should-retry", b"false"))
     return headers

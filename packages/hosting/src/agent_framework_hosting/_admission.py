@@ -102,7 +102,13 @@ class Admission:
     async def drain(self, *, timeout: float, grace: float = 5.0) -> None:
         """Take no new work, let what runs finish for `timeout` seconds, then stop it and wait for that."""
         self.begin_drain()
-        if not await self.calm(timeout=timeout):
+        try:
+            is_calm = await self.calm(timeout=timeout)
+        except asyncio.CancelledError:
+            # Nobody waits for what runs any more, and what it uses is about to be let go of.
+            self.stop_all("drained")
+            raise
+        if not is_calm:
             self.stop_all("drained")
             await self.calm(timeout=grace)
 

@@ -15,7 +15,7 @@ from .errors import UnknownId
 from .hooks import ChannelResponseHook, ChannelRunHook, ChannelStreamUpdateHook
 from .isolation import current_principal
 from .limits import Limits
-from .types import JSON, ChannelRequest, HostedRunResult, IdempotencyKey, Principal, Seal
+from .types import JSON, ChannelRequest, HostedRunResult, IdempotencyKey, Principal, Seal, SealUnfinished
 from .web.events import Buffers
 
 
@@ -77,6 +77,7 @@ class HostContext:
         response_hook: ChannelResponseHook | None = None,
         channel_name: str | None = None,
         seal: Seal | None = None,
+        seal_unfinished: SealUnfinished | None = None,
         idempotency: IdempotencyKey | None = None,
     ) -> PipelineStream:
         """Admit the request and return its stream."""
@@ -87,6 +88,7 @@ class HostContext:
             response_hook=response_hook,
             channel_name=channel_name,
             seal=seal,
+            seal_unfinished=seal_unfinished,
             idempotency=idempotency,
         )
         return await self._pipeline.run_stream(request, steps)

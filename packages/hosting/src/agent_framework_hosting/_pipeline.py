@@ -28,7 +28,8 @@ from .channel import Replayed
 from .errors import HookError, RunCancelled
 from .hooks import ChannelResponseHook, ChannelRunHook, ChannelStreamUpdateHook, settled
 from .isolation import current_principal
-from .types import ChannelRequest, ChannelSession, HostedRunResult, IdempotencyKey, Principal, Seal
+from .logs import logger
+from .types import ChannelRequest, ChannelSession, HostedRunResult, IdempotencyKey, Principal, Seal, SealUnfinished
 from .workflows import as_agent_response
 
 ReturnedT = TypeVar("ReturnedT")
@@ -46,6 +47,7 @@ class Steps:
     response_hook: ChannelResponseHook | None = None
     channel_name: str | None = None
     seal: Seal | None = None
+    seal_unfinished: SealUnfinished | None = None
     idempotency: IdempotencyKey | None = None
 
 
@@ -55,13 +57,14 @@ class Admitted:
     Whoever drops it without closing it gives both back: a stream that nobody ever pulled must not block its session.
     """
 
-    __slots__ = ("_closed", "_turn", "request", "run", "steps")
+    __slots__ = ("_closed", "_remains", "_turn", "request", "run", "steps")
 
     def __init__(self, request: ChannelRequest, steps: Steps, run: Run, turn: OpenTurn | None) -> None:
         self.request = request
         self.steps = steps
         self.run = run
         self._turn = turn
+        self._remains: bytes | None = None
         self._closed = False
 
     async def state(self) -> SessionState | None:
@@ -77,6 +80,15 @@ class Admitted:
             await self._turn.commit(msgspec.json.encode(record))
         return result
 
+    def give_up(self, error: Exception) -> None:
+        """Fold what had been sent into the record of a turn that does not finish; `close` stores it."""
+        fold = self.steps.seal_unfinished
+        if fold is not None and self._turn is not None and not self._closed:
+            try:
+                self._remains = msgspec.json.encode(fold(error))
+            except Exception:  # noqa: BLE001 - the turn's own error is on its way, and must not be hidden by this one
+                logger.exception("What a turn had sent could not be folded; nothing of it can be read later.")
+
     async def close(self) -> None:
         """Let the next turn start; idempotent."""
         if self._closed:
@@ -84,7 +96,7 @@ class Admitted:
         self._closed = True
         try:
             if self._turn is not None:
-                await self._turn.close()
+                await self._turn.close(self._remains)
         finally:
             self.run.end()
 
@@ -214,6 +226,11 @@ class _Progress:
         self.error: Exception | None = None
         self.over = asyncio.Event()
 
+    def failed(self, error: BaseException) -> None:
+        """Take notice that the turn does not finish: it failed, or nobody wants it any more."""
+        self.error = error if isinstance(error, Exception) else None
+        self.admitted.give_up(self.error or RunCancelled())
+
 
 async def _step(target: Target, progress: _Progress, parent: otel.Context) -> AsyncGenerator[AgentResponseUpdate, None]:
     admitted, hook = progress.admitted, progress.admitted.steps.stream_update_hook
@@ -235,8 +252,8 @@ async def _step(target: Target, progress: _Progress, parent: otel.Context) -> As
                     await source.close()
             # Last of all: what fails after the commit would be told to the client as the failure of a stored turn.
             progress.result = await admitted.finish(response, state)
-    except Exception as error:
-        progress.error = error
+    except BaseException as error:
+        progress.failed(error)
         raise
     finally:
         await admitted.close()

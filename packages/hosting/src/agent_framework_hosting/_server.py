@@ -8,8 +8,9 @@ import ipaddress
 import logging
 import os
 import signal
-from collections.abc import Awaitable, Callable, Mapping
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Awaitable, Callable, Generator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from .errors import ConfigurationError
 from .logs import logger
@@ -22,6 +23,9 @@ INSTALL_HINT: Final = (
     'host.serve() needs Hypercorn, which is not installed. Install the "serve" extra of agent-framework-hosting, or '
     "give host.app to another ASGI server."
 )
+Told: TypeAlias = Callable[[Callable[[], None]], AbstractContextManager[None]]
+"""Who tells a process to stop: calls the function it is given, for as long as its context lasts."""
+
 _FLUSH_TIME: Final = 10.0
 """Seconds for readers to take what is left of their answers once all runs have ended."""
 
@@ -117,38 +121,59 @@ def show_logs() -> None:
             logger.setLevel(logging.INFO)
 
 
-async def serve(
-    app: ASGIApp, config: Config, *, on_told: Callable[[], None], drain: Callable[[], Awaitable[None]]
-) -> None:
-    """Serve until SIGTERM or SIGINT, then drain; a second signal ends the process at once.
-
-    Args:
-        app: What to serve.
-        config: Hypercorn's.
-        on_told: Called as soon as the signal comes, which may be before the app has started.
-        drain: Called once the app has started.
-    """
-    # Looked up, not imported by name: its signature speaks of types of Hypercorn's own that say nothing here.
-    hypercorn_serve: Any = importlib.import_module("hypercorn.asyncio").serve
-    told = asyncio.Event()
+@contextmanager
+def told_by_signals(on_told: Callable[[], None], *, at_once: Callable[[], None] | None = None) -> Generator[None]:
+    """Call `on_told` at SIGTERM or SIGINT; a second signal ends the process at once, after `at_once`."""
     loop = asyncio.get_running_loop()
+    is_told = False
 
     def on_signal() -> None:
-        if told.is_set():
+        nonlocal is_told
+        if is_told:
             logger.warning("A second signal came while draining: ending at once.")
+            if at_once is not None:
+                at_once()
             os._exit(1)
-        told.set()
+        is_told = True
         on_told()
 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, on_signal)
-
-    async def shutdown_trigger() -> None:
-        await told.wait()
-        await drain()
-
     try:
-        await hypercorn_serve(app, config, shutdown_trigger=shutdown_trigger)
+        yield
     finally:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.remove_signal_handler(number)
+
+
+async def serve(
+    app: ASGIApp,
+    config: Config,
+    *,
+    told: Told = told_by_signals,
+    on_told: Callable[[], None],
+    drain: Callable[[], Awaitable[None]],
+) -> None:
+    """Serve until the process is told to stop, then drain.
+
+    Args:
+        app: What to serve.
+        config: Hypercorn's.
+        told: Who tells the process to stop: signals, when left out.
+        on_told: Called as soon as it is told, which may be before the app has started.
+        drain: Called once the app has started.
+    """
+    # Looked up, not imported by name: its signature speaks of types of Hypercorn's own that say nothing here.
+    hypercorn_serve: Any = importlib.import_module("hypercorn.asyncio").serve
+    is_told = asyncio.Event()
+
+    def tell() -> None:
+        is_told.set()
+        on_told()
+
+    async def shutdown_trigger() -> None:
+        await is_told.wait()
+        await drain()
+
+    with told(tell):
+        await hypercorn_serve(app, config, shutdown_trigger=shutdown_trigger)

@@ -12,7 +12,7 @@ from starlette.routing import BaseRoute
 
 from .hooks import ChannelResponseHook, ChannelRunHook, ChannelStreamUpdateHook
 from .limits import Limits
-from .types import JSON, ChannelRequest, HostedRunResult, IdempotencyKey, Principal, Seal
+from .types import JSON, ChannelRequest, HostedRunResult, IdempotencyKey, Principal, Seal, SealUnfinished
 from .web.errors import ErrorDescription
 from .web.events import Buffers
 
@@ -186,9 +186,13 @@ class ChannelContext(Protocol):
         response_hook: ChannelResponseHook | None = None,
         channel_name: str | None = None,
         seal: Seal | None = None,
+        seal_unfinished: SealUnfinished | None = None,
         idempotency: IdempotencyKey | None = None,
     ) -> HostedStream:
-        """Admit the request and return its stream; raises as `run` does, before anything is sent."""
+        """Admit the request and return its stream; raises as `run` does, before anything is sent.
+
+        `seal_unfinished` is called before the error of a turn that does not finish comes out of the stream.
+        """
         ...
 
     async def read_record(self, turn_id: str, *, principal: Principal | None = None) -> JSON:

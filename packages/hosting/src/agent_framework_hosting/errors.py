@@ -4,6 +4,7 @@
     ├── ConfigurationError        the developer: refused at construction or at start
     │   ├── TargetError           ... a target that cannot be run
     │   └── CheckpointConflict    ... two places for the checkpoints of one workflow
+    ├── StartFailed               the operator: none of several processes could begin to serve
     ├── RequestError              the caller: the request can be mended
     │   ├── InvalidRequest
     │   ├── UnknownId
@@ -64,6 +65,12 @@ class TargetError(ConfigurationError, TypeError):
 
 class CheckpointConflict(ConfigurationError, RuntimeError):
     """A workflow has a checkpoint storage of its own, and the host is told to keep checkpoints, too."""
+
+
+class StartFailed(HostError):
+    """None of the processes that were to serve could begin to; the message carries what the last one said."""
+
+    code = "start_failed"
 
 
 class RequestError(HostError):

@@ -8,8 +8,9 @@ import os
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
+from multiprocessing.connection import Connection
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from agent_framework import CheckpointStorage, SupportsAgentRun, Workflow
 from starlette.applications import Starlette
@@ -29,9 +30,13 @@ from ._state.folders import StateFolders
 from ._state.memorystore import MemoryStore
 from ._state.paths import StateDir, StatePaths, resolve
 from ._state.store import Concurrency, StateStore
-from ._target.accepted import Checkpoints, accept, has_checkpoints
+from ._target.accepted import Checkpoints, accept, has_checkpoints, refuse_concurrent_turns
 from ._target.session_store import SessionStore, StoredSessions
 from ._target.target import Target
+from ._workers import location
+from ._workers.report import reporting
+from ._workers.serving import check_options, silence_addresses, supervise
+from ._workers.worker import Share, is_worker, leave_interrupts_to_the_supervisor, told_by_supervisor
 from .auth.authenticator import Authenticator, authenticate_with
 from .channel import Channel
 from .entrances import Entrance
@@ -39,6 +44,9 @@ from .errors import ConfigurationError, Draining
 from .limits import Limits
 from .logs import logger
 from .types import DEFAULT_TENANT, ChannelRequest, HostedRunResult
+
+if TYPE_CHECKING:
+    from hypercorn.config import Config
 
 
 class AgentFrameworkHost:
@@ -66,6 +74,10 @@ class AgentFrameworkHost:
             promise is named in the start line.
         migrate: Bring the database's schema up to date at start (`"auto"`), or refuse an older one (`"check"`).
         concurrency: What a turn does when its session is busy: `"queue"`, `"reject"` (409), or `"interrupt"` what runs.
+            `"concurrent"`, for agents that need no memory of the session, lets all run at once: each turn gets a
+            session object of its own under the session's id, and finds nothing of the others in it. A turn that is
+            named by its id is continued as that turn left it, as often as one likes; a key alone continues nothing.
+            What an agent keeps elsewhere under the session's id is the agent's own affair.
         auth: Says who is calling: `ApiKeys`, a Starlette `AuthenticationBackend`, or a function
             `(request) -> Principal | None`; see `agent_framework_hosting.auth`. Who is nobody gets 401. Left out, the
             user of the app around the host is calling (`request.user`), else an anonymous one.
@@ -82,6 +94,9 @@ class AgentFrameworkHost:
         True
     """
 
+    _app: Starlette | None = None
+    _bind: str | None = None
+    _entered = 0
     _failure: Exception | None = None
 
     def __init__(
@@ -99,9 +114,10 @@ class AgentFrameworkHost:
         database: str | StateStore | None = None,
         session_store: SessionStore | None = None,
         migrate: Migrate = "auto",
-        concurrency: Concurrency = "queue",
+        concurrency: Concurrency | Literal["concurrent"] = "queue",
     ) -> None:
         self._limits = limits or Limits()
+        self._concurrency = _known(concurrency)
         self._database = database
         store = open_store(database, limits=self._limits, migrate=migrate) if database is not None else None
         checkpoints = Checkpoints(location=checkpoint_location, key=checkpoint_key, store=store)
@@ -110,6 +126,7 @@ class AgentFrameworkHost:
         self._target: Target = accept(
             target, checkpoints=replace(checkpoints, derived=paths.checkpoints), stored=self._session_store
         )
+        self._refuse_concurrent_turns()
         self._channels = tuple(channels)
         refuse_strangers(self._channels)
         refuse_clashes(self._channels)
@@ -125,7 +142,7 @@ class AgentFrameworkHost:
             target=self._target,
             store=self._store,
             limits=self._limits,
-            concurrency=concurrency,
+            concurrency=self._concurrency,
         )
         self._pipeline = Pipeline(target=self._target, sessions=self._sessions, admission=self._admission)
         self._contributions = self._contributed()
@@ -133,9 +150,7 @@ class AgentFrameworkHost:
             readiness_probe(self._admission, is_well=lambda: self._target.is_well),
             *mounted(self._contributions),
         )
-        self._app: Starlette | None = None
-        self._bind: str | None = None
-        self._entered = 0
+        self._say = _say
         if debug:
             logger.setLevel(logging.DEBUG)
 
@@ -185,6 +200,7 @@ class AgentFrameworkHost:
         # An app of the user's and `host.app` may both run this: the first one in starts, the last one out stops.
         self._entered += 1
         if self._entered == 1:
+            self._failure = None
             try:
                 await self._start()
             except BaseException as error:
@@ -192,7 +208,7 @@ class AgentFrameworkHost:
                 self._failure = error if isinstance(error, Exception) else None
                 raise
             self._admission.start()
-            logger.info("%s", self._described())
+            self._say(self._described())
         return self
 
     async def __aexit__(
@@ -200,9 +216,11 @@ class AgentFrameworkHost:
     ) -> None:
         self._entered -= 1
         if self._entered == 0:
-            await self._drain()
             try:
-                await _lifespan.stop(self._contributions)
+                try:
+                    await self._drain()
+                finally:
+                    await _lifespan.stop(self._contributions)
             finally:
                 self._admission.stop()
                 try:
@@ -253,6 +271,7 @@ class AgentFrameworkHost:
         host: str = "127.0.0.1",
         port: int = 8000,
         workers: int = 1,
+        import_path: str | None = None,
         allow_unauthenticated: bool = False,
         **server_options: Any,
     ) -> None:
@@ -261,29 +280,54 @@ class AgentFrameworkHost:
         Args:
             host: The address to bind, or `unix:` and a path.
             port: The port to bind.
-            workers: More than one is refused for now, because sessions live in this process.
+            workers: How many processes serve. More than one need a `database=`, which they share, and import the host:
+                it has to be a variable of a module, made above `if __name__ == "__main__":`. One that dies is replaced.
+            import_path: Where the processes find the host, as `"package.module:host"`; may name a function without
+                arguments that makes it. Left out, it is looked for in the modules that this process has imported.
             allow_unauthenticated: Serve on an address that others can reach, although nothing says who is calling.
             server_options: Names of Hypercorn's configuration, for example `keyfile` or `accesslog`.
 
         Raises:
-            ConfigurationError: Hypercorn is missing, an option is unknown, or strangers could use the agent.
+            ConfigurationError: Hypercorn is missing, an option is unknown, strangers could use the agent, or several
+                processes cannot serve this host.
+            StartFailed: None of several processes could start.
         """
-        if workers != 1:
-            raise ConfigurationError(
-                f"serve(workers={workers}) is not offered yet: sessions live in one process's memory, and another one "
-                "would not know them. Serve with workers=1."
-            )
         _server.refuse_running_loop()
         config = _server.configuration(
             bind=_server.address_of(host, port), options=server_options, patience=self._state.patience
         )
         authenticated = self._authenticate is not None or self._trusts_headers
         _server.refuse_open_door(config, authenticated=authenticated, allow_unauthenticated=allow_unauthenticated)
-        self._bind = ", ".join(config.bind)
         _server.show_logs()
-        self._failure = None
+        if workers == 1:
+            self._bind = ", ".join(config.bind)
+            self._serve(config)
+            return
+        location = self._shared_location(workers, import_path)
+        check_options(server_options, config)
+        options = {**server_options, "startup_timeout": config.startup_timeout}
+        supervise(
+            config,
+            options,
+            work=_work,
+            location=location,
+            count=workers,
+            on_up=lambda description: _say(f"{description} Workers: {workers}."),
+            drain=self._limits.drain_timeout,
+        )
+
+    def serve_share(self, share: Share, *, on_up: Callable[[str], None]) -> None:
+        """Serve as one of several processes; for `serve(workers=2)`, which starts them."""
+        self._require_shared_state()
+        self._bind = share.bind
+        self._say = on_up
+        _server.show_logs()
+        silence_addresses()
+        self._serve(_server.configuration(bind="", options=share.taken()), told=told_by_supervisor)
+
+    def _serve(self, config: Config, *, told: _server.Told = _server.told_by_signals) -> None:
         try:
-            asyncio.run(_server.serve(self.app, config, on_told=self.begin_drain, drain=self._drain))
+            asyncio.run(_server.serve(self.app, config, told=told, on_told=self.begin_drain, drain=self._drain))
         except Exception:
             # Hypercorn makes one text of a failed start, traceback and all; whoever serves is told what was wrong.
             failure = self._failed_start()
@@ -296,6 +340,25 @@ class AgentFrameworkHost:
     def _failed_start(self) -> Exception | None:
         return self._failure
 
+    def _shared_location(self, workers: int, import_path: str | None) -> str:
+        if workers < 1:
+            raise ConfigurationError(f"serve(workers={workers}) cannot serve anything. Use 1 or more.")
+        if is_worker():
+            raise ConfigurationError(
+                f"serve(workers={workers}) was called while one of the workers imported the program. Call it under "
+                "`if __name__ == '__main__':`."
+            )
+        self._require_shared_state()
+        return import_path or location.find(self)
+
+    def _require_shared_state(self) -> None:
+        if not self._store.encodes:
+            raise ConfigurationError(
+                "Several workers need database=: without one, sessions live in one process's memory, and the others "
+                "would not know them. Give the host one, for example database='sqlite:///./state/host.db', or serve "
+                "with workers=1."
+            )
+
     async def _start(self) -> None:
         async with AsyncExitStack() as started:
             await self._state.start(is_called_off=lambda: self._admission.draining)
@@ -304,8 +367,13 @@ class AgentFrameworkHost:
             started.push_async_callback(self._store.stop)
             await self._target.start()
             started.push_async_callback(self._target.stop)
+            self._refuse_concurrent_turns()
             await _lifespan.start(self._contributions)
             started.pop_all()
+
+    def _refuse_concurrent_turns(self) -> None:
+        if self._concurrency == "concurrent":
+            refuse_concurrent_turns(self._target.served)
 
     def _placed(self, state_dir: StateDir | None, checkpoints: Checkpoints, target: Any) -> StatePaths:
         paths = resolve(state_dir, has_checkpoints=has_checkpoints(target))
@@ -339,7 +407,9 @@ class AgentFrameworkHost:
     def _described(self) -> str:
         channels = ", ".join(f"{each.name} at {each.path or '/'}" for each in self._contributions) or "no channels"
         where = f" on {self._bind}" if self._bind else ""
-        notes = "".join(f"; {note}" for note in self._target.notes)
+        beside = ("turns of one session run side by side, and none remembers another",)
+        told = (*self._target.notes, *(beside if self._concurrency == "concurrent" else ()))
+        notes = "".join(f"; {note}" for note in told)
         return (
             f"Serving {self._target.name}{where}: {channels}. State: {self._described_state()}{notes}. "
             f"Callers: {who_says(self._auth, trusts_headers=self._trusts_headers)}."
@@ -372,3 +442,22 @@ def _stored(session_store: SessionStore | None, database: str | StateStore | Non
             "database promises more."
         )
     return StoredSessions(session_store)
+
+
+def _say(description: str) -> None:
+    logger.info("%s", description)
+
+
+def _work(import_path: str, share: Share, reports: Connection) -> None:
+    """Be one of the processes of `serve(workers=2)`."""
+    with reporting(reports) as on_up:
+        leave_interrupts_to_the_supervisor()
+        location.load(import_path, kind=AgentFrameworkHost).serve_share(share, on_up=on_up)
+
+
+def _known(concurrency: Concurrency | Literal["concurrent"]) -> Concurrency | Literal["concurrent"]:
+    if concurrency not in ("queue", "reject", "interrupt", "concurrent"):
+        raise ConfigurationError(
+            f"concurrency={concurrency!r} is unknown. Use 'queue', 'reject', 'interrupt' or 'concurrent'."
+        )
+    return concurrency

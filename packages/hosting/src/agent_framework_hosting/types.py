@@ -148,3 +148,9 @@ class HostedRunResult(Generic[ResultT]):
 
 Seal: TypeAlias = Callable[[HostedRunResult[Any]], JSON]
 """A pure function of a channel: folds what it will send into the opaque record that is committed with the turn."""
+
+SealUnfinished: TypeAlias = Callable[[Exception], JSON]
+"""The same for a turn that did not finish: folds what had been sent when the error came, and the end that is told.
+
+The record can be read under the turn's id; the turn cannot be continued.
+"""

@@ -18,7 +18,8 @@ _MOST_VALUES = 100_000
 
 Millions of empty arrays are few bytes, but everybody else would wait for seconds while they are decoded.
 """
-_STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
+_STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
+"""A text, also one that does not end: from every quote inside of it another search to the body's end would begin."""
 _LOCATED_BYTES = 64 * 1024
 """Broken bodies up to this size are read a second time, to say where they break."""
 

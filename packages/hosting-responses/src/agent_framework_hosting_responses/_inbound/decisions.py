@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 
 from agent_framework import Content
 
@@ -13,7 +13,7 @@ from .history import Decision
 from .refusals import shown
 
 
-def settle(decisions: Mapping[str, Decision], waiting: Iterable[Waiting]) -> tuple[Waiting, ...]:
+def settle(decisions: Mapping[str, Decision], waiting: Collection[Waiting]) -> tuple[Waiting, ...]:
     """Fill in what was asked, and return what is waiting with the answers.
 
     Args:

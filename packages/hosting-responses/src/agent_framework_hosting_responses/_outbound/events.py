@@ -130,9 +130,11 @@ class EventWriter:
     def item_added(self, item: Item) -> None:
         """Open the item."""
         self.write("response.output_item.added", output_index=item.index, item=item.snapshot())
-        if not isinstance(item, CallItem):
-            return
-        where = {"item_id": item.id, "output_index": item.index}
+        if isinstance(item, CallItem):
+            self.call_added(item, {"item_id": item.id, "output_index": item.index})
+
+    def call_added(self, item: CallItem, where: Mapping[str, Any]) -> None:
+        """Say that a call begins, and prepare its deltas."""
         if item.form == "mcp_call":
             self.write("response.mcp_call.in_progress", **where)
         if item.form != "custom_tool_call":
@@ -171,14 +173,22 @@ class EventWriter:
         """Close the call: its arguments, how a run tool ended, and the item."""
         where = {"item_id": item.id, "output_index": item.index}
         if item.form == "custom_tool_call":
-            if item.input:
-                self.write("response.custom_tool_call_input.delta", **where, delta=item.input)
-            self.write("response.custom_tool_call_input.done", **where, input=item.input)
+            self.custom_input(where, item.input)
         else:
-            self.write(f"{_arguments_event(item)}.done", **where, name=item.name, arguments=item.arguments)
+            self.call_ended(item, where)
+        self.item_done(item)
+
+    def custom_input(self, where: Mapping[str, Any], said: str) -> None:
+        """Send what a custom tool is given, in one piece."""
+        if said:
+            self.write("response.custom_tool_call_input.delta", **where, delta=said)
+        self.write("response.custom_tool_call_input.done", **where, input=said)
+
+    def call_ended(self, item: CallItem, where: Mapping[str, Any]) -> None:
+        """Send a call's arguments as they are now, and how a tool that was run ended."""
+        self.write(f"{_arguments_event(item)}.done", **where, name=item.name, arguments=item.arguments)
         if item.form == "mcp_call" and item.status != "calling":
             self.write(f"response.mcp_call.{item.status}", **where)
-        self.item_done(item)
 
     def happened(self, item: ToolItem, name: str, /, **fields: Any) -> None:
         """Send the step."""

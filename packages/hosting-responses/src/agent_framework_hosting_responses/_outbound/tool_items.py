@@ -42,11 +42,11 @@ class ToolItems:
         self._prefix = prefix
         self._before_opening = before_opening
         self._open: list[OpenTool] = []
-        self._over: set[tuple[int, str]] = set()
+        self._over: set[tuple[int | None, str]] = set()
 
     def is_over(self, key: str, message: int | None = None) -> bool:
         """Whether the call of this id is over, of a certain message or of any."""
-        return bool(key) and any(key == known and message in (None, number) for number, known in self._over)
+        return bool(key) and (message, key) in self._over
 
     def find(self, key: str, message: int | None = None) -> OpenTool | None:
         """Return the open call of this id, of a certain message or of any."""
@@ -69,7 +69,7 @@ class ToolItems:
     def close(self, tool: OpenTool, status: ItemStatus, /, **fields: Any) -> None:
         """Close the item; `fields` are those that were not known when it was opened."""
         self._open.remove(tool)
-        self._over.add((tool.message, tool.key))
+        self._over |= {(tool.message, tool.key), (None, tool.key)}
         tool.item.status = status
         tool.item.fields.update(fields)
         self._listener.item_done(tool.item)

@@ -12,9 +12,9 @@ import asyncio
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, Final
+from typing import Any, Final, Literal
 
-from .._state.refusals import unknown_parent
+from .._state.refusals import continued
 from .._state.store import (
     Claim,
     Concurrency,
@@ -33,6 +33,7 @@ from ..errors import LeaseLost, NotForkable
 from ..ids import mint
 from ..limits import Limits
 from ..types import ChannelSession, Principal
+from .beside import known_as, stored_beside
 from .live import LiveSession, LiveSessions
 from .turn import OpenTurn
 
@@ -52,11 +53,17 @@ class Sessions:
     """All sessions of a host."""
 
     def __init__(
-        self, *, target: Target, store: StateStore, limits: Limits, concurrency: Concurrency = "queue"
+        self,
+        *,
+        target: Target,
+        store: StateStore,
+        limits: Limits,
+        concurrency: Concurrency | Literal["concurrent"] = "queue",
     ) -> None:
         self.store = store
         self.target = target
-        self._concurrency: Concurrency = concurrency
+        self._has_lines = concurrency != "concurrent"
+        self._concurrency: Concurrency = "queue" if concurrency == "concurrent" else concurrency
         self._max_waiting = limits.max_waiting
         self._stale: deque[SessionName] = deque()
         self._dropped: list[LiveSession] = []
@@ -102,10 +109,12 @@ class Sessions:
         )
         if request.key is None and wanted.commit_as is None:
             return await self._aside(principal, wanted, request)
+        if not self._has_lines:
+            return await self._beside(principal, wanted, request)
         place = await self._accepted(request)
         turn = OpenTurn(self, principal, wanted, parent=place.parent, place=place)
         try:
-            if place.parent is not None and await self.store.head(place.parent.session) != place.parent.point:
+            if place.parent is not None and place.head != place.parent.point:
                 await self._require_forkable(place.parent)
         except BaseException:
             await turn.close()
@@ -130,6 +139,38 @@ class Sessions:
             place = await self._accepted(replace(request, key=mint("aside_"), parent=None, root=root))
         return OpenTurn(self, principal, wanted, parent=parent, place=place, is_aside=True)
 
+    async def _beside(self, principal: Principal, wanted: ChannelSession, request: TurnRequest) -> OpenTurn:
+        """Admit a turn that waits for no other of its session: it has a line, and a place to be stored, of its own."""
+        parent = await self._found(principal, wanted) if wanted.parent is not None else None
+        if parent is not None:
+            known = known_as(parent.session)
+            await self._copy(parent)
+        else:
+            known = await self.store.named(request.tenant, request.key or "")
+        name = stored_beside(known)
+        place = await self._accepted(replace(request, key=name.key, parent=None, root=name.root))
+        return OpenTurn(self, principal, wanted, parent=parent, place=place, beside=name)
+
+    async def beside(self, name: SessionName, parent: StoredTurn | None, *, is_new: bool) -> LiveSession:
+        """Make a session as the parent left it, under the id that the agent knows; an empty one without a parent."""
+        copy = await self._copy(parent) if parent is not None else None
+        if parent is None or copy is None:
+            return LiveSession(name, await self.target.fresh(known_as(name), is_new=is_new))
+        return LiveSession(name, await self.target.branch(known_as(name), copy), head=parent.point)
+
+    async def _copy(self, parent: StoredTurn) -> Any:
+        """Return what a turn left; `None` when the agent keeps it elsewhere.
+
+        Raises:
+            NotForkable: It could not be copied.
+        """
+        if not self.target.forkable:
+            return None
+        snapshot = await self._snapshot(parent.point)
+        if not self.target.can_branch(snapshot, snapshot):
+            raise not_forkable()
+        return snapshot
+
     async def current(self, opened: Opened, *, is_new: bool) -> LiveSession:
         """Take the live session that is as new as the stored one; a fresh one when it has to be new."""
         self._drop_stale()
@@ -139,10 +180,11 @@ class Sessions:
             return LiveSession(opened.name, state, version=opened.version)
         if live is not None and live.version == opened.version and self._is_same(live.head, opened.head):
             return live
-        rest = await self.store.rest(opened.name)
-        if not self.store.encodes or (opened.head is None and rest is None):
+        if not opened.version:
+            # Nothing was ever stored of it.
             state = await self.target.fresh(opened.name, is_new=False)
-            return LiveSession(opened.name, state, version=opened.version)
+            return LiveSession(opened.name, state)
+        rest = await self.store.rest(opened.name)
         chain: Any = await self.store.load(opened.head) if opened.head is not None else []
         if opened.head is not None and not chain:
             # An operator has purged it since it was opened.
@@ -208,10 +250,7 @@ class Sessions:
 
     async def _found(self, principal: Principal, wanted: ChannelSession) -> StoredTurn:
         turn_id = wanted.parent or ""
-        parent = await self.store.find(principal.owner, turn_id)
-        if parent is None or wanted.isolation_key not in (None, parent.session.root, parent.session.key):
-            raise unknown_parent(turn_id)
-        return parent
+        return continued(await self.store.find(principal.owner, turn_id), turn_id, wanted.isolation_key)
 
     async def _require_forkable(self, parent: StoredTurn) -> Any:
         head = await self.store.head(parent.session)
@@ -221,11 +260,7 @@ class Sessions:
         snapshot = await self._decoded(loaded, None)
         newest = snapshot if head == parent.point else None if head is None else await self._snapshot(head)
         if not self.target.can_branch(snapshot, newest):
-            raise NotForkable(
-                "This conversation can only be continued from its newest turn, by a turn that is stored: the agent "
-                "keeps part of it where it cannot be copied. Name the newest turn and store the answer, or start a new "
-                "conversation."
-            )
+            raise not_forkable()
         return snapshot
 
     def _is_same(self, head: Any, stored: Any) -> bool:
@@ -242,3 +277,11 @@ class Sessions:
         if sum(len(each.added) for each in chain) > _LONG:
             return await asyncio.to_thread(self.target.decode, chain, rest)
         return self.target.decode(chain, rest)
+
+
+def not_forkable() -> NotForkable:
+    """Say that a conversation cannot be copied."""
+    return NotForkable(
+        "This conversation can only be continued from its newest turn, by a turn that is stored: the agent keeps part "
+        "of it where it cannot be copied. Name the newest turn and store the answer, or start a new conversation."
+    )

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Protocol
 
 from .._state.store import Finished, LossReason, Opened, Place, StateStore, StoredTurn, Unfinished
+from .._state.turns import SessionName
 from .._target.target import SessionState
 from ..types import ChannelSession, Owner, Principal
 from .live import LiveSession
@@ -21,6 +23,8 @@ class Keeper(Protocol):
     async def branch(self, parent: StoredTurn, opened: Opened) -> LiveSession: ...
 
     async def aside(self, parent: StoredTurn) -> LiveSession: ...
+
+    async def beside(self, name: SessionName, parent: StoredTurn | None, *, is_new: bool) -> LiveSession: ...
 
     def finished(
         self, live: LiveSession, snapshot: object, owner: Owner, turn_id: str | None, record: bytes
@@ -45,6 +49,7 @@ class OpenTurn:
         parent: StoredTurn | None,
         place: Place | None,
         is_aside: bool = False,
+        beside: SessionName | None = None,
     ) -> None:
         self._keeper = keeper
         self._principal = principal
@@ -54,6 +59,7 @@ class OpenTurn:
         self._parent = parent
         self._place = place
         self._is_aside = is_aside
+        self._beside = beside
         self._live: LiveSession | None = None
         self._has_started = False
         self.attempt = place.attempt if place is not None else 1
@@ -83,7 +89,7 @@ class OpenTurn:
         live, place, store = self._live, self._place, self._keeper.store
         if place is None:
             return
-        if live is None or self._is_aside:
+        if live is None or self._is_aside or (self._beside is not None and self._commit_as is None):
             self._place = None
             await place.settle(record)
             return
@@ -95,10 +101,14 @@ class OpenTurn:
         live.version += 1 if store.encodes else 0
         live.named = live.named or self._commit_as is not None
         self._live = self._place = None
-        await self._keeper.keep(live)
+        if self._beside is None or not store.encodes:
+            await self._keeper.keep(live)
 
-    async def close(self) -> None:
-        """Put the session back and let the next turn of its line start; idempotent."""
+    async def close(self, remains: bytes | None = None) -> None:
+        """Put the session back and let the next turn of its line start; idempotent.
+
+        `remains` is the record of a turn that was not committed.
+        """
         live, self._live = self._live, None
         place, self._place = self._place, None
         if place is None:
@@ -106,7 +116,7 @@ class OpenTurn:
         unfinished = None
         try:
             if live is not None and not self._is_aside:
-                unfinished = await self._rewound(live)
+                unfinished = await self._rewound(live, remains)
         finally:
             await place.leave(unfinished, has_run=self._has_started)
 
@@ -116,6 +126,8 @@ class OpenTurn:
             self._place.abandon()
 
     async def _opened(self, place: Place) -> LiveSession:
+        if self._beside is not None:
+            return await self._keeper.beside(self._beside, self._parent, is_new=self._is_new)
         opened = await place.open()
         if self._parent is None or opened.head == self._parent.point:
             return await self._keeper.current(opened, is_new=self._is_new)
@@ -123,13 +135,20 @@ class OpenTurn:
         await place.move(self._commit_as or "")
         return await self._keeper.branch(self._parent, await place.open())
 
-    async def _rewound(self, live: LiveSession) -> Unfinished | None:
-        await live.state.rewind()
-        if not live.named and live.name.key == self._commit_as:
+    async def _rewound(self, live: LiveSession, remains: bytes | None) -> Unfinished | None:
+        unfinished = Unfinished(
+            session=live.name,
+            version=live.version,
+            owner=self._principal.owner,
+            turn_id=self._commit_as,
+            record=remains,
+        )
+        if self._beside is not None or (not live.named and live.name.key == self._commit_as):
             # Nobody was ever told this key, so nobody can come back to it.
-            return None
+            return unfinished
+        await live.state.rewind()
         if not self._keeper.store.encodes:
             await self._keeper.keep(live)
-            return None
+            return unfinished
         # Not put back: the stored session is what the next turn begins with, here or elsewhere.
-        return Unfinished(session=live.name, version=live.version, rest=live.state.remains())
+        return replace(unfinished, rest=live.state.remains())

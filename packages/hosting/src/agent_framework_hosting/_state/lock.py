@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Final
 from weakref import WeakSet
@@ -47,15 +47,15 @@ class FolderLock:
         try:
             while self._descriptor is None:
                 descriptor = self._opened()
-                if not _is_locked(descriptor):
-                    self._read = os.pread(descriptor, _PID_BYTES, 0)
-                    os.close(descriptor)
-                    return False
-                # Somebody may have removed the file between the two steps, and then the lock is one of no file.
-                if self._is_in_place(descriptor):
-                    self._hold(descriptor)
-                else:
-                    os.close(descriptor)
+                with ExitStack() as unless_held:
+                    unless_held.callback(os.close, descriptor)
+                    if not _lock(descriptor):
+                        self._read = os.pread(descriptor, _PID_BYTES, 0)
+                        return False
+                    # Somebody may have removed the file between the two steps, and then the lock is one of no file.
+                    if self._is_in_place(descriptor):
+                        self._hold(descriptor)
+                        unless_held.pop_all()
         except OSError as error:
             raise ConfigurationError(
                 f"The state folder {self.folder} cannot be locked ({error.strerror}). Name a folder on a local disk "
@@ -68,9 +68,11 @@ class FolderLock:
         descriptor, self._descriptor = self._descriptor, None
         _held.discard(self)
         if descriptor is not None:
-            # The id goes first: nobody is to be told of a holder that is none any more.
-            os.ftruncate(descriptor, 0)
-            os.close(descriptor)
+            try:
+                # The id goes first: nobody is to be told of a holder that is none any more.
+                os.ftruncate(descriptor, 0)
+            finally:
+                os.close(descriptor)
 
     def forget(self) -> None:
         """Leave the lock to the parent; called in a forked child, which would keep it when the parent dies."""
@@ -99,7 +101,8 @@ class FolderLock:
         _held.add(self)
 
 
-def _is_locked(descriptor: int) -> bool:
+def _lock(descriptor: int) -> bool:
+    """Lock a file without waiting; say whether it is ours."""
     import fcntl  # not there on systems for which `make_private_folder` has refused already
 
     try:

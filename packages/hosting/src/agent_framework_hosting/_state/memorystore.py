@@ -13,7 +13,7 @@ from . import lines
 from .aliases import Aliases
 from .lines import Lines
 from .memory import MemoryTurns
-from .refusals import unknown_parent
+from .refusals import continued
 from .store import Claim, Finished, LossReason, Opened, Replay, StoredTurn, TurnRequest, Unfinished
 from .turns import SessionName, Turn
 
@@ -52,16 +52,22 @@ class MemoryStore:
             return attempt
         place = MemoryPlace(self, request, attempt)
         try:
-            place.enter(await self._parent(request))
+            parent = await self._parent(request)
+            place.enter(parent)
+            place.head = await self.head(parent.session) if parent is not None else None
         except BaseException:
             place.give_back(has_run=False)
             raise
         return place
 
+    async def named(self, tenant: str, key: str) -> SessionName:
+        """See `StateStore`."""
+        return self._name(tenant, key)
+
     async def find(self, owner: Owner, turn_id: str) -> StoredTurn | None:
         """See `StateStore`."""
         turn = await self._turns.find(owner, turn_id)
-        return None if turn is None else StoredTurn(owner, turn_id, turn.session, turn, turn.record)
+        return None if turn is None else StoredTurn(owner, turn_id, turn.session, turn, turn.record, turn.is_finished)
 
     async def head(self, session: SessionName) -> Turn | None:
         """See `StateStore`."""
@@ -105,6 +111,13 @@ class MemoryStore:
         self._heads[name.tenant, name.session_id] = turn
         return turn
 
+    async def keep(self, unfinished: Unfinished) -> None:
+        """Store the record of a turn that did not finish."""
+        if unfinished.turn_id is not None and unfinished.record is not None:
+            name, record = unfinished.session, unfinished.record
+            turn = Turn(unfinished.owner, unfinished.turn_id, name, None, record, is_finished=False)
+            await self._turns.commit(turn)
+
     def mark(self, tenant: str, root: str, request_ids: Sequence[str]) -> list[tuple[str, str, str]]:
         """Mark requests for approval as answered: all of them, or none."""
         return self._marks.answer(tenant, root, request_ids)
@@ -129,10 +142,7 @@ class MemoryStore:
     async def _parent(self, request: TurnRequest) -> StoredTurn | None:
         if request.parent is None:
             return None
-        parent = await self.find(request.owner, request.parent)
-        if parent is None or request.key not in (None, parent.session.root, parent.session.key):
-            raise unknown_parent(request.parent)
-        return parent
+        return continued(await self.find(request.owner, request.parent), request.parent, request.key)
 
 
 class MemoryPlace:
@@ -140,6 +150,7 @@ class MemoryPlace:
 
     def __init__(self, store: MemoryStore, request: TurnRequest, attempt: int) -> None:
         self.parent: StoredTurn | None = None
+        self.head: Turn | None = None
         self.key = ""
         self.attempt = attempt
         self.name = request.name
@@ -195,8 +206,10 @@ class MemoryPlace:
         self._is_over = True
         self._release()
 
-    async def leave(self, unfinished: Unfinished | None = None, *, has_run: bool) -> None:  # noqa: ARG002 - it lives on
+    async def leave(self, unfinished: Unfinished | None = None, *, has_run: bool) -> None:
         """See `Place`."""
+        if unfinished is not None and not self._is_over:
+            await self._store.keep(unfinished)
         self.give_back(has_run=has_run)
 
     def abandon(self) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from ..errors import UnknownParent
+from .store import StoredTurn
 
 _SHOWN: Final = 64
 """Characters of a caller's id that a message repeats."""
@@ -13,3 +14,18 @@ _SHOWN: Final = 64
 def unknown_parent(turn_id: str) -> UnknownParent:
     """Say that there is nothing to continue from; nobody learns whether it is somebody else's."""
     return UnknownParent(f"There is no turn {turn_id[:_SHOWN]!r} to continue from: it is unknown or has expired.")
+
+
+def continued(parent: StoredTurn | None, turn_id: str, key: str | None) -> StoredTurn:
+    """Return the turn to continue.
+
+    Raises:
+        UnknownParent: There is none, it belongs to another session than `key`, or it did not finish.
+    """
+    if parent is None or key not in (None, parent.session.root, parent.session.key):
+        raise unknown_parent(turn_id)
+    if not parent.is_finished:
+        raise UnknownParent(
+            f"The turn {turn_id[:_SHOWN]!r} did not finish, so it cannot be continued. Continue from the one before."
+        )
+    return parent

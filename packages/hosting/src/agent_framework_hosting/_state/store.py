@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Literal, Protocol, TypeAlias
 
 import msgspec
@@ -38,7 +38,8 @@ class Encoded:
 class StoredTurn:
     """A turn that was found: whose it is, where it stands, and the channel's sealed record.
 
-    `point` is what a snapshot of it is loaded by. Two turns are the same when their points are equal.
+    `point` is what a snapshot of it is loaded by. Two turns are the same when their points are equal. One that is not
+    `is_finished` can be read, and not be continued.
     """
 
     owner: Owner
@@ -46,6 +47,7 @@ class StoredTurn:
     session: SessionName
     point: Any
     record: bytes
+    is_finished: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,12 +123,17 @@ class Finished:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unfinished:
-    """What a turn left behind that is no part of the history: the state beside the messages, when it changed."""
+    """What a turn left behind that is no part of the history.
+
+    `rest` is the state beside the messages, when it changed; `record` what was sent, to be read under `turn_id`.
+    """
 
     session: SessionName
     version: int
-    rest: bytes | None
-    failure: bytes | None = field(default=None)
+    rest: bytes | None = None
+    owner: Owner
+    turn_id: str | None = None
+    record: bytes | None = None
 
 
 class Place(Protocol):
@@ -135,6 +142,11 @@ class Place(Protocol):
     @property
     def parent(self) -> StoredTurn | None:
         """The turn that is continued, as it was found at the acceptance."""
+        ...
+
+    @property
+    def head(self) -> Any:
+        """The point of the session's newest turn at the acceptance."""
         ...
 
     @property
@@ -210,6 +222,10 @@ class StateStore(Protocol):
             SessionBusy: Something runs in this session, and the turn does not want to wait.
             QueueFull: Too many wait already.
         """
+        ...
+
+    async def named(self, tenant: str, key: str) -> SessionName:
+        """Return the session that a key stands for now."""
         ...
 
     async def find(self, owner: Owner, turn_id: str) -> StoredTurn | None:

@@ -35,6 +35,7 @@ class Turn:
     session: SessionName
     snapshot: Any
     record: bytes
+    is_finished: bool = True
 
 
 class TurnStore(Protocol):

@@ -90,6 +90,19 @@ def has_checkpoints(target: Any) -> bool:
     return not isinstance(target, SupportsAgentRun) and _is_factory(target)
 
 
+def refuse_concurrent_turns(served: Any) -> None:
+    """Raise when turns of one session cannot run side by side.
+
+    Raises:
+        ConfigurationError: What is served is a workflow.
+    """
+    if isinstance(served, (Workflow, FunctionalWorkflow, FunctionalWorkflowDefinition)):
+        raise ConfigurationError(
+            "concurrency='concurrent' is for agents: a session of a workflow is one instance, which runs one turn at a "
+            "time. Use 'queue', 'reject' or 'interrupt'."
+        )
+
+
 def accept(target: Any, *, checkpoints: Checkpoints, stored: StoredSessions | None = None) -> Target:
     """Return the target that serves what a developer gave to the host.
 

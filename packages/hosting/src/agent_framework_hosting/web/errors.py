@@ -60,6 +60,8 @@ def describe(error: BaseException) -> ErrorDescription:
     if isinstance(error, Unavailable):
         return ErrorDescription(error.status, error.code, error.message, None, error.retry_after, may_retry=True)
     if isinstance(error, RunCancelled):
+        if error.reason == "interrupted":
+            return ErrorDescription(409, "interrupted", error.message)
         return ErrorDescription(503, error.code, _CANCELLED.get(error.reason, error.message))
     incident = mint("err_")
     for kind, status, code, message in _CORE_ERRORS:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from ...errors import LeaseLost
 from ...types import Owner
-from ..refusals import unknown_parent
+from ..refusals import continued
 from ..store import Finished, Opened, Replay, StoredTurn, TurnRequest, Unfinished
 from . import claims, lanes, turns
 from .lanes import Wake
@@ -15,10 +15,14 @@ from .script import Script
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """A turn that was accepted: which line it stands in, and since when it is its turn."""
+    """A turn that was accepted: which line it stands in, and its session as it is now.
+
+    With a `fence` it is its turn already, so that the session stays as it is.
+    """
 
     key: str
     parent: StoredTurn | None
+    opened: Opened
     attempt: int
     fence: int | None
     wakes: tuple[Wake, ...]
@@ -48,7 +52,8 @@ def accept(request: TurnRequest, *, ticket: str, worker: str) -> Script[Accepted
         concurrency=request.concurrency,
         max_waiting=request.max_waiting,
     )
-    return Accepted(key, parent, attempt, entered.fence, entered.wakes)
+    opened = yield from open_turn(tenant=request.tenant, key=key, parent=parent)
+    return Accepted(key, parent, opened, attempt, entered.fence, entered.wakes)
 
 
 def move(*, tenant: str, key: str, to: str, ticket: str, worker: str, max_waiting: int) -> Script[Accepted]:
@@ -61,7 +66,8 @@ def move(*, tenant: str, key: str, to: str, ticket: str, worker: str, max_waitin
     entered = yield from lanes.enter(
         tenant=tenant, key=to, ticket=ticket, worker=worker, concurrency="queue", max_waiting=max_waiting
     )
-    return Accepted(to, None, 1, entered.fence, (*wakes, *entered.wakes))
+    opened = yield from open_turn(tenant=tenant, key=to, parent=None)
+    return Accepted(to, None, opened, 1, entered.fence, (*wakes, *entered.wakes))
 
 
 def open_turn(*, tenant: str, key: str, parent: StoredTurn | None) -> Script[Opened]:
@@ -98,7 +104,7 @@ def leave(
 ) -> Script[tuple[Wake, ...]]:
     """End a turn that is no part of the history, and hand the line over."""
     if unfinished is not None and (yield from lanes.is_held(tenant=tenant, key=key, ticket=ticket)):
-        yield from turns.keep_rest(unfinished)
+        yield from turns.keep_remains(unfinished)
     if not has_run:
         yield from claims.take_back(tenant=tenant, root=root, ticket=ticket)
     if has_claim:
@@ -109,7 +115,4 @@ def leave(
 def _parent(owner: Owner, request: TurnRequest) -> Script[StoredTurn | None]:
     if request.parent is None:
         return None
-    parent = yield from turns.find(owner, request.parent)
-    if parent is None or request.key not in (None, parent.session.root, parent.session.key):
-        raise unknown_parent(request.parent)
-    return parent
+    return continued((yield from turns.find(owner, request.parent)), request.parent, request.key)

@@ -82,8 +82,11 @@ JOIN af_ticket t ON t.tenant = l.tenant AND t.key = l.key AND t.worker = :worker
 LEFT JOIN af_worker w ON w.id = l.worker AND w.alive_until > {now}
 WHERE w.id IS NULL
 """
-_HELD: Final = "SELECT ticket, fence, is_stopped FROM af_lane WHERE worker = :worker"
-_WAITING: Final = "SELECT id FROM af_ticket WHERE worker = :worker"
+# One statement, so that no ticket is on its way from the one table to the other while they are read.
+_MINE: Final = """
+SELECT ticket, fence, is_stopped FROM af_lane WHERE worker = :worker
+UNION ALL SELECT id, NULL, NULL FROM af_ticket WHERE worker = :worker
+"""
 _REGISTER: Final = """
 INSERT INTO af_worker (id, address, alive_until) VALUES (:worker, :address, {now} + :lease)
 ON CONFLICT (id) DO UPDATE SET alive_until = {now} + :lease
@@ -137,21 +140,18 @@ def is_held(*, tenant: str, key: str, ticket: str) -> Script[bool]:
     return lane is not None and lane[0] == ticket
 
 
-def look(*, worker: str) -> Script[tuple[dict[str, tuple[int, bool]], set[str], tuple[Wake, ...]]]:
-    """Return what a worker holds (the fence, and whether to stop) and which of its tickets wait.
+def look(*, worker: str) -> Script[dict[str, tuple[int, bool] | None]]:
+    """Return the tickets of a worker: the fence of those that have their turn, and whether to stop."""
+    rows = yield from all_of(_MINE, worker=worker)
+    return {ticket: None if fence is None else (fence, bool(is_stopped)) for ticket, fence, is_stopped in rows}
 
-    Lines in which its tickets wait for a dead worker are moved on first.
-    """
+
+def move_on(*, worker: str) -> Script[tuple[Wake, ...]]:
+    """Hand over the turns of dead workers that this one's tickets wait for; returns who else is to be woken."""
     wakes: list[Wake] = []
     for tenant, key in (yield from all_of(_ABANDONED, worker=worker)):
         yield from _living_holder(tenant, key, wakes)
-    held = yield from all_of(_HELD, worker=worker)
-    waiting = yield from all_of(_WAITING, worker=worker)
-    return (
-        {ticket: (fence, bool(is_stopped)) for ticket, fence, is_stopped in held},
-        {row[0] for row in waiting},
-        tuple(wake for wake in wakes if wake.worker != worker),
-    )
+    return tuple(wake for wake in wakes if wake.worker != worker)
 
 
 def register(*, worker: str, address: str, lease: float) -> Script[None]:

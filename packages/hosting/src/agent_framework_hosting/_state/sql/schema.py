@@ -117,6 +117,7 @@ TURNS: Final = Table(
     _text("session_id"),
     Column("parent", BigInteger, nullable=True),
     _flag("is_base"),
+    _flag("is_finished"),
     *_owner(),
     _text("turn_id", nullable=True),
     _bytes("added"),
@@ -128,7 +129,7 @@ TURNS: Final = Table(
     Index("af_turn_created", "created_at", sqlite_where=text(_HAS_ID), postgresql_where=text(_HAS_ID)),
     sqlite_autoincrement=True,
 )
-"""Finished turns: what each added to the one before, and the channel's sealed record."""
+"""Turns: what each finished one added to the one before, and the channel's sealed record."""
 
 ANSWERS: Final = Table(
     "af_answer",

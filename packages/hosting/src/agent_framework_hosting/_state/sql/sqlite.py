@@ -67,8 +67,9 @@ class SqliteDriver:
     def __init__(self, path: Path, *, migrate: bool = True) -> None:
         self._path = path
         self._migrate = migrate
-        self._writer = _Thread("af-hosting-writer", path)
-        self._reader = _Thread("af-hosting-reader", path)
+        self._writer = _Thread("af-hosting-writer", path, begin="BEGIN IMMEDIATE")
+        # A reader that took the lock would hold up those who write, here and elsewhere, for as long as it reads.
+        self._reader = _Thread("af-hosting-reader", path, begin="BEGIN")
         self._wakes = LoopbackWakes()
 
     @property
@@ -113,9 +114,10 @@ class SqliteDriver:
 class _Thread:
     """One thread with one connection, which runs jobs in groups."""
 
-    def __init__(self, name: str, path: Path) -> None:
+    def __init__(self, name: str, path: Path, *, begin: str) -> None:
         self._name = name
         self._path = path
+        self._begin = begin
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
 
@@ -145,7 +147,7 @@ class _Thread:
             while not is_over:
                 group, is_over = self._group()
                 if group:
-                    _commit(connection, group)
+                    _commit(connection, group, begin=self._begin)
         finally:
             connection.close()
 
@@ -168,12 +170,12 @@ def _connected(path: Path) -> sqlite3.Connection:
     return connection
 
 
-def _commit(connection: sqlite3.Connection, group: Sequence[_Job]) -> None:
+def _commit(connection: sqlite3.Connection, group: Sequence[_Job], *, begin: str) -> None:
     outcomes: list[tuple[_Job, Any, BaseException | None]] = []
     try:
         level = "FULL" if any(job.durable for job in group) else "NORMAL"
         connection.execute(f"PRAGMA synchronous = {level}")
-        connection.execute("BEGIN IMMEDIATE")
+        connection.execute(begin)
         outcomes = [_run(connection, job) for job in group]
         connection.execute("COMMIT")
     except sqlite3.Error as error:

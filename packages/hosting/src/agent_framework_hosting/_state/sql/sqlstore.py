@@ -85,6 +85,10 @@ class SqlStore:
         await self._worker.tell(accepted.wakes)
         return SqlPlace(self, self._driver, self._worker, held=held, request=request, accepted=accepted)
 
+    async def named(self, tenant: str, key: str) -> SessionName:
+        """See `StateStore`."""
+        return (await self._driver.run(partial(turns.open_session, tenant, key), durable=False)).name
+
     async def find(self, owner: Owner, turn_id: str) -> StoredTurn | None:
         """See `StateStore`."""
         return await self._driver.run(partial(turns.find, owner, turn_id), durable=False)
@@ -170,6 +174,7 @@ class SqlPlace:
     ) -> None:
         self.parent = accepted.parent
         self.key = accepted.key
+        self.head = accepted.opened.head
         self.attempt = accepted.attempt
         self.name = request.name
         self._store = store
@@ -178,6 +183,7 @@ class SqlPlace:
         self._held = held
         self._request = request
         self._root = accepted.parent.session.root if accepted.parent is not None else request.root or accepted.key
+        self._opened = accepted.opened if accepted.fence is not None else None
         self._is_left = False
 
     def watch(self, on_loss: Callable[[LossReason], None]) -> None:
@@ -190,6 +196,9 @@ class SqlPlace:
 
     async def open(self) -> Opened:
         """See `Place`."""
+        if self._opened is not None:
+            # Whose turn it was at once has read it then, and nobody else has been in between.
+            return self._opened
         return await self._driver.run(
             partial(accept.open_turn, tenant=self._request.tenant, key=self.key, parent=self.parent), durable=False
         )
@@ -212,12 +221,15 @@ class SqlPlace:
             durable=False,
         )
         self.key, self.parent = key, None
+        self._opened = moved.opened if moved.fence is not None else None
         self._worker.entered(self._held, moved.fence)
         await self._worker.tell(moved.wakes)
         await self._held.turn()
 
     async def commit(self, finished: Finished) -> int:
         """See `Place`."""
+        # Out of sight first: once it is stored, whoever looks finds the turn gone, and would take it for lost.
+        self._worker.remove(self._held)
         number, wakes = await self._driver.run(
             partial(
                 accept.commit, finished, key=self.key, ticket=self._held.id, has_claim=self._request.claim is not None
@@ -225,16 +237,15 @@ class SqlPlace:
             durable=True,
         )
         self._is_left = True
-        self._worker.remove(self._held)
         await self._worker.tell(wakes)
         return number
 
     async def settle(self, record: bytes) -> None:
         """See `Place`."""
         settling = partial(accept.settle, record, tenant=self._request.tenant, key=self.key, ticket=self._held.id)
+        self._worker.remove(self._held)
         wakes = await self._driver.run(settling, durable=True)
         self._is_left = True
-        self._worker.remove(self._held)
         await self._worker.tell(wakes)
 
     async def leave(self, unfinished: Unfinished | None = None, *, has_run: bool) -> None:

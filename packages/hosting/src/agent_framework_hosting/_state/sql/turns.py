@@ -18,7 +18,7 @@ from ..turns import SessionName
 from .script import Script, all_of, do, one
 
 _FIND: Final = """
-SELECT t.number, t.record, t.session_id, s.key, s.root FROM af_turn t
+SELECT t.number, t.record, t.is_finished, t.session_id, s.key, s.root FROM af_turn t
 JOIN af_session s ON s.tenant = t.tenant AND s.session_id = t.session_id
 WHERE t.tenant = :tenant AND t.is_named = :is_named AND t.owner = :owner AND t.turn_id = :turn_id
 """
@@ -38,9 +38,19 @@ UPDATE af_turn SET turn_id = NULL, record = NULL
 WHERE tenant = :tenant AND is_named = :is_named AND owner = :owner AND turn_id = :turn_id
 """
 _ADD: Final = """
-INSERT INTO af_turn (tenant, session_id, parent, is_base, is_named, owner, turn_id, added, rest, record, created_at)
-VALUES (:tenant, :session_id, :parent, :is_base, :is_named, :owner, :turn_id, :added, :rest, :record, {now})
+INSERT INTO af_turn
+  (tenant, session_id, parent, is_base, is_finished, is_named, owner, turn_id, added, rest, record, created_at)
+VALUES
+  (:tenant, :session_id, :parent, :is_base, 1, :is_named, :owner, :turn_id, :added, :rest, :record, {now})
 RETURNING number
+"""
+_ADD_UNFINISHED: Final = """
+INSERT INTO af_turn (tenant, session_id, is_base, is_finished, is_named, owner, turn_id, record, created_at)
+VALUES (:tenant, :session_id, 0, 0, :is_named, :owner, :turn_id, :record, {now})
+"""
+_KNOW: Final = """
+INSERT INTO af_session (tenant, session_id, key, root, version, used_at)
+VALUES (:tenant, :session_id, :key, :root, 0, {now}) ON CONFLICT (tenant, session_id) DO NOTHING
 """
 _ADVANCE: Final = """
 INSERT INTO af_session (tenant, session_id, key, root, version, head, rest, used_at)
@@ -50,11 +60,6 @@ ON CONFLICT (tenant, session_id) DO UPDATE SET
   used_at = excluded.used_at
 WHERE af_session.version = :version
 RETURNING version
-"""
-_LEAVE_FIRST: Final = """
-INSERT INTO af_session (tenant, session_id, key, root, version, head, rest, used_at)
-VALUES (:tenant, :session_id, :key, :root, 1, NULL, :rest, {now})
-ON CONFLICT (tenant, session_id) DO NOTHING
 """
 _LEAVE: Final = """
 UPDATE af_session SET version = version + 1, rest = :rest, used_at = {now}
@@ -72,8 +77,9 @@ def find(owner: Owner, turn_id: str) -> Script[StoredTurn | None]:
     row = yield from one(_FIND, **_whose(owner), turn_id=turn_id)
     if row is None:
         return None
-    number, record, session_id, key, root = row
-    return StoredTurn(owner, turn_id, SessionName(owner[0], key, session_id, root=root), number, bytes(record or b""))
+    number, record, is_finished, session_id, key, root = row
+    name = SessionName(owner[0], key, session_id, root=root)
+    return StoredTurn(owner, turn_id, name, number, bytes(record or b""), bool(is_finished))
 
 
 def open_session(tenant: str, key: str) -> Script[Opened]:
@@ -136,16 +142,26 @@ def add(finished: Finished) -> Script[int]:
     return number
 
 
-def keep_rest(unfinished: Unfinished) -> Script[None]:
-    """Keep what a turn that is no part of the history left behind; not when the session has moved on, or is gone."""
-    if unfinished.rest is None:
-        return
+def keep_remains(unfinished: Unfinished) -> Script[None]:
+    """Keep what a turn that is no part of the history left behind.
+
+    Nothing is kept of a session that is gone, and the state not when the session has moved on.
+    """
     name, version = unfinished.session, unfinished.version
+    is_told = unfinished.turn_id is not None and unfinished.record is not None
+    if unfinished.rest is None and not is_told:
+        return
+    where = {"tenant": name.tenant, "session_id": name.session_id}
     if version == 0:
-        yield from do(_LEAVE_FIRST, **_of(name), rest=unfinished.rest)
-    else:
-        values = {"tenant": name.tenant, "session_id": name.session_id, "version": version, "rest": unfinished.rest}
-        yield from do(_LEAVE, **values)
+        yield from do(_KNOW, **_of(name))
+    elif (yield from one(_SESSION, **where)) is None:
+        return
+    if unfinished.rest is not None:
+        yield from do(_LEAVE, **where, version=version, rest=unfinished.rest)
+    if is_told:
+        told = {**_whose(unfinished.owner), "turn_id": unfinished.turn_id}
+        yield from do(_RENAME, **told)
+        yield from do(_ADD_UNFINISHED, **told, session_id=name.session_id, record=unfinished.record)
 
 
 def rotate(tenant: str, key: str, suffix: str) -> Script[None]:

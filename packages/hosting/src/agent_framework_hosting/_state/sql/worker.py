@@ -78,6 +78,7 @@ class Worker:
         self._lease = lease
         self._held: dict[str, Held] = {}
         self._wanted = asyncio.Event()
+        self._has_overlooked = False
         self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
@@ -109,6 +110,9 @@ class Worker:
         held.is_entered = True
         if fence is not None:
             held.give(fence)
+        elif self._has_overlooked:
+            # Its turn may have come before anybody looked for it.
+            self.wake()
 
     def remove(self, held: Held) -> None:
         """Lose sight of a ticket."""
@@ -150,40 +154,44 @@ class Worker:
 
     async def _watch(self) -> None:
         while True:
-            await self._woken()
+            is_woken = await self._woken()
             try:
+                if not is_woken and self._held:
+                    await self.tell(await self._driver.run(partial(lanes.move_on, worker=self.id), durable=False))
                 await self._look()
             except StateUnavailable:
                 # The next look comes by itself, and the driver has said what is wrong.
                 await asyncio.sleep(_LOOK)
 
-    async def _woken(self) -> None:
+    async def _woken(self) -> bool:
+        """Wait until it is time to look; says whether somebody asked for it."""
         is_waiting = any(held.fence is None for held in self._held.values())
         try:
             async with asyncio.timeout(_LOOK if is_waiting else self._lease / 3):
                 await self._wanted.wait()
         except TimeoutError:
-            pass
-        self._wanted.clear()
+            return False
+        finally:
+            self._wanted.clear()
+        return True
 
     async def _look(self) -> None:
         # Those whose own transaction is still under way may not be in the database yet.
         seen = [held for held in self._held.values() if held.is_entered]
+        self._has_overlooked = len(seen) < len(self._held)
         if not seen:
             return
-        having, waiting, wakes = await self._driver.run(partial(lanes.look, worker=self.id), durable=False)
+        found = await self._driver.read(partial(lanes.look, worker=self.id))
         for held in seen:
-            turn = having.get(held.id)
-            if turn is not None:
+            if self._held.get(held.id) is not held:
+                continue  # it has left meanwhile
+            if held.id not in found:
+                held.lose("lease_lost" if held.fence is not None else "interrupted")
+            elif (turn := found[held.id]) is not None:
                 fence, is_stopped = turn
                 held.give(fence)
                 if is_stopped:
                     held.lose("interrupted")
-            elif held.fence is not None:
-                held.lose("lease_lost")
-            elif held.id not in waiting:
-                held.lose("interrupted")
-        await self.tell(wakes)
 
 
 def _lost(reason: LossReason) -> RunCancelled:

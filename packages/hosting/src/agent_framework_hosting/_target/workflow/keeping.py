@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -121,10 +120,7 @@ class StorageKeeping:
 
 def is_storage(value: Any) -> bool:
     """Whether a value has what a `CheckpointStorage` has."""
-    return not isinstance(value, type) and all(
-        inspect.iscoroutinefunction(getattr(value, method, None)) or callable(getattr(value, method, None))
-        for method in _METHODS
-    )
+    return not isinstance(value, type) and all(callable(getattr(value, method, None)) for method in _METHODS)
 
 
 def refuse_unkeepable(workflow: Any) -> None:

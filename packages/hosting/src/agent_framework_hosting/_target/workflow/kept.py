@@ -11,7 +11,7 @@ from typing import Any, Final, Protocol
 from agent_framework import CheckpointStorage, WorkflowCheckpoint
 from agent_framework.exceptions import WorkflowCheckpointException
 
-from ...errors import NotRestorable, RunError
+from ...errors import NotRestorable, RunError, Unavailable
 from ...logs import logger
 from .codec import decode, decode_checkpoint, encode, encode_checkpoint
 from .folder import SessionFolder
@@ -58,7 +58,11 @@ class Kept(Protocol):
         ...
 
     async def answer(self, point: Point) -> None:
-        """Keep what is new in a point's `answered`."""
+        """Keep what is new in a point's `answered`.
+
+        Raises:
+            Unavailable: It cannot be kept; nothing has changed.
+        """
         ...
 
 
@@ -128,8 +132,7 @@ class InFolder:
 
     async def answer(self, point: Point) -> None:
         """See `Kept`."""
-        record = {"checkpoint": point.checkpoint.checkpoint_id, "answered": sorted(point.answered)}
-        await asyncio.to_thread(self._folder.write, _ANSWERED, record)
+        await _mark(self._folder, point)
 
     def _read(self) -> Point | None:
         record = self._folder.read(_CHECKPOINT)
@@ -170,7 +173,11 @@ class InStorage:
     async def load(self) -> Point | None:
         """See `Kept`."""
         if not self._is_read:
-            await asyncio.to_thread(self._read)
+            try:
+                await asyncio.to_thread(self._read)
+            except WorkflowCheckpointException as error:
+                logger.error("Earlier answers that a session needs cannot be read: %s", error)
+                raise not_restorable() from error
             self._is_read = True
         if self._id is None:
             return None
@@ -184,19 +191,19 @@ class InStorage:
         """See `Kept`."""
         if point is None:
             raise not_made()
-        self._id, self._answered, self._given = point.checkpoint.checkpoint_id, point.answered, point.given
-        self._is_read = True
         try:
-            await asyncio.to_thread(self._write, encode(dict(point.given)) if self._folder else None)
+            if self._folder is not None:
+                await asyncio.to_thread(self._write, self._folder, point)
         except (WorkflowCheckpointException, OSError) as error:
             raise not_kept(point, error) from error
+        self._id, self._answered, self._given = point.checkpoint.checkpoint_id, point.answered, point.given
+        self._is_read = True
 
     async def answer(self, point: Point) -> None:
         """See `Kept`."""
-        self._answered = point.answered
         if self._folder is not None:
-            record = {"checkpoint": self._id, "answered": sorted(point.answered)}
-            await asyncio.to_thread(self._folder.write, _ANSWERED, record)
+            await _mark(self._folder, point)
+        self._answered = point.answered
 
     def _read(self) -> None:
         record = self._folder.read(_CHECKPOINT) if self._folder else None
@@ -205,11 +212,24 @@ class InStorage:
             self._answered = _answered(self._folder, record, self._id)
             self._given = decode(record["given"])
 
-    def _write(self, given: Any) -> None:
-        if self._folder is not None:
-            record = {"checkpoint": self._id, "answered": sorted(self._answered), "given": given}
-            self._folder.write(_CHECKPOINT, record)
-            self._folder.remove(_ANSWERED)
+    @staticmethod
+    def _write(folder: SessionFolder, point: Point) -> None:
+        record = {
+            "checkpoint": point.checkpoint.checkpoint_id,
+            "answered": sorted(point.answered),
+            "given": encode(dict(point.given)),
+        }
+        folder.write(_CHECKPOINT, record)
+        folder.remove(_ANSWERED)
+
+
+async def _mark(folder: SessionFolder, point: Point) -> None:
+    record = {"checkpoint": point.checkpoint.checkpoint_id, "answered": sorted(point.answered)}
+    try:
+        await asyncio.to_thread(folder.write, _ANSWERED, record)
+    except OSError as error:
+        logger.error("An answer to a workflow cannot be marked as used, so it was not given: %s", error)
+        raise Unavailable("The answer could not be taken now, and is still asked. Try again later.") from error
 
 
 def _answered(folder: SessionFolder, record: Any, checkpoint_id: str | None) -> frozenset[str]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from ..._state.private import BadFile, make_private_folder, read_private, write_private
+from ..._state.private import BadFile, make_private_folder, read_private, sync_folder, write_private
 from ...errors import ConfigurationError
 
 KEY_VARIABLE: Final = "AF_HOSTING_CHECKPOINT_KEY"
@@ -99,3 +99,5 @@ def _make(path: Path) -> None:
             os.link(beside, path)
     finally:
         beside.unlink()
+    # What is sealed from now on is lost with the key, so its name has to reach the disk first.
+    sync_folder(path.parent)

@@ -1,0 +1,47 @@
+"""The header `Idempotency-Key`: what a caller names a request by, so that it is run once however often it is sent.
+
+The header is that of the IETF's draft-ietf-httpapi-idempotency-key-header; a value in quotes and a bare one are the
+same. OpenAI's own clients set it only when told to.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Final
+
+from starlette.types import Scope
+
+from agent_framework_hosting.errors import InvalidRequest
+from agent_framework_hosting.types import IdempotencyKey
+
+REPLAYED: Final = (b"idempotent-replayed", b"true")
+"""The header of an answer that was given before."""
+
+_NAME: Final = "Idempotency-Key"
+_LONGEST: Final = 255
+
+
+def idempotency_key(scope: Scope, body: bytes) -> IdempotencyKey | None:
+    """Return the key of a request with this body, `None` when it has none.
+
+    Raises:
+        InvalidRequest: The header is there twice, is empty or too long, or holds more than visible characters.
+    """
+    values = [value for name, value in scope["headers"] if name == b"idempotency-key"]
+    if not values:
+        return None
+    if len(values) > 1:
+        raise _refused("was sent more than once")
+    try:
+        key = values[0].decode("ascii").strip()
+    except UnicodeDecodeError:
+        raise _refused("holds something else than ASCII characters") from None
+    if len(key) > 1 and key[0] == key[-1] == '"':
+        key = key[1:-1]
+    if not key or len(key) > _LONGEST or not key.isprintable():
+        raise _refused(f"must have 1 to {_LONGEST} visible characters")
+    return IdempotencyKey(key, hashlib.sha256(body).digest())
+
+
+def _refused(why: str) -> InvalidRequest:
+    return InvalidRequest(f"The header {_NAME} {why}. Send one key for one request, such as a UUID.", param=_NAME)

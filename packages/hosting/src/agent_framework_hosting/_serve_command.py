@@ -1,0 +1,71 @@
+"""The command `serve` of `af-hosting`: serves the host of a module."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Final
+
+from .cli import OK, CommandError, Subparsers
+
+_HIGHEST_PORT: Final = 65_535
+_DESCRIPTION: Final = """\
+Serve a host that a module has. The module is looked for from the working directory on, and among installed packages."""
+
+
+def register(subparsers: Subparsers) -> None:
+    """Add the command and its arguments."""
+    parser = subparsers.add_parser("serve", help="serve the host of a module", description=_DESCRIPTION)
+    parser.add_argument(
+        "import_path",
+        metavar="MODULE:HOST",
+        help="the host, for example app:host; may be a function without arguments that makes it",
+    )
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen at, or unix:PATH (default: %(default)s)")
+    parser.add_argument("--port", default=8000, type=_port, help="port to listen at (default: %(default)s)")
+    parser.add_argument(
+        "--workers", default=1, type=_count, help="processes that serve; several need a database (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--allow-unauthenticated",
+        action="store_true",
+        help="listen at an address that others can reach, although nothing says who is calling",
+    )
+    parser.set_defaults(func=_serve)
+
+
+def _serve(args: argparse.Namespace) -> int:
+    from ._workers.location import load
+    from .host import AgentFrameworkHost
+
+    sys.path.insert(0, str(Path.cwd()))
+    host = load(args.import_path, kind=AgentFrameworkHost)
+    try:
+        host.serve(
+            host=args.host,
+            port=args.port,
+            workers=args.workers,
+            import_path=args.import_path,
+            allow_unauthenticated=args.allow_unauthenticated,
+        )
+    except OSError as error:
+        raise CommandError(
+            f"cannot listen at {args.host}, port {args.port}: {error.strerror or error}. Name another with --host or "
+            "--port"
+        ) from error
+    return OK
+
+
+def _port(text: str) -> int:
+    port = int(text)
+    if not 0 < port <= _HIGHEST_PORT:
+        raise argparse.ArgumentTypeError(f"{text} is no port; choose one from 1 to {_HIGHEST_PORT}")
+    return port
+
+
+def _count(text: str) -> int:
+    count = int(text)
+    if count < 1:
+        raise argparse.ArgumentTypeError(f"{text} processes cannot serve; choose 1 or more")
+    return count

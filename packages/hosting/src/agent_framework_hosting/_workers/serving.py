@@ -1,0 +1,94 @@
+"""Serving with several processes, as the host asks for it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import pickle
+from collections.abc import Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from ..errors import ConfigurationError, StartFailed
+from .process import Work, WorkerProcess
+from .supervisor import OnUp, Supervisor
+from .worker import Share
+
+if TYPE_CHECKING:
+    from hypercorn.config import Config
+
+
+def supervise(
+    config: Config, options: Mapping[str, Any], *, work: Work, location: str, count: int, on_up: OnUp, drain: float
+) -> None:
+    """Serve with `count` processes until this one is told to stop; then let all finish or tell what runs.
+
+    Args:
+        config: Hypercorn's; its addresses are bound here, once.
+        options: What the configuration of a worker is made of; they travel to other processes.
+        work: What a worker does.
+        location: Where a worker finds the host.
+        count: How many workers there are.
+        on_up: Called when all serve.
+        drain: Seconds that the runs of a worker get to finish.
+
+    Raises:
+        StartFailed: No worker could be started.
+        OSError: An address cannot be bound.
+    """
+    sockets = config.create_sockets()
+    share = Share(
+        # Hypercorn names them by whether there is TLS: what it binds is "insecure" without it.
+        sockets=tuple(sockets.secure_sockets if config.ssl_enabled else sockets.insecure_sockets),
+        plain=tuple(sockets.insecure_sockets if config.ssl_enabled else ()),
+        bind=", ".join(config.bind),
+        options=options,
+    )
+    # What a worker may take in all, as its own bounds have it, and a little more.
+    patience = drain + config.graceful_timeout + config.shutdown_timeout + 10.0
+    try:
+        asyncio.run(_supervise(partial(_start, work=work, location=location, share=share), count, on_up, patience))
+    except StartFailed as error:
+        # Raised anew: the way through the supervisor tells whoever called nothing.
+        raise StartFailed(error.message) from None
+    finally:
+        for each in (*share.sockets, *share.plain):
+            each.close()
+
+
+def check_options(options: Mapping[str, Any], config: Config) -> None:
+    """Refuse what several processes cannot share.
+
+    Raises:
+        ConfigurationError: An option cannot be sent to another process, or there is QUIC.
+    """
+    if config.quic_bind:
+        raise ConfigurationError(
+            "quic_bind cannot be served by several processes: the packets of one connection would reach any of them. "
+            "Leave it out, or serve with workers=1."
+        )
+    for name, value in options.items():
+        try:
+            pickle.dumps(value)
+        except Exception as error:
+            raise ConfigurationError(
+                f"The option {name!r} cannot be sent to other processes ({error}). Give a plain value, or a name of a "
+                "module; or serve with workers=1."
+            ) from error
+
+
+def silence_addresses() -> None:
+    """Keep Hypercorn from saying in every process where it runs; the supervisor says it once."""
+    logging.getLogger("hypercorn.error").addFilter(_tells_no_address)
+
+
+def _tells_no_address(record: logging.LogRecord) -> bool:
+    return not str(record.msg).startswith("Running on ")
+
+
+async def _supervise(start: partial[WorkerProcess], count: int, on_up: OnUp, patience: float) -> None:
+    await Supervisor(start, count=count, on_up=on_up, patience=patience).run()
+
+
+def _start(number: int, *, work: Work, location: str, share: Share) -> WorkerProcess:
+    return WorkerProcess.start(number, work=work, location=location, share=share)

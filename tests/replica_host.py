@@ -1,0 +1,119 @@
+"""One of several hosts on one database, whose runs are seen and held through files.
+
+python replica_host.py FOLDER PORT DATABASE CONCURRENCY AGENT WORKERS
+
+AGENT is "core" for Agent Framework's own agent, or "scripted" for one without anything around the script.
+Each run writes what it sees into FOLDER/runs, and when it has ended. One whose text ends with a name in brackets,
+"hello [slow]", says the first half of its answer, makes the file FOLDER/slow.reached, and waits for FOLDER/slow.open.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+import sys
+from collections.abc import AsyncGenerator, Callable
+from pathlib import Path
+from typing import Any, Final
+
+from agent_framework import Agent
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from agent_framework_hosting.channel import ChannelContext, ChannelContribution, Replayed
+from agent_framework_hosting.host import AgentFrameworkHost
+from agent_framework_hosting.limits import Limits
+from agent_framework_hosting.testing import AgentRun, ChatCall, ScriptedAgent, ScriptedChatClient
+from agent_framework_hosting.types import ChannelRequest, ChannelSession, IdempotencyKey
+from agent_framework_hosting_responses.channel import ResponsesChannel
+
+BETWEEN_LOOKS: Final = 0.01
+
+
+def note(folder: Path, **said: Any) -> None:
+    """Add one line to the runs; appending is one step, whoever else does it."""
+    descriptor = os.open(folder / "runs", os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    os.write(descriptor, json.dumps({"pid": os.getpid(), **said}).encode() + b"\n")
+    os.close(descriptor)
+
+
+def speaker(folder: Path) -> Callable[[Any], AsyncGenerator[str]]:
+    """Return what the agent does in each run."""
+
+    async def speak(run: AgentRun | ChatCall) -> AsyncGenerator[str]:
+        text = run.messages[-1].text
+        note(folder, began=text, seen=run.seen)
+        try:
+            yield f"<{text}"
+            if text.endswith("]"):
+                gate = text.rpartition("[")[2].removesuffix("]")
+                (folder / f"{gate}.reached").touch()
+                await opened(folder / f"{gate}.open")
+            yield ">"
+        finally:
+            note(folder, ended=text)
+
+    return speak
+
+
+async def opened(gate: Path) -> None:
+    """Wait for a file that another process makes."""
+    while not gate.exists():  # noqa: ASYNC110, ASYNC240 - no event says so, and a look takes microseconds
+        await asyncio.sleep(BETWEEN_LOOKS)
+
+
+class PlainChannel:
+    """Runs what it is posted, with the session and the idempotency key that it is told."""
+
+    name = "plain"
+    path = "/plain"
+
+    def contribute(self, context: ChannelContext) -> ChannelContribution:
+        async def run(request: Request) -> Response:
+            asked = await request.json()
+            wanted = ChannelRequest(
+                channel=self.name,
+                operation="message",
+                input=asked["text"],
+                session=ChannelSession(asked.get("key"), commit_as=asked.get("commit_as"), parent=asked.get("parent")),
+            )
+            key = asked.get("idempotency")
+            named = IdempotencyKey(key, asked["text"].encode()) if key else None
+            try:
+                result = await context.run(wanted, seal=lambda made: {"said": made.result.text}, idempotency=named)
+            except Replayed as replayed:
+                return JSONResponse(replayed.record, headers={"idempotent-replayed": "true"})
+            return JSONResponse({"said": result.result.text})
+
+        async def reset(request: Request) -> Response:
+            await context.areset_session((await request.json())["key"])
+            return Response()
+
+        return ChannelContribution([Route("/", run, methods=["POST"]), Route("/reset", reset, methods=["POST"])])
+
+
+def made(folder: Path, database: str, concurrency: Any, agent: str) -> AgentFrameworkHost:
+    """Return the host."""
+    speak = speaker(folder)
+    target: Any = (
+        ScriptedAgent(every=speak) if agent == "scripted" else Agent(ScriptedChatClient(every=speak), name="scripted")
+    )
+    return AgentFrameworkHost(
+        target,
+        channels=[ResponsesChannel(), PlainChannel()],
+        database=database,
+        concurrency=concurrency,
+        limits=Limits(drain_timeout=20, max_waiting=2_000),
+        trust_isolation_headers=True,
+    )
+
+
+host = made(Path(sys.argv[1]), sys.argv[3], sys.argv[4], sys.argv[5])
+
+if __name__ == "__main__":
+    logging.basicConfig(level=logging.INFO)
+    host.serve(port=int(sys.argv[2]), workers=int(sys.argv[6]))
+    print("served")  # noqa: T201 - `serve` has returned, and that is for the test to read

@@ -1,0 +1,215 @@
+"""`serve(workers=2)` with real processes: replaced when they die, told when all is to end."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+
+import anyio
+import httpx2
+import pytest
+from anyio.to_thread import run_sync
+
+from .clients.stream_rules import check_stream
+from .replicas import Replicas, replicas, responses_body, say, until
+from .served import COMMANDS, free_port, serving
+
+PLENTY = 40.0
+
+
+@contextmanager
+def two_workers(folder: Path) -> Generator[Replicas]:
+    with replicas(folder, f"sqlite:///{folder}/state/host.db", 1, workers=2) as one:
+        yield one
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+async def ask(url: str, text: str) -> None:
+    """Ask on a connection of its own, which any worker may take."""
+    async with httpx2.AsyncClient(timeout=PLENTY) as client:
+        answer = await say(client, url, text)
+    assert answer.json() == {"said": f"<{text}>"}
+
+
+async def answering(one: Replicas, *, count: int) -> set[int]:
+    """Return the processes that answer, once there are so many."""
+    pids: set[int] = set()
+    give_up = anyio.current_time() + PLENTY
+    while len(pids) < count:
+        assert anyio.current_time() < give_up, f"Only {pids} answered.\n{one.served[0].printed}"
+        async with anyio.create_task_group() as group:
+            for _ in range(4):
+                group.start_soon(ask, one.url(), "who?")
+        pids = {each["pid"] for each in one.begun() if is_alive(each["pid"])}
+    return pids
+
+
+async def test_a_worker_that_is_killed_is_replaced_and_a_signal_lets_all_finish(tmp_path: Path) -> None:
+    """Others go on meanwhile, and the loss is logged; streams under way are finished, and new work is refused."""
+    names = [str(number) for number in range(8)]
+    bodies: dict[str, bytes] = {}
+    with two_workers(tmp_path) as one:
+        (served,) = one.served
+        victim, survivor = await answering(one, count=2)
+        os.kill(victim, signal.SIGKILL)
+        await until(lambda: f"process {victim}) was ended by SIGKILL" in served.printed, "the log line")
+        pids = await answering(one, count=2)
+        assert survivor in pids
+        async with anyio.create_task_group() as group:
+            for name in names:
+                group.start_soon(read, one, name, bodies)
+            for name in names:
+                await one.reached(name)
+            served.signal(signal.SIGINT)
+            # Ctrl+C reaches every process of a terminal: that is no second signal, and breaks into nothing.
+            for pid in pids:
+                os.kill(pid, signal.SIGINT)
+            await run_sync(served.wait_for_readiness, 503)
+            for pid in pids:
+                os.kill(pid, signal.SIGTERM)
+            async with httpx2.AsyncClient(timeout=PLENTY) as client:
+                refused = await say(client, served.url, "late")
+            assert (refused.status_code, refused.json()["error"]["code"]) == (503, "draining")
+            for name in names:
+                one.open(name)
+        assert await run_sync(served.end) == 0
+    assert [check_stream(bodies[name])["status"] for name in names] == ["completed"] * 8
+    assert not any(is_alive(pid) for pid in pids)
+    assert served.printed.count("Serving scripted") == 1
+    address = served.url.removeprefix("http://")
+    assert re.search(rf"Serving scripted on {address}: .*State: sqlite:.*Workers: 2\.", served.printed)
+    assert "Running on" not in served.printed
+    assert "Traceback" not in served.printed
+    assert served.printed.endswith("served\n")
+
+
+async def read(one: Replicas, name: str, bodies: dict[str, bytes]) -> None:
+    """Keep the stream of an answer that waits at the gate of that name."""
+    body = responses_body(f"hello [{name}]", stream=True)
+    async with (
+        httpx2.AsyncClient(timeout=PLENTY) as client,
+        client.stream("POST", f"{one.url()}/v1/responses", json=body) as answer,
+    ):
+        bodies[name] = await answer.aread()
+
+
+async def test_a_second_signal_ends_all_processes_at_once(tmp_path: Path) -> None:
+    with two_workers(tmp_path) as one:
+        (served,) = one.served
+        pids = await answering(one, count=2)
+        async with anyio.create_task_group() as group:
+
+            async def be_cut() -> None:
+                with pytest.raises(httpx2.TransportError):
+                    await ask(served.url, "slow [slow]")
+
+            group.start_soon(be_cut)
+            await one.reached("slow")
+            served.signal(signal.SIGTERM)
+            await run_sync(served.wait_for_readiness, 503)
+            served.signal(signal.SIGTERM)
+        assert await run_sync(served.end) == 1
+        await until(lambda: not any(is_alive(pid) for pid in pids), "the end of the workers")
+
+
+async def test_workers_whose_supervisor_was_killed_finish_and_end(tmp_path: Path) -> None:
+    with two_workers(tmp_path) as one:
+        (served,) = one.served
+        pids = await answering(one, count=2)
+        async with anyio.create_task_group() as group:
+            group.start_soon(ask, served.url, "slow [slow]")
+            await one.reached("slow")
+            served.signal(signal.SIGKILL)
+            assert await run_sync(served.end) == -signal.SIGKILL
+            await until(lambda: served.printed.count("The supervisor is gone") == 2, "the workers' notice")
+            one.open("slow")
+        await until(lambda: not any(is_alive(pid) for pid in pids), "the end of the workers")
+    assert "Traceback" not in served.printed
+
+
+APP = """
+    from agent_framework_hosting.host import AgentFrameworkHost
+    from agent_framework_hosting.testing import ScriptedAgent
+
+    host = AgentFrameworkHost(ScriptedAgent(), channels=[], database="sqlite:///./host.db")
+
+    def make_host():
+        return host
+
+    something = 5
+"""
+
+
+def write_app(folder: Path, more: str = "") -> Path:
+    path = folder / "app.py"
+    path.write_text("\n".join(line.removeprefix("    ") for line in f"{APP}{more}".splitlines()))
+    return path
+
+
+def failed(command: list[str | Path], folder: Path) -> tuple[int, str]:
+    """Run a program that cannot serve; returns its exit code and what it said."""
+    ended = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=PLENTY, check=False)
+    assert ended.stdout == ""
+    return ended.returncode, ended.stderr
+
+
+def test_the_command_serves_the_host_of_a_module_and_says_when_its_port_is_taken(tmp_path: Path) -> None:
+    write_app(tmp_path)
+    with free_port() as port:
+        command = [COMMANDS / "af-hosting", "serve", "app:host", "--workers", "2", "--port", str(port)]
+        with serving(command, port=port, log=tmp_path / "printed", cwd=tmp_path) as served:
+            code, error = failed(command, tmp_path)
+            assert code == 1
+            assert f"cannot listen at 127.0.0.1, port {port}: " in error
+            assert "Traceback" not in error
+            assert served.stop() == 0
+    assert "Workers: 2." in served.printed
+
+
+def test_workers_that_cannot_start_end_the_whole_and_say_why_once(tmp_path: Path) -> None:
+    """No storm of restarts: the first one's error is everybody's."""
+    (tmp_path / "host.db").write_text("this is no database at all, whatever its name may say about it")
+    write_app(tmp_path)
+    code, error = failed([COMMANDS / "af-hosting", "serve", "app:host", "--workers", "3"], tmp_path)
+    assert code == 1
+    assert error.count("host.db cannot be used as the host's database") == 1
+    assert "Traceback" not in error
+
+
+def test_an_import_path_is_followed_by_the_workers(tmp_path: Path) -> None:
+    """A host that is no variable of a module is found where the option says."""
+    write_app(tmp_path)
+    program = "import app; app.make_host().serve(workers=2, import_path='app:nothing')"
+    code, error = failed([sys.executable, "-c", program], tmp_path)
+    assert code == 1
+    assert error.rstrip().endswith("StartFailed: The module 'app' has no 'nothing'. Name a variable of it.")
+
+
+def test_a_host_that_nobody_else_can_import_is_refused_with_both_mends(tmp_path: Path) -> None:
+    write_app(tmp_path)
+    program = "import app; host = app.host; del app.host; host.serve(workers=2)"
+    code, error = failed([sys.executable, "-c", program], tmp_path)
+    assert code == 1
+    assert "Another process cannot find this host" in error
+    assert "above `if __name__ == '__main__':`" in error
+    assert 'serve(workers=2, import_path="package.module:host")' in error
+
+
+def test_a_program_that_serves_while_it_is_imported_is_told_what_to_do(tmp_path: Path) -> None:
+    path = write_app(tmp_path, "    host.serve(workers=2)\n")
+    code, error = failed([sys.executable, path], tmp_path)
+    assert code == 1
+    assert error.count("Call it under `if __name__ == '__main__':`.") == 1
