@@ -11,9 +11,9 @@ from agent_framework import FileCheckpointStorage, WorkflowBuilder, WorkflowChec
 from agent_framework.exceptions import WorkflowCheckpointException
 from sqlalchemy import select, update
 
-from agent_framework_hosting import state
 from agent_framework_hosting._state.database import open_engine
 from agent_framework_hosting._state.sql.schema import CHECKPOINTS
+from agent_framework_hosting._target.workflow.codec import decode_checkpoint
 from agent_framework_hosting.errors import ConfigurationError
 from agent_framework_hosting.state import SqlCheckpointStorage
 
@@ -95,6 +95,18 @@ async def test_sessions_never_meet_though_they_share_a_database(sql: SqlCheckpoi
     assert await sql.list_checkpoint_ids(workflow_name="w") == ["a"]
 
 
+def counted(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """Return a list that gets whatever is decoded from now on."""
+    decoded: list[Any] = []
+
+    def counting(encoded: Any) -> WorkflowCheckpoint:
+        decoded.append(encoded)
+        return decode_checkpoint(encoded)
+
+    monkeypatch.setattr("agent_framework_hosting.state.decode_checkpoint", counting)
+    return decoded
+
+
 class Unregistered:
     """A type that nobody has registered."""
 
@@ -131,9 +143,7 @@ async def test_a_forged_row_is_never_decoded(
             row = update(CHECKPOINTS).where(CHECKPOINTS.c.checkpoint_id == "new", CHECKPOINTS.c.session_id == "room")
             connection.execute(row.values(data=stolen))
     engine.dispose()
-    decoded: list[Any] = []
-    genuine = state.decode_checkpoint
-    monkeypatch.setattr(state, "decode_checkpoint", lambda encoded: decoded.append(encoded) or genuine(encoded))
+    decoded = counted(monkeypatch)
     with pytest.raises(WorkflowCheckpointException, match="may be forged"):
         await sql.load("new")
     with pytest.raises(WorkflowCheckpointException, match="may be forged"):
@@ -147,9 +157,7 @@ async def test_the_latest_is_found_without_decoding_the_others(
 ) -> None:
     for number in range(5):
         await sql.save(made(str(number), second=number))
-    decoded: list[Any] = []
-    genuine = state.decode_checkpoint
-    monkeypatch.setattr(state, "decode_checkpoint", lambda encoded: decoded.append(encoded) or genuine(encoded))
+    decoded = counted(monkeypatch)
     await sql.get_latest(workflow_name="w")
     assert len(decoded) == 1
 

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Final, Literal
 
-from .._state.refusals import continued
+from .._state.refusals import continued, unknown_parent
 from .._state.store import (
     Claim,
     Concurrency,

@@ -91,9 +91,9 @@ def postgres_engine(url: str) -> Engine:
     """Return an engine for a PostgreSQL database, over psycopg."""
     try:
         parsed = make_url(url)
-    except ArgumentError as error:
+    except (ArgumentError, ValueError) as error:
         raise ConfigurationError(
-            "The database URL cannot be read; write postgresql://user:password@server/name"
+            "The database's URL cannot be read; write postgresql://user:password@server/name"
         ) from error
     return create_engine(parsed.set(drivername="postgresql+psycopg"), poolclass=NullPool)
 
