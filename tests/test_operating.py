@@ -1,5 +1,6 @@
 """The page about operating: its commands print what it shows."""
 
+import asyncio
 import re
 import subprocess
 from pathlib import Path
@@ -17,10 +18,15 @@ SHOWN = re.findall(r"^```console\n\$ af-hosting (.*?)\n(.*?)^```$", PAGE.read_te
 
 
 @pytest.fixture
-async def folder(tmp_path: Path) -> Path:
+def folder(tmp_path: Path) -> Path:
     """Return a working directory with a host's database, in which a known and an unknown caller have talked."""
+    asyncio.run(talk(tmp_path))
+    return tmp_path
+
+
+async def talk(folder: Path) -> None:
     agent = ScriptedAgent(every="ok")
-    async with AgentFrameworkHost(agent, channels=[], database=f"sqlite:///{tmp_path}/state/host.db") as host:
+    async with AgentFrameworkHost(agent, channels=[], database=f"sqlite:///{folder}/state/host.db") as host:
         for turn in ("1", "2"):
             for key, principal in (("hers", Principal(id="ada", kind="caller")), ("room", None)):
                 session = ChannelSession(key, commit_as=key + turn)
@@ -28,7 +34,6 @@ async def folder(tmp_path: Path) -> Path:
                     channel="test", operation="message", input="hi", session=session, principal=principal
                 )
                 await host.run(request)
-    return tmp_path
 
 
 @pytest.mark.parametrize(("arguments", "printed"), SHOWN, ids=[arguments.split()[0] for arguments, _ in SHOWN])

@@ -220,7 +220,7 @@ def _selected(
     return [(tenant, root) for tenant, root in connection.execute(wanted)]
 
 
-def _wanted(selection: Selection, before: float | None) -> Select[tuple[str, str]]:
+def _wanted(selection: Selection, before: float | None) -> Select[Any, Any]:
     wanted = select(SESSIONS.c.tenant, SESSIONS.c.root).group_by(SESSIONS.c.tenant, SESSIONS.c.root)
     if selection.within is not None:
         wanted = wanted.where(SESSIONS.c.tenant == selection.within)
