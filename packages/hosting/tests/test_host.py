@@ -28,7 +28,7 @@ from agent_framework_hosting.errors import (
 from agent_framework_hosting.host import AgentFrameworkHost
 from agent_framework_hosting.isolation import get_current_isolation_keys
 from agent_framework_hosting.limits import Limits
-from agent_framework_hosting.testing import Gate, InMemoryDriver, ScriptedAgent
+from agent_framework_hosting.testing import Gate, InMemoryDriver, ManagedAgent, ScriptedAgent
 from agent_framework_hosting.types import ChannelRequest
 
 
@@ -531,3 +531,21 @@ async def test_an_error_in_a_channels_endpoint_tells_an_id_and_nothing_else(
     incident = answer.json()["error"]["message"].partition("error id ")[2].rstrip(")")
     assert incident in caplog.text
     assert "the secret" in caplog.text
+
+
+async def test_of_several_errors_at_a_start_the_first_is_raised_and_the_others_are_logged(
+    make_probe: type[Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    """The agent that had been entered before the channel failed fails, too, when it is left."""
+
+    def no_port() -> None:
+        raise OSError("no port")
+
+    class Stubborn(ManagedAgent):
+        async def __aexit__(self, *_: object) -> None:
+            raise ValueError("the agent's end")
+
+    host = AgentFrameworkHost(Stubborn(), channels=[make_probe(on_startup=[no_port])])
+    with pytest.raises(OSError, match="no port"):
+        await host.__aenter__()
+    assert "the agent's end" in caplog.text

@@ -52,3 +52,25 @@ async def _stopped(contributions: Sequence[NamedContribution]) -> list[Exception
             except Exception as error:  # noqa: BLE001 - every step is tried; the caller raises what came of it
                 errors.append(error)
     return errors
+
+
+async def undo(steps: Sequence[Step], *, because: BaseException | None = None) -> None:
+    """Take all steps, whatever becomes of those before; then raise the first error, and log the others.
+
+    Args:
+        steps: What to do, in order.
+        because: The error that made it necessary; it is the first one, and its raiser's to raise.
+    """
+    errors: list[BaseException] = []
+    for step in steps:
+        try:
+            await settled(step())
+        except BaseException as error:  # noqa: BLE001 - every step is taken; what came of it is raised below
+            errors.append(error)
+    first = because or next((error for error in errors if not isinstance(error, Exception)), None)
+    first = first or next(iter(errors), None)
+    for error in errors:
+        if error is not first:
+            logger.error("... and another step failed: %s", type(error).__name__, exc_info=error)
+    if first is not None and because is None:
+        raise first

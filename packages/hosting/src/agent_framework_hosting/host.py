@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import AsyncGenerator, Callable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import replace
+from functools import partial
 from multiprocessing.connection import Connection
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self
@@ -216,17 +217,16 @@ class AgentFrameworkHost:
     ) -> None:
         self._entered -= 1
         if self._entered == 0:
-            try:
-                try:
-                    await self._drain()
-                finally:
-                    await _lifespan.stop(self._contributions)
-            finally:
-                self._admission.stop()
-                try:
-                    await self._target.stop()
-                finally:
-                    await self._stop_state()
+            await _lifespan.undo(
+                (
+                    self._drain,
+                    partial(_lifespan.stop, self._contributions),
+                    self._admission.stop,
+                    self._target.stop,
+                    self._store.stop,
+                    self._state.stop,
+                )
+            )
 
     async def run(self, request: ChannelRequest) -> HostedRunResult[Any]:
         """Run a request without any channel, through the same pipeline.
@@ -360,16 +360,19 @@ class AgentFrameworkHost:
             )
 
     async def _start(self) -> None:
-        async with AsyncExitStack() as started:
+        started: list[Callable[[], Awaitable[None] | None]] = []
+        try:
             await self._state.start(is_called_off=lambda: self._admission.draining)
-            started.callback(self._state.stop)
+            started.append(self._state.stop)
             await self._store.start()
-            started.push_async_callback(self._store.stop)
+            started.append(self._store.stop)
             await self._target.start()
-            started.push_async_callback(self._target.stop)
+            started.append(self._target.stop)
             self._refuse_concurrent_turns()
             await _lifespan.start(self._contributions)
-            started.pop_all()
+        except BaseException as error:
+            await _lifespan.undo(started[::-1], because=error)
+            raise
 
     def _refuse_concurrent_turns(self) -> None:
         if self._concurrency == "concurrent":
@@ -414,12 +417,6 @@ class AgentFrameworkHost:
             f"Serving {self._target.name}{where}: {channels}. State: {self._described_state()}{notes}. "
             f"Callers: {who_says(self._auth, trusts_headers=self._trusts_headers)}."
         )
-
-    async def _stop_state(self) -> None:
-        try:
-            await self._store.stop()
-        finally:
-            self._state.stop()
 
     def _described_state(self) -> str:
         if self._database is not None:

@@ -95,7 +95,8 @@ class WorkflowTarget:
         """See `Target`."""
         kept = self._keeping.of(name, workflow=self.name, is_new=is_new)
         keeps_instance = self._is_graph and not self._keeping.outlives
-        return WorkflowState((name.tenant, name.session_id), kept, keeps_instance=keeps_instance)
+        # By key, so that whoever holds the only instance of a workflow still has it after a reset.
+        return WorkflowState((name.tenant, name.key), kept, keeps_instance=keeps_instance)
 
     async def resume(self, name: SessionName, snapshot: Any) -> WorkflowState:
         """See `Target`."""
