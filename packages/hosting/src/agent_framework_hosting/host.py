@@ -32,6 +32,7 @@ from ._state.memorystore import MemoryStore
 from ._state.paths import StateDir, StatePaths, resolve
 from ._state.store import Concurrency, StateStore
 from ._target.accepted import Checkpoints, accept, has_checkpoints, refuse_concurrent_turns
+from ._target.session_store import SessionStore, StoredSessions
 from ._target.target import Target
 from ._workers import location
 from ._workers.report import reporting
@@ -69,6 +70,9 @@ class AgentFrameworkHost:
         limits: All bounds in one object.
         database: Where sessions and turns are kept: `sqlite:///./state/host.db`, `postgresql://…`, or a store. In
             memory when left out: bounded, and gone with the process.
+        session_store: Instead of a database: where an agent's sessions are kept, whole, after every run: a
+            `SessionStore` of Agent Framework, or an object with its async `get`, `set` and `delete`. What it cannot
+            promise is named in the start line.
         migrate: Bring the database's schema up to date at start (`"auto"`), or refuse an older one (`"check"`).
         concurrency: What a turn does when its session is busy: `"queue"`, `"reject"` (409), or `"interrupt"` what runs.
             `"concurrent"`, for agents that need no memory of the session, lets all run at once: each turn gets a
@@ -109,6 +113,7 @@ class AgentFrameworkHost:
         auth: Authenticator | None = None,
         trust_isolation_headers: bool | None = None,
         database: str | StateStore | None = None,
+        session_store: SessionStore | None = None,
         migrate: Migrate = "auto",
         concurrency: Concurrency | Literal["concurrent"] = "queue",
     ) -> None:
@@ -118,7 +123,10 @@ class AgentFrameworkHost:
         store = open_store(database, limits=self._limits, migrate=migrate) if database is not None else None
         checkpoints = Checkpoints(location=checkpoint_location, key=checkpoint_key, store=store)
         paths = self._placed(state_dir, checkpoints, target)
-        self._target: Target = accept(target, checkpoints=replace(checkpoints, derived=paths.checkpoints))
+        self._session_store = _stored(session_store, database)
+        self._target: Target = accept(
+            target, checkpoints=replace(checkpoints, derived=paths.checkpoints), stored=self._session_store
+        )
         self._refuse_concurrent_turns()
         self._channels = listed(channels)
         refuse_strangers(self._channels)
@@ -418,9 +426,23 @@ class AgentFrameworkHost:
         if self._database is not None:
             return described(self._database) if isinstance(self._database, str) else type(self._database).__name__
         sessions = f"at most {self._limits.max_sessions} sessions"
+        if self._session_store is not None:
+            kept = f"sessions in {self._session_store.name}"
+            return f"{kept}, {self._state.description}" if self._state.needs_start else kept
         if self._state.needs_start:
             return f"{self._state.description}; the rest in memory, {sessions}, lost when the process ends"
         return f"memory only, {sessions}, lost when the process ends"
+
+
+def _stored(session_store: SessionStore | None, database: str | StateStore | None) -> StoredSessions | None:
+    if session_store is None:
+        return None
+    if database is not None:
+        raise ConfigurationError(
+            "session_store and database say two places for one thing: where sessions are kept. Give one of them; a "
+            "database promises more."
+        )
+    return StoredSessions(session_store)
 
 
 def _say(description: str) -> None:

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Final, Literal
 
-from .._state.refusals import continued
+from .._state.refusals import continued, unknown_parent
 from .._state.store import (
     Claim,
     Concurrency,
@@ -29,7 +29,7 @@ from .._state.store import (
 )
 from .._state.turns import SessionName
 from .._target.target import Target
-from ..errors import NotForkable
+from ..errors import LeaseLost, NotForkable
 from ..ids import mint
 from ..limits import Limits
 from ..types import ChannelSession, Principal
@@ -178,7 +178,7 @@ class Sessions:
         if is_new:
             state = await self.target.fresh(opened.name, is_new=True)
             return LiveSession(opened.name, state, version=opened.version)
-        if live is not None and live.version == opened.version:
+        if live is not None and live.version == opened.version and self._is_same(live.head, opened.head):
             return live
         if not opened.version:
             # Nothing was ever stored of it.
@@ -186,6 +186,9 @@ class Sessions:
             return LiveSession(opened.name, state)
         rest = await self.store.rest(opened.name)
         chain: Any = await self.store.load(opened.head) if opened.head is not None else []
+        if opened.head is not None and not chain:
+            # An operator has purged it since it was opened.
+            raise LeaseLost
         state = await self.target.resume(opened.name, await self._decoded(chain, rest))
         return LiveSession(opened.name, state, named=True, head=opened.head, version=opened.version)
 
@@ -251,11 +254,18 @@ class Sessions:
 
     async def _require_forkable(self, parent: StoredTurn) -> Any:
         head = await self.store.head(parent.session)
-        snapshot = await self._snapshot(parent.point)
+        loaded = await self.store.load(parent.point)
+        if self.store.encodes and not loaded:
+            raise unknown_parent(parent.id)
+        snapshot = await self._decoded(loaded, None)
         newest = snapshot if head == parent.point else None if head is None else await self._snapshot(head)
         if not self.target.can_branch(snapshot, newest):
             raise not_forkable()
         return snapshot
+
+    def _is_same(self, head: Any, stored: Any) -> bool:
+        # A session that was purged and used again counts its versions from the beginning; its turns are others.
+        return not self.store.encodes or head == stored
 
     async def _snapshot(self, point: Any) -> Any:
         return await self._decoded(await self.store.load(point), None)
