@@ -39,6 +39,14 @@ def anyio_backend() -> str:
     return "asyncio"
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print what tests have measured, and the seeds that they used: `record_property(name, value)`."""
+    for outcome in ("passed", "failed"):
+        for report in terminalreporter.getreports(outcome):
+            for name, value in getattr(report, "user_properties", ()):
+                terminalreporter.write_line(f"{name}: {value}")
+
+
 class ReasonedSkipParser(SkipParser):
     """Skips an example of a document, provided that it says why: `<!-- skip: next "needs a phone" -->`."""
 

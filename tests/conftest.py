@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from .forked import Forks, forking
 from .served import COMMANDS, free_port, serving
 
 
@@ -55,6 +56,23 @@ def database(
     """Return the URL of a database of each kind, empty when the first test of a module comes."""
     if request.param == "sqlite":
         yield f"sqlite:///{tmp_path_factory.mktemp('database')}/state/host.db"
+        return
+    with databases.postgres_schema(request.getfixturevalue("postgres")) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def forks() -> Generator[Forks]:
+    """Return what starts replicas within milliseconds."""
+    with forking() as forks:
+        yield forks
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def fresh_database(request: pytest.FixtureRequest, databases: Any, tmp_path: Path) -> Generator[str]:
+    """Return the URL of a database of each kind, empty when the test comes."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path}/state/host.db"
         return
     with databases.postgres_schema(request.getfixturevalue("postgres")) as url:
         yield url

@@ -1,8 +1,9 @@
 """One of several hosts on one database, whose runs are seen and held through files.
 
-python replica_host.py FOLDER PORT DATABASE CONCURRENCY AGENT WORKERS
+python replica_host.py FOLDER PORT DATABASE CONCURRENCY AGENT WORKERS LEASE
 
-AGENT is "core" for Agent Framework's own agent, or "scripted" for one without anything around the script.
+AGENT is "core" for Agent Framework's own agent, or "scripted" for one without anything around the script. The former
+has a tool that pays once somebody lets it, "pay 5", and writes what it paid into FOLDER/paid.
 Each run writes what it sees into FOLDER/runs, and when it has ended. One whose text ends with a name in brackets,
 "hello [slow]", says the first half of its answer, makes the file FOLDER/slow.reached, and waits for FOLDER/slow.open.
 """
@@ -18,7 +19,7 @@ from collections.abc import AsyncGenerator, Callable
 from pathlib import Path
 from typing import Any, Final
 
-from agent_framework import Agent
+from agent_framework import Agent, Content, tool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -40,11 +41,29 @@ def note(folder: Path, **said: Any) -> None:
     os.close(descriptor)
 
 
-def speaker(folder: Path) -> Callable[[Any], AsyncGenerator[str]]:
+def payer(folder: Path) -> Any:
+    """Return a tool that leaves one line for each time that it ran; the line has reached the disk when it returns."""
+
+    @tool(approval_mode="always_require")
+    def pay(number: int) -> str:
+        """Pay."""
+        descriptor = os.open(folder / "paid", os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        os.write(descriptor, f"{number}\n".encode())
+        os.fsync(descriptor)
+        os.close(descriptor)
+        return f"paid {number}"
+
+    return pay
+
+
+def speaker(folder: Path) -> Callable[[Any], AsyncGenerator[str | Content]]:
     """Return what the agent does in each run."""
 
-    async def speak(run: AgentRun | ChatCall) -> AsyncGenerator[str]:
+    async def speak(run: AgentRun | ChatCall) -> AsyncGenerator[str | Content]:
         text = run.messages[-1].text
+        if text.startswith("pay ") and text[4:].isdigit():
+            yield Content.from_function_call(f"call_{text[4:]}", "pay", arguments=json.dumps({"number": int(text[4:])}))
+            return
         note(folder, began=text, seen=run.seen)
         try:
             yield f"<{text}"
@@ -95,23 +114,25 @@ class PlainChannel:
         return ChannelContribution([Route("/", run, methods=["POST"]), Route("/reset", reset, methods=["POST"])])
 
 
-def made(folder: Path, database: str, concurrency: Any, agent: str) -> AgentFrameworkHost:
+def made(folder: Path, database: str, concurrency: Any, agent: str, lease: float) -> AgentFrameworkHost:
     """Return the host."""
-    speak = speaker(folder)
+    speak: Any = speaker(folder)
     target: Any = (
-        ScriptedAgent(every=speak) if agent == "scripted" else Agent(ScriptedChatClient(every=speak), name="scripted")
+        ScriptedAgent(every=speak)
+        if agent == "scripted"
+        else Agent(ScriptedChatClient(every=speak), name="scripted", tools=[payer(folder)])
     )
     return AgentFrameworkHost(
         target,
         channels=[ResponsesChannel(), PlainChannel()],
         database=database,
         concurrency=concurrency,
-        limits=Limits(drain_timeout=20, max_waiting=2_000),
+        limits=Limits(drain_timeout=20, max_waiting=2_000, lease=lease),
         trust_isolation_headers=True,
     )
 
 
-host = made(Path(sys.argv[1]), sys.argv[3], sys.argv[4], sys.argv[5])
+host = made(Path(sys.argv[1]), sys.argv[3], sys.argv[4], sys.argv[5], float(sys.argv[7]))
 
 if __name__ == "__main__":
     logging.basicConfig(level=logging.INFO)

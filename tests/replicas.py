@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import anyio
 import httpx2
+from sqlalchemy import NullPool, create_engine, text
 
 from .served import Served, free_port, starting
 
@@ -35,7 +36,7 @@ class Replicas:
         """Return what all runs whose texts begin with `tag` have noted, in the order of time."""
         path = self.folder / "runs"
         notes = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
-        return [each for each in notes if (each.get("began") or each.get("ended")).startswith(tag)]
+        return [each for each in notes if each.get("began", each.get("ended")).startswith(tag)]
 
     def begun(self, tag: str = "") -> list[dict[str, Any]]:
         """Return what such runs saw when they began."""
@@ -62,6 +63,18 @@ async def until(met: Callable[[], bool], waiting_for: str) -> None:
         await anyio.sleep(_BETWEEN_LOOKS)
 
 
+async def in_line(database: str, count: int) -> None:
+    """Wait until so many turns stand in lines, as the database has it."""
+    engine = create_engine(database.replace("postgresql://", "postgresql+psycopg://"), poolclass=NullPool)
+
+    def met() -> bool:
+        with engine.connect() as connection:
+            counted: Any = connection.execute(text("SELECT count(*) FROM af_ticket")).scalar_one()
+        return counted == count
+
+    await until(met, f"{count} turns in the line")
+
+
 @contextmanager
 def replicas(
     folder: Path,
@@ -71,33 +84,31 @@ def replicas(
     concurrency: str = "queue",
     workers: int = 1,
     agent: str = "core",
+    lease: float = 15.0,
 ) -> Generator[Replicas]:
     """Serve one database by several hosts."""
-    command = [sys.executable, Path(__file__).with_name("replica_host.py"), folder]
+    rest = [database, concurrency, agent, str(workers), str(lease)]
     with ExitStack() as stack:
-        served: list[Served] = []
-        for number in range(count):
-            port = stack.enter_context(free_port())
-            rest = [database, concurrency, agent, str(workers)]
-            served.append(
-                stack.enter_context(
-                    starting(
-                        [*command, str(port), *rest],
-                        port=port,
-                        log=folder / f"printed{number}",
-                    )
-                )
-            )
+        served = [stack.enter_context(replica(folder, rest, log=folder / f"printed{each}")) for each in range(count)]
         for each in served:
             each.wait_for_readiness(200)
         yield Replicas(folder, served)
 
 
-async def say(client: httpx2.AsyncClient, url: str, text: str, **asked: Any) -> httpx2.Response:
+@contextmanager
+def replica(folder: Path, rest: Sequence[str], *, log: Path) -> Generator[Served]:
+    """Start one of them; `rest` is what its script is told besides the folder and the port."""
+    with free_port() as port:
+        command = [sys.executable, Path(__file__).with_name("replica_host.py"), folder, str(port), *rest]
+        with starting(command, port=port, log=log) as served:
+            yield served
+
+
+async def say(client: httpx2.AsyncClient, url: str, said: str, **asked: Any) -> httpx2.Response:
     """Post a turn to the plain channel."""
-    return await client.post(f"{url}/plain", json={"text": text, **asked})
+    return await client.post(f"{url}/plain", json={"text": said, **asked})
 
 
-def responses_body(text: str, **fields: Any) -> Mapping[str, Any]:
+def responses_body(said: str, **fields: Any) -> Mapping[str, Any]:
     """Return the body of a request to the Responses channel."""
-    return {"model": "m", "input": text, **fields}
+    return {"model": "m", "input": said, **fields}

@@ -6,15 +6,13 @@ The replicas are the same for all tests of a database: each test has sessions, t
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
-from typing import Any
 
 import anyio
 import httpx2
 import pytest
 from anyio.lowlevel import checkpoint
-from sqlalchemy import NullPool, create_engine, text
 
-from .replicas import Replicas, replicas, say, until
+from .replicas import Replicas, in_line, replicas, say
 
 PLENTY = 100.0
 
@@ -64,23 +62,11 @@ async def test_turns_run_in_the_order_of_their_arrival_over_all_replicas(three: 
     async with httpx2.AsyncClient(timeout=PLENTY) as client, anyio.create_task_group() as group:
         for number, said in enumerate(turns):
             group.start_soon(lambda said=said, number=number: turn(client, three.url(number), said, key="order"))
-            await (waiting(database, number) if number else three.reached("order0"))
+            await (in_line(database, number) if number else three.reached("order0"))
         for number in range(12):
             await three.reached(f"order{number}")
             three.open(f"order{number}")
     assert check_line(three, "order", 12) == turns
-
-
-async def waiting(database: str, count: int) -> None:
-    """Wait until so many turns stand in the line, as the database has it."""
-    engine = create_engine(database.replace("postgresql://", "postgresql+psycopg://"), poolclass=NullPool)
-
-    def met() -> bool:
-        with engine.connect() as connection:
-            counted: Any = connection.execute(text("SELECT count(*) FROM af_ticket")).scalar_one()
-        return counted == count
-
-    await until(met, f"{count} turns in the line")
 
 
 async def test_a_conversation_that_wanders_between_replicas_goes_on_by_its_key(three: Replicas) -> None:

@@ -20,7 +20,7 @@ from ._lifespan import NamedContribution
 from ._mount import Mounts
 from .auth.authenticator import Authenticate
 from .entrances import HOST, NOBODY, Entrance
-from .errors import HostError, Unavailable
+from .errors import HostError, StateUnavailable, Unavailable
 from .web.errors import ErrorDescription, describe, error_response
 
 READINESS: Final = "/readiness"
@@ -51,8 +51,8 @@ def build_app(
     return app
 
 
-def readiness_probe(admission: Admission, *, is_well: Callable[[], bool]) -> Entrance:
-    """Return the public probe that tells whether the host takes work, and whether what it serves is able to."""
+def readiness_probe(admission: Admission, *, is_well: Callable[[], bool], stores_well: Callable[[], bool]) -> Entrance:
+    """Return the public probe that tells whether the host takes work, and whether what it stands on is able to."""
 
     async def readiness(_: Request) -> Response:
         try:
@@ -61,6 +61,8 @@ def readiness_probe(admission: Admission, *, is_well: Callable[[], bool]) -> Ent
             return PlainTextResponse(error.code, status_code=error.status)
         if not is_well():
             return PlainTextResponse("target_failed", status_code=503)
+        if not stores_well():
+            return PlainTextResponse(StateUnavailable.code, status_code=StateUnavailable.status)
         return PlainTextResponse("ok")
 
     return Entrance(route=Route(READINESS, readiness, methods=["GET"]), authenticated_by=NOBODY)

@@ -241,9 +241,21 @@ class Draining(Unavailable):
 
 
 class StateUnavailable(Unavailable):
-    """The database does not answer, or cannot store anything; what was acknowledged before is not lost."""
+    """The database does not answer, or cannot store anything; what was acknowledged before is not lost.
+
+    `has_run` says that the request has run all the same, so that to send it again would run it a second time.
+    """
 
     code = "state_unavailable"
+
+    def __init__(
+        self,
+        message: str = "The server cannot reach its database at the moment. Send the request again.",
+        *,
+        has_run: bool = False,
+    ) -> None:
+        super().__init__(message)
+        self.has_run = has_run
 
 
 class RunError(HostError):

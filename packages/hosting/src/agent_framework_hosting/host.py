@@ -99,6 +99,7 @@ class AgentFrameworkHost:
     _bind: str | None = None
     _entered = 0
     _failure: Exception | None = None
+    _addresses: Sequence[str] = ()
 
     def __init__(
         self,
@@ -148,11 +149,14 @@ class AgentFrameworkHost:
         self._pipeline = Pipeline(target=self._target, sessions=self._sessions, admission=self._admission)
         self._contributions = self._contributed()
         self._entrances = (
-            readiness_probe(self._admission, is_well=lambda: self._target.is_well),
+            readiness_probe(
+                self._admission,
+                is_well=lambda: self._target.is_well,
+                stores_well=lambda: self._store.is_well,
+            ),
             *mounted(self._contributions),
         )
         self._say = _say
-        self._addresses: Sequence[str] = ()
         if debug:
             logger.setLevel(logging.DEBUG)
 

@@ -46,6 +46,8 @@ class Limits:
     """Age at which a turn in a database can no more be read or continued by its id; its session goes on by its key."""
     idempotency_ttl: float = _DAY
     """Time for which an idempotency key is remembered."""
+    lease: float = 15.0
+    """Time for which a process may be silent before others that share its database take its sessions over."""
     heartbeat: float = 15.0
     """Silence after which a comment line is sent to keep a stream open."""
     stall_timeout: float = 30.0

@@ -166,7 +166,7 @@ class Sessions:
         """
         if not self.target.forkable:
             return None
-        snapshot = await self._snapshot(parent.point)
+        snapshot = await self._known(parent)
         if not self.target.can_branch(snapshot, snapshot):
             raise not_forkable()
         return snapshot
@@ -187,7 +187,7 @@ class Sessions:
         rest = await self.store.rest(opened.name)
         chain: Any = await self.store.load(opened.head) if opened.head is not None else []
         if opened.head is not None and not chain:
-            # An operator has purged it since it was opened.
+            # Forgotten since the turn began; an empty session in its place would be a lie.
             raise LeaseLost
         state = await self.target.resume(opened.name, await self._decoded(chain, rest))
         return LiveSession(opened.name, state, named=True, head=opened.head, version=opened.version)
@@ -254,10 +254,7 @@ class Sessions:
 
     async def _require_forkable(self, parent: StoredTurn) -> Any:
         head = await self.store.head(parent.session)
-        loaded = await self.store.load(parent.point)
-        if self.store.encodes and not loaded:
-            raise unknown_parent(parent.id)
-        snapshot = await self._decoded(loaded, None)
+        snapshot = await self._known(parent)
         newest = snapshot if head == parent.point else None if head is None else await self._snapshot(head)
         if not self.target.can_branch(snapshot, newest):
             raise not_forkable()
@@ -267,8 +264,16 @@ class Sessions:
         # A session that was purged and used again counts its versions from the beginning; its turns are others.
         return not self.store.encodes or head == stored
 
+    async def _known(self, parent: StoredTurn) -> Any:
+        snapshot = await self._snapshot(parent.point)
+        if snapshot is None and self.store.encodes:
+            # Forgotten since it was found.
+            raise unknown_parent(parent.id)
+        return snapshot
+
     async def _snapshot(self, point: Any) -> Any:
-        return await self._decoded(await self.store.load(point), None)
+        loaded = await self.store.load(point)
+        return None if self.store.encodes and not loaded else await self._decoded(loaded, None)
 
     async def _decoded(self, loaded: Any, rest: bytes | None) -> Any:
         if not self.store.encodes:

@@ -46,12 +46,13 @@ def open_store(database: str | StateStore, *, limits: Limits, migrate: Migrate =
             f"database= is an object of type {type(database).__name__}, which is no store. Give a URL, such as "
             "'sqlite:///./state/host.db'."
         )
-    driver = _sqlite(database, migrate) if _kind(database) == "sqlite" else _postgres(database, migrate)
+    is_file = _kind(database) == "sqlite"
+    driver = _sqlite(database, migrate) if is_file else _postgres(database, migrate, lease=limits.lease)
     from .sql.retention import Ages
     from .sql.sqlstore import SqlStore
 
     ages = Ages(sessions=limits.stored_session_ttl, records=limits.record_ttl, claims=limits.idempotency_ttl)
-    return SqlStore(driver, ages=ages)
+    return SqlStore(driver, ages=ages, lease=limits.lease)
 
 
 def described(database: str) -> str:
@@ -120,11 +121,11 @@ def _path(url: str) -> Path:
     return Path(path)
 
 
-def _postgres(url: str, migrate: Migrate) -> Any:
+def _postgres(url: str, migrate: Migrate, *, lease: float) -> Any:
     _require("postgres")
     from .sql.postgres import PostgresDriver
 
-    return PostgresDriver(url, migrate=migrate == "auto")
+    return PostgresDriver(url, migrate=migrate == "auto", longest_pause=lease)
 
 
 def _require(extra: str) -> None:

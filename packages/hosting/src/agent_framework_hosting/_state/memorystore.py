@@ -39,6 +39,11 @@ class MemoryStore:
         """See `StateStore`."""
         return False
 
+    @property
+    def is_well(self) -> bool:
+        """See `StateStore`."""
+        return True
+
     async def start(self) -> None:
         """See `StateStore`."""
 

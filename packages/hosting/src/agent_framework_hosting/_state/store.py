@@ -204,6 +204,11 @@ class StateStore(Protocol):
         """Whether snapshots are handed over as `Encoded`, for sessions that outlive this process."""
         ...
 
+    @property
+    def is_well(self) -> bool:
+        """Whether turns can be stored, as far as is known; what the readiness probe says."""
+        ...
+
     async def start(self) -> None:
         """Be ready for everything else."""
         ...
@@ -237,7 +242,10 @@ class StateStore(Protocol):
         ...
 
     async def load(self, point: Any) -> Any:
-        """Return the snapshot of a point: the object, or the `Encoded` ones from the last base on."""
+        """Return the snapshot of a point: the object, or the `Encoded` ones from the last base on.
+
+        There are none when the point has been forgotten meanwhile.
+        """
         ...
 
     async def rest(self, session: SessionName) -> bytes | None:

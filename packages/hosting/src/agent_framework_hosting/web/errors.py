@@ -13,7 +13,7 @@ import msgspec
 from agent_framework import exceptions as core
 from starlette.responses import Response
 
-from ..errors import HostError, RequestError, RunCancelled, RunError, Unavailable
+from ..errors import HostError, RequestError, RunCancelled, RunError, StateUnavailable, Unavailable
 from ..ids import mint
 from ..logs import logger
 
@@ -58,7 +58,9 @@ def describe(error: BaseException) -> ErrorDescription:
         code, after = error.detail_code or error.code, getattr(error, "retry_after", None)
         return ErrorDescription(error.status, code, error.message, error.param, after, may_retry=True)
     if isinstance(error, Unavailable):
-        return ErrorDescription(error.status, error.code, error.message, None, error.retry_after, may_retry=True)
+        has_run = isinstance(error, StateUnavailable) and error.has_run
+        after = None if has_run else error.retry_after
+        return ErrorDescription(error.status, error.code, error.message, None, after, may_retry=not has_run)
     if isinstance(error, RunCancelled):
         if error.reason == "interrupted":
             return ErrorDescription(409, "interrupted", error.message)

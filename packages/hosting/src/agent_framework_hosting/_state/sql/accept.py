@@ -112,6 +112,13 @@ def leave(
     return (yield from lanes.leave(tenant=tenant, key=key, ticket=ticket))
 
 
+def give_back(*, ticket: str, worker: str) -> Script[tuple[Wake, ...]]:
+    """End a turn that never ran and that is known by its ticket alone."""
+    yield from claims.take_all_back(ticket=ticket)
+    yield from claims.let_go(ticket=ticket, has_run=False)
+    return (yield from lanes.give_back(worker=worker, ticket=ticket))
+
+
 def _parent(owner: Owner, request: TurnRequest) -> Script[StoredTurn | None]:
     if request.parent is None:
         return None

@@ -24,6 +24,7 @@ ON CONFLICT (tenant, root, request_id) DO NOTHING RETURNING ticket
 """
 _ANSWERED: Final = "SELECT request_id FROM af_answer WHERE tenant = :tenant AND root = :root"
 _UNANSWER: Final = "DELETE FROM af_answer WHERE tenant = :tenant AND root = :root AND ticket = :ticket"
+_UNANSWER_ALL: Final = "DELETE FROM af_answer WHERE ticket = :ticket"
 _CLAIM: Final = """
 INSERT INTO af_claim (tenant, is_named, owner, channel, claim_key, body_hash, ticket, worker, attempt, created_at)
 VALUES (:tenant, :is_named, :owner, :channel, :claim_key, :body_hash, :ticket, :worker, 1, {now})
@@ -72,6 +73,11 @@ def answered(*, tenant: str, root: str) -> Script[list[str]]:
 def take_back(*, tenant: str, root: str, ticket: str) -> Script[None]:
     """Take the answers of a turn back that never ran."""
     yield from do(_UNANSWER, tenant=tenant, root=root, ticket=ticket)
+
+
+def take_all_back(*, ticket: str) -> Script[None]:
+    """Take the answers of a turn back that never ran, and of which only the ticket is known."""
+    yield from do(_UNANSWER_ALL, ticket=ticket)
 
 
 def claim(owner: Owner, wanted: Claim, *, ticket: str, worker: str) -> Script[Replay | int]:

@@ -87,13 +87,17 @@ _MINE: Final = """
 SELECT ticket, fence, is_stopped FROM af_lane WHERE worker = :worker
 UNION ALL SELECT id, NULL, NULL FROM af_ticket WHERE worker = :worker
 """
+_RENEW: Final = """
+UPDATE af_worker SET alive_until = {now} + :lease WHERE id = :worker AND alive_until > {now} RETURNING id
+"""
 _REGISTER: Final = """
 INSERT INTO af_worker (id, address, alive_until) VALUES (:worker, :address, {now} + :lease)
 ON CONFLICT (id) DO UPDATE SET alive_until = {now} + :lease
 """
-_RENEW: Final = (
-    "UPDATE af_worker SET alive_until = {now} + :lease WHERE id = :worker AND alive_until > {now} RETURNING id"
-)
+_FIND: Final = """
+SELECT tenant, key FROM af_lane WHERE worker = :worker AND ticket = :ticket
+"""
+_KNOWN: Final = "SELECT 1 FROM af_worker WHERE id = :worker"
 _UNREGISTER: Final = "DELETE FROM af_worker WHERE id = :worker"
 
 
@@ -154,14 +158,23 @@ def move_on(*, worker: str) -> Script[tuple[Wake, ...]]:
     return tuple(wake for wake in wakes if wake.worker != worker)
 
 
-def register(*, worker: str, address: str, lease: float) -> Script[None]:
-    """Let a worker be alive for `lease` seconds."""
+def give_back(*, worker: str, ticket: str) -> Script[tuple[Wake, ...]]:
+    """Give a turn, or a place in a line, back that is known by its ticket alone."""
+    lane = yield from one(_FIND, worker=worker, ticket=ticket)
+    if lane is None:
+        yield from do(_DROP, ticket=ticket)
+        return ()
+    tenant, key = lane
+    return (yield from leave(tenant=tenant, key=key, ticket=ticket))
+
+
+def register(*, worker: str, address: str, lease: float) -> Script[bool]:
+    """Let a worker be alive for `lease` seconds from now; says whether it was dead."""
+    if (yield from one(_RENEW, worker=worker, lease=lease)) is not None:
+        return False
+    known = yield from one(_KNOWN, worker=worker)
     yield from do(_REGISTER, worker=worker, address=address, lease=lease)
-
-
-def renew(*, worker: str, lease: float) -> Script[bool]:
-    """Keep a worker alive; says whether it had been so all the time."""
-    return (yield from one(_RENEW, worker=worker, lease=lease)) is not None
+    return known is not None
 
 
 def unregister(*, worker: str) -> Script[None]:
@@ -170,14 +183,15 @@ def unregister(*, worker: str) -> Script[None]:
 
 
 def _living_holder(tenant: str, key: str, wakes: list[Wake]) -> Script[tuple[str | None, int]]:
-    """Return whose turn it is, once a dead worker's has been handed over; `None` when nobody is there to take it."""
+    """Return whose turn it is, once a dead worker's has been handed over; `None` when nobody is there to take it.
+
+    A free lane is handed over, too: those who wait there were dead when it became free, and are alive again.
+    """
     lane = yield from one(_LOCK, tenant=tenant, key=key)
     if lane is None:
         return None, 0
     ticket, worker, fence = lane
-    if ticket is None:
-        return None, fence
-    if (yield from one(_IS_ALIVE, worker=worker)) is not None:
+    if ticket is not None and (yield from one(_IS_ALIVE, worker=worker)) is not None:
         return worker, fence
     handed = yield from _hand_over(tenant, key)
     wakes += handed

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Final, TypeAlias
 
 from sqlalchemy import Connection, Engine, create_engine, event, insert, inspect, make_url, select, text, update
-from sqlalchemy.exc import ArgumentError, DatabaseError
+from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.pool import NullPool
 
 from ...errors import ConfigurationError
@@ -21,6 +21,8 @@ from .schema import METADATA, SCHEMA
 Step: TypeAlias = Callable[[Connection], None]
 _LOCK: Final = 0x61665F686F7374
 """What processes that start together lock in PostgreSQL."""
+_PATIENCE: Final = 5
+"""Seconds to wait for a connection to PostgreSQL."""
 
 
 def _create_tables(connection: Connection) -> None:
@@ -95,7 +97,8 @@ def postgres_engine(url: str) -> Engine:
         raise ConfigurationError(
             "The database's URL cannot be read; write postgresql://user:password@server/name"
         ) from error
-    return create_engine(parsed.set(drivername="postgresql+psycopg"), poolclass=NullPool)
+    patience = {} if "connect_timeout" in parsed.query else {"connect_timeout": _PATIENCE}
+    return create_engine(parsed.set(drivername="postgresql+psycopg"), poolclass=NullPool, connect_args=patience)
 
 
 def sqlite_engine(path: Path) -> Engine:
@@ -110,7 +113,7 @@ def sqlite_engine(path: Path) -> Engine:
 def _usable(engine: Engine) -> Generator[None]:
     try:
         yield
-    except DatabaseError as error:
+    except DBAPIError as error:
         if engine.dialect.name == "sqlite":
             raise ConfigurationError(
                 f"{engine.url.database} cannot be used as the host's database: {error.orig}. Restore it from a backup, "
@@ -119,7 +122,10 @@ def _usable(engine: Engine) -> Generator[None]:
         # Options may hold a password, too.
         shown = engine.url.set(query={}).render_as_string(hide_password=True)
         said = " ".join(str(error.orig).split())
-        raise ConfigurationError(f"The database {shown} cannot be used: {said}") from error
+        raise ConfigurationError(
+            f"The database {shown} cannot be used: {said}. Start it, or mend its URL: it has to answer when the host "
+            "starts."
+        ) from error
 
 
 def _leave_transactions_to_us(connection: Any, _record: Any) -> None:

@@ -4,20 +4,24 @@ Rules of this file:
 1. A transaction takes one connection from the pool, for as long as it lasts.
 2. What the database asks to be tried again (a deadlock, a serialisation failure) is tried again from the start.
 3. A connection that broke is replaced by the pool. Whether its last transaction took place is not known, and said so.
+4. Nobody waits for ever: a transaction that takes too long loses its connection, and the server ends one of ours that
+   stands still in the middle (this process was stopped), so that others get at the rows that it has locked.
 """
 
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import AsyncGenerator, Callable, Generator, Sequence
 from contextlib import asynccontextmanager, contextmanager
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import psycopg
 from psycopg import AsyncConnection, errors, sql
+from psycopg.conninfo import conninfo_to_dict
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
-from ...errors import StateUnavailable
+from ...errors import ConfigurationError, StateUnavailable
 from ...ids import mint
 from ...logs import logger
 from .driver import Transaction, step_through
@@ -38,9 +42,11 @@ _PATIENCE: Final = 5.0
 class PostgresDriver:
     """Runs scripts on one PostgreSQL database, which any number of processes may share."""
 
-    def __init__(self, url: str, *, migrate: bool = True) -> None:
+    def __init__(self, url: str, *, migrate: bool = True, longest_pause: float = 15.0) -> None:
         self._url = url
         self._migrate = migrate
+        self._longest_pause = longest_pause
+        self._connecting = _patient(url)
         self._channel = mint("af_")
         self._pool: AsyncConnectionPool[AsyncConnection[Row]] | None = None
         self._listener: asyncio.Task[None] | None = None
@@ -58,9 +64,12 @@ class PostgresDriver:
             min_size=1,
             max_size=_CONNECTIONS,
             timeout=_PATIENCE,
+            # Longer attempts come at ever longer distances; a new one begins with the next request.
+            reconnect_timeout=_PATIENCE,
             open=False,
-            check=AsyncConnectionPool.check_connection,
-            kwargs={"autocommit": True},
+            check=_check,
+            configure=self._configure,
+            kwargs={"autocommit": True, **self._connecting},
         )
         await self._pool.open()
         self._listener = asyncio.create_task(self._listen(on_wake))
@@ -80,9 +89,9 @@ class PostgresDriver:
             try:
                 async with self._connection() as connection, _begun(connection, durable=durable):
                     return await _step_through(transaction(), connection)
-            except _AGAIN:
+            except _AGAIN as error:
                 if not left:
-                    raise
+                    raise StateUnavailable from error
         raise AssertionError("The loop returns or raises.")
 
     async def read(self, transaction: Transaction[ResultT]) -> ResultT:
@@ -92,7 +101,7 @@ class PostgresDriver:
 
     def run_now(self, transaction: Transaction[ResultT]) -> ResultT:
         """See `Driver`."""
-        with _translated(), psycopg.connect(self._url, connect_timeout=int(_PATIENCE)) as connection:
+        with _translated(), psycopg.connect(self._url, **self._connecting) as connection:
 
             def execute(dialect: Dialect, statement: Statement) -> list[Row]:
                 cursor = connection.execute(dialect.said(statement.text).encode(), statement.values)
@@ -111,16 +120,21 @@ class PostgresDriver:
 
     async def _listen(self, on_wake: Callable[[], None]) -> None:
         listen = sql.SQL("LISTEN {}").format(sql.Identifier(self._channel))
+        has_complained = False
         while True:
             try:
-                async with await AsyncConnection.connect(self._url, autocommit=True) as connection:
+                connecting = AsyncConnection.connect(self._url, autocommit=True, **self._connecting)
+                async with await connecting as connection:
                     await connection.execute(listen)
+                    has_complained = False
                     # Whatever was sent while nobody listened.
                     on_wake()
                     async for _ in connection.notifies():
                         on_wake()
             except psycopg.Error as error:
-                logger.warning("The connection that listens for wakes broke (%s); it is made again.", error)
+                if not has_complained:
+                    logger.warning("The connection that listens for wakes broke (%s); it is made again.", error)
+                has_complained = True
             await asyncio.sleep(_BETWEEN_CONNECTIONS)
 
     @asynccontextmanager
@@ -129,7 +143,12 @@ class PostgresDriver:
             raise StateUnavailable("The database is not open: the host has not been started, or has stopped.")
         with _translated():
             async with self._pool.connection() as connection:
-                yield connection
+                with _at_most(connection, max(self._longest_pause, _PATIENCE)):
+                    yield connection
+
+    async def _configure(self, connection: AsyncConnection[Row]) -> None:
+        pause = f"{max(1, round(self._longest_pause * 1000))}ms"
+        await connection.execute("SELECT set_config('idle_in_transaction_session_timeout', %s, false)", (pause,))
 
 
 @contextmanager
@@ -138,9 +157,43 @@ def _translated() -> Generator[None]:
         yield
     except _AGAIN:
         raise
-    except (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout) as error:
+    except (psycopg.OperationalError, psycopg.InterfaceError, psycopg.InternalError, PoolTimeout) as error:
         logger.error("The database does not answer: %s", error)
-        raise StateUnavailable("The server cannot reach its database at the moment. Send the request again.") from error
+        raise StateUnavailable from error
+
+
+@contextmanager
+def _at_most(connection: AsyncConnection[Row], seconds: float) -> Generator[None]:
+    """Hang up when the server does not answer in time, also when nobody says that it is not there any more."""
+    late = asyncio.get_running_loop().call_later(seconds, _hang_up, connection)
+    try:
+        yield
+    finally:
+        late.cancel()
+
+
+def _hang_up(connection: AsyncConnection[Row]) -> None:
+    if not connection.closed:
+        with socket.fromfd(connection.fileno(), socket.AF_INET, socket.SOCK_STREAM) as ours:
+            ours.shutdown(socket.SHUT_RDWR)
+
+
+async def _check(connection: AsyncConnection[Row]) -> None:
+    with _at_most(connection, _PATIENCE):
+        await AsyncConnectionPool.check_connection(connection)
+
+
+def _patient(url: str) -> dict[str, Any]:
+    """Return what a connection is made with, besides what its URL says."""
+    try:
+        said = conninfo_to_dict(url)
+    except psycopg.ProgrammingError as error:
+        raise ConfigurationError(
+            "database= is no URL that PostgreSQL understands. Use 'postgresql://user:password@server/name', with "
+            "special characters of the password percent-encoded."
+        ) from error
+    ours = {"connect_timeout": int(_PATIENCE), "keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3}
+    return {name: value for name, value in ours.items() if name not in said}
 
 
 @asynccontextmanager

@@ -15,7 +15,9 @@ from typing import Final
 from .script import Script, all_of, do
 
 _EXPIRED: Final = """
-SELECT tenant, root FROM af_session GROUP BY tenant, root HAVING max(used_at) < {now} - :ttl LIMIT :most
+SELECT DISTINCT s.tenant, s.root FROM af_session s WHERE s.used_at < {now} - :ttl AND NOT EXISTS (
+  SELECT 1 FROM af_session o WHERE o.tenant = s.tenant AND o.root = s.root AND o.used_at >= {now} - :ttl
+) LIMIT :most
 """
 _OF_FAMILY: Final = "(SELECT session_id FROM af_session WHERE tenant = :tenant AND root = :root)"
 _FORGET_FAMILY: Final = (
@@ -50,11 +52,12 @@ DELETE FROM af_ticket WHERE kind = 'foreground' AND created_at < {now} - :ttl
   AND (worker IS NULL OR NOT EXISTS (SELECT 1 FROM af_worker w WHERE w.id = af_ticket.worker AND w.alive_until > {now}))
 """
 _LANES: Final = """
-DELETE FROM af_lane WHERE used_at < {now} - :ttl AND ticket IS NULL
+DELETE FROM af_lane WHERE used_at < {now} - :ttl
+  AND NOT EXISTS (SELECT 1 FROM af_worker w WHERE w.id = af_lane.worker AND w.alive_until > {now})
   AND NOT EXISTS (SELECT 1 FROM af_ticket t WHERE t.tenant = af_lane.tenant AND t.key = af_lane.key)
 """
 _CALM: Final = 3600.0
-"""Seconds after which a free lane, a dead worker and what it left in lines are swept."""
+"""Seconds after which a lane that is nobody's, a dead worker and what it left in lines are swept."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

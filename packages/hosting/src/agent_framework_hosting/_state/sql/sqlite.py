@@ -5,6 +5,8 @@ Rules of this file:
 2. The writer takes all that is waiting into one commit. Each transaction has a savepoint of its own, so that one that
    fails takes nobody with it.
 3. A commit waits for the disk when one transaction of its group demands it; leases need none, they die with us.
+4. What goes wrong with the file fails its whole group, closes the connection, and is tried anew with the next group. A
+   file that was taken away, or that another one lies in the place of, is not written to; a new one is never made here.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeAlias, TypeVar
 
 from ...errors import ConfigurationError, StateUnavailable
 from ...logs import logger
@@ -42,6 +44,11 @@ class _Job:
     transaction: Transaction[Any]
     durable: bool
     future: Future[Any] = field(default_factory=Future[Any])
+
+
+_Identity: TypeAlias = tuple[int, int]
+"""What tells a file from another one of the same name."""
+_Outcome: TypeAlias = tuple[_Job, Any, BaseException | None]
 
 
 def make_file(path: Path) -> None:
@@ -79,14 +86,15 @@ class SqliteDriver:
 
     async def start(self, on_wake: Callable[[], None]) -> None:
         """See `Driver`."""
-        await asyncio.to_thread(self._prepare)
+        identity = await asyncio.to_thread(self._prepare)
         await self._wakes.start(on_wake)
-        self._writer.start()
-        self._reader.start()
+        self._writer.start(identity)
+        self._reader.start(identity)
 
-    def _prepare(self) -> None:
+    def _prepare(self) -> _Identity:
         make_file(self._path)
         migrate_sqlite(self._path, apply=self._migrate)
+        return _identity(self._path)
 
     async def stop(self) -> None:
         """See `Driver`."""
@@ -116,13 +124,13 @@ class _Thread:
 
     def __init__(self, name: str, path: Path, *, begin: str) -> None:
         self._name = name
-        self._path = path
-        self._begin = begin
+        self._file = _File(path, begin=begin)
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
 
-    def start(self) -> None:
-        """Begin to take jobs."""
+    def start(self, identity: _Identity) -> None:
+        """Begin to take jobs, for this very file."""
+        self._file.identity = identity
         self._thread = threading.Thread(target=self._work, name=self._name, daemon=True)
         self._thread.start()
 
@@ -141,15 +149,12 @@ class _Thread:
         return job.future
 
     def _work(self) -> None:
-        connection = _connected(self._path)
-        try:
-            is_over = False
-            while not is_over:
-                group, is_over = self._group()
-                if group:
-                    _commit(connection, group, begin=self._begin)
-        finally:
-            connection.close()
+        is_over = False
+        while not is_over:
+            group, is_over = self._group()
+            if group:
+                self._file.commit(group)
+        self._file.close()
 
     def _group(self) -> tuple[list[_Job], bool]:
         group: list[_Job] = []
@@ -163,47 +168,97 @@ class _Thread:
         return group, True
 
 
-def _connected(path: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-    connection.execute(f"PRAGMA busy_timeout = {_BUSY}")
-    connection.execute("PRAGMA journal_mode = WAL")
-    return connection
+class _File:
+    """A connection that is made when it is needed, and made anew after an error."""
 
+    def __init__(self, path: Path, *, begin: str) -> None:
+        self._path = path
+        self._begin = begin
+        self._connection: sqlite3.Connection | None = None
+        self.identity: _Identity | None = None
+        self._complained = False
 
-def _commit(connection: sqlite3.Connection, group: Sequence[_Job], *, begin: str) -> None:
-    outcomes: list[tuple[_Job, Any, BaseException | None]] = []
-    try:
+    def commit(self, group: Sequence[_Job]) -> None:
+        """Run all jobs of a group in one transaction, and say to each what came of it."""
+        try:
+            outcomes = self._committed(group)
+            self._complained = False
+        except (sqlite3.Error, OSError) as error:
+            self._complain(error)
+            self.close()
+            outcomes = [(job, None, StateUnavailable()) for job in group]
+        for job, result, error in outcomes:
+            if error is None:
+                job.future.set_result(result)
+            else:
+                job.future.set_exception(error)
+
+    def close(self) -> None:
+        """Close the connection; what it had begun is undone."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            try:
+                connection.close()
+            except sqlite3.Error as error:
+                logger.error("The database could not be closed: %s", error)
+
+    def _committed(self, group: Sequence[_Job]) -> list[_Outcome]:
+        connection = self._connected()
         level = "FULL" if any(job.durable for job in group) else "NORMAL"
         connection.execute(f"PRAGMA synchronous = {level}")
-        connection.execute(begin)
+        connection.execute(self._begin)
         outcomes = [_run(connection, job) for job in group]
+        self._require_unmoved()
         connection.execute("COMMIT")
-    except sqlite3.Error as error:
-        logger.error("The database %s", _complaint(error))
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
-        refusal = StateUnavailable("The server cannot reach its database at the moment. Send the request again.")
-        outcomes = [(job, None, refusal) for job in group]
-    for job, result, error in outcomes:
-        if error is None:
-            job.future.set_result(result)
-        else:
-            job.future.set_exception(error)
+        return outcomes
+
+    def _connected(self) -> sqlite3.Connection:
+        if self._connection is None:
+            self._require_unmoved()
+            # Not read only, and not made when it is not there.
+            where = f"{self._path.absolute().as_uri()}?mode=rw"
+            connection = self._connection = sqlite3.connect(
+                where, uri=True, isolation_level=None, check_same_thread=False
+            )
+            connection.execute(f"PRAGMA busy_timeout = {_BUSY}")
+            connection.execute("PRAGMA journal_mode = WAL")
+        self._require_unmoved()
+        return self._connection
+
+    def _require_unmoved(self) -> None:
+        if _identity(self._path) != self.identity:
+            raise sqlite3.OperationalError("it is not the file any more that the host was started with")
+
+    def _complain(self, error: Exception) -> None:
+        if not self._complained:
+            logger.error("The database %s cannot be used: %s. It is tried again with every request.", self._path, error)
+        self._complained = True
 
 
-def _run(connection: sqlite3.Connection, job: _Job) -> tuple[_Job, Any, BaseException | None]:
+def _identity(path: Path) -> _Identity:
+    found = path.stat()
+    return found.st_dev, found.st_ino
+
+
+def _run(connection: sqlite3.Connection, job: _Job) -> _Outcome:
     connection.execute("SAVEPOINT job")
     try:
         result = step_through(job.transaction(), _executor(connection), SQLITE)
-    except sqlite3.OperationalError:
-        # Disk full, read-only, locked: that is no matter of one transaction.
+    except sqlite3.IntegrityError as error:
+        return _undone(connection, job, error)
+    except sqlite3.DatabaseError:
+        # Disk full, read-only, locked, damaged: that is no matter of one transaction.
         raise
     except Exception as error:  # noqa: BLE001 - it belongs to the one who asked, who gets it
-        connection.execute("ROLLBACK TO job")
-        connection.execute("RELEASE job")
-        return job, None, error
+        return _undone(connection, job, error)
     connection.execute("RELEASE job")
     return job, result, None
+
+
+def _undone(connection: sqlite3.Connection, job: _Job, error: Exception) -> _Outcome:
+    connection.execute("ROLLBACK TO job")
+    connection.execute("RELEASE job")
+    return job, None, error
 
 
 def _executor(connection: sqlite3.Connection) -> Callable[[Dialect, Statement], list[Row]]:
@@ -211,7 +266,3 @@ def _executor(connection: sqlite3.Connection) -> Callable[[Dialect, Statement], 
         return connection.execute(dialect.said(statement.text), statement.values).fetchall()
 
     return execute
-
-
-def _complaint(error: sqlite3.Error) -> str:
-    return f"refused a transaction: {error}"

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Generator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from typing import Any, Final
 
-from ...errors import StateUnavailable
+from ...errors import RequestError, StateUnavailable
 from ...ids import mint
 from ...logs import logger
 from ...types import Owner
@@ -49,10 +50,19 @@ class SqlStore:
         """See `StateStore`."""
         return True
 
+    @property
+    def is_well(self) -> bool:
+        """See `StateStore`."""
+        return self._worker.is_well
+
     async def start(self) -> None:
         """See `StateStore`."""
         await self._driver.start(self._worker.wake)
-        await self._worker.start()
+        try:
+            await self._worker.start()
+        except BaseException:
+            await self._driver.stop()
+            raise
         self._sweeper = asyncio.create_task(self._sweep())
 
     async def stop(self) -> None:
@@ -72,17 +82,21 @@ class SqlStore:
         self._worker.add(held)
         accepting = partial(accept.accept, request, ticket=held.id, worker=self._worker.id)
         try:
+            await self._worker.be_alive()
             # Connections are not used in the order in which they are asked for, and those who come first go first.
             async with self._doors.at((request.tenant, request.key, request.parent)):
                 accepted = await self._driver.run(accepting, durable=bool(request.answers))
-        except BaseException:
+            if isinstance(accepted, Replay):
+                self._worker.remove(held)
+                return accepted
+            self._worker.entered(held, accepted.fence)
+            await self._worker.tell(accepted.wakes)
+        except RequestError:
             self._worker.remove(held)
             raise
-        if isinstance(accepted, Replay):
-            self._worker.remove(held)
-            return accepted
-        self._worker.entered(held, accepted.fence)
-        await self._worker.tell(accepted.wakes)
+        except BaseException:
+            self._worker.doubt(held)
+            raise
         return SqlPlace(self, self._driver, self._worker, held=held, request=request, accepted=accepted)
 
     async def named(self, tenant: str, key: str) -> SessionName:
@@ -159,6 +173,18 @@ async def _until_it_answers(work: Callable[[], Coroutine[Any, Any, None]]) -> No
             await asyncio.sleep(_BETWEEN_TRIES)
 
 
+@contextmanager
+def _after_a_run() -> Generator[None]:
+    try:
+        yield
+    except StateUnavailable as error:
+        raise StateUnavailable(
+            "The request was run, but the server cannot reach its database, so that the turn may not be part of the "
+            "conversation. Look at the conversation before you send the request again.",
+            has_run=True,
+        ) from error
+
+
 class SqlPlace:
     """A place in a line of the database; see `Place`."""
 
@@ -184,7 +210,7 @@ class SqlPlace:
         self._request = request
         self._root = accepted.parent.session.root if accepted.parent is not None else request.root or accepted.key
         self._opened = accepted.opened if accepted.fence is not None else None
-        self._is_left = False
+        self._is_left = self._is_moving = False
 
     def watch(self, on_loss: Callable[[LossReason], None]) -> None:
         """See `Place`."""
@@ -207,6 +233,7 @@ class SqlPlace:
         """See `Place`."""
         held, self._held = self._held, Held(self._held.id)
         self._held.on_loss = held.on_loss
+        self._is_moving = True
         self._worker.add(self._held)
         moved = await self._driver.run(
             partial(
@@ -220,7 +247,7 @@ class SqlPlace:
             ),
             durable=False,
         )
-        self.key, self.parent = key, None
+        self.key, self.parent, self._is_moving = key, None, False
         self._opened = moved.opened if moved.fence is not None else None
         self._worker.entered(self._held, moved.fence)
         await self._worker.tell(moved.wakes)
@@ -230,12 +257,11 @@ class SqlPlace:
         """See `Place`."""
         # Out of sight first: once it is stored, whoever looks finds the turn gone, and would take it for lost.
         self._worker.remove(self._held)
-        number, wakes = await self._driver.run(
-            partial(
-                accept.commit, finished, key=self.key, ticket=self._held.id, has_claim=self._request.claim is not None
-            ),
-            durable=True,
-        )
+        has_claim = self._request.claim is not None
+        with _after_a_run():
+            number, wakes = await self._driver.run(
+                partial(accept.commit, finished, key=self.key, ticket=self._held.id, has_claim=has_claim), durable=True
+            )
         self._is_left = True
         await self._worker.tell(wakes)
         return number
@@ -244,7 +270,8 @@ class SqlPlace:
         """See `Place`."""
         settling = partial(accept.settle, record, tenant=self._request.tenant, key=self.key, ticket=self._held.id)
         self._worker.remove(self._held)
-        wakes = await self._driver.run(settling, durable=True)
+        with _after_a_run():
+            wakes = await self._driver.run(settling, durable=True)
         self._is_left = True
         await self._worker.tell(wakes)
 
@@ -280,4 +307,7 @@ class SqlPlace:
             ),
             durable=unfinished is not None,
         )
+        if self._is_moving:
+            # Nobody knows in which of two lines it stands.
+            self._worker.doubt(self._held)
         await self._worker.tell(wakes)

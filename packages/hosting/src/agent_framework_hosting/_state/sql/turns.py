@@ -30,7 +30,7 @@ WITH RECURSIVE chain (parent, is_base, added, rest, depth) AS (
   UNION ALL
   SELECT t.parent, t.is_base, t.added, t.rest, c.depth + 1 FROM chain c JOIN af_turn t ON t.number = c.parent
   WHERE c.is_base = 0
-) SELECT added, rest, is_base FROM chain ORDER BY depth DESC
+) SELECT added, rest, is_base, parent FROM chain ORDER BY depth DESC
 """
 _REST: Final = "SELECT rest FROM af_session WHERE tenant = :tenant AND session_id = :session_id"
 _RENAME: Final = """
@@ -97,10 +97,12 @@ def reopen(name: SessionName) -> Script[Opened]:
 
 
 def chain(number: int) -> Script[list[Encoded]]:
-    """Return the snapshots that a turn is made of, from the last base on; none when it was forgotten."""
+    """Return the snapshots that a turn is made of, from the last base on; nothing when one of them is missing."""
     rows = yield from all_of(_CHAIN, number=number)
+    if rows and not rows[0][2] and rows[0][3] is not None:
+        return []
     return [
-        Encoded(bytes(added), None if rest is None else bytes(rest), bool(is_base)) for added, rest, is_base in rows
+        Encoded(bytes(added), None if rest is None else bytes(rest), bool(is_base)) for added, rest, is_base, _ in rows
     ]
 
 

@@ -4,27 +4,32 @@ Rules of this file:
 1. A lease is this worker being alive on the database's clock. It is renewed three times in its length.
 2. Whether a ticket has its turn is read in the database; a wake only says that it is time to look.
 3. While tickets wait this process looks by itself, too, in case that a wake was lost or a holder died.
+4. Nothing is entered and nothing looked at under a lease that may have run out: it is renewed first, or this process
+   would take its own lines for a dead one's.
+5. A ticket that may have entered a line although nobody here holds it (its caller has gone, or the answer to its
+   transaction was lost) is given back as soon as it is seen there.
 """
 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Final
 
-from ...errors import RunCancelled, StateUnavailable
+from ...errors import LeaseLost, RunCancelled, StateUnavailable
 from ...ids import mint
 from ...logs import logger
 from ..store import LossReason
-from . import lanes
+from . import accept, lanes
 from .driver import Driver
 from .lanes import Wake
 
 LEASE: Final = 15.0
 """Seconds for which a process may be silent before its sessions are taken over."""
 _LOOK: Final = 1.0
-"""Seconds between two looks while a ticket waits."""
+"""Seconds between two looks while a ticket waits, and between two tries when the database does not answer."""
 
 
 class Held:
@@ -77,9 +82,13 @@ class Worker:
         self._driver = driver
         self._lease = lease
         self._held: dict[str, Held] = {}
+        self._doubted: dict[str, float] = {}
         self._wanted = asyncio.Event()
         self._has_overlooked = False
         self._tasks: list[asyncio.Task[None]] = []
+        self._alive_until = self._moves_on_at = 0.0
+        self.is_well = True
+        """Whether the database answered when the lease was to be renewed last."""
 
     async def start(self) -> None:
         """Be alive from now on."""
@@ -105,6 +114,15 @@ class Worker:
         """Know a ticket that is about to enter a line."""
         self._held[held.id] = held
 
+    async def be_alive(self) -> None:
+        """Make sure that the lease has not run out.
+
+        Raises:
+            StateUnavailable: The database does not answer.
+        """
+        if time.monotonic() > self._alive_until:
+            await self._register()
+
     def entered(self, held: Held, fence: int | None) -> None:
         """Keep a ticket in view that is in the database now; with its `fence` when it has its turn at once."""
         held.is_entered = True
@@ -117,6 +135,12 @@ class Worker:
     def remove(self, held: Held) -> None:
         """Lose sight of a ticket."""
         self._held.pop(held.id, None)
+
+    def doubt(self, held: Held) -> None:
+        """Lose sight of a ticket that never ran, and may have entered a line although nobody holds it now."""
+        self.remove(held)
+        self._doubted[held.id] = time.monotonic() + self._lease
+        self.wake()
 
     async def tell(self, wakes: Sequence[Wake]) -> None:
         """Tell those whose turn it is: here at once, elsewhere by a wake."""
@@ -136,50 +160,58 @@ class Worker:
         return True
 
     async def _register(self) -> None:
-        await self._driver.run(
-            partial(lanes.register, worker=self.id, address=self._driver.address, lease=self._lease), durable=False
-        )
+        # Counted from before the transaction, so that this process never believes in a lease longer than it has it.
+        asked_at = time.monotonic()
+        registering = partial(lanes.register, worker=self.id, address=self._driver.address, lease=self._lease)
+        if await self._driver.run(registering, durable=False):
+            logger.warning("The lease of this process had run out; sessions that others took over are stopped.")
+        self._alive_until = asked_at + self._lease / 2
 
     async def _renew(self) -> None:
         while True:
-            await asyncio.sleep(self._lease / 3)
+            await asyncio.sleep(self._lease / 3 if self.is_well else min(_LOOK, self._lease / 3))
             try:
-                renewed = await self._driver.run(partial(lanes.renew, worker=self.id, lease=self._lease), durable=False)
-                if not renewed:
-                    logger.warning("The lease of this process had run out; sessions that others took over are stopped.")
-                    await self._register()
+                await self._register()
             except StateUnavailable:
-                logger.warning("The lease of this process could not be renewed; it is tried again.")
+                if self.is_well:
+                    logger.warning("The lease of this process could not be renewed; it is tried until it can be.")
+                self.is_well = False
+            else:
+                self.is_well = True
             self.wake()
 
     async def _watch(self) -> None:
         while True:
-            is_woken = await self._woken()
+            await self._woken()
             try:
-                if not is_woken and self._held:
-                    await self.tell(await self._driver.run(partial(lanes.move_on, worker=self.id), durable=False))
+                await self._move_on()
                 await self._look()
             except StateUnavailable:
                 # The next look comes by itself, and the driver has said what is wrong.
                 await asyncio.sleep(_LOOK)
 
-    async def _woken(self) -> bool:
-        """Wait until it is time to look; says whether somebody asked for it."""
-        is_waiting = any(held.fence is None for held in self._held.values())
+    async def _move_on(self) -> None:
+        # By the clock, not when nobody has woken this process: on a busy host somebody always has.
+        if self._held and time.monotonic() >= self._moves_on_at:
+            self._moves_on_at = time.monotonic() + min(_LOOK, self._lease / 3)
+            await self.be_alive()
+            await self.tell(await self._driver.run(partial(lanes.move_on, worker=self.id), durable=False))
+
+    async def _woken(self) -> None:
+        """Wait until it is time to look."""
+        is_waiting = bool(self._doubted) or any(held.fence is None for held in self._held.values())
         try:
             async with asyncio.timeout(_LOOK if is_waiting else self._lease / 3):
                 await self._wanted.wait()
         except TimeoutError:
-            return False
-        finally:
-            self._wanted.clear()
-        return True
+            pass
+        self._wanted.clear()
 
     async def _look(self) -> None:
         # Those whose own transaction is still under way may not be in the database yet.
         seen = [held for held in self._held.values() if held.is_entered]
         self._has_overlooked = len(seen) < len(self._held)
-        if not seen:
+        if not seen and not self._doubted:
             return
         found = await self._driver.read(partial(lanes.look, worker=self.id))
         for held in seen:
@@ -192,7 +224,14 @@ class Worker:
                 held.give(fence)
                 if is_stopped:
                     held.lose("interrupted")
+        for ticket in self._doubted.keys() & found.keys():
+            giving_back = partial(accept.give_back, ticket=ticket, worker=self.id)
+            await self.tell(await self._driver.run(giving_back, durable=False))
+        now = time.monotonic()
+        self._doubted = {ticket: until for ticket, until in self._doubted.items() if until > now}
 
 
 def _lost(reason: LossReason) -> RunCancelled:
+    if reason == "lease_lost":
+        return LeaseLost()
     return RunCancelled("The run was stopped because a newer request took its place.", reason=reason)

@@ -1,0 +1,198 @@
+"""What a database keeps when callers give up, this process stands still, or time goes by."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, Callable
+from typing import Any
+
+import pytest
+from sqlalchemy import NullPool, create_engine, text
+
+from agent_framework_hosting._state.database import open_store
+from agent_framework_hosting._state.sql.sqlstore import SqlStore
+from agent_framework_hosting._state.store import Claim, Encoded, Finished, Opened, Place, Replay, TurnRequest
+from agent_framework_hosting.errors import IdempotencyConflict, UnknownParent
+from agent_framework_hosting.host import AgentFrameworkHost
+from agent_framework_hosting.limits import Limits
+from agent_framework_hosting.testing import AgentRun, Gate, ScriptedAgent
+from agent_framework_hosting.types import ChannelRequest, ChannelSession, Owner
+
+ADA: Owner = ("default", True, "ada")
+LEASE = 0.6
+SOON = 10.0
+DAY = 24 * 3600.0
+
+
+@pytest.fixture
+async def store(database: str) -> AsyncGenerator[SqlStore]:
+    store = open_store(database, limits=Limits(lease=LEASE, session_ttl=DAY, idempotency_ttl=DAY))
+    assert isinstance(store, SqlStore)
+    await store.start()
+    yield store
+    await store.stop()
+
+
+@pytest.fixture
+def sql(database: str) -> Callable[[str], list[Any]]:
+    """Return a function that runs a statement on the database, beside the store."""
+    engine = create_engine(database.replace("postgresql://", "postgresql+psycopg://"), poolclass=NullPool)
+
+    def sql(statement: str) -> list[Any]:
+        with engine.begin() as connection:
+            found = connection.execute(text(statement))
+            return [tuple(row) for row in found] if found.returns_rows else []
+
+    return sql
+
+
+async def accepted(store: SqlStore, key: str | None = "k", **changes: Any) -> Place:
+    values: dict[str, Any] = {"tenant": "default", "owner": ADA, "key": key, **changes}
+    place = await store.accept(TurnRequest(**values))
+    assert not isinstance(place, Replay)
+    return place
+
+
+def done(opened: Opened, turn_id: str, **changes: Any) -> Finished:
+    values: dict[str, Any] = {
+        "parent": opened.head,
+        "owner": ADA,
+        "snapshot": Encoded(b'"a"', b'"r"'),
+        "record": b"1",
+        **changes,
+    }
+    return Finished(session=opened.name, version=opened.version, turn_id=turn_id, **values)
+
+
+async def said(store: SqlStore, turn_id: str, key: str | None = "k", **changes: Any) -> int:
+    place = await accepted(store, key, **changes)
+    async with asyncio.timeout(SOON):
+        await place.turn()
+        return await place.commit(done(await place.open(), turn_id))
+
+
+@pytest.mark.parametrize("steps", range(0, 16, 3))
+async def test_a_caller_that_gives_up_while_it_is_accepted_blocks_nobody(store: SqlStore, steps: int) -> None:
+    """Whatever had been marked for it is free again, too."""
+    claim = Claim("c", "key", b"body")
+    for _ in range(4):
+        accepting = asyncio.create_task(accepted(store, claim=claim, answers=["request"]))
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        accepting.cancel()
+        await asyncio.gather(accepting, return_exceptions=True)
+        if not accepting.cancelled() and accepting.exception() is None:
+            await accepting.result().leave(has_run=False)
+    async with asyncio.timeout(SOON):
+        while True:
+            try:
+                place = await accepted(store, claim=claim, answers=["request"])
+                break
+            except IdempotencyConflict:
+                await asyncio.sleep(0.01)  # until it was seen that nobody holds it
+        await place.turn()
+        await place.commit(done(await place.open(), "t"))
+
+
+async def test_a_process_that_stood_still_keeps_what_nobody_took_over(store: SqlStore) -> None:
+    """Its lease ran out, and it is the only one there: its turn is committed, and its line goes on in order."""
+    first, second = await accepted(store), await accepted(store)
+    await first.turn()
+    opened = await first.open()
+    time.sleep(2 * LEASE)  # noqa: ASYNC251 - that is what standing still is
+    third = await accepted(store)
+    await asyncio.sleep(LEASE)
+    for place, turn_id in ((first, "t1"), (second, "t2"), (third, "t3")):
+        async with asyncio.timeout(SOON):
+            await place.turn()
+            opened = opened if place is first else await place.open()
+            await place.commit(done(opened, turn_id))
+    assert await store.find(ADA, "t3") is not None
+
+
+async def test_a_conversation_that_nobody_used_is_forgotten_with_all_that_belongs_to_it(
+    store: SqlStore, sql: Callable[[str], list[Any]]
+) -> None:
+    point = await said(store, "old", answers=["request"])
+    await said(store, "new", "other")
+    sql("UPDATE af_session SET used_at = used_at - 100000 WHERE root = 'k'")
+    await store.sweep()
+    assert await store.find(ADA, "old") is None
+    assert await store.load(point) == []
+    assert await store.find(ADA, "new") is not None
+    assert sql("SELECT count(*) FROM af_answer") == [(0,)]
+    with pytest.raises(UnknownParent):
+        await accepted(store, None, parent="old")
+
+
+async def test_a_branch_keeps_the_turns_that_it_stands_on_and_none_of_their_ids(
+    store: SqlStore, sql: Callable[[str], list[Any]]
+) -> None:
+    root = await said(store, "root")
+    await said(store, "head")
+    place = await accepted(store, None, parent="root")
+    await place.turn()
+    await place.move("branch")
+    opened = await place.open()
+    name = type(opened.name)("default", "branch", "branch", root="k")
+    tip = await place.commit(done(Opened(name, 0, None), "tip", parent=root))
+    sql("UPDATE af_session SET used_at = used_at - 100000 WHERE session_id <> 'branch'")
+    await store.sweep()
+    assert await store.find(ADA, "root") is None
+    assert await store.find(ADA, "head") is None
+    assert await store.find(ADA, "tip") is not None
+    assert len(await store.load(tip)) == 2
+    sql("UPDATE af_session SET used_at = used_at - 100000")
+    await store.sweep()
+    assert sql("SELECT count(*) FROM af_turn") == [(0,)]
+
+
+async def test_each_kind_is_forgotten_after_its_own_time(store: SqlStore, sql: Callable[[str], list[Any]]) -> None:
+    """A key of a day ago may be used for something else; what dead processes left goes within an hour."""
+    await said(store, "t", claim=Claim("c", "key", b"body"))
+    with pytest.raises(IdempotencyConflict):
+        await accepted(store, claim=Claim("c", "key", b"other"))
+    sql("UPDATE af_claim SET created_at = created_at - 100000")
+    sql("INSERT INTO af_worker (id, address, alive_until) VALUES ('dead', '', 0)")
+    sql(
+        "INSERT INTO af_lane (tenant, key, ticket, worker, fence, is_stopped, used_at) "
+        "VALUES ('t', 'k', 'x', 'dead', 1, 0, 0)"
+    )
+    sql(
+        "INSERT INTO af_ticket (id, tenant, key, worker, kind, attempt, created_at) "
+        "VALUES ('y', 't', 'k', 'dead', 'foreground', 1, 0)"
+    )
+    await store.sweep()
+    await said(store, "t2", claim=Claim("c", "key", b"other"))
+    assert sql("SELECT count(*) FROM af_worker WHERE id = 'dead'") == [(0,)]
+    assert sql("SELECT count(*) FROM af_lane WHERE tenant = 't'") == [(0,)]
+    assert sql("SELECT count(*) FROM af_ticket") == [(0,)]
+    assert await store.find(ADA, "t") is not None
+
+
+async def test_what_is_forgotten_while_a_turn_waits_never_becomes_an_empty_session(
+    database: str, sql: Callable[[str], list[Any]]
+) -> None:
+    gate = Gate()
+
+    def speak(run: AgentRun) -> list[str | Gate]:
+        return ["said ", gate] if run.messages[-1].text == "wait" else [str(len(run.seen))]
+
+    def request(said: str, turn_id: str, parent: str | None = None) -> ChannelRequest:
+        session = ChannelSession(parent=parent, commit_as=turn_id)
+        return ChannelRequest(channel="script", operation="message", input=said, session=session)
+
+    agent = ScriptedAgent(every=speak)
+    async with AgentFrameworkHost(agent, channels=[], database=database) as host:
+        await host.run(request("first", "t1"))
+        waiting = asyncio.create_task(host.run(request("wait", "t2", "t1")))
+        await gate.wait_reached(1)
+        behind = asyncio.create_task(host.run(request("behind", "t3", "t1")))
+        while sql("SELECT count(*) FROM af_ticket") == [(0,)]:  # noqa: ASYNC110 - no event says so
+            await asyncio.sleep(0.01)
+        sql("DELETE FROM af_turn")
+        sql("DELETE FROM af_session")
+        gate.open()
+        outcomes = await asyncio.gather(waiting, behind, return_exceptions=True)
+    assert [getattr(each, "code", each) for each in outcomes] == ["lease_lost", "unknown_parent"]

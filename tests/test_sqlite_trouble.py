@@ -1,0 +1,253 @@
+"""A SQLite file in trouble: full, read-only, damaged, away, locked. It is said, and nothing acknowledged is lost."""
+
+from __future__ import annotations
+
+import os
+import random
+import resource
+import shutil
+import sqlite3
+import subprocess
+from collections.abc import Callable, Generator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any, Final, Self
+
+import pytest
+
+from agent_framework_hosting.errors import ConfigurationError
+from agent_framework_hosting.host import AgentFrameworkHost
+from agent_framework_hosting.limits import Limits
+from agent_framework_hosting.testing import AgentRun, InMemoryDriver, ScriptedAgent
+from agent_framework_hosting_responses.channel import ResponsesChannel
+
+LEASE: Final = 0.6
+PATIENCE: Final = 30.0
+LONG: Final = "x" * 100_000
+
+
+class Host:
+    """A host on a SQLite file, in this process; its agent answers with how many messages it has seen."""
+
+    def __init__(self, file: Path) -> None:
+        agent = ScriptedAgent(every=self._speak)
+        host = AgentFrameworkHost(
+            agent, channels=[ResponsesChannel()], database=f"sqlite:///{file}", limits=Limits(lease=LEASE)
+        )
+        self.driver = InMemoryDriver(host.app, timeout=PATIENCE)
+
+    async def __aenter__(self) -> Self:
+        await self.driver.__aenter__()
+        return self
+
+    async def __aexit__(self, *raised: object) -> None:
+        await self.driver.__aexit__()
+
+    async def ask(self, said: str, previous: str | None = None) -> Any:
+        body = {"input": said, "previous_response_id": previous}
+        return await self.driver.request("POST", "/responses", json=body)
+
+    async def turn(self, said: str, previous: str | None = None, *, seen: int = 1) -> str:
+        """Take a turn that sees so many messages, its own included, and return its id."""
+        answer = await self.ask(said, previous)
+        assert answer.status == 200, answer
+        body = answer.json()
+        assert body["output"][0]["content"][0]["text"] == str(seen)
+        return body["id"]
+
+    async def refused(self, said: str, previous: str | None = None) -> None:
+        answer = await self.ask(said, previous)
+        assert (answer.status, answer.json()["error"]["code"]) == (503, "state_unavailable"), answer
+
+    async def readiness(self) -> int:
+        return (await self.driver.request("GET", "/readiness")).status
+
+    def _speak(self, run: AgentRun) -> list[str]:
+        return [str(len(run.seen))]
+
+
+def write(file: Path, data: bytes) -> None:
+    """Put a file there, with nothing of SQLite's beside it."""
+    file.parent.mkdir(exist_ok=True)
+    file.write_bytes(data)
+    for beside in ("-wal", "-shm"):
+        file.with_name(file.name + beside).unlink(missing_ok=True)
+
+
+def plant(file: Path) -> None:
+    """Put an empty file there, which SQLite would take for an empty database."""
+    file.touch()
+
+
+def content(file: Path) -> bytes | None:
+    """Return what is in a file; `None` when there is none."""
+    return file.read_bytes() if file.exists() else None
+
+
+def move(file: Path, to: Path) -> None:
+    """Move a file."""
+    file.rename(to)
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    """Return where the database is to be."""
+    return tmp_path / "state" / "host.db"
+
+
+@contextmanager
+def no_file_larger_than(most: int) -> Generator[None]:
+    """Let writes fail as on a full disk."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (most, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+async def test_a_full_disk_refuses_turns_and_keeps_what_was_acknowledged(file: Path) -> None:
+    async with Host(file) as host:
+        first = await host.turn("small")
+        with no_file_larger_than(200_000):
+            while (answer := await host.ask(LONG)).status == 200:
+                pass
+            assert answer.json()["error"]["code"] == "state_unavailable"
+            # The agent has run, so that an official client must not send it again by itself.
+            assert answer.headers["x-should-retry"] == "false"
+        second = await host.turn("there is room again", first, seen=3)
+    async with Host(file) as host:
+        await host.turn("after a restart", second, seen=5)
+
+
+async def test_a_file_that_is_taken_away_is_not_made_anew(file: Path, tmp_path: Path) -> None:
+    """Nor is one written to that lies in its place; the host goes on when its own is back."""
+    aside = tmp_path / "aside"
+    async with Host(file) as host:
+        first = await host.turn("before")
+        move(file, aside)
+        await host.refused("away", first)
+        assert content(file) is None
+        plant(file)
+        await host.refused("planted", first)
+        while await host.readiness() != 503:
+            await host.refused("until it is noticed", first)
+        assert content(file) == b""
+        move(aside, file)
+        second = await host.turn("back", first, seen=3)
+        while await host.readiness() != 200:
+            await host.turn("until it is noticed")
+    async with Host(file) as host:
+        await host.turn("after a restart", second, seen=5)
+
+
+async def test_a_file_that_another_program_locks_refuses_turns_until_it_lets_go(file: Path) -> None:
+    async with Host(file) as host:
+        first = await host.turn("before")
+        with closing(sqlite3.connect(file, isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            await host.refused("locked", first)
+        await host.turn("free", first, seen=3)
+
+
+async def refusal(file: Path) -> str:
+    with pytest.raises(ConfigurationError) as refused:
+        async with Host(file):
+            pass
+    return str(refused.value)
+
+
+async def test_a_file_that_is_no_database_is_refused_and_left_alone(file: Path) -> None:
+    minutes = b"minutes of the meeting, " * 100
+    write(file, minutes)
+    said = await refusal(file)
+    assert "cannot be used as the host's database: file is not a database. Restore it from a backup, or move it" in said
+    assert content(file) == minutes
+
+
+@pytest.mark.parametrize("is_there", [False, True])
+async def test_a_folder_that_cannot_be_written_is_refused_at_the_start(tmp_path: Path, is_there: bool) -> None:
+    folder = tmp_path / "state"
+    if is_there:
+        async with Host(folder / "host.db") as host:
+            await host.turn("before")
+    else:
+        folder.mkdir()
+    with read_only(folder):
+        said = await refusal(folder / "host.db")
+    assert str(folder) in said
+    assert "read" in said.lower() or "denied" in said.lower(), said
+
+
+@contextmanager
+def read_only(folder: Path) -> Generator[None]:
+    """Make a folder read-only, for root, too."""
+    if os.geteuid() != 0:
+        folder.chmod(0o500)
+        for each in folder.iterdir():
+            each.chmod(0o400)
+        yield
+        folder.chmod(0o700)
+        return
+    subprocess.run(["mount", "--bind", folder, folder], check=True)
+    try:
+        subprocess.run(["mount", "-o", "remount,bind,ro", folder], check=True)
+        yield
+    finally:
+        subprocess.run(["umount", folder], check=True)
+
+
+def flipped(data: bytes, chance: random.Random) -> bytes:
+    damaged = bytearray(data)
+    for _ in range(100):
+        damaged[chance.randrange(len(damaged))] ^= 1 << chance.randrange(8)
+    return bytes(damaged)
+
+
+def halved(data: bytes, _: random.Random) -> bytes:
+    return data[: len(data) // 2]
+
+
+@pytest.mark.parametrize("damage", [flipped, halved])
+async def test_a_damaged_file_never_gives_an_empty_session(
+    file: Path, damage: Callable[[bytes, random.Random], bytes], figure: Callable[[int, int], int]
+) -> None:
+    """What is known to be damaged is refused, at the start or when it is needed; never is a history forgotten."""
+    ids: list[str] = []
+    async with Host(file) as host:
+        for number in range(20):
+            ids.append(await host.turn(f"turn {number}", ids[-1] if ids else None, seen=2 * number + 1))
+    whole = content(file) or b""
+    for seed in range(figure(10, 300)):
+        write(file, damage(whole, random.Random(seed)))
+        try:
+            async with Host(file) as host:
+                answer = await host.ask("?", ids[-1])
+        except ConfigurationError as error:
+            assert "cannot be used as the host's database" in str(error)  # noqa: PT017 - it may as well start
+            continue
+        assert b"Traceback" not in answer.body
+        if answer.status == 200:
+            assert answer.json()["output"][0]["content"][0]["text"] != "1"
+        else:
+            assert answer.json()["error"]["code"] in (
+                "state_unavailable",
+                "previous_response_not_found",
+                "server_error",
+            )
+
+
+async def test_a_file_without_its_wal_is_an_older_one(file: Path, tmp_path: Path) -> None:
+    """As if the last turns had never been: their ids are unknown, and those before them go on."""
+    copy = tmp_path / "copy" / "host.db"
+    copy.parent.mkdir()
+    async with Host(file) as host:
+        first = await host.turn("in the file")
+        with closing(sqlite3.connect(file)) as other:
+            other.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        second = await host.turn("in the write-ahead log", first, seen=3)
+        shutil.copyfile(file, copy)
+    async with Host(copy) as host:
+        lost = await host.ask("?", second)
+        assert (lost.status, lost.json()["error"]["code"]) == (400, "previous_response_not_found")
+        await host.turn("goes on", first, seen=3)
