@@ -1,11 +1,13 @@
 """A host whose answers wait at a gate: python gated_host.py PORT DRAIN_TIMEOUT
 
-A request with the input "quick" is answered at once; all others stop in the middle until somebody posts to /gate.
+A request with the input "quick" is answered at once; all others stop in the middle until somebody posts to /gate. One
+with the input "deaf" stops there whatever is done to it.
 /gate/reached/2 answers when two of them have come there.
 """
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import sys
 
@@ -19,11 +21,26 @@ from agent_framework_hosting.limits import Limits
 from agent_framework_hosting.testing import AgentRun, Gate, ScriptedAgent
 from agent_framework_hosting_responses.channel import ResponsesChannel
 
-gate = Gate()
+
+class DeafGate(Gate):
+    """Holds on to whoever waits, also against a cancellation."""
+
+    async def wait(self) -> None:
+        """Wait until it is opened."""
+        while not self.is_open:
+            try:
+                await super().wait()
+            except asyncio.CancelledError:
+                continue
+
+
+gate, deaf = Gate(), DeafGate()
 
 
 def speak(run: AgentRun) -> list[str | Gate]:
     """Say half of the answer, wait, say the rest."""
+    if run.messages[-1].text == "deaf":
+        return ["begun, ", deaf]
     return ["begun, ", "ended"] if run.messages[-1].text == "quick" else ["begun, ", gate, "ended"]
 
 

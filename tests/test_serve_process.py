@@ -42,18 +42,19 @@ def start(tmp_path: Path) -> Generator[Start]:
 class Reader:
     """Reads one stream to its end, and says when it has begun."""
 
-    def __init__(self, client: AsyncOpenAI, *, previous: str | None = None) -> None:
+    def __init__(self, client: AsyncOpenAI, *, previous: str | None = None, says: str = "gated") -> None:
         self.body = b""
         self.has_begun = anyio.Event()
         self.cut: Exception | None = None
         self._client = client
         self._previous = previous
+        self._says = says
 
     async def read(self) -> None:
         """Read until the end, be it a good one."""
         try:
             async with self._client.responses.with_streaming_response.create(
-                model="m", input="gated", stream=True, previous_response_id=self._previous
+                model="m", input=self._says, stream=True, previous_response_id=self._previous
             ) as raw:
                 async for chunk in raw.iter_bytes():
                     self.body += chunk
@@ -164,6 +165,17 @@ async def test_an_answer_in_one_piece_that_outlasts_the_drain_is_told_as_well(st
     assert (error.status_code, error.type, error.request_id is not None) == (503, "server_error", True)
     assert error.response.headers["x-should-retry"] == "false"
     assert await run_sync(served.end) == 0
+
+
+async def test_a_run_that_ignores_its_cancellation_does_not_keep_the_process(start: Start) -> None:
+    """It would keep its state folder from the next host, too; the log says why it had to end so."""
+    served = start(NEXT_TO_NOTHING)
+    async with connected(served) as (client, group):
+        reader = Reader(client, says="deaf")
+        await begin([reader], group)
+        served.signal(signal.SIGTERM)
+        assert await run_sync(served.end) == 1
+    assert "go on although they were cancelled" in served.printed
 
 
 async def test_a_second_signal_ends_the_process_at_once(start: Start) -> None:

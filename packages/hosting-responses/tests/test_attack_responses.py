@@ -108,3 +108,20 @@ async def test_a_fork_does_not_lose_what_its_sibling_compacted() -> None:
         for number in range(5):
             head, _ = await say(f"more {number}", head)
         assert (await say("fork", second))[1] == "one | two | fork"
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_a_cancellation_that_nobody_asked_for_is_an_error_like_any_other(*, stream: bool) -> None:
+    """A tool waits for a task that was cancelled: the client hears of it, and the host goes on."""
+
+    def leaves(_run: Any) -> str:
+        raise asyncio.CancelledError
+
+    async with serve(ScriptedAgent(leaves, every="ok")) as driver:
+        answer = await create(driver, stream=stream)
+        if stream:
+            assert answer.events()[-2].event == "response.failed"
+        else:
+            assert (answer.status, answer.json()["error"]["type"]) == (500, "server_error")
+            assert "err_" in answer.json()["error"]["message"]
+        assert (await create(driver)).status == 200

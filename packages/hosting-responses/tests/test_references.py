@@ -168,3 +168,14 @@ async def test_a_response_is_read_once_for_all_that_is_wanted_of_it() -> None:
     body = {"input": [reference(item["id"]) for item in output], "previous_response_id": "resp_r"}
     assert await find_referenced(body, read, max_items=9) == {item["id"]: None for item in output}
     assert reads == ["resp_r"]
+
+
+async def test_an_item_is_referred_to_once() -> None:
+    """A few bytes stand for much; a thousand times the same picture would be gigabytes."""
+    agent = ScriptedAgent(every="Hello.")
+    async with serving(agent) as driver:
+        item_id = (await create(driver, "Hi"))["output"][0]["id"]
+        answer = await post(driver, [reference(item_id), bare_reference(item_id)])
+    assert (answer.status, answer.json()["error"]["code"]) == (400, "duplicate_item")
+    assert answer.json()["error"]["param"] == "input[1]"
+    assert len(agent.runs) == 1

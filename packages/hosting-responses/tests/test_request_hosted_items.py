@@ -284,3 +284,10 @@ def test_every_kind_of_this_file_is_tried() -> None:
     examples = [code(), picture(), web(), files(), shell(), wrote(), local(), local_wrote(), patch(), patched()]
     passed_over = {"mcp_list_tools", "program", "program_output", "tool_search_call", "tool_search_output"}
     assert {item["type"] for item in [*examples, act(), acted()]} | passed_over == HOSTED_ITEMS
+
+
+@pytest.mark.parametrize("odd", [[], {}, [["x"]], 5, True])
+@pytest.mark.parametrize("call", [local, shell, patch])
+def test_an_id_of_any_kind_breaks_no_pair(call: Any, odd: Any) -> None:
+    """Members that say nothing to an agent are passed over, whatever they hold."""
+    assert parse({"input": [USER, call(id=odd)]}).messages

@@ -131,6 +131,8 @@ def test_what_is_no_channel_is_refused_by_its_place(make_probe: Any) -> None:
         host_of(make_probe(), make_probe)
     with pytest.raises(ConfigurationError, match=r"channels\[0\] is an object of type str.*`contribute\(context\)`"):
         host_of("responses")
+    with pytest.raises(ConfigurationError, match=r"the channel 'probe' itself\. Give a list: channels=\[\.\.\.\]"):
+        AgentFrameworkHost(ScriptedAgent(), channels=make_probe())
 
 
 def test_a_channel_that_contributes_nothing_is_refused_by_name(make_probe: Any) -> None:

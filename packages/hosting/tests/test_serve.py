@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import socket
 from typing import Any
 
 import pytest
@@ -142,6 +143,26 @@ def test_loopback_needs_no_permission(host: str) -> None:
 def test_host_and_port_become_an_address(host: str, address: str) -> None:
     """Colons of their own are kept apart from the port; a socket file has none."""
     assert _server.address_of(host, 80) == address
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+def test_an_address_that_is_taken_is_refused_in_one_sentence(
+    host: str, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """The most common mistake of a first day; nothing was started for it, and nothing else is said."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.create_server((host, 0), family=family) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(ConfigurationError, match=rf":{port}: .*in use.*another port"):
+            serve(host=host, port=port)
+    assert "Serving" not in caplog.text
+    assert "Traceback" not in capfd.readouterr().err
+
+
+def test_a_port_that_is_none_is_refused() -> None:
+    """The message says which there are."""
+    with pytest.raises(ConfigurationError, match=r"0 to 65535"):
+        serve(port=99999)
 
 
 @pytest.mark.parametrize("name", ["prot", "_log", "__class__"])

@@ -8,9 +8,9 @@ import warnings
 from typing import Any, Self
 
 import pytest
-from agent_framework import Agent, WorkflowBuilder, workflow
+from agent_framework import Agent, Workflow, WorkflowBuilder, WorkflowContext, executor, workflow
 from starlette.testclient import TestClient
-from workflow_parts import notebook, said, say
+from workflow_parts import Notebook, notebook, said, say
 
 from agent_framework_hosting.errors import NotStarted, TargetError
 from agent_framework_hosting.host import AgentFrameworkHost
@@ -137,6 +137,31 @@ async def test_what_a_factory_made_and_nobody_can_run_is_refused_at_the_start(re
     with pytest.raises(TargetError, match=r"'make_it' returned .*Give it an agent .*Workflow.*function"):
         async with AgentFrameworkHost(make_it, channels=[]):
             pass
+
+
+@pytest.mark.parametrize("make", [notebook, shouting.build])
+async def test_a_factory_that_returns_one_workflow_again_and_again_is_refused_at_the_start(make: Any) -> None:
+    """All sessions would be one conversation, and see each other's secrets."""
+    one = make()
+    with pytest.raises(TargetError, match=r"a second time.*Build the workflow inside of the factory"):
+        async with AgentFrameworkHost(lambda: one, channels=[]):
+            pass
+
+
+async def test_a_factory_whose_workflows_share_executors_is_warned_about(caplog: pytest.LogCaptureFixture) -> None:
+    """An executor may keep what it heard; a function keeps nothing, and may be shared."""
+    kept = Notebook()
+
+    @executor(id="hear")
+    async def hear(text: str, context: WorkflowContext[str, str]) -> None:
+        await context.send_message(text)
+
+    def make() -> Workflow:
+        return WorkflowBuilder(start_executor=hear, name="hearing").add_edge(hear, kept).build()
+
+    async with AgentFrameworkHost(make, channels=[]):
+        assert "have the executor 'notebook' in common" in caplog.text
+        assert "Make the executors inside of the factory" in caplog.text
 
 
 def test_a_function_with_arguments_is_no_factory() -> None:

@@ -6,6 +6,7 @@ import base64
 import json
 import os
 import pickle
+import shutil
 import stat
 import subprocess
 import sys
@@ -444,3 +445,42 @@ async def test_the_start_line_names_folder_and_key(tmp_path: Path, caplog: pytes
             pass
     assert f"checkpoints in {tmp_path / 'kept'}, sealed with the key from checkpoint_key" in caplog.text
     assert "newest turn only" in caplog.text
+
+
+@pytest.mark.parametrize("how", ["file", "link", "dangling link"])
+async def test_what_lies_where_a_sessions_folder_belongs_is_set_aside(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, how: str
+) -> None:
+    """The session begins anew instead of failing for good, and nothing is written where a link leads."""
+    kept, elsewhere = tmp_path / "kept", tmp_path / "elsewhere"
+    async with host_in(kept) as host:
+        await host.run(say("one"))
+        [folder] = [path for path in kept.iterdir() if path.is_dir()]
+        if how == "link":
+            folder.rename(elsewhere)
+        else:
+            shutil.rmtree(folder)
+        if how == "file":
+            folder.write_bytes(b"planted")
+        else:
+            folder.symlink_to(elsewhere)
+        before = [path.read_bytes() for path in files(elsewhere)]
+        assert said(await host.run(say("two"))) == ["two"]
+        assert said(await host.run(say("three"))) == ["two three"]
+    assert "was set aside" in caplog.text
+    assert folder.is_dir()
+    assert not folder.is_symlink()
+    assert [path.read_bytes() for path in files(elsewhere)] == before
+
+
+async def test_conversations_without_a_key_leave_nothing_on_disk(tmp_path: Path) -> None:
+    """Their ids are known in memory only: files would never be found again, and pile up without end."""
+    async with host_in(tmp_path) as host:
+        for number in range(3):
+            await host.run(say("one", None, commit_as=f"turn-{number}"))
+        with pytest.raises(ValueError, match="nobody's business"):
+            await host.run(say("fail", None, parent="turn-0", commit_as="failed"))
+        assert said(await host.run(say("two", None, parent="turn-0", commit_as="next"))) == ["one two"]
+        assert files(tmp_path) == []
+        await host.run(say("one", "room"))
+        assert len(files(tmp_path)) == 1

@@ -64,9 +64,11 @@ async def test_a_pause_is_answered(host: AgentFrameworkHost, asked: str, value: 
         ("ask count", True),
         ("ask order", {"item": "tea"}),
         ("ask order", None),
+        ("ask order", "[" * 100_000),
+        ("ask order", '{"item":' * 900 + "1" + "}" * 900),
         ("ask text", 5),
     ],
-    ids=repr,
+    ids=lambda value: repr(value)[:20],
 )
 async def test_an_answer_that_does_not_fit_leaves_the_pause_open(
     host: AgentFrameworkHost, asked: str, value: Any
@@ -255,3 +257,12 @@ def test_no_request_is_pending_in_a_result_without_any() -> None:
     """And its response is empty."""
     assert pending_requests(WorkflowRunResult([])) == {}
     assert as_agent_response(WorkflowRunResult([])).messages == []
+
+
+def test_json_text_is_read_to_a_bounded_depth() -> None:
+    """Deeper text fits nothing but a text: whatever keeps an answer would stumble over it."""
+    assert fitted("[" * 64 + "]" * 64, list) != []
+    for text in ("[" * 65 + "]" * 65, "[" * 900 + "]" * 900, "[" * 100_000):
+        assert fitted(text, str) == text
+        with pytest.raises(ValueError, match="deeply"):
+            fitted(text, list)

@@ -223,6 +223,16 @@ async def test_a_workflow_that_cannot_be_copied_holds_one_session(caplog: pytest
         assert said(await host.run(say("three"))) == ["one three"]
 
 
+async def test_a_reset_of_the_only_conversation_gives_it_to_the_same_key_anew() -> None:
+    """It is not lost to everybody, and stays out of the others' reach."""
+    async with AgentFrameworkHost(notebook(Locked()), channels=[]) as host:
+        await host.run(say("old"))
+        host.reset_session("room")
+        assert said(await host.run(say("new"))) == ["new"]
+        with pytest.raises(OneSessionOnly):
+            await host.run(say("two", "hall"))
+
+
 async def test_a_workflow_that_cannot_be_copied_serves_many_with_checkpoints() -> None:
     """One after the other, each restored from its own checkpoint; a new one starts from nothing."""
     storage = InMemoryCheckpointStorage()

@@ -6,7 +6,7 @@ import asyncio
 from types import TracebackType
 from typing import Literal, Self
 
-from .errors import Draining, NotStarted, RunCancelled
+from .errors import Draining, NotStarted, RunCancelled, RunError
 
 StopReason = Literal["closed", "disconnected", "stalled", "drained", "interrupted", "lease_lost"]
 
@@ -15,8 +15,9 @@ class Run:
     """One run under way, which another task can stop.
 
     Used as a context manager by the task that steps the run: a stop is thrown into that task where it waits, and comes
-    out of the block as `RunCancelled`, while a cancellation of the task from elsewhere stays what it is. A generator
-    that steps the run calls `pause` before it yields and `resume` after: in between its puller is about other things.
+    out of the block as `RunCancelled`, while a cancellation of the task from elsewhere stays what it is. One that comes
+    from nowhere is an error of what was run. A generator that steps the run calls `pause` before it yields and `resume`
+    after: in between its puller is about other things.
     """
 
     __slots__ = ("_admission", "_reason", "_task", "_thrown")
@@ -56,7 +57,12 @@ class Run:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
         task, self._task = self._task, None
-        if not self._thrown or task is None:
+        if task is None:
+            return
+        if not self._thrown:
+            if kind is asyncio.CancelledError and not task.cancelling():
+                # Something that the run waited for was cancelled. Passed on, it would end the request without a word.
+                raise RunError("What was run ended with a cancellation that nobody had asked for.") from error
             return
         self._thrown = False
         others = task.uncancel()
@@ -99,18 +105,22 @@ class Admission:
         """Take no new work; what runs goes on."""
         self._draining = True
 
-    async def drain(self, *, timeout: float, grace: float = 5.0) -> None:
-        """Take no new work, let what runs finish for `timeout` seconds, then stop it and wait for that."""
+    async def drain(self, *, timeout: float, grace: float = 5.0) -> bool:
+        """Take no new work, let what runs finish for `timeout` seconds, then stop it and wait for that.
+
+        Returns:
+            Whether nothing runs any more. What holds on to its task against a cancellation cannot be stopped.
+        """
         self.begin_drain()
         try:
-            is_calm = await self.calm(timeout=timeout)
+            if await self.calm(timeout=timeout):
+                return True
         except asyncio.CancelledError:
             # Nobody waits for what runs any more, and what it uses is about to be let go of.
             self.stop_all("drained")
             raise
-        if not is_calm:
-            self.stop_all("drained")
-            await self.calm(timeout=grace)
+        self.stop_all("drained")
+        return await self.calm(timeout=grace)
 
     def check(self) -> None:
         """Raise when no new work is taken.

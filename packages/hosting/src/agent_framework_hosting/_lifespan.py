@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from .channel import ChannelContribution
 from .hooks import settled
@@ -54,11 +55,11 @@ async def _stopped(contributions: Sequence[NamedContribution]) -> list[Exception
     return errors
 
 
-async def undo(steps: Sequence[Step], *, because: BaseException | None = None) -> None:
+async def undo(steps: Sequence[Callable[[], Any]], *, because: BaseException | None = None) -> None:
     """Take all steps, whatever becomes of those before; then raise the first error, and log the others.
 
     Args:
-        steps: What to do, in order.
+        steps: What to do, in order; plain or async, whatever they return.
         because: The error that made it necessary; it is the first one, and its raiser's to raise.
     """
     errors: list[BaseException] = []

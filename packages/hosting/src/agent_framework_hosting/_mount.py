@@ -23,6 +23,17 @@ def normal_path(channel: Channel) -> str:
     return path.rstrip("/")
 
 
+def listed(channels: Sequence[Channel] | Channel) -> tuple[Channel, ...]:
+    """Return the channels that a host is given.
+
+    Raises:
+        ConfigurationError: It is one channel where several are wanted.
+    """
+    if isinstance(channels, Channel):
+        raise ConfigurationError(f"channels is the channel {channels.name!r} itself. Give a list: channels=[...].")
+    return tuple(channels)
+
+
 def refuse_strangers(channels: Sequence[object]) -> None:
     """Raise when something among the channels is none.
 

@@ -8,7 +8,8 @@ import ipaddress
 import logging
 import os
 import signal
-from collections.abc import Awaitable, Callable, Generator, Mapping
+import socket
+from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
@@ -74,6 +75,29 @@ def refuse_open_door(config: Config, *, authenticated: bool, allow_unauthenticat
                 "calling. Give the host auth=, for example ApiKeys.from_environment(); or serve on 127.0.0.1 behind "
                 "something that authenticates; or pass allow_unauthenticated=True."
             )
+
+
+def refuse_taken(addresses: Sequence[str]) -> None:
+    """Raise when an address cannot be listened on, before anything is started for it.
+
+    Hypercorn finds out when all has started, and says it in a hundred lines.
+
+    Raises:
+        ConfigurationError: Another process listens there, or there is no such address.
+    """
+    for address in addresses:
+        host, _, port = address.replace("[", "").replace("]", "").rpartition(":")
+        if address.startswith(("unix:", "fd://")) or not port.isdecimal():
+            continue
+        with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((host, int(port)))
+            except (OSError, OverflowError) as error:
+                reason = error.strerror if isinstance(error, OSError) else "a port is a number from 0 to 65535"
+                raise ConfigurationError(
+                    f"Nothing can be served on {address}: {reason}. Stop what listens there, or choose another port."
+                ) from error
 
 
 def address_of(host: str, port: int) -> str:
@@ -152,7 +176,7 @@ async def serve(
     *,
     told: Told = told_by_signals,
     on_told: Callable[[], None],
-    drain: Callable[[], Awaitable[None]],
+    drain: Callable[[], Awaitable[bool]],
 ) -> None:
     """Serve until the process is told to stop, then drain.
 
@@ -161,7 +185,8 @@ async def serve(
         config: Hypercorn's.
         told: Who tells the process to stop: signals, when left out.
         on_told: Called as soon as it is told, which may be before the app has started.
-        drain: Called once the app has started.
+        drain: Called once the app has started; tells whether nothing runs any more. Otherwise the process ends by
+            force: it would wait for ever for a run that ignores its cancellation, and keep its state from the next one.
     """
     # Looked up, not imported by name: its signature speaks of types of Hypercorn's own that say nothing here.
     hypercorn_serve: Any = importlib.import_module("hypercorn.asyncio").serve
@@ -173,7 +198,12 @@ async def serve(
 
     async def shutdown_trigger() -> None:
         await is_told.wait()
-        await drain()
+        if not await drain():
+            logger.error(
+                "Some runs go on although they were cancelled; in %g s the process ends without them.",
+                config.graceful_timeout,
+            )
+            asyncio.get_running_loop().call_later(config.graceful_timeout, os._exit, 1)
 
     with told(tell):
         await hypercorn_serve(app, config, shutdown_trigger=shutdown_trigger)

@@ -23,7 +23,7 @@ from ._authentication import who_says
 from ._context import HostContext
 from ._guard import platform_is_trusted
 from ._lifespan import NamedContribution
-from ._mount import contribution_of, normal_path, refuse_clashes, refuse_strangers
+from ._mount import contribution_of, listed, normal_path, refuse_clashes, refuse_strangers
 from ._pipeline import Pipeline, Steps
 from ._sessions.sessions import Sessions
 from ._state.database import Migrate, described, open_store
@@ -32,6 +32,7 @@ from ._state.memorystore import MemoryStore
 from ._state.paths import StateDir, StatePaths, resolve
 from ._state.store import Concurrency, StateStore
 from ._target.accepted import Checkpoints, accept, has_checkpoints, refuse_concurrent_turns
+from ._target.session_store import SessionStore, StoredSessions
 from ._target.target import Target
 from ._workers import location
 from ._workers.report import reporting
@@ -69,6 +70,9 @@ class AgentFrameworkHost:
         limits: All bounds in one object.
         database: Where sessions and turns are kept: `sqlite:///./state/host.db`, `postgresql://…`, or a store. In
             memory when left out: bounded, and gone with the process.
+        session_store: Instead of a database: where an agent's sessions are kept, whole, after every run: a
+            `SessionStore` of Agent Framework, or an object with its async `get`, `set` and `delete`. What it cannot
+            promise is named in the start line.
         migrate: Bring the database's schema up to date at start (`"auto"`), or refuse an older one (`"check"`).
         concurrency: What a turn does when its session is busy: `"queue"`, `"reject"` (409), or `"interrupt"` what runs.
             `"concurrent"`, for agents that need no memory of the session, lets all run at once: each turn gets a
@@ -95,6 +99,7 @@ class AgentFrameworkHost:
     _bind: str | None = None
     _entered = 0
     _failure: Exception | None = None
+    _addresses: Sequence[str] = ()
 
     def __init__(
         self,
@@ -109,6 +114,7 @@ class AgentFrameworkHost:
         auth: Authenticator | None = None,
         trust_isolation_headers: bool | None = None,
         database: str | StateStore | None = None,
+        session_store: SessionStore | None = None,
         migrate: Migrate = "auto",
         concurrency: Concurrency | Literal["concurrent"] = "queue",
     ) -> None:
@@ -118,9 +124,12 @@ class AgentFrameworkHost:
         store = open_store(database, limits=self._limits, migrate=migrate) if database is not None else None
         checkpoints = Checkpoints(location=checkpoint_location, key=checkpoint_key, store=store)
         paths = self._placed(state_dir, checkpoints, target)
-        self._target: Target = accept(target, checkpoints=replace(checkpoints, derived=paths.checkpoints))
+        self._session_store = _stored(session_store, database)
+        self._target: Target = accept(
+            target, checkpoints=replace(checkpoints, derived=paths.checkpoints), stored=self._session_store
+        )
         self._refuse_concurrent_turns()
-        self._channels = tuple(channels)
+        self._channels = listed(channels)
         refuse_strangers(self._channels)
         refuse_clashes(self._channels)
         self._auth = auth
@@ -284,8 +293,8 @@ class AgentFrameworkHost:
             server_options: Names of Hypercorn's configuration, for example `keyfile` or `accesslog`.
 
         Raises:
-            ConfigurationError: Hypercorn is missing, an option is unknown, strangers could use the agent, or several
-                processes cannot serve this host.
+            ConfigurationError: Hypercorn is missing, an option is unknown, strangers could use the agent, the
+                address is taken, or several processes cannot serve this host.
             StartFailed: None of several processes could start.
         """
         _server.refuse_running_loop()
@@ -297,6 +306,7 @@ class AgentFrameworkHost:
         _server.show_logs()
         if workers == 1:
             self._bind = ", ".join(config.bind)
+            self._addresses = config.bind
             self._serve(config)
             return
         location = self._shared_location(workers, import_path)
@@ -360,6 +370,8 @@ class AgentFrameworkHost:
         try:
             await self._state.start(is_called_off=lambda: self._admission.draining)
             started.append(self._state.stop)
+            # Not sooner: a host that gives its state up gives its port up before.
+            _server.refuse_taken(self._addresses)
             await self._store.start()
             started.append(self._store.stop)
             await self._target.start()
@@ -382,8 +394,8 @@ class AgentFrameworkHost:
             logger.warning("state_dir is not used: resets and checkpoints are kept in the database.")
         return StatePaths()
 
-    async def _drain(self) -> None:
-        await self._admission.drain(timeout=self._limits.drain_timeout)
+    async def _drain(self) -> bool:
+        return await self._admission.drain(timeout=self._limits.drain_timeout)
 
     def _contributed(self) -> list[NamedContribution]:
         context = HostContext(
@@ -418,9 +430,23 @@ class AgentFrameworkHost:
         if self._database is not None:
             return described(self._database) if isinstance(self._database, str) else type(self._database).__name__
         sessions = f"at most {self._limits.max_sessions} sessions"
+        if self._session_store is not None:
+            kept = f"sessions in {self._session_store.name}"
+            return f"{kept}, {self._state.description}" if self._state.needs_start else kept
         if self._state.needs_start:
             return f"{self._state.description}; the rest in memory, {sessions}, lost when the process ends"
         return f"memory only, {sessions}, lost when the process ends"
+
+
+def _stored(session_store: SessionStore | None, database: str | StateStore | None) -> StoredSessions | None:
+    if session_store is None:
+        return None
+    if database is not None:
+        raise ConfigurationError(
+            "session_store and database say two places for one thing: where sessions are kept. Give one of them; a "
+            "database promises more."
+        )
+    return StoredSessions(session_store)
 
 
 def _say(description: str) -> None:

@@ -8,6 +8,7 @@ from .errors import ConfigurationError
 
 _KIB = 1024
 _MIB = 1024 * _KIB
+_DAY = 24 * 3600.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,9 +38,13 @@ class Limits:
     """Committed turns that can be continued by id; beyond it the oldest is forgotten."""
     max_resets: int = 100_000
     """Session resets that are remembered; beyond it the oldest is forgotten, and its key means its first session."""
-    session_ttl: float = 24 * 3600.0
-    """Idle time after which a session and its turns are forgotten."""
-    idempotency_ttl: float = 24 * 3600.0
+    session_ttl: float = _DAY
+    """Idle time after which a session in memory is forgotten with its turns; one in a database is loaded again."""
+    stored_session_ttl: float = 30 * _DAY
+    """Idle time after which a conversation in a database is forgotten, with its branches and all its turns."""
+    record_ttl: float = 30 * _DAY
+    """Age at which a turn in a database can no more be read or continued by its id; its session goes on by its key."""
+    idempotency_ttl: float = _DAY
     """Time for which an idempotency key is remembered."""
     lease: float = 15.0
     """Time for which a process may be silent before others that share its database take its sessions over."""

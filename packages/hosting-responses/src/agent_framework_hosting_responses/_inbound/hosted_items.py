@@ -72,7 +72,7 @@ def pair_calls(items: Iterable[tuple[int, Any]]) -> dict[int, str]:
             continue
         call_id = item.get("call_id")
         if kind in _CALLS and isinstance(call_id, str) and call_id:
-            for name in {call_id, item.get("id")}:
+            for name in (call_id, item.get("id")):
                 if isinstance(name, str):
                     waiting[kind, name] = (position, call_id)
         elif kind in _OUTPUTS or kind == "computer_call_output":

@@ -120,17 +120,28 @@ def refuse_too_many(items: list[Any], limit: int) -> None:
 def _resolved(items: list[Any], referenced: Referenced) -> list[tuple[int, Any]]:
     """Return the items with their positions, and in place of references what they stand for."""
     found: list[tuple[int, Any]] = []
+    seen: set[str] = set()
     for index, item in enumerate(items):
         reference = reference_of(item)
         if reference is None:
             found.append((index, item))
+        elif reference in seen:
+            # A few bytes stand for much: named a thousand times, one picture would fill the memory.
+            raise InvalidRequest(
+                f"Duplicate item found with id '{shown(reference)}'. Refer to it once.",
+                param=f"input[{index}]",
+                code="duplicate_item",
+            )
         elif reference not in referenced:
             raise InvalidRequest(
                 f"Item with id '{shown(reference)}' not found.", param=f"input[{index}]", code="item_not_found"
             )
-        elif (known := referenced[reference]) is not None and known.get("type") != _ASKING:
+        else:
+            seen.add(reference)
+            known = referenced[reference]
             # A request that is only referred to was ours: an answer to it counts.
-            found.append((index, known))
+            if known is not None and known.get("type") != _ASKING:
+                found.append((index, known))
     return found
 
 

@@ -178,7 +178,7 @@ class Sessions:
         if is_new:
             state = await self.target.fresh(opened.name, is_new=True)
             return LiveSession(opened.name, state, version=opened.version)
-        if live is not None and live.version == opened.version:
+        if live is not None and live.version == opened.version and self._is_same(live.head, opened.head):
             return live
         if not opened.version:
             # Nothing was ever stored of it.
@@ -259,6 +259,10 @@ class Sessions:
         if not self.target.can_branch(snapshot, newest):
             raise not_forkable()
         return snapshot
+
+    def _is_same(self, head: Any, stored: Any) -> bool:
+        # A session that was purged and used again counts its versions from the beginning; its turns are others.
+        return not self.store.encodes or head == stored
 
     async def _known(self, parent: StoredTurn) -> Any:
         snapshot = await self._snapshot(parent.point)

@@ -136,7 +136,6 @@ class OpenTurn:
         return await self._keeper.branch(self._parent, await place.open())
 
     async def _rewound(self, live: LiveSession, remains: bytes | None) -> Unfinished | None:
-        live.state.rewind()
         unfinished = Unfinished(
             session=live.name,
             version=live.version,
@@ -147,6 +146,7 @@ class OpenTurn:
         if self._beside is not None or (not live.named and live.name.key == self._commit_as):
             # Nobody was ever told this key, so nobody can come back to it.
             return unfinished
+        await live.state.rewind()
         if not self._keeper.store.encodes:
             await self._keeper.keep(live)
             return unfinished

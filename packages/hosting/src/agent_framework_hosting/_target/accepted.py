@@ -17,6 +17,7 @@ from ..errors import ConfigurationError, TargetError
 from ..logs import logger
 from .agent import AgentTarget
 from .factory import FactoryTarget
+from .session_store import StoredSessions
 from .target import Target
 from .workflow.instances import Instances, Made, built, instances_of
 from .workflow.keeping import FolderKeeping, Keeping, MemoryKeeping, StorageKeeping, is_storage
@@ -102,36 +103,39 @@ def refuse_concurrent_turns(served: Any) -> None:
         )
 
 
-def accept(target: Any, *, checkpoints: Checkpoints) -> Target:
+def accept(target: Any, *, checkpoints: Checkpoints, stored: StoredSessions | None = None) -> Target:
     """Return the target that serves what a developer gave to the host.
 
     Raises:
         TargetError: It is nothing that can be run.
-        ConfigurationError: It does not go together with what was said about checkpoints.
+        ConfigurationError: It does not go together with what was said about checkpoints or sessions.
     """
-    made = _ready(target, checkpoints, said=f"AgentFrameworkHost cannot run {_described(target)}.")
+    made = _ready(target, checkpoints, stored, said=f"AgentFrameworkHost cannot run {_described(target)}.")
     if made is not None:
         return made
     if _is_factory(target):
-        return FactoryTarget(target, accept=partial(_made, target, checkpoints))
+        return FactoryTarget(target, accept=partial(_made, target, checkpoints, stored))
     raise TargetError(_refusal(f"AgentFrameworkHost cannot run {_described(target)}."))
 
 
-def _made(factory: Callable[[], Any], checkpoints: Checkpoints, result: Any) -> Target:
+def _made(factory: Callable[[], Any], checkpoints: Checkpoints, stored: StoredSessions | None, result: Any) -> Target:
     name = getattr(factory, "__name__", type(factory).__name__)
     said = f"The target factory {name!r} returned {_described(result)}, which cannot be run."
     if isinstance(result, (Workflow, FunctionalWorkflow)):
+        _refuse_store(stored)
         return _workflow(result, Made(factory, template=result), checkpoints)
-    made = _ready(result, checkpoints, said=said)
+    made = _ready(result, checkpoints, stored, said=said)
     if made is None:
         raise TargetError(_refusal(said))
     return made
 
 
-def _ready(target: Any, checkpoints: Checkpoints, *, said: str) -> Target | None:
+def _ready(target: Any, checkpoints: Checkpoints, stored: StoredSessions | None, *, said: str) -> Target | None:
     """Return the target of what needs no call to be made, `None` for anything else."""
     if isinstance(target, type):
         raise TargetError(_refusal(said))
+    if isinstance(target, (Workflow, FunctionalWorkflowDefinition)):
+        _refuse_store(stored)
     if isinstance(target, Workflow):
         return _workflow(target, instances_of(target), checkpoints)
     if isinstance(target, FunctionalWorkflowDefinition):
@@ -150,8 +154,16 @@ def _ready(target: Any, checkpoints: Checkpoints, *, said: str) -> Target | None
                 "one said. Serve the workflow itself, or a function that builds it.",
                 target.name,
             )
-        return AgentTarget(target)
+        return AgentTarget(target, stored=stored)
     return None
+
+
+def _refuse_store(stored: StoredSessions | None) -> None:
+    if stored is not None:
+        raise ConfigurationError(
+            "session_store is for agents: what a workflow's session holds is a checkpoint. Use database=, or "
+            "checkpoint_location=, instead."
+        )
 
 
 def _workflow(served: Any, instances: Instances, checkpoints: Checkpoints) -> WorkflowTarget:
@@ -180,5 +192,5 @@ def _described(target: object) -> str:
     if isinstance(target, type):
         return f"the class {target.__name__} (an instance is wanted)"
     if inspect.isroutine(target):
-        return f"the function {getattr(target, '__name__', '?')!r}, which needs arguments,"
+        return f"the function {getattr(target, '__name__', '?')!r}, which needs arguments"
     return f"an object of type {type(target).__name__}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Generator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, ExitStack, contextmanager
-from typing import Any, cast
+from typing import Any, Final, cast
 
 from agent_framework import (
     AgentResponse,
@@ -25,8 +25,15 @@ from . import snapshot_codec
 from .agent_state import AgentState
 from .entered import Entered
 from .messages import to_messages
+from .session_store import StoredSessions
 from .snapshots import Snapshot
 from .target import TargetStream
+
+_COSTS: Final = (
+    "what a session store cannot know lives in memory alone: ids of turns are unknown after a restart, where a session "
+    "goes on by its key and from its newest turn; of several processes the last writer wins; and what a run used up "
+    "before a crash can be used again"
+)
 
 
 class AgentTarget:
@@ -34,8 +41,9 @@ class AgentTarget:
 
     is_well = True
 
-    def __init__(self, agent: Any) -> None:
+    def __init__(self, agent: Any, *, stored: StoredSessions | None = None) -> None:
         self.served: Any = agent
+        self._stored = stored
         self.accepts_options = _accepts(agent.run, "options")
         self._entered: Entered | None = None
 
@@ -57,7 +65,8 @@ class AgentTarget:
     @property
     def notes(self) -> Sequence[str]:
         """See `Target`."""
-        return () if self.forkable else ("the agent keeps history elsewhere, so only newest turns can be continued",)
+        notes = () if self.forkable else ("the agent keeps history elsewhere, so only newest turns can be continued",)
+        return notes if self._stored is None else (*notes, _COSTS)
 
     @property
     def needs_start(self) -> bool:
@@ -78,14 +87,16 @@ class AgentTarget:
         if entered is not None:
             await entered.leave()
 
-    async def fresh(self, name: SessionName, *, is_new: bool) -> AgentState:  # noqa: ARG002 - nothing outlives a session
+    async def fresh(self, name: SessionName, *, is_new: bool) -> AgentState:
         """See `Target`."""
-        return AgentState(await settled(self.served.create_session(session_id=name.session_id)))
+        loaded = await self._stored.load(name.session_id) if self._stored is not None and not is_new else None
+        session = loaded or await settled(self.served.create_session(session_id=name.session_id))
+        return AgentState(session, stored=self._stored)
 
     async def branch(self, name: SessionName, snapshot: Snapshot) -> AgentState:
         """See `Target`."""
         session = await settled(self.served.create_session(session_id=name.session_id))
-        return AgentState(session, snapshot=snapshot)
+        return AgentState(session, snapshot=snapshot, stored=self._stored)
 
     async def resume(self, name: SessionName, snapshot: Snapshot) -> AgentState:
         """See `Target`."""

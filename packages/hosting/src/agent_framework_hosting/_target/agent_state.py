@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from agent_framework import AgentSession
 
+from ..errors import StateUnavailable
+from ..logs import logger
+from .session_store import StoredSessions
 from .snapshot_codec import encode_rest
 from .snapshots import Histories, History, Snapshot, capture, histories, restore, rewind
 
@@ -11,20 +14,32 @@ _NONE: Histories = dict[str, History]()
 
 
 class AgentState:
-    """An `AgentSession` with its history as the last finished turn left it, and the last snapshot that was taken."""
+    """An `AgentSession` with its history as the last finished turn left it, and the last snapshot that was taken.
 
-    __slots__ = ("_captured", "_finished", "_snapshot", "session")
+    Args:
+        session: The session; one that was loaded has its history already.
+        snapshot: What a fresh session is to look like.
+        stored: Where the session is kept after every run.
+    """
 
-    def __init__(self, session: AgentSession, *, snapshot: Snapshot | None = None) -> None:
+    __slots__ = ("_captured", "_finished", "_snapshot", "_stored", "session")
+
+    def __init__(
+        self, session: AgentSession, *, snapshot: Snapshot | None = None, stored: StoredSessions | None = None
+    ) -> None:
         self.session = session
         self._snapshot = snapshot
-        self._finished = self._captured = _NONE
+        self._stored = stored
         if snapshot is not None:
             restore(snapshot, session)
-            self._finished = self._captured = histories(session)
+        self._finished = histories(session)
+        self._captured = self._finished if snapshot is not None else _NONE
 
     async def settle(self, *, named: bool) -> Snapshot | None:
         """See `SessionState`."""
+        if self._stored is not None:
+            # First of all: a turn that could not be kept is taken out of the history again.
+            await self._stored.keep(self.session)
         self._finished = histories(self.session)
         if not named:
             return None
@@ -32,9 +47,19 @@ class AgentState:
         self._captured = self._finished
         return self._snapshot
 
-    def rewind(self) -> None:
+    async def rewind(self) -> None:
         """See `SessionState`."""
         rewind(self.session, self._finished)
+        if self._stored is None:
+            return
+        try:
+            await self._stored.keep(self.session)
+        except StateUnavailable:
+            # How the run ended is what the caller has to hear; the live session goes on with all that it used up.
+            logger.error(
+                "What an unfinished turn of the session %r used up is in memory alone until its next turn is kept.",
+                self.session.session_id,
+            )
 
     def remains(self) -> bytes:
         """See `SessionState`."""

@@ -29,7 +29,7 @@ class SessionState(Protocol):
         """Make what the turn did part of the history; returns a snapshot of it when the turn is `named`."""
         ...
 
-    def rewind(self) -> None:
+    async def rewind(self) -> None:
         """Take what an unfinished turn did out of the history; what it used up stays used up."""
         ...
 

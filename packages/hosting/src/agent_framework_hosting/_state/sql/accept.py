@@ -88,7 +88,7 @@ def commit(finished: Finished, *, key: str, ticket: str, has_claim: bool) -> Scr
         raise LeaseLost
     number = yield from turns.add(finished)
     if has_claim:
-        yield from claims.settle(ticket=ticket, record=finished.record)
+        yield from claims.settle(ticket=ticket, record=finished.record, turn=number)
     wakes = yield from lanes.leave(tenant=tenant, key=key, ticket=ticket)
     return number, wakes
 

@@ -42,7 +42,7 @@ WHERE tenant = :tenant AND is_named = :is_named AND owner = :owner AND channel =
   AND claim_key = :claim_key AND attempt = :attempt AND record IS NULL
 RETURNING attempt
 """
-_RECORD: Final = "UPDATE af_claim SET record = :record, worker = NULL WHERE ticket = :ticket"
+_RECORD: Final = "UPDATE af_claim SET record = :record, turn = :turn, worker = NULL WHERE ticket = :ticket"
 _LET_GO: Final = "UPDATE af_claim SET worker = NULL WHERE ticket = :ticket AND record IS NULL"
 _RELEASE: Final = "DELETE FROM af_claim WHERE ticket = :ticket AND record IS NULL AND attempt = 1"
 
@@ -106,9 +106,9 @@ def claim(owner: Owner, wanted: Claim, *, ticket: str, worker: str) -> Script[Re
     return again[0]
 
 
-def settle(*, ticket: str, record: bytes) -> Script[None]:
-    """Keep what the request was answered, for those who ask again."""
-    yield from do(_RECORD, ticket=ticket, record=record)
+def settle(*, ticket: str, record: bytes, turn: int | None = None) -> Script[None]:
+    """Keep what the request was answered, for those who ask again; with the turn's number when one was stored."""
+    yield from do(_RECORD, ticket=ticket, record=record, turn=turn)
 
 
 def let_go(*, ticket: str, has_run: bool) -> Script[None]:

@@ -6,12 +6,13 @@ than this code is left alone.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
 from sqlalchemy import Connection, Engine, create_engine, event, insert, inspect, make_url, select, text, update
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.pool import NullPool
 
 from ...errors import ConfigurationError
@@ -36,10 +37,11 @@ def migrate(engine: Engine, *, apply: bool, steps: Sequence[Step] = STEPS) -> No
     """Bring the schema up to date, or only look whether it is.
 
     Raises:
-        ConfigurationError: The schema is newer than this code, or older and `apply` is off.
+        ConfigurationError: The schema is newer than this code, or older and `apply` is off; or it is no database, it is
+            damaged, or it cannot be reached.
     """
     while True:
-        with engine.begin() as connection:
+        with _usable(engine), engine.begin() as connection:
             if connection.dialect.name == "postgresql":
                 connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
             version = _version(connection)
@@ -59,48 +61,44 @@ def migrate(engine: Engine, *, apply: bool, steps: Sequence[Step] = STEPS) -> No
             _say(connection, version + 1)
 
 
-def migrate_sqlite(path: Path, *, apply: bool, steps: Sequence[Step] = STEPS) -> None:
-    """Bring the schema of a SQLite file up to date.
+def version_of(engine: Engine) -> int:
+    """Return the version of a database's schema; 0 when it has none.
 
     Raises:
-        ConfigurationError: As `migrate`; or the file is no database, or damaged.
+        ConfigurationError: It is no database, it is damaged, or it cannot be reached.
     """
+    with _usable(engine), engine.connect() as connection:
+        return _version(connection)
+
+
+def migrate_sqlite(path: Path, *, apply: bool, steps: Sequence[Step] = STEPS) -> None:
+    """Bring the schema of a SQLite file up to date; raises as `migrate`."""
     engine = sqlite_engine(path)
     try:
         migrate(engine, apply=apply, steps=steps)
-    except DBAPIError as error:
-        raise ConfigurationError(
-            f"{path} cannot be used as the host's database: {error.orig}. Restore it from a backup, or move it away to "
-            "begin with an empty one."
-        ) from error
     finally:
         engine.dispose()
 
 
 def migrate_postgres(url: str, *, apply: bool, steps: Sequence[Step] = STEPS) -> None:
-    """Bring the schema of a PostgreSQL database up to date.
-
-    Raises:
-        ConfigurationError: As `migrate`; or the database cannot be reached.
-    """
+    """Bring the schema of a PostgreSQL database up to date; raises as `migrate`."""
     engine = postgres_engine(url)
     try:
         migrate(engine, apply=apply, steps=steps)
-    except DBAPIError as error:
-        said = " ".join(str(error.orig).split())
-        raise ConfigurationError(
-            f"The database {engine.url.render_as_string(hide_password=True)} cannot be used: {said}. Start it, or mend "
-            "database=; it has to answer when the host starts."
-        ) from error
     finally:
         engine.dispose()
 
 
 def postgres_engine(url: str) -> Engine:
     """Return an engine for a PostgreSQL database, over psycopg."""
-    parsed = make_url(url).set(drivername="postgresql+psycopg")
+    try:
+        parsed = make_url(url)
+    except (ArgumentError, ValueError) as error:
+        raise ConfigurationError(
+            "The database's URL cannot be read; write postgresql://user:password@server/name"
+        ) from error
     patience = {} if "connect_timeout" in parsed.query else {"connect_timeout": _PATIENCE}
-    return create_engine(parsed, poolclass=NullPool, connect_args=patience)
+    return create_engine(parsed.set(drivername="postgresql+psycopg"), poolclass=NullPool, connect_args=patience)
 
 
 def sqlite_engine(path: Path) -> Engine:
@@ -109,6 +107,25 @@ def sqlite_engine(path: Path) -> Engine:
     event.listen(engine, "connect", _leave_transactions_to_us)
     event.listen(engine, "begin", _begin_at_once)
     return engine
+
+
+@contextmanager
+def _usable(engine: Engine) -> Generator[None]:
+    try:
+        yield
+    except DBAPIError as error:
+        if engine.dialect.name == "sqlite":
+            raise ConfigurationError(
+                f"{engine.url.database} cannot be used as the host's database: {error.orig}. Restore it from a backup, "
+                "or move it away to begin with an empty one."
+            ) from error
+        # Options may hold a password, too.
+        shown = engine.url.set(query={}).render_as_string(hide_password=True)
+        said = " ".join(str(error.orig).split())
+        raise ConfigurationError(
+            f"The database {shown} cannot be used: {said}. Start it, or mend its URL: it has to answer when the host "
+            "starts."
+        ) from error
 
 
 def _leave_transactions_to_us(connection: Any, _record: Any) -> None:

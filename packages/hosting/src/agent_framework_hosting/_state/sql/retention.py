@@ -2,12 +2,14 @@
 
 Rules of this file:
 1. A conversation goes with all its branches, once none of them has been used for long enough: branches share turns.
-2. The ids of a session that has expired are unknown from then on, also while a branch of it lives.
+2. The ids of a session that has expired are unknown from then on, also while a branch of it lives; so is the id of a
+   turn that is too old, while its session lives on.
 3. A sweep is bounded, so that nobody waits behind it; it is run until nothing is left.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Final
 
 from .script import Script, all_of, do
@@ -25,12 +27,25 @@ _FORGET_FAMILY: Final = (
     "DELETE FROM af_session WHERE tenant = :tenant AND root = :root",
 )
 _FORGET_IDS: Final = """
-UPDATE af_turn SET turn_id = NULL, record = NULL WHERE turn_id IS NOT NULL AND number IN (
+UPDATE af_turn SET turn_id = NULL, record = NULL WHERE number IN (
   SELECT t.number FROM af_turn t JOIN af_session s ON s.tenant = t.tenant AND s.session_id = t.session_id
   WHERE s.used_at < {now} - :ttl AND t.turn_id IS NOT NULL LIMIT :most
+) RETURNING number
+"""
+_FORGET_RECORDS: Final = """
+UPDATE af_turn SET turn_id = NULL, record = NULL WHERE number IN (
+  SELECT number FROM af_turn WHERE created_at < {now} - :ttl AND turn_id IS NOT NULL LIMIT :most
+) RETURNING number
+"""
+_FORGET_ANSWERS: Final = """
+DELETE FROM af_answer WHERE answered_at < {now} - :ttl AND NOT EXISTS (
+  SELECT 1 FROM af_session s WHERE s.tenant = af_answer.tenant AND s.root = af_answer.root
 )
 """
-_CLAIMS: Final = "DELETE FROM af_claim WHERE created_at < {now} - :ttl"
+_CLAIMS: Final = """
+DELETE FROM af_claim WHERE ticket IN (SELECT ticket FROM af_claim WHERE created_at < {now} - :ttl LIMIT :most)
+RETURNING ticket
+"""
 _WORKERS: Final = "DELETE FROM af_worker WHERE alive_until < {now} - :ttl"
 _TICKETS: Final = """
 DELETE FROM af_ticket WHERE kind = 'foreground' AND created_at < {now} - :ttl
@@ -45,17 +60,33 @@ _CALM: Final = 3600.0
 """Seconds after which a lane that is nobody's, a dead worker and what it left in lines are swept."""
 
 
-def sweep(*, session_ttl: float, claim_ttl: float, most: int) -> Script[bool]:
-    """Forget what has expired, `most` conversations at a time; says whether there may be more."""
-    families = yield from all_of(_EXPIRED, ttl=session_ttl, most=most)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ages:
+    """Seconds for which each kind is kept: sessions since they were used, the others since they were made.
+
+    Args:
+        sessions: Conversations, with their branches, turns, and answers.
+        records: What can be read, and continued, by the id of a turn.
+        claims: Idempotency keys.
+    """
+
+    sessions: float
+    records: float
+    claims: float
+
+
+def sweep(ages: Ages, *, most: int) -> Script[bool]:
+    """Forget what has expired, `most` of each kind at a time; says whether there may be more."""
+    families = yield from all_of(_EXPIRED, ttl=ages.sessions, most=most)
     for tenant, root in families:
-        for text in _FORGET_FAMILY:
-            yield from do(text, tenant=tenant, root=root)
-    yield from do(_FORGET_IDS, ttl=session_ttl, most=most)
-    yield from do(_CLAIMS, ttl=claim_ttl)
+        yield from forget(tenant=tenant, root=root)
+    yield from do(_FORGET_ANSWERS, ttl=ages.sessions)
+    ids = yield from all_of(_FORGET_IDS, ttl=ages.sessions, most=most)
+    records = yield from all_of(_FORGET_RECORDS, ttl=ages.records, most=most)
+    claims = yield from all_of(_CLAIMS, ttl=ages.claims, most=most)
     for text in (_TICKETS, _LANES, _WORKERS):
         yield from do(text, ttl=_CALM)
-    return len(families) == most
+    return most in (len(families), len(ids), len(records), len(claims))
 
 
 def forget(*, tenant: str, root: str) -> Script[None]:

@@ -20,9 +20,11 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    text,
 )
 
 METADATA: Final = MetaData()
+_HAS_ID: Final = "turn_id IS NOT NULL"
 
 # SQLite counts up by itself in a column that is exactly INTEGER.
 _NUMBER: Final = BigInteger().with_variant(Integer, "sqlite")
@@ -124,6 +126,7 @@ TURNS: Final = Table(
     _time("created_at"),
     UniqueConstraint("tenant", "is_named", "owner", "turn_id", name="af_turn_id"),
     Index("af_turn_session", "tenant", "session_id"),
+    Index("af_turn_created", "created_at", sqlite_where=text(_HAS_ID), postgresql_where=text(_HAS_ID)),
     sqlite_autoincrement=True,
 )
 """Turns: what each finished one added to the one before, and the channel's sealed record."""
@@ -151,6 +154,7 @@ CLAIMS: Final = Table(
     _text("ticket"),
     _text("worker", nullable=True),
     Column("attempt", Integer, nullable=False),
+    Column("turn", BigInteger, nullable=True),
     _bytes("record"),
     _time("created_at"),
     Index("af_claim_ticket", "ticket"),

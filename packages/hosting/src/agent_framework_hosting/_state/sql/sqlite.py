@@ -51,6 +51,23 @@ _Identity: TypeAlias = tuple[int, int]
 _Outcome: TypeAlias = tuple[_Job, Any, BaseException | None]
 
 
+def make_file(path: Path) -> None:
+    """Make the file of a database, for its owner alone, unless it is there.
+
+    Raises:
+        ConfigurationError: It cannot be made, or others could change it.
+    """
+    try:
+        make_private_folder(path.parent)
+        # The files that SQLite makes beside it have its mode.
+        os.close(open_private(path, create=True))
+    except (BadFile, OSError) as error:
+        reason = error.reason if isinstance(error, BadFile) else error.strerror
+        raise ConfigurationError(
+            f"{path} cannot be used as the host's database: {reason}. Mend it, or name another file."
+        ) from error
+
+
 class SqliteDriver:
     """Runs scripts on one SQLite file, which other processes of this machine may use at the same time."""
 
@@ -75,15 +92,7 @@ class SqliteDriver:
         self._reader.start(identity)
 
     def _prepare(self) -> _Identity:
-        make_private_folder(self._path.parent)
-        try:
-            # The files that SQLite makes beside it have its mode.
-            os.close(open_private(self._path, create=True))
-        except (BadFile, OSError) as error:
-            reason = error.reason if isinstance(error, BadFile) else error.strerror
-            raise ConfigurationError(
-                f"{self._path} cannot be used as the host's database: {reason}. Mend it, or name another file."
-            ) from error
+        make_file(self._path)
         migrate_sqlite(self._path, apply=self._migrate)
         return _identity(self._path)
 

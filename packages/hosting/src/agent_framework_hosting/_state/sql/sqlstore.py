@@ -18,13 +18,14 @@ from . import accept, claims, retention, turns
 from .accept import Accepted
 from .doors import Doors
 from .driver import Driver
+from .retention import Ages
 from .worker import LEASE, Held, Worker
 
 _SWEEP: Final = 60.0
 """Seconds between two sweeps."""
 _BETWEEN_TRIES: Final = 1.0
 _SWEPT: Final = 100
-"""Conversations of one sweep's transaction."""
+"""Conversations, ids, and keys of one sweep's transaction."""
 
 
 class SqlStore:
@@ -32,17 +33,13 @@ class SqlStore:
 
     Args:
         driver: Runs the transactions.
-        session_ttl: Seconds after which a conversation that nobody used is forgotten.
-        claim_ttl: Seconds for which an idempotency key is remembered.
+        ages: How long what is kept.
         lease: Seconds for which a process may be silent before its sessions are taken over.
     """
 
-    def __init__(
-        self, driver: Driver, *, session_ttl: float, claim_ttl: float = 24 * 3600.0, lease: float = LEASE
-    ) -> None:
+    def __init__(self, driver: Driver, *, ages: Ages, lease: float = LEASE) -> None:
         self._driver = driver
-        self._session_ttl = session_ttl
-        self._claim_ttl = claim_ttl
+        self._ages = ages
         self._worker = Worker(driver, lease=lease)
         self._doors = Doors()
         self._sweeper: asyncio.Task[None] | None = None
@@ -145,7 +142,7 @@ class SqlStore:
         more = True
         while more:
             more = await self._driver.run(
-                partial(retention.sweep, session_ttl=self._session_ttl, claim_ttl=self._claim_ttl, most=_SWEPT),
+                partial(retention.sweep, self._ages, most=_SWEPT),
                 durable=False,
             )
 

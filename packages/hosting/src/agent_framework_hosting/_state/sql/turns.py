@@ -62,13 +62,10 @@ WHERE af_session.version = :version
 RETURNING version
 """
 _LEAVE: Final = """
-INSERT INTO af_session (tenant, session_id, key, root, version, head, rest, used_at)
-VALUES (:tenant, :session_id, :key, :root, 1, NULL, :rest, {now})
-ON CONFLICT (tenant, session_id) DO UPDATE SET
-  version = af_session.version + 1, rest = excluded.rest, used_at = excluded.used_at
-WHERE af_session.version = :version
-RETURNING version
+UPDATE af_session SET version = version + 1, rest = :rest, used_at = {now}
+WHERE tenant = :tenant AND session_id = :session_id AND version = :version
 """
+_IS_THERE: Final = "SELECT number FROM af_turn WHERE number = :number {lock}"
 _ROTATE: Final = """
 INSERT INTO af_alias (tenant, key, suffix, rotated_at) VALUES (:tenant, :key, :suffix, {now})
 ON CONFLICT (tenant, key) DO UPDATE SET suffix = excluded.suffix, rotated_at = excluded.rotated_at
@@ -122,6 +119,10 @@ def add(finished: Finished) -> Script[int]:
         LeaseLost: The session has moved on meanwhile.
     """
     name, snapshot = finished.session, finished.snapshot
+    is_branching = finished.version == 0 and finished.parent is not None
+    if is_branching and (yield from one(_IS_THERE, number=finished.parent)) is None:
+        # What the branch continues was forgotten meanwhile.
+        raise LeaseLost
     whose = _whose(finished.owner)
     if finished.turn_id is not None:
         yield from do(_RENAME, **whose, turn_id=finished.turn_id)
@@ -144,21 +145,25 @@ def add(finished: Finished) -> Script[int]:
 
 
 def keep_remains(unfinished: Unfinished) -> Script[None]:
-    """Keep what a turn that is no part of the history left behind; its state not when the session has moved on."""
-    name = unfinished.session
-    if unfinished.rest is not None:
-        yield from do(_LEAVE, **_of(name), version=unfinished.version, rest=unfinished.rest)
-    if unfinished.turn_id is not None and unfinished.record is not None:
-        whose = _whose(unfinished.owner)
+    """Keep what a turn that is no part of the history left behind.
+
+    Nothing is kept of a session that is gone, and the state not when the session has moved on.
+    """
+    name, version = unfinished.session, unfinished.version
+    is_told = unfinished.turn_id is not None and unfinished.record is not None
+    if unfinished.rest is None and not is_told:
+        return
+    where = {"tenant": name.tenant, "session_id": name.session_id}
+    if version == 0:
         yield from do(_KNOW, **_of(name))
-        yield from do(_RENAME, **whose, turn_id=unfinished.turn_id)
-        yield from do(
-            _ADD_UNFINISHED,
-            **whose,
-            session_id=name.session_id,
-            turn_id=unfinished.turn_id,
-            record=unfinished.record,
-        )
+    elif (yield from one(_SESSION, **where)) is None:
+        return
+    if unfinished.rest is not None:
+        yield from do(_LEAVE, **where, version=version, rest=unfinished.rest)
+    if is_told:
+        told = {**_whose(unfinished.owner), "turn_id": unfinished.turn_id}
+        yield from do(_RENAME, **told)
+        yield from do(_ADD_UNFINISHED, **told, session_id=name.session_id, record=unfinished.record)
 
 
 def rotate(tenant: str, key: str, suffix: str) -> Script[None]:

@@ -17,6 +17,8 @@ Open = Mapping[str, WorkflowEvent[Any]]
 
 _ANSWERS: Final = ("function_result", "function_approval_response", "computer_tool_result")
 _SHOWN: Final = 64
+_DEEPEST: Final = 64
+"""Levels of JSON text; whatever keeps an answer goes down into it level by level, and so must not meet thousands."""
 
 
 def answers_in(value: Any, *, asked: Open, answered: Collection[str]) -> dict[str, Any] | None:
@@ -126,13 +128,32 @@ def fitted(value: Any, wanted: Any) -> Any:
     candidates = [value]
     if isinstance(value, (str, bytes)):
         with suppress(msgspec.DecodeError):
-            candidates.insert(0, msgspec.json.decode(value))
+            candidates.insert(0, _read(value))
     for candidate in candidates:
         try:
             return _converted(candidate, wanted)
         except (ValueError, TypeError):
             continue
     raise ValueError("does not fit")
+
+
+def _read(text: str | bytes) -> Any:
+    try:
+        value = msgspec.json.decode(text)
+    except RecursionError:
+        raise ValueError("is nested too deeply") from None
+    level = [value]
+    for _ in range(_DEEPEST):
+        level = [child for node in level for child in _children(node)]
+        if not level:
+            return value
+    raise ValueError("is nested too deeply")
+
+
+def _children(node: Any) -> Collection[Any]:
+    if isinstance(node, dict):
+        return cast("dict[str, Any]", node).values()
+    return cast("list[Any]", node) if isinstance(node, list) else ()
 
 
 def type_name(wanted: Any) -> str:

@@ -27,6 +27,7 @@ class SessionFolder:
 
     def read(self, name: str) -> Any:
         """Return a record, `None` when there is none; what is not ours is set aside, unread."""
+        self._set_planted_aside()
         path = self.path / name
         try:
             return self._seal.open(read_private(path, max_bytes=_LARGEST), purpose=name)
@@ -41,8 +42,15 @@ class SessionFolder:
     def write(self, name: str, record: Any) -> None:
         """Write a record; it has reached the disk when this returns."""
         make_private_folder(self._root)
+        self._set_planted_aside()
         make_private_folder(self.path)
         write_private(self.path / name, self._seal.close(record, purpose=name))
+
+    def _set_planted_aside(self) -> None:
+        if self.path.is_symlink():
+            set_aside(self.path, reason="it is a symbolic link, where a folder of the host's has its place")
+        elif self.path.exists() and not self.path.is_dir():
+            set_aside(self.path, reason="it is no folder, and a folder of the host's has its place there")
 
     def remove(self, name: str) -> None:
         """Remove a record, if it is there."""

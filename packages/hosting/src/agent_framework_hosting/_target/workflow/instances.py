@@ -15,12 +15,13 @@ from agent_framework import (
     CheckpointStorage,
     FunctionalWorkflow,
     FunctionalWorkflowDefinition,
+    FunctionExecutor,
     Workflow,
     WorkflowCheckpoint,
     WorkflowExecutor,
 )
 
-from ...errors import RunError
+from ...errors import RunError, TargetError
 from ...hooks import settled
 from ...logs import logger
 
@@ -41,6 +42,14 @@ class Instances(Protocol):
         """Held while an instance runs, when all sessions have to use the same one."""
         ...
 
+    async def check(self) -> None:
+        """See before the first session whether instances are apart.
+
+        Raises:
+            TargetError: Sessions would meet in one.
+        """
+        ...
+
     async def new(self) -> Any:
         """Return an instance for a session."""
         ...
@@ -59,11 +68,27 @@ class Made:
         self._make = make
         self.template = template
 
+    async def check(self) -> None:
+        """See `Instances`."""
+        other = await self.new()
+        shared = _kept_in_common(self.template, other)
+        if shared:
+            logger.warning(
+                "The workflows that the factory makes have %s in common, so that sessions may see what others left "
+                "there. Make the executors inside of the factory.",
+                ", ".join(f"the executor {name!r}" for name in shared),
+            )
+
     async def new(self) -> Any:
         """See `Instances`."""
         made = built(await settled(self._make()))
         if not isinstance(made, (Workflow, FunctionalWorkflow)):
             raise RunError(f"The workflow factory returned {type(made).__name__} this time, which is no workflow.")
+        if made is self.template:
+            raise TargetError(
+                f"The factory returned the workflow {made.name!r} a second time, and all sessions would be one "
+                "conversation. Build the workflow inside of the factory, or give the host the workflow itself."
+            )
         return made
 
     async def pristine(self) -> WorkflowCheckpoint | None:
@@ -84,6 +109,9 @@ class Copied:
         # A workflow that has run cannot be copied any more, and its owner may run it one day: so this keeps a copy.
         self.template = _copied(workflow)
 
+    async def check(self) -> None:
+        """See `Instances`."""
+
     async def new(self) -> Workflow:
         """See `Instances`."""
         instance = _copied(self.template)
@@ -103,6 +131,9 @@ class Only:
         self.lock: asyncio.Lock | None = asyncio.Lock()
         self._uses = 0
         self._states: dict[str, Any] = {}
+
+    async def check(self) -> None:
+        """See `Instances`."""
 
     async def new(self) -> Workflow:
         """See `Instances`."""
@@ -133,9 +164,9 @@ def instances_of(workflow: Workflow) -> Copied | Only:
         return Copied(workflow)
     except Exception as error:  # noqa: BLE001 - executors hold what they like, and it refuses in its own ways
         logger.warning(
-            "The workflow %r cannot be copied%s: %s. Its sessions have to use one instance, one after the other, and "
-            "see what its executors keep besides their checkpoints. Give the host a function that builds the workflow, "
-            "and every session gets an instance of its own.",
+            "The workflow %r cannot be copied%s: %s. So it holds one conversation; with checkpoints its sessions use "
+            "one instance, one after the other, and see what its executors keep besides. Give the host a function that "
+            "builds the workflow, and every session gets an instance of its own.",
             workflow.name,
             _culprit(workflow),
             error,
@@ -179,6 +210,17 @@ async def _give_fresh_sessions(workflow: Workflow) -> None:
             await executor.on_checkpoint_restore(state)
         if isinstance(executor, WorkflowExecutor):
             await _give_fresh_sessions(executor.workflow)
+
+
+def _kept_in_common(one: Any, other: Any) -> list[str]:
+    """Return the executors that two workflows share and that can keep something; a function keeps nothing."""
+    if not isinstance(one, Workflow) or not isinstance(other, Workflow):
+        return []
+    return [
+        name
+        for name, executor in one.executors.items()
+        if other.executors.get(name) is executor and not isinstance(executor, FunctionExecutor)
+    ]
 
 
 def _culprit(workflow: Workflow) -> str:

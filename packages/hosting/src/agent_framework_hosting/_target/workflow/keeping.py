@@ -35,7 +35,11 @@ class Keeping(Protocol):
         ...
 
     def of(self, name: SessionName, *, workflow: str, is_new: bool) -> Kept:
-        """Return what keeps the point of this session of the workflow of that name."""
+        """Return what keeps the point of this session of the workflow of that name.
+
+        A session that `is_new` started without a key, at the id of its first turn. Such ids are known in memory only,
+        so it is kept no longer: on disk it would never be found again, and never go away.
+        """
         ...
 
     def check(self, workflow: Any) -> None:
@@ -85,7 +89,7 @@ class FolderKeeping:
 
     def of(self, name: SessionName, *, workflow: str, is_new: bool) -> Kept:
         """See `Keeping`."""
-        return InFolder(self.folder(name, workflow), is_new=is_new)
+        return InMemory() if is_new else InFolder(self.folder(name, workflow))
 
     def folder(self, name: SessionName, workflow: str) -> SessionFolder:
         """Return the folder of a session."""
@@ -110,8 +114,8 @@ class StorageKeeping:
 
     def of(self, name: SessionName, *, workflow: str, is_new: bool) -> Kept:
         """See `Keeping`."""
-        folder = self._folders.folder(name, workflow) if self._folders else None
-        return InStorage(self._storage, folder=folder, is_new=is_new)
+        folder = self._folders.folder(name, workflow) if self._folders and not is_new else None
+        return InStorage(self._storage, folder=folder)
 
     def check(self, workflow: Any) -> None:
         """See `Keeping`."""

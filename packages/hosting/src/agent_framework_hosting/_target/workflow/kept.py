@@ -108,17 +108,16 @@ class InMemory:
 
 
 class InFolder:
-    """Keeps sealed files in a folder of the session's own; `is_new` says that what may lie there is somebody else's."""
+    """Keeps sealed files in a folder of the session's own."""
 
     through: CheckpointStorage | None = None
 
-    def __init__(self, folder: SessionFolder, *, is_new: bool) -> None:
+    def __init__(self, folder: SessionFolder) -> None:
         self._folder = folder
-        self._is_new = is_new
 
     async def load(self) -> Point | None:
         """See `Kept`."""
-        return None if self._is_new else await asyncio.to_thread(self._read)
+        return await asyncio.to_thread(self._read)
 
     async def keep(self, point: Point | None) -> None:
         """See `Kept`."""
@@ -128,7 +127,6 @@ class InFolder:
             await asyncio.to_thread(self._write, point)
         except (WorkflowCheckpointException, OSError) as error:
             raise not_kept(point, error) from error
-        self._is_new = False
 
     async def answer(self, point: Point) -> None:
         """See `Kept`."""
@@ -161,11 +159,11 @@ class InStorage:
     Without a folder it is remembered for as long as the session lives in memory.
     """
 
-    def __init__(self, storage: CheckpointStorage, *, folder: SessionFolder | None, is_new: bool) -> None:
+    def __init__(self, storage: CheckpointStorage, *, folder: SessionFolder | None) -> None:
         self.through: CheckpointStorage | None = storage
         self._storage = storage
         self._folder = folder
-        self._is_read = is_new or folder is None
+        self._is_read = folder is None
         self._id: str | None = None
         self._answered: frozenset[str] = frozenset()
         self._given: Mapping[str, Any] = {}

@@ -73,7 +73,7 @@ class WorkflowState:
     def remains(self) -> None:
         """See `SessionState`: what was answered is marked, and the rest of an unfinished turn is forgotten."""
 
-    def rewind(self) -> None:
+    async def rewind(self) -> None:
         """See `SessionState`."""
         self.instance = self._used = self._reached = None
 

@@ -76,9 +76,16 @@ class WorkflowTarget:
     @property
     def notes(self) -> Sequence[str]:
         """See `Target`."""
-        shared = ("all sessions use one workflow instance, one after the other",) if self._instances.lock else ()
         forks = () if self.forkable else ("conversations can be continued from their newest turn only",)
-        return (*self._keeping.notes, *forks, *shared)
+        return (*self._keeping.notes, *forks, *self._shared)
+
+    @property
+    def _shared(self) -> Sequence[str]:
+        if self._instances.lock is None:
+            return ()
+        if self._keeping.outlives:
+            return ("all sessions use one workflow instance, one after the other",)
+        return ("the one workflow instance holds one conversation, and others are refused",)
 
     @property
     def is_well(self) -> bool:
@@ -87,6 +94,7 @@ class WorkflowTarget:
 
     async def start(self) -> None:
         """See `Target`."""
+        await self._instances.check()
 
     async def stop(self) -> None:
         """See `Target`."""
@@ -95,7 +103,7 @@ class WorkflowTarget:
         """See `Target`."""
         kept = self._keeping.of(name, workflow=self.name, is_new=is_new)
         keeps_instance = self._is_graph and not self._keeping.outlives
-        # By key, so that whoever holds the only instance of a workflow still has it after a reset.
+        # A reset gives the key a new session, not somebody else.
         return WorkflowState((name.tenant, name.key), kept, keeps_instance=keeps_instance)
 
     async def resume(self, name: SessionName, snapshot: Any) -> WorkflowState:
@@ -232,8 +240,8 @@ class WorkflowTarget:
             self._owner = who
         elif self._owner != who:
             raise OneSessionOnly(
-                "This workflow holds one conversation at a time, and another one is in it. The operator can give the "
-                "host a function that builds the workflow, or checkpoints, to have many."
+                "This workflow holds one conversation until the host is restarted, and another one is in it. The "
+                "operator can give the host a function that builds the workflow, or checkpoints, to have many."
             )
 
     def _refuse_unfitting(self, value: Any) -> None:
