@@ -27,7 +27,7 @@ DAY = 24 * 3600.0
 
 @pytest.fixture
 async def store(database: str) -> AsyncGenerator[SqlStore]:
-    store = open_store(database, limits=Limits(lease=LEASE, session_ttl=DAY, idempotency_ttl=DAY))
+    store = open_store(database, limits=Limits(lease=LEASE, stored_session_ttl=DAY, idempotency_ttl=DAY))
     assert isinstance(store, SqlStore)
     await store.start()
     yield store

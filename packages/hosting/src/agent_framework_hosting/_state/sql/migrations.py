@@ -113,6 +113,12 @@ def sqlite_engine(path: Path) -> Engine:
 def _usable(engine: Engine) -> Generator[None]:
     try:
         yield
+    except UnicodeDecodeError as error:
+        # What SQLite says of a damaged schema repeats its bytes.
+        raise ConfigurationError(
+            f"{engine.url.database} cannot be used as the host's database: it is damaged. Restore it from a backup, or "
+            "move it away to begin with an empty one."
+        ) from error
     except DBAPIError as error:
         if engine.dialect.name == "sqlite":
             raise ConfigurationError(

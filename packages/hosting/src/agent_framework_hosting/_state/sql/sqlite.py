@@ -183,7 +183,7 @@ class _File:
         try:
             outcomes = self._committed(group)
             self._complained = False
-        except (sqlite3.Error, OSError) as error:
+        except Exception as error:  # noqa: BLE001 - whatever it is: were this thread to end, all would wait for ever
             self._complain(error)
             self.close()
             outcomes = [(job, None, StateUnavailable()) for job in group]
@@ -246,7 +246,7 @@ def _run(connection: sqlite3.Connection, job: _Job) -> _Outcome:
         result = step_through(job.transaction(), _executor(connection), SQLITE)
     except sqlite3.IntegrityError as error:
         return _undone(connection, job, error)
-    except sqlite3.DatabaseError:
+    except (sqlite3.DatabaseError, UnicodeDecodeError):
         # Disk full, read-only, locked, damaged: that is no matter of one transaction.
         raise
     except Exception as error:  # noqa: BLE001 - it belongs to the one who asked, who gets it

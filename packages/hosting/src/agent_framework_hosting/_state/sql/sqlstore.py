@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any, Final
 
-from ...errors import RequestError, StateUnavailable
+from ...errors import ConfigurationError, RequestError, StateUnavailable
 from ...ids import mint
 from ...logs import logger
 from ...types import Owner
@@ -60,6 +60,12 @@ class SqlStore:
         await self._driver.start(self._worker.wake)
         try:
             await self._worker.start()
+        except StateUnavailable as error:
+            await self._driver.stop()
+            raise ConfigurationError(
+                "The database cannot be used as the host's database: it answers, but takes no writing. The log says "
+                "why. Mend it, restore it from a backup, or name another one in database=."
+            ) from error
         except BaseException:
             await self._driver.stop()
             raise
