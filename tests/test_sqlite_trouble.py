@@ -23,6 +23,7 @@ from agent_framework_hosting_responses.channel import ResponsesChannel
 
 LEASE: Final = 0.6
 PATIENCE: Final = 30.0
+REFUSALS: Final = ("state_unavailable", "previous_response_not_found", "lease_lost", "server_error")
 LONG: Final = "x" * 100_000
 
 
@@ -230,11 +231,7 @@ async def test_a_damaged_file_never_gives_an_empty_session(
         if answer.status == 200:
             assert answer.json()["output"][0]["content"][0]["text"] != "1"
         else:
-            assert answer.json()["error"]["code"] in (
-                "state_unavailable",
-                "previous_response_not_found",
-                "server_error",
-            )
+            assert answer.json()["error"]["code"] in REFUSALS
 
 
 async def test_a_file_without_its_wal_is_an_older_one(file: Path, tmp_path: Path) -> None:
