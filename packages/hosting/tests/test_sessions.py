@@ -408,6 +408,29 @@ async def test_the_rest_of_the_state_stays_as_a_failed_run_left_it(connect: Conn
     assert agent.runs[1].session.state["approvals"] == 2
 
 
+async def test_a_branch_begins_with_what_a_failed_run_left_before_its_parent(connect: Connect) -> None:
+    """The turn after a failed one stands on the state that the failed one left, and so do branches of that turn."""
+
+    class Consuming(ScriptedAgent):
+        def _call(self, messages: Any, **more: Any) -> Any:
+            state = more["session"].state
+            if messages[-1].text == "pay":
+                state["approvals"] = "used"
+            return super()._call(messages, **more)
+
+    agent = Consuming("ok", ValueError("after the payment"), every="ok")
+    context = await connect(agent)
+    await context.run(ask("root", commit_as="a"))
+    with pytest.raises(ValueError, match="payment"):
+        await context.run(ask("pay", parent="a", commit_as="b"))
+    await context.run(ask("again", parent="a", commit_as="c"))
+    await context.run(ask("on", parent="c", commit_as="d"))
+    await context.run(ask("branch", parent="c", commit_as="e"))
+    states = [run.session.state.get("approvals") for run in agent.runs if run.session is not None]
+    assert states[2:] == ["used", "used", "used"]
+    assert agent.runs[4].seen == ["root", "ok", "again", "ok", "branch"]
+
+
 async def test_a_branch_has_its_own_copy_of_the_state(connect: Connect) -> None:
     """What one branch changes in place, the other does not see."""
 
