@@ -283,6 +283,13 @@ async def test_an_approval_is_answered_once_also_from_a_branch(store: StateStore
     await other.leave(has_run=False)
 
 
+async def test_an_approval_that_is_said_twice_in_one_turn_is_one_answer(store: StateStore) -> None:
+    place = await placed(store, answers=["r1", "r1"])
+    await place.leave(has_run=False)
+    again = await placed(store, answers=["r1"])
+    await again.leave(has_run=True)
+
+
 async def test_a_turn_that_never_ran_gives_its_answers_back(store: StateStore) -> None:
     place = await placed(store, answers=("a",))
     await place.leave(has_run=False)
