@@ -290,9 +290,11 @@ class SqlPlace:
         leaving = partial(self._leave, unfinished, has_run=has_run)
         try:
             await leaving()
-        except StateUnavailable:
-            # This process stays alive, so that nobody would ever take the line over.
+        except BaseException as error:
+            # Also when the caller gives up: this process stays alive, so that nobody would ever take the line over.
             self._store.leave_later(leaving)
+            if not isinstance(error, StateUnavailable):
+                raise
 
     def abandon(self) -> None:
         """See `Place`."""
