@@ -90,8 +90,8 @@ class OpenTurn:
         if place is None:
             return
         if live is None or self._is_aside or (self._beside is not None and self._commit_as is None):
-            self._place = None
             await place.settle(record)
+            self._place = None
             return
         snapshot = await live.state.settle(named=self._commit_as is not None or store.encodes)
         # From here on the state is ahead of what is stored: when storing fails it must not be used again.
