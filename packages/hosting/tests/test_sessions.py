@@ -431,6 +431,16 @@ async def test_a_branch_begins_with_what_a_failed_run_left_before_its_parent(con
     assert agent.runs[4].seen == ["root", "ok", "again", "ok", "branch"]
 
 
+@pytest.mark.parametrize("strange", ["resp_\x00", "x" * 5000, "%s:name %(name)s"])
+async def test_an_id_of_strange_characters_is_an_unknown_one(connect: Connect, strange: str) -> None:
+    """Whatever a database makes of such a text, the caller is told the same."""
+    context = await connect(ScriptedAgent(every="ok"))
+    with pytest.raises(UnknownParent):
+        await context.run(ask("on", parent=strange, commit_as="b"))
+    with pytest.raises(UnknownId):
+        await context.read_record(strange)
+
+
 async def test_a_branch_has_its_own_copy_of_the_state(connect: Connect) -> None:
     """What one branch changes in place, the other does not see."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncGenerator, Callable
+from secrets import token_hex
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from sqlalchemy import NullPool, create_engine, text
 from agent_framework_hosting._state.database import open_store
 from agent_framework_hosting._state.sql.sqlstore import SqlPlace, SqlStore
 from agent_framework_hosting._state.store import Claim, Encoded, Finished, Opened, Place, Replay, TurnRequest
-from agent_framework_hosting.errors import IdempotencyConflict, StateUnavailable, UnknownParent
+from agent_framework_hosting.errors import IdempotencyConflict, InvalidRequest, StateUnavailable, UnknownParent
 from agent_framework_hosting.host import AgentFrameworkHost
 from agent_framework_hosting.limits import Limits
 from agent_framework_hosting.testing import AgentRun, Gate, ScriptedAgent
@@ -233,3 +234,45 @@ async def test_an_answer_that_could_not_be_kept_leaves_its_idempotency_key_to_th
                 await probe.context.run(request, idempotency=key)
         await probe.context.run(request, idempotency=key)
     assert len(agent.runs) == 2
+
+
+async def test_a_name_that_not_every_database_can_keep_is_refused(store: SqlStore) -> None:
+    """It is the caller's to mend, and nothing is taken for it."""
+    with pytest.raises(InvalidRequest, match="NUL"):
+        await accepted(store, "room\0")
+    with pytest.raises(InvalidRequest, match="NUL"):
+        await accepted(store, "room", answers=["request\0"])
+    place = await accepted(store, "room")
+    await place.turn()
+    await place.leave(has_run=False)
+
+
+async def test_tables_that_are_away_for_a_while_are_as_if_the_database_were_away(
+    store: SqlStore, sql: Callable[[str], list[Any]]
+) -> None:
+    """As they are while a backup is restored: whoever waits goes on afterwards, and the lease is renewed again."""
+    first, second = await accepted(store), await accepted(store)
+    await first.turn()
+    sql("ALTER TABLE af_worker RENAME TO af_elsewhere")
+    with pytest.raises(StateUnavailable):
+        await accepted(store)
+    async with asyncio.timeout(SOON):
+        while store.is_well:
+            await asyncio.sleep(0.01)
+    sql("ALTER TABLE af_elsewhere RENAME TO af_worker")
+    async with asyncio.timeout(SOON):
+        while not store.is_well:
+            await asyncio.sleep(0.01)
+        await first.leave(has_run=True)
+        await second.turn()
+    await second.leave(has_run=True)
+
+
+async def test_a_name_that_is_too_long_for_an_index_is_refused(store: SqlStore) -> None:
+    """The database is well, and no other try would help."""
+    long = token_hex(2000)
+    with pytest.raises(InvalidRequest, match="2000"):
+        await accepted(store, long)
+    place = await accepted(store, long[:2000])
+    await place.turn()
+    await place.leave(has_run=False)

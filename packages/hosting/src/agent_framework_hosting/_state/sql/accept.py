@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ...errors import LeaseLost
+from ...errors import InvalidRequest, LeaseLost
 from ...types import Owner
 from ..refusals import continued
 from ..store import Finished, Opened, Replay, StoredTurn, TurnRequest, Unfinished
 from . import claims, lanes, turns
 from .lanes import Wake
-from .script import Script
+from .script import NUL, Script
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +34,10 @@ def accept(request: TurnRequest, *, ticket: str, worker: str) -> Script[Accepted
     Raises:
         RequestError: See `StateStore.accept`.
     """
+    if any(NUL in given for given in (request.key or "", *request.answers)):
+        raise InvalidRequest(
+            "A session, or an answered request, is named by a text with the character NUL. Leave it out."
+        )
     attempt = 1
     if request.claim is not None:
         claimed = yield from claims.claim(request.owner, request.claim, ticket=ticket, worker=worker)
