@@ -441,6 +441,23 @@ async def test_an_id_of_strange_characters_is_an_unknown_one(connect: Connect, s
         await context.read_record(strange)
 
 
+async def test_branches_that_nobody_can_come_back_to_do_not_wait_for_each_other(connect: Connect) -> None:
+    """Each has a session of its own, also when it has a key and no id."""
+    gate = Gate()
+    agent = ScriptedAgent("ok", "ok", [gate, "late"], "quick")
+    context = await connect(agent)
+    await context.run(ask("one", "room", commit_as="a"))
+    await context.run(ask("two", "room", commit_as="b"))
+    slow = asyncio.ensure_future(context.run(ask("slow", "room", parent="a")))
+    await gate.wait_reached()
+    async with asyncio.timeout(5):
+        await context.run(ask("quick", "room", parent="a"))
+    gate.open()
+    await slow
+    assert agent.runs[2].session_id != agent.runs[3].session_id
+    assert [run.seen for run in agent.runs[2:]] == [["one", "ok", "slow"], ["one", "ok", "quick"]]
+
+
 async def test_a_branch_has_its_own_copy_of_the_state(connect: Connect) -> None:
     """What one branch changes in place, the other does not see."""
 
