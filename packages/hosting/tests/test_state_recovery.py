@@ -275,3 +275,16 @@ async def test_a_name_that_is_too_long_for_an_index_is_refused(store: SqlStore) 
     place = await accepted(store, long[:2000])
     await place.turn()
     await place.leave(has_run=False)
+
+
+async def test_a_place_that_is_given_up_after_the_stop_keeps_nobody_busy(database: str) -> None:
+    """The process has given everything back already; nothing goes on trying for as long as the loop lives."""
+    before = asyncio.all_tasks()
+    store = open_store(database, limits=Limits())
+    assert isinstance(store, SqlStore)
+    await store.start()
+    place = await accepted(store)
+    await store.stop()
+    place.abandon()
+    await asyncio.sleep(0)
+    assert asyncio.all_tasks() <= before
