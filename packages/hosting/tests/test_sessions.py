@@ -408,6 +408,56 @@ async def test_the_rest_of_the_state_stays_as_a_failed_run_left_it(connect: Conn
     assert agent.runs[1].session.state["approvals"] == 2
 
 
+async def test_a_branch_begins_with_what_a_failed_run_left_before_its_parent(connect: Connect) -> None:
+    """The turn after a failed one stands on the state that the failed one left, and so do branches of that turn."""
+
+    class Consuming(ScriptedAgent):
+        def _call(self, messages: Any, **more: Any) -> Any:
+            state = more["session"].state
+            if messages[-1].text == "pay":
+                state["approvals"] = "used"
+            return super()._call(messages, **more)
+
+    agent = Consuming("ok", ValueError("after the payment"), every="ok")
+    context = await connect(agent)
+    await context.run(ask("root", commit_as="a"))
+    with pytest.raises(ValueError, match="payment"):
+        await context.run(ask("pay", parent="a", commit_as="b"))
+    await context.run(ask("again", parent="a", commit_as="c"))
+    await context.run(ask("on", parent="c", commit_as="d"))
+    await context.run(ask("branch", parent="c", commit_as="e"))
+    states = [run.session.state.get("approvals") for run in agent.runs if run.session is not None]
+    assert states[2:] == ["used", "used", "used"]
+    assert agent.runs[4].seen == ["root", "ok", "again", "ok", "branch"]
+
+
+@pytest.mark.parametrize("strange", ["resp_\x00", "x" * 5000, "%s:name %(name)s"])
+async def test_an_id_of_strange_characters_is_an_unknown_one(connect: Connect, strange: str) -> None:
+    """Whatever a database makes of such a text, the caller is told the same."""
+    context = await connect(ScriptedAgent(every="ok"))
+    with pytest.raises(UnknownParent):
+        await context.run(ask("on", parent=strange, commit_as="b"))
+    with pytest.raises(UnknownId):
+        await context.read_record(strange)
+
+
+async def test_branches_that_nobody_can_come_back_to_do_not_wait_for_each_other(connect: Connect) -> None:
+    """Each has a session of its own, also when it has a key and no id."""
+    gate = Gate()
+    agent = ScriptedAgent("ok", "ok", [gate, "late"], "quick")
+    context = await connect(agent)
+    await context.run(ask("one", "room", commit_as="a"))
+    await context.run(ask("two", "room", commit_as="b"))
+    slow = asyncio.ensure_future(context.run(ask("slow", "room", parent="a")))
+    await gate.wait_reached()
+    async with asyncio.timeout(5):
+        await context.run(ask("quick", "room", parent="a"))
+    gate.open()
+    await slow
+    assert agent.runs[2].session_id != agent.runs[3].session_id
+    assert [run.seen for run in agent.runs[2:]] == [["one", "ok", "slow"], ["one", "ok", "quick"]]
+
+
 async def test_a_branch_has_its_own_copy_of_the_state(connect: Connect) -> None:
     """What one branch changes in place, the other does not see."""
 

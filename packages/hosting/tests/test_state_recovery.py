@@ -5,19 +5,20 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncGenerator, Callable
+from secrets import token_hex
 from typing import Any
 
 import pytest
 from sqlalchemy import NullPool, create_engine, text
 
 from agent_framework_hosting._state.database import open_store
-from agent_framework_hosting._state.sql.sqlstore import SqlStore
+from agent_framework_hosting._state.sql.sqlstore import SqlPlace, SqlStore
 from agent_framework_hosting._state.store import Claim, Encoded, Finished, Opened, Place, Replay, TurnRequest
-from agent_framework_hosting.errors import IdempotencyConflict, UnknownParent
+from agent_framework_hosting.errors import IdempotencyConflict, InvalidRequest, StateUnavailable, UnknownParent
 from agent_framework_hosting.host import AgentFrameworkHost
 from agent_framework_hosting.limits import Limits
 from agent_framework_hosting.testing import AgentRun, Gate, ScriptedAgent
-from agent_framework_hosting.types import ChannelRequest, ChannelSession, Owner
+from agent_framework_hosting.types import ChannelRequest, ChannelSession, IdempotencyKey, Owner
 
 ADA: Owner = ("default", True, "ada")
 LEASE = 0.6
@@ -196,3 +197,94 @@ async def test_what_is_forgotten_while_a_turn_waits_never_becomes_an_empty_sessi
         gate.open()
         outcomes = await asyncio.gather(waiting, behind, return_exceptions=True)
     assert [getattr(each, "code", each) for each in outcomes] == ["lease_lost", "unknown_parent"]
+
+
+@pytest.mark.parametrize("steps", range(1, 6))
+async def test_a_caller_that_gives_up_while_it_leaves_blocks_nobody(store: SqlStore, steps: int) -> None:
+    """This process stays alive, so that nobody would ever take the line over."""
+    claim = Claim("c", "key", b"body")
+    first = await accepted(store, claim=claim)
+    await first.turn()
+    leaving = asyncio.create_task(first.leave(has_run=True))
+    for _ in range(steps):
+        await asyncio.sleep(0)
+    leaving.cancel()
+    await asyncio.gather(leaving, return_exceptions=True)
+    second = await accepted(store)
+    async with asyncio.timeout(SOON):
+        await second.turn()
+    await second.leave(has_run=True)
+
+
+async def test_an_answer_that_could_not_be_kept_leaves_its_idempotency_key_to_the_next_attempt(
+    database: str, make_probe: Callable[[], Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing runs any more, so that the caller must not be told for a day that it does."""
+    probe, key = make_probe(), IdempotencyKey("once", b"body")
+    agent = ScriptedAgent(every="ok")
+    request = ChannelRequest(channel="probe", operation="message", input="pay", session=None)
+
+    async def fail(*_: object) -> None:
+        raise StateUnavailable
+
+    async with AgentFrameworkHost(agent, channels=[probe], database=database):
+        with monkeypatch.context() as patched:
+            patched.setattr(SqlPlace, "settle", fail)
+            with pytest.raises(StateUnavailable):
+                await probe.context.run(request, idempotency=key)
+        await probe.context.run(request, idempotency=key)
+    assert len(agent.runs) == 2
+
+
+async def test_a_name_that_not_every_database_can_keep_is_refused(store: SqlStore) -> None:
+    """It is the caller's to mend, and nothing is taken for it."""
+    with pytest.raises(InvalidRequest, match="NUL"):
+        await accepted(store, "room\0")
+    with pytest.raises(InvalidRequest, match="NUL"):
+        await accepted(store, "room", answers=["request\0"])
+    place = await accepted(store, "room")
+    await place.turn()
+    await place.leave(has_run=False)
+
+
+async def test_tables_that_are_away_for_a_while_are_as_if_the_database_were_away(
+    store: SqlStore, sql: Callable[[str], list[Any]]
+) -> None:
+    """As they are while a backup is restored: whoever waits goes on afterwards, and the lease is renewed again."""
+    first, second = await accepted(store), await accepted(store)
+    await first.turn()
+    sql("ALTER TABLE af_worker RENAME TO af_elsewhere")
+    with pytest.raises(StateUnavailable):
+        await accepted(store)
+    await asyncio.sleep(LEASE)
+    assert not store.is_well
+    sql("ALTER TABLE af_elsewhere RENAME TO af_worker")
+    await first.leave(has_run=True)
+    async with asyncio.timeout(SOON):
+        await second.turn()
+    await asyncio.sleep(2 * LEASE)
+    assert store.is_well
+    await second.leave(has_run=True)
+
+
+async def test_a_name_that_is_too_long_for_an_index_is_refused(store: SqlStore) -> None:
+    """The database is well, and no other try would help."""
+    long = token_hex(2000)
+    with pytest.raises(InvalidRequest, match="2000"):
+        await accepted(store, long)
+    place = await accepted(store, long[:2000])
+    await place.turn()
+    await place.leave(has_run=False)
+
+
+async def test_a_place_that_is_given_up_after_the_stop_keeps_nobody_busy(database: str) -> None:
+    """The process has given everything back already; nothing goes on trying for as long as the loop lives."""
+    before = asyncio.all_tasks()
+    store = open_store(database, limits=Limits())
+    assert isinstance(store, SqlStore)
+    await store.start()
+    place = await accepted(store)
+    await store.stop()
+    place.abandon()
+    await asyncio.sleep(0)
+    assert asyncio.all_tasks() <= before

@@ -283,6 +283,13 @@ async def test_an_approval_is_answered_once_also_from_a_branch(store: StateStore
     await other.leave(has_run=False)
 
 
+async def test_an_approval_that_is_said_twice_in_one_turn_is_one_answer(store: StateStore) -> None:
+    place = await placed(store, answers=["r1", "r1"])
+    await place.leave(has_run=False)
+    again = await placed(store, answers=["r1"])
+    await again.leave(has_run=True)
+
+
 async def test_a_turn_that_never_ran_gives_its_answers_back(store: StateStore) -> None:
     place = await placed(store, answers=("a",))
     await place.leave(has_run=False)
@@ -324,6 +331,19 @@ async def test_a_run_that_came_to_nothing_can_be_tried_again_as_the_next_attempt
     await second.turn()
     await second.commit(done(store, await second.open(), record=b"said"))
     assert await store.accept(asked(claim=CLAIM)) == Replay(b"said")
+
+
+async def test_an_idempotency_key_in_memory_is_forgotten_after_its_time() -> None:
+    now = 0.0
+    store = MemoryStore(
+        aliases=MemoryAliases(max_aliases=9), max_turns=9, max_waiting=9, claim_ttl=60.0, clock=lambda: now
+    )
+    place = await placed(store, claim=Claim("c", "key", b"body"))
+    await place.settle(b"1")
+    now = 59.0
+    assert isinstance(await store.accept(asked(claim=Claim("c", "key", b"body"))), Replay)
+    now = 61.0
+    await (await placed(store, claim=Claim("c", "key", b"another"))).leave(has_run=True)
 
 
 async def test_a_key_whose_turn_never_ran_is_as_new(store: StateStore) -> None:

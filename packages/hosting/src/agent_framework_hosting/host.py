@@ -138,7 +138,10 @@ class AgentFrameworkHost:
         self._admission = Admission()
         self._state = StateFolders(paths, limits=self._limits)
         self._store = store or MemoryStore(
-            aliases=self._state.aliases, max_turns=self._limits.max_turns, max_waiting=self._limits.max_waiting
+            aliases=self._state.aliases,
+            max_turns=self._limits.max_turns,
+            max_waiting=self._limits.max_waiting,
+            claim_ttl=self._limits.idempotency_ttl,
         )
         self._sessions = Sessions(
             target=self._target,

@@ -9,6 +9,7 @@ from typing import Protocol
 from .._state.store import Finished, LossReason, Opened, Place, StateStore, StoredTurn, Unfinished
 from .._state.turns import SessionName
 from .._target.target import SessionState
+from ..ids import mint
 from ..types import ChannelSession, Owner, Principal
 from .live import LiveSession
 
@@ -90,8 +91,8 @@ class OpenTurn:
         if place is None:
             return
         if live is None or self._is_aside or (self._beside is not None and self._commit_as is None):
-            self._place = None
             await place.settle(record)
+            self._place = None
             return
         snapshot = await live.state.settle(named=self._commit_as is not None or store.encodes)
         # From here on the state is ahead of what is stored: when storing fails it must not be used again.
@@ -132,7 +133,7 @@ class OpenTurn:
         if self._parent is None or opened.head == self._parent.point:
             return await self._keeper.current(opened, is_new=self._is_new)
         # Of two turns that name the same one, the later becomes a branch, with a key of its own.
-        await place.move(self._commit_as or "")
+        await place.move(self._commit_as or mint("aside_"))
         return await self._keeper.branch(self._parent, await place.open())
 
     async def _rewound(self, live: LiveSession, remains: bytes | None) -> Unfinished | None:

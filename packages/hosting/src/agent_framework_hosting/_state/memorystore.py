@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -25,14 +27,24 @@ class MemoryStore:
         aliases: What keys stand for after resets; may be kept elsewhere.
         max_turns: Turns, answers and idempotency keys that are kept, each; beyond it the oldest is forgotten.
         max_waiting: Turns that may wait for one session.
+        claim_ttl: Seconds for which an idempotency key is remembered, within the bound.
+        clock: Tells the time, in seconds.
     """
 
-    def __init__(self, *, aliases: Aliases, max_turns: int, max_waiting: int) -> None:
+    def __init__(
+        self,
+        *,
+        aliases: Aliases,
+        max_turns: int,
+        max_waiting: int,
+        claim_ttl: float = math.inf,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.lines: Lines[tuple[str, str]] = Lines(max_waiting=max_waiting)
         self._aliases = aliases
         self._turns = MemoryTurns(max_turns=max_turns)
         self._heads: dict[tuple[str, str], Turn] = {}
-        self._marks = _Marks(max_marks=max_turns)
+        self._marks = _Marks(max_marks=max_turns, claim_ttl=claim_ttl, clock=clock)
 
     @property
     def encodes(self) -> bool:
@@ -239,14 +251,17 @@ class _Claimed:
     body_hash: bytes
     attempt: int
     is_running: bool
+    made_at: float
     record: bytes | None = None
 
 
 class _Marks:
     """What may happen once only, in memory."""
 
-    def __init__(self, *, max_marks: int) -> None:
+    def __init__(self, *, max_marks: int, claim_ttl: float, clock: Callable[[], float]) -> None:
         self._max = max_marks
+        self._claim_ttl = claim_ttl
+        self._clock = clock
         self._answered: OrderedDict[tuple[str, str, str], None] = OrderedDict()
         self._claims: OrderedDict[tuple[Owner, str, str], _Claimed] = OrderedDict()
 
@@ -271,11 +286,12 @@ class _Marks:
             self._answered.pop(mark, None)
 
     def claim(self, owner: Owner, wanted: Claim) -> Replay | int:
-        scope = (owner, wanted.channel, wanted.key)
+        scope, now = (owner, wanted.channel, wanted.key), self._clock()
+        self._trim(made_before=now - self._claim_ttl)
         known = self._claims.get(scope)
         if known is None:
-            self._claims[scope] = _Claimed(wanted.body_hash, 1, is_running=True)
-            self._trim()
+            self._claims[scope] = _Claimed(wanted.body_hash, 1, is_running=True, made_at=now)
+            self._trim(made_before=now - self._claim_ttl)
             return 1
         if known.body_hash != wanted.body_hash:
             raise IdempotencyConflict.other_request()
@@ -300,6 +316,9 @@ class _Marks:
             if forget:
                 del self._claims[scope]
 
-    def _trim(self) -> None:
-        while len(self._claims) > self._max:
+    def _trim(self, *, made_before: float) -> None:
+        # The oldest come first.
+        while self._claims:
+            if len(self._claims) <= self._max and next(iter(self._claims.values())).made_at >= made_before:
+                break
             self._claims.popitem(last=False)

@@ -33,7 +33,13 @@ def encode(snapshot: Snapshot) -> Encoded:
     }
     parent = snapshot.parent
     is_base = parent is not None and all(part.kept == 0 for part in snapshot.added.values())
-    is_same = parent is not None and snapshot.rest is parent.rest and _service(snapshot) == _service(parent)
+    # What an unfinished turn left is not stored with the parent, so that branches of this turn would not find it there.
+    is_same = (
+        parent is not None
+        and parent.is_turns_own
+        and snapshot.rest is parent.rest
+        and _service(snapshot) == _service(parent)
+    )
     return Encoded(
         _json({"schema_version": _VERSION, "added": added}),
         None if is_same and not is_base else encode_rest(snapshot),
@@ -63,15 +69,18 @@ def decode(chain: Sequence[Encoded], rest: bytes | None) -> Snapshot:
     snapshot: Snapshot | None = None
     state: Mapping[str, Any] = {}
     service: Any = None
+    own: bytes | None = None
     for each in chain:
         if each.rest is not None:
-            state, service = _rest(each.rest)
+            own = each.rest
+            state, service = _rest(own)
         snapshot = Snapshot(snapshot, dict(_added(each.added)), state, service)
     if rest is not None:
         state, service = _rest(rest)
+    is_own = rest is None or rest == own
     if snapshot is None:
-        return Snapshot(None, {}, state, service)
-    return Snapshot(snapshot.parent, snapshot.added, state, service)
+        return Snapshot(None, {}, state, service, is_turns_own=is_own)
+    return Snapshot(snapshot.parent, snapshot.added, state, service, is_turns_own=is_own)
 
 
 def _added(data: bytes) -> Iterator[tuple[str, Added]]:

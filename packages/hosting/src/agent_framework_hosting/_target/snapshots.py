@@ -43,12 +43,14 @@ class Snapshot:
     """A session after a turn, as the difference to `parent`.
 
     `rest` is the state without its message lists; `None` when it cannot be copied, and then the turn cannot be forked.
+    `is_turns_own` says that the turn left `rest` so, and not a later one that did not finish.
     """
 
     parent: Snapshot | None
     added: Mapping[str, Added]
     rest: Mapping[str, Any] | None
     service_session_id: Any
+    is_turns_own: bool = True
 
 
 def histories(session: AgentSession) -> Histories:

@@ -53,7 +53,7 @@ def answer(*, tenant: str, root: str, request_ids: Sequence[str], ticket: str) -
     Raises:
         AnsweredAlready: One of them has been answered before.
     """
-    for request_id in request_ids:
+    for request_id in dict.fromkeys(request_ids):
         marked = yield from one(_ANSWER, tenant=tenant, root=root, request_id=request_id, ticket=ticket)
         if marked is None:
             raise AnsweredAlready

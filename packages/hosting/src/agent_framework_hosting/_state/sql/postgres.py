@@ -32,6 +32,14 @@ from .script import POSTGRES, Dialect, Row, Script, Statement
 ResultT = TypeVar("ResultT")
 
 _AGAIN: Final = (errors.DeadlockDetected, errors.SerializationFailure)
+# Tables that are not there, or may not be read, are the operator's to bring back, as the server itself is.
+_AWAY: Final = (
+    psycopg.OperationalError,
+    psycopg.InterfaceError,
+    psycopg.InternalError,
+    psycopg.ProgrammingError,
+    PoolTimeout,
+)
 _ATTEMPTS: Final = 5
 _BETWEEN_CONNECTIONS: Final = 0.5
 _CONNECTIONS: Final = 8
@@ -157,8 +165,8 @@ def _translated() -> Generator[None]:
         yield
     except _AGAIN:
         raise
-    except (psycopg.OperationalError, psycopg.InterfaceError, psycopg.InternalError, PoolTimeout) as error:
-        logger.error("The database does not answer: %s", error)
+    except _AWAY as error:
+        logger.error("The database cannot be used: %s", error)
         raise StateUnavailable from error
 
 

@@ -73,12 +73,12 @@ class SqlStore:
 
     async def stop(self) -> None:
         """See `StateStore`."""
-        if self._sweeper is not None:
-            self._sweeper.cancel()
-            _, late = await asyncio.wait([self._sweeper, *self._leaving], timeout=_BETWEEN_TRIES)
+        sweeper, self._sweeper = self._sweeper, None
+        if sweeper is not None:
+            sweeper.cancel()
+            _, late = await asyncio.wait([sweeper, *self._leaving], timeout=_BETWEEN_TRIES)
             for task in late:
                 task.cancel()
-            self._sweeper = None
         await self._worker.stop()
         await self._driver.stop()
 
@@ -153,7 +153,9 @@ class SqlStore:
             )
 
     def leave_later(self, leaving: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        """Leave a line from where nobody can wait for it; tried until the database answers."""
+        """Leave a line from where nobody can wait for it; tried until the database answers, or the host stops."""
+        if self._sweeper is None:  # this process has given everything back, or is about to
+            return
         try:
             loop = asyncio.get_running_loop()
         except RuntimeError:  # no event loop is left: the lease will run out
@@ -290,9 +292,11 @@ class SqlPlace:
         leaving = partial(self._leave, unfinished, has_run=has_run)
         try:
             await leaving()
-        except StateUnavailable:
-            # This process stays alive, so that nobody would ever take the line over.
+        except BaseException as error:
+            # Also when the caller gives up: this process stays alive, so that nobody would ever take the line over.
             self._store.leave_later(leaving)
+            if not isinstance(error, StateUnavailable):
+                raise
 
     def abandon(self) -> None:
         """See `Place`."""

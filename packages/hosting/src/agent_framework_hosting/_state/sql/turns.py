@@ -15,7 +15,7 @@ from ...types import Owner
 from ..aliases import session_id_of
 from ..store import Encoded, Finished, Opened, StoredTurn, Unfinished
 from ..turns import SessionName
-from .script import Script, all_of, do, one
+from .script import NUL, Script, all_of, do, one
 
 _FIND: Final = """
 SELECT t.number, t.record, t.is_finished, t.session_id, s.key, s.root FROM af_turn t
@@ -74,6 +74,8 @@ ON CONFLICT (tenant, key) DO UPDATE SET suffix = excluded.suffix, rotated_at = e
 
 def find(owner: Owner, turn_id: str) -> Script[StoredTurn | None]:
     """Return the owner's turn of that id."""
+    if NUL in turn_id:
+        return None
     row = yield from one(_FIND, **_whose(owner), turn_id=turn_id)
     if row is None:
         return None
