@@ -172,6 +172,19 @@ async def test_each_kind_is_forgotten_after_its_own_time(store: SqlStore, sql: C
     assert await store.find(ADA, "t") is not None
 
 
+@pytest.mark.parametrize("damage", ["parent = 3", "parent = 77"], ids=["a circle", "a turn that is missing"])
+async def test_a_history_that_lacks_a_turn_is_none(
+    store: SqlStore, sql: Callable[[str], list[Any]], damage: str
+) -> None:
+    """Neither a shorter one, nor one without an end."""
+    points = [await said(store, f"t{number}") for number in range(3)]
+    assert len(await store.load(points[-1])) == 3
+    sql(f"UPDATE af_turn SET {damage} WHERE number = 2")  # noqa: S608 - a constant
+    async with asyncio.timeout(SOON):
+        assert await store.load(points[-1]) == []
+    assert len(await store.load(points[0])) == 1
+
+
 async def test_what_is_forgotten_while_a_turn_waits_never_becomes_an_empty_session(
     database: str, sql: Callable[[str], list[Any]]
 ) -> None:

@@ -16,6 +16,7 @@ import os
 import queue
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
@@ -37,6 +38,10 @@ _GROUP: Final = 256
 """Transactions of one commit at the most."""
 _BUSY: Final = 5_000
 """Milliseconds to wait for another process that writes."""
+_LONGEST: Final = 20.0
+"""Seconds for which one transaction may take; a damaged file can send SQLite round in circles."""
+_STEPS: Final = 1_000_000
+"""Steps of SQLite's machine between two looks at the clock; milliseconds."""
 
 
 @dataclass(slots=True)
@@ -176,6 +181,7 @@ class _File:
         self._begin = begin
         self._connection: sqlite3.Connection | None = None
         self.identity: _Identity | None = None
+        self._until = 0.0
         self._complained = False
 
     def commit(self, group: Sequence[_Job]) -> None:
@@ -203,11 +209,16 @@ class _File:
                 logger.error("The database could not be closed: %s", error)
 
     def _committed(self, group: Sequence[_Job]) -> list[_Outcome]:
+        self._until = time.monotonic() + _LONGEST
         connection = self._connected()
         level = "FULL" if any(job.durable for job in group) else "NORMAL"
         connection.execute(f"PRAGMA synchronous = {level}")
         connection.execute(self._begin)
-        outcomes = [_run(connection, job) for job in group]
+        outcomes: list[_Outcome] = []
+        for job in group:
+            self._until = time.monotonic() + _LONGEST
+            outcomes.append(_run(connection, job))
+        self._until = time.monotonic() + _LONGEST
         self._require_unmoved()
         connection.execute("COMMIT")
         return outcomes
@@ -222,6 +233,7 @@ class _File:
             )
             connection.execute(f"PRAGMA busy_timeout = {_BUSY}")
             connection.execute("PRAGMA journal_mode = WAL")
+            connection.set_progress_handler(lambda: time.monotonic() > self._until, _STEPS)
         self._require_unmoved()
         return self._connection
 

@@ -24,13 +24,14 @@ WHERE t.tenant = :tenant AND t.is_named = :is_named AND t.owner = :owner AND t.t
 """
 _ALIAS: Final = "SELECT suffix FROM af_alias WHERE tenant = :tenant AND key = :key"
 _SESSION: Final = "SELECT version, head FROM af_session WHERE tenant = :tenant AND session_id = :session_id"
+# A parent is always older, so that not even a damaged row can make a circle.
 _CHAIN: Final = """
-WITH RECURSIVE chain (parent, is_base, added, rest, depth) AS (
-  SELECT parent, is_base, added, rest, 0 FROM af_turn WHERE number = :number
+WITH RECURSIVE chain (number, parent, is_base, added, rest) AS (
+  SELECT number, parent, is_base, added, rest FROM af_turn WHERE number = :number
   UNION ALL
-  SELECT t.parent, t.is_base, t.added, t.rest, c.depth + 1 FROM chain c JOIN af_turn t ON t.number = c.parent
-  WHERE c.is_base = 0
-) SELECT added, rest, is_base, parent FROM chain ORDER BY depth DESC
+  SELECT t.number, t.parent, t.is_base, t.added, t.rest FROM chain c JOIN af_turn t ON t.number = c.parent
+  WHERE c.is_base = 0 AND t.number < c.number
+) SELECT added, rest, is_base, parent FROM chain ORDER BY number
 """
 _REST: Final = "SELECT rest FROM af_session WHERE tenant = :tenant AND session_id = :session_id"
 _RENAME: Final = """
