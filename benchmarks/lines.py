@@ -1,6 +1,6 @@
 """Measures one line of turns over several processes on one database, beside the same turns without a line.
 
-    python -m benchmarks.lines sqlite:////tmp/lines.db --processes 1 3 --turns 400
+    python -m benchmarks.lines sqlite:///./lines.db --processes 1 3 --turns 400
 
 All turns are sent at once. With the line they belong to one session; without it every turn has one of its own. The
 agent answers at once with the times at which it began and ended, so that what lies between two turns of the line is the
