@@ -14,7 +14,13 @@ from sqlalchemy import NullPool, create_engine, text
 from agent_framework_hosting._state.database import open_store
 from agent_framework_hosting._state.sql.sqlstore import SqlPlace, SqlStore
 from agent_framework_hosting._state.store import Claim, Encoded, Finished, Opened, Place, Replay, TurnRequest
-from agent_framework_hosting.errors import IdempotencyConflict, InvalidRequest, StateUnavailable, UnknownParent
+from agent_framework_hosting.errors import (
+    IdempotencyConflict,
+    InvalidRequest,
+    LeaseLost,
+    StateUnavailable,
+    UnknownParent,
+)
 from agent_framework_hosting.host import AgentFrameworkHost
 from agent_framework_hosting.limits import Limits
 from agent_framework_hosting.testing import AgentRun, Gate, ScriptedAgent
@@ -301,3 +307,48 @@ async def test_a_place_that_is_given_up_after_the_stop_keeps_nobody_busy(databas
     place.abandon()
     await asyncio.sleep(0)
     assert asyncio.all_tasks() <= before
+
+
+@pytest.mark.parametrize("is_stored", [False, True], ids=["aside", "stored"])
+@pytest.mark.parametrize("taken", ["line", "key"])
+async def test_a_worker_whose_line_or_key_was_taken_over_settles_nothing(
+    store: SqlStore, sql: Callable[[str], list[Any]], taken: str, is_stored: bool
+) -> None:
+    """A later attempt may run in another line, so that the lane alone does not tell that the key is gone."""
+    claim = Claim("c", "key", b"body")
+    stale = await accepted(store, "old", claim=claim)
+    await stale.turn()
+    opened = await stale.open()
+    later: Place | None = None
+    if taken == "line":
+        sql("UPDATE af_lane SET ticket = 'later', fence = fence + 1")
+    else:
+        sql("UPDATE af_claim SET worker = NULL")
+        later = await accepted(store, "new", claim=claim)
+        assert later.attempt == 2
+    with pytest.raises(LeaseLost):
+        await (stale.commit(done(opened, "t")) if is_stored else stale.settle(b"stale"))
+    assert sql("SELECT record FROM af_claim") == [(None,)]
+    assert await store.find(ADA, "t") is None
+    await stale.leave(has_run=True)
+    if later is not None:
+        await later.turn()
+        await later.settle(b"later")
+        again = await store.accept(TurnRequest(tenant="default", owner=ADA, key="old", claim=claim))
+        assert again == Replay(b"later")
+
+
+async def test_a_key_of_a_request_that_still_runs_is_not_forgotten(
+    store: SqlStore, sql: Callable[[str], list[Any]]
+) -> None:
+    """However long it runs, a second request under the key must not run beside it."""
+    claim = Claim("c", "key", b"body")
+    place = await accepted(store, claim=claim)
+    await place.turn()
+    sql("UPDATE af_claim SET created_at = created_at - 100000")
+    await store.sweep()
+    with pytest.raises(IdempotencyConflict):
+        await accepted(store, claim=claim)
+    await place.commit(done(await place.open(), "t"))
+    await store.sweep()
+    assert sql("SELECT count(*) FROM af_claim") == [(0,)]

@@ -184,7 +184,11 @@ class Place(Protocol):
         ...
 
     async def settle(self, record: bytes) -> None:
-        """Keep what was answered under the idempotency key, store nothing of the turn, and let the next one start."""
+        """Keep what was answered under the idempotency key, store nothing of the turn, and let the next one start.
+
+        Raises:
+            LeaseLost: Somebody else has the line, or the key, by now; nothing was stored.
+        """
         ...
 
     async def leave(self, unfinished: Unfinished | None = None, *, has_run: bool) -> None:

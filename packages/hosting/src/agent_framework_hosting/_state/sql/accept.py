@@ -86,7 +86,7 @@ def commit(finished: Finished, *, key: str, ticket: str, has_claim: bool) -> Scr
     """Store a finished turn and hand the line over; returns the turn's number.
 
     Raises:
-        LeaseLost: The line has been taken over, or the session has moved on.
+        LeaseLost: The line, or the idempotency key, has been taken over, or the session has moved on.
     """
     tenant = finished.session.tenant
     if not (yield from lanes.is_held(tenant=tenant, key=key, ticket=ticket)):
@@ -99,7 +99,13 @@ def commit(finished: Finished, *, key: str, ticket: str, has_claim: bool) -> Scr
 
 
 def settle(record: bytes, *, tenant: str, key: str, ticket: str) -> Script[tuple[Wake, ...]]:
-    """Keep what was answered under an idempotency key, and hand the line over."""
+    """Keep what was answered under an idempotency key, and hand the line over.
+
+    Raises:
+        LeaseLost: The line, or the key, has been taken over.
+    """
+    if not (yield from lanes.is_held(tenant=tenant, key=key, ticket=ticket)):
+        raise LeaseLost
     yield from claims.settle(ticket=ticket, record=record)
     return (yield from lanes.leave(tenant=tenant, key=key, ticket=ticket))
 

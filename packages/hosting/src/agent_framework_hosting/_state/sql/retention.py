@@ -43,8 +43,11 @@ DELETE FROM af_answer WHERE answered_at < {now} - :ttl AND NOT EXISTS (
 )
 """
 _CLAIMS: Final = """
-DELETE FROM af_claim WHERE ticket IN (SELECT ticket FROM af_claim WHERE created_at < {now} - :ttl LIMIT :most)
-RETURNING ticket
+DELETE FROM af_claim WHERE ticket IN (
+  SELECT c.ticket FROM af_claim c WHERE c.created_at < {now} - :ttl
+    AND NOT EXISTS (SELECT 1 FROM af_worker w WHERE w.id = c.worker AND w.alive_until > {now})
+  LIMIT :most
+) RETURNING ticket
 """
 _WORKERS: Final = "DELETE FROM af_worker WHERE alive_until < {now} - :ttl"
 _TICKETS: Final = """
