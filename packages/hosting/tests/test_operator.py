@@ -396,6 +396,14 @@ def test_an_age_that_is_none_is_refused(age: str, capsys: pytest.CaptureFixture[
     assert "is no age" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("option", ["--session", "--principal", "--tenant"])
+def test_a_name_that_is_no_utf_8_is_refused(option: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        main(["purge", "sqlite:///host.db", option, "half \udcff"])
+    assert stopped.value.code == 2
+    assert "is no UTF-8" in capsys.readouterr().err
+
+
 def test_purge_without_saying_what_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["purge", "sqlite:///host.db", "--tenant", "acme"]) == 2
     assert "purge needs to know what" in capsys.readouterr().err

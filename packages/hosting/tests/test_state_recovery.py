@@ -255,12 +255,33 @@ async def test_an_answer_that_could_not_be_kept_leaves_its_idempotency_key_to_th
     assert len(agent.runs) == 2
 
 
-async def test_a_name_that_not_every_database_can_keep_is_refused(store: SqlStore) -> None:
+@pytest.mark.parametrize("strange", ["room\0", "half \ud83d", "x" * 5000])
+async def test_a_name_that_not_every_database_can_keep_is_refused(store: SqlStore, strange: str) -> None:
     """It is the caller's to mend, and nothing is taken for it."""
-    with pytest.raises(InvalidRequest, match="NUL"):
-        await accepted(store, "room\0")
-    with pytest.raises(InvalidRequest, match="NUL"):
-        await accepted(store, "room", answers=["request\0"])
+    unkeepable: list[dict[str, Any]] = [
+        {"key": strange},
+        {"key": None, "root": strange, "answers": ["request"]},
+        {"answers": [strange]},
+        {"claim": Claim("c", strange, b"body")},
+        {"claim": Claim(strange, "key", b"body")},
+        {"owner": ("default", True, strange)},
+        {"owner": (strange, True, "ada")},
+        {"tenant": strange},
+        {"turn_id": strange},
+    ]
+    for each in unkeepable:
+        with pytest.raises(InvalidRequest, match="NUL"):
+            await accepted(store, **{"key": "room", **each})
+    for tenant, key in (("default", strange), (strange, "room")):
+        with pytest.raises(InvalidRequest, match="NUL"):
+            await asyncio.to_thread(store.rotate, tenant, key)
+        with pytest.raises(InvalidRequest, match="NUL"):
+            await store.named(tenant, key)
+    assert await store.find(ADA, strange) is None
+    assert await store.find(("default", True, strange), "t") is None
+    assert await store.find((strange, True, "ada"), "t") is None
+    with pytest.raises(UnknownParent):
+        await accepted(store, parent=strange)
     place = await accepted(store, "room")
     await place.turn()
     await place.leave(has_run=False)

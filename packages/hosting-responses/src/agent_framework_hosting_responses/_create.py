@@ -174,8 +174,10 @@ class Creation:
 
     def _minted_id(self, previous: str | None) -> str:
         minted: Any = self._settings.response_id_factory(previous)
-        if not isinstance(minted, str) or not minted:
-            raise HookError(f"The response_id_factory returned {minted!r}; it must return the new id as text.")
+        if not isinstance(minted, str) or not minted.isprintable() or not minted:
+            raise HookError(
+                f"The response_id_factory returned {minted!r}; it must return the new id as text that can be printed."
+            )
         return minted
 
     def _request(self, asked: ResponsesRequest, admitted: Admitted, *, response_id: str) -> ChannelRequest:

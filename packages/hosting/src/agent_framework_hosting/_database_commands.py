@@ -42,10 +42,10 @@ def register_purge(subparsers: Subparsers) -> None:
     )
     _add_database(parser)
     whose = parser.add_mutually_exclusive_group()
-    whose.add_argument("--principal", metavar="ID", help="the conversations of this principal")
+    whose.add_argument("--principal", type=_name, metavar="ID", help="the conversations of this principal")
     whose.add_argument("--anonymous", action="store_true", help="those of callers of whom nobody said who they are")
-    parser.add_argument("--session", metavar="KEY", help="the conversation with this session key")
-    parser.add_argument("--tenant", metavar="T", help="the tenant of these (default: the default tenant)")
+    parser.add_argument("--session", type=_name, metavar="KEY", help="the conversation with this session key")
+    parser.add_argument("--tenant", type=_name, metavar="T", help="the tenant of these (default: the default tenant)")
     parser.add_argument(
         "--older-than", metavar="AGE", type=_age, help="those that nobody has used for so long: 30d, 12h, 45m"
     )
@@ -64,9 +64,11 @@ def register_adopt(subparsers: Subparsers) -> None:
         description="Make what anonymous callers wrote, before the host authenticated anybody, a principal's.",
     )
     _add_database(parser)
-    parser.add_argument("--to", metavar="ID", required=True, help="the principal")
-    parser.add_argument("--tenant", metavar="T", default=DEFAULT_TENANT, help="the tenant (default: the default one)")
-    parser.add_argument("--session", metavar="KEY", help="only the conversation with this session key")
+    parser.add_argument("--to", type=_name, metavar="ID", required=True, help="the principal")
+    parser.add_argument(
+        "--tenant", type=_name, metavar="T", default=DEFAULT_TENANT, help="the tenant (default: the default one)"
+    )
+    parser.add_argument("--session", type=_name, metavar="KEY", help="only the conversation with this session key")
     parser.add_argument("--dry-run", action="store_true", help="only say what would change hands")
     parser.set_defaults(func=_adopt)
 
@@ -166,6 +168,14 @@ def _database(args: argparse.Namespace) -> str:
             exit_code=MISUSED,
         )
     return database
+
+
+def _name(said: str) -> str:
+    try:
+        said.encode()
+    except UnicodeEncodeError:
+        raise argparse.ArgumentTypeError(f"{said!r} is no UTF-8, as all names in a database are") from None
+    return said
 
 
 def _age(said: str) -> float:
