@@ -79,7 +79,7 @@ class Creation:
     async def __call__(self, scope: Scope, receive: Receive, send: Send, *, request_id: bytes) -> None:
         """Answer one request."""
         body = await read_body(scope, receive, limits=self._context.limits)
-        named = idempotency_key(scope, body)
+        named = idempotency_key(scope, body, chat=_chat_key())
         asked = await self._read(body)
         admitted = apply_policy(asked, caller_instructions=self._settings.caller_instructions)
         waiting = await self._check(asked)
