@@ -46,12 +46,16 @@ async def context(agent: Paying, database: str, make_probe: Callable[[], Any]) -
         yield probe.context
 
 
+def _begin_by_hand(connection: Any, _: Any) -> None:
+    connection.isolation_level = None
+
+
 @contextmanager
 def beside(database: str) -> Generator[Connection]:
     """Connect to the database beside the host."""
     engine = create_engine(database.replace("postgresql://", "postgresql+psycopg://"), poolclass=NullPool)
     if engine.dialect.name == "sqlite":
-        event.listen(engine, "connect", lambda connection, _: setattr(connection, "isolation_level", None))
+        event.listen(engine, "connect", _begin_by_hand)
     with engine.connect() as connection:
         yield connection
 

@@ -12,6 +12,7 @@ import pytest
 from sqlalchemy import NullPool, create_engine, text
 
 from agent_framework_hosting._state.database import open_store
+from agent_framework_hosting._state.sql import forgetting, sqlstore
 from agent_framework_hosting._state.sql.sqlstore import SqlPlace, SqlStore
 from agent_framework_hosting._state.store import Claim, Encoded, Finished, Opened, Place, Replay, TurnRequest
 from agent_framework_hosting.errors import (
@@ -373,3 +374,108 @@ async def test_a_key_of_a_request_that_still_runs_is_not_forgotten(
     await place.commit(done(await place.open(), "t"))
     await store.sweep()
     assert sql("SELECT count(*) FROM af_claim") == [(0,)]
+
+
+async def long_conversation(store: SqlStore) -> None:
+    """Take turns in one conversation, and one in a branch of it."""
+    points = [await said(store, f"t{number}", answers=[f"request {number}"]) for number in range(7)]
+    place = await accepted(store, None, parent="t3")
+    await place.turn()
+    await place.move("branch")
+    opened = await place.open()
+    name = type(opened.name)("default", "branch", "branch", root="k")
+    await place.commit(done(Opened(name, 0, None), "tip", parent=points[3]))
+
+
+def rows(sql: Callable[[str], list[Any]]) -> list[int]:
+    """Return how many turns, sessions and answers there are."""
+    tables = ("af_turn", "af_session", "af_answer")
+    return [sql(f"SELECT count(*) FROM {table}")[0][0] for table in tables]  # noqa: S608 - constants
+
+
+async def test_a_long_conversation_is_forgotten_little_by_little(
+    store: SqlStore, sql: Callable[[str], list[Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many turns it has, no transaction forgets more than so many of them; the others are left alone."""
+    monkeypatch.setattr(sqlstore, "_TURNS", 3)
+    dropped: list[int] = []
+    drop = forgetting.drop_turns
+
+    def watched(**given: Any) -> Any:
+        count = yield from drop(**given)
+        dropped.append(count)
+        return count
+
+    monkeypatch.setattr(forgetting, "drop_turns", watched)
+    await long_conversation(store)
+    await said(store, "other", "other")
+    sql("UPDATE af_session SET used_at = used_at - 100000 WHERE root = 'k'")
+    await store.sweep()
+    assert dropped == [3, 3, 2, 0]
+    assert rows(sql) == [1, 1, 0]
+    assert await store.find(ADA, "tip") is None
+    assert await store.find(ADA, "other") is not None
+
+
+async def test_a_sweep_that_dies_in_a_long_conversation_leaves_nothing_to_be_found_and_the_next_one_ends_it(
+    store: SqlStore, sql: Callable[[str], list[Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever uses the key in between begins with nothing, and keeps what is theirs."""
+    monkeypatch.setattr(sqlstore, "_TURNS", 3)
+    await long_conversation(store)
+    sql("UPDATE af_session SET used_at = used_at - 100000")
+
+    def die(**_: Any) -> Any:
+        raise StateUnavailable
+
+    with monkeypatch.context() as dying:
+        dying.setattr(forgetting, "drop_turns", die)
+        with pytest.raises(StateUnavailable):
+            await store.sweep()
+    assert rows(sql)[0] == 8
+    for turn_id in ("t0", "t6", "tip"):
+        assert await store.find(ADA, turn_id) is None
+    place = await accepted(store)
+    await place.turn()
+    assert (await place.open()).head is None
+    point = await place.commit(done(await place.open(), "new"))
+    assert len(await store.load(point)) == 1
+    await store.sweep()
+    assert await store.find(ADA, "new") is not None
+    sql("UPDATE af_session SET used_at = used_at - 100000")
+    await store.sweep()
+    assert rows(sql) == [0, 0, 0]
+
+
+async def test_a_conversation_in_which_a_turn_runs_is_not_forgotten(
+    store: SqlStore, sql: Callable[[str], list[Any]]
+) -> None:
+    """Also when the run takes longer than a conversation is kept that nobody uses."""
+    await said(store, "t1")
+    place = await accepted(store)
+    await place.turn()
+    opened = await place.open()
+    sql("UPDATE af_session SET used_at = used_at - 100000")
+    await store.sweep()
+    point = await place.commit(done(opened, "t2"))
+    assert len(await store.load(point)) == 2
+
+
+async def test_a_turn_that_begins_while_its_conversation_is_being_forgotten_begins_with_nothing(
+    database: str, store: SqlStore, sql: Callable[[str], list[Any]]
+) -> None:
+    """Many at once: never does one find half of a conversation, or lose its own turn to the sweep."""
+    other = open_store(database, limits=Limits(stored_session_ttl=DAY))
+    assert isinstance(other, SqlStore)
+    await other.start()
+    try:
+        for number in range(10):
+            await said(store, f"old {number}")
+            sql("UPDATE af_session SET used_at = used_at - 100000")
+            point, _ = await asyncio.gather(said(store, f"new {number}"), other.sweep())
+            assert len(await store.load(point)) in {1, 2}
+            assert await store.find(ADA, f"new {number}") is not None
+            sql("DELETE FROM af_session")
+            sql("DELETE FROM af_turn")
+    finally:
+        await other.stop()

@@ -103,13 +103,15 @@ def _migrate(args: argparse.Namespace) -> int:
 
 def _purge(args: argparse.Namespace) -> int:
     from ._state.database import open_engine
-    from ._state.sql import operator
+    from ._state.sql.operation import require_current
+    from ._state.sql.purge import purge
+    from ._state.sql.selection import Selection
 
     if args.principal is None and not args.anonymous and args.session is None and args.older_than is None:
         raise CommandError(
             "purge needs to know what: --principal, --anonymous, --session, or --older-than.", exit_code=MISUSED
         )
-    selection = operator.Selection(
+    selection = Selection(
         tenant=args.tenant,
         principal=args.principal,
         is_anonymous=args.anonymous,
@@ -118,8 +120,8 @@ def _purge(args: argparse.Namespace) -> int:
     )
     engine = open_engine(_database(args))
     try:
-        operator.require_current(engine)
-        purged = operator.purge(engine, selection, with_shared=args.with_shared, dry_run=args.dry_run)
+        require_current(engine)
+        purged = purge(engine, selection, with_shared=args.with_shared, dry_run=args.dry_run)
     finally:
         engine.dispose()
     print("Would be forgotten:" if args.dry_run else "Forgotten:")
@@ -143,12 +145,13 @@ def _purge(args: argparse.Namespace) -> int:
 
 def _adopt(args: argparse.Namespace) -> int:
     from ._state.database import open_engine
-    from ._state.sql import operator
+    from ._state.sql.adoption import adopt
+    from ._state.sql.operation import require_current
 
     engine = open_engine(_database(args))
     try:
-        operator.require_current(engine)
-        adopted = operator.adopt(engine, to=args.to, tenant=args.tenant, session=args.session, dry_run=args.dry_run)
+        require_current(engine)
+        adopted = adopt(engine, to=args.to, tenant=args.tenant, session=args.session, dry_run=args.dry_run)
     finally:
         engine.dispose()
     print(f"{'Would become' if args.dry_run else 'Now'} of {args.to} in tenant {args.tenant}:")

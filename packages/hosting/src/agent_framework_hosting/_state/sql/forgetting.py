@@ -98,10 +98,15 @@ def drop_turns(*, tenant: str, root: str, last: int, most: int) -> Script[int]:
     return len((yield from all_of(_DROP_TURNS, tenant=tenant, root=root, last=last, most=most)))
 
 
-def drop_sessions(*, tenant: str, root: str, ttl: float) -> Script[int]:
+def expire_sessions(*, tenant: str, root: str, ttl: float) -> Script[int]:
     """Drop the sessions that have no turns, unless somebody uses them; returns how many."""
     if (yield from is_in_use(tenant=tenant, root=root, ttl=ttl)):
         return 0
+    return (yield from drop_sessions(tenant=tenant, root=root))
+
+
+def drop_sessions(*, tenant: str, root: str) -> Script[int]:
+    """Drop the sessions that have no turns; returns how many."""
     return len((yield from all_of(_DROP_SESSIONS, tenant=tenant, root=root)))
 
 

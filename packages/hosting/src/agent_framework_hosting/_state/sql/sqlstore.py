@@ -171,7 +171,7 @@ class SqlStore:
         if last:
             while await run(partial(forgetting.drop_turns, **where, last=last, most=_TURNS), durable=False):
                 pass
-            await run(partial(forgetting.drop_sessions, **where, ttl=ttl), durable=False)
+            await run(partial(forgetting.expire_sessions, **where, ttl=ttl), durable=False)
 
     def leave_later(self, leaving: Callable[[], Coroutine[Any, Any, None]]) -> None:
         """Leave a line from where nobody can wait for it; tried until the database answers, or the host stops."""
