@@ -95,7 +95,7 @@ def commit(finished: Finished, *, key: str, ticket: str, has_claim: bool) -> Scr
     return number, wakes
 
 
-def settle(record: bytes, *, tenant: str, key: str, ticket: str) -> Script[tuple[Wake, ...]]:
+def settle(record: bytes, *, tenant: str, key: str, ticket: str, has_claim: bool) -> Script[tuple[Wake, ...]]:
     """Keep what was answered under an idempotency key, and hand the line over.
 
     Raises:
@@ -103,7 +103,8 @@ def settle(record: bytes, *, tenant: str, key: str, ticket: str) -> Script[tuple
     """
     if not (yield from lanes.is_held(tenant=tenant, key=key, ticket=ticket)):
         raise LeaseLost
-    yield from claims.settle(ticket=ticket, record=record)
+    if has_claim:
+        yield from claims.settle(ticket=ticket, record=record)
     return (yield from lanes.leave(tenant=tenant, key=key, ticket=ticket))
 
 

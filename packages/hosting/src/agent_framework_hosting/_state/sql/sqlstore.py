@@ -297,7 +297,14 @@ class SqlPlace:
 
     async def settle(self, record: bytes) -> None:
         """See `Place`."""
-        settling = partial(accept.settle, record, tenant=self._request.tenant, key=self.key, ticket=self._held.id)
+        settling = partial(
+            accept.settle,
+            record,
+            tenant=self._request.tenant,
+            key=self.key,
+            ticket=self._held.id,
+            has_claim=self._request.claim is not None,
+        )
         self._worker.remove(self._held)
         with _after_a_run():
             wakes = await self._driver.run(settling, durable=True)
