@@ -18,7 +18,8 @@ from typing import Final
 from .replicas import Replicas
 from .served import Served, free_port
 
-_PATIENCE: Final = 45.0
+_PATIENCE: Final = 150.0
+"""Seconds that another process gets; much, since the machine may be busy, and the test has its own bound."""
 _BETWEEN_LOOKS: Final = 0.01
 
 
@@ -111,9 +112,9 @@ class Forks:
                 forked.kill()
 
     @contextmanager
-    def serving(self, folder: Path, database: str, *, lease: float) -> Generator[Forked]:
+    def serving(self, folder: Path, database: str, *, lease: float, concurrency: str = "queue") -> Generator[Forked]:
         """Start a replica, and hand it over once it is ready."""
-        with self.starting(folder, database, lease=lease) as forked:
+        with self.starting(folder, database, lease=lease, concurrency=concurrency) as forked:
             forked.wait_for_readiness()
             yield forked
 
