@@ -1,8 +1,9 @@
 """An agent beside the routes of your own FastAPI app, inside your own lifespan, behind your own login.
 
-Starlette's `AuthenticationMiddleware` says who is calling, and the host takes its user: the ids of answers belong to whoever
-got them, and are unknown to everybody else. A run hook gives every user one conversation besides, for requests that
-continue no answer. What the agent works with is opened before the host starts, and closed when the last run has ended.
+Starlette's `AuthenticationMiddleware` says who is calling, and the host takes its user: the ids of answers belong to
+whoever got them, and are unknown to everybody else. A run hook gives every user one conversation besides, for requests
+that continue no answer. What the agent works with is opened before the host starts, and closed when the last run has
+ended.
 
 Run it:  .venv/bin/python samples/mounted_in_fastapi.py
 Try it:  curl -s http://127.0.0.1:8000/agent/v1/responses -H "authorization: Bearer ada-token" -d '{"input": "Hi"}'
