@@ -291,7 +291,7 @@ async def test_a_session_whose_newest_turn_is_gone_is_damaged_and_nobody_took_it
 
 async def test_a_damaged_record_is_told_in_the_same_way(file: Path, caplog: pytest.LogCaptureFixture) -> None:
     """What was answered under an idempotency key; it is not run again."""
-    asked = {"json": {"input": "one"}, "headers": {"idempotency-key": "k"}}
+    asked: dict[str, Any] = {"json": {"input": "one"}, "headers": {"idempotency-key": "k"}}
     async with Host(file) as host:
         assert (await host.driver.request("POST", "/responses", **asked)).status == 200
     with closing(sqlite3.connect(file, isolation_level=None)) as other:
