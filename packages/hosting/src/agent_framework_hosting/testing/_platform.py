@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any, Literal, Self, TypeAlias
+from typing import Any, Literal, Self, TypeAlias, cast
 
 from starlette.datastructures import Headers
 from starlette.types import Receive, Scope, Send
@@ -158,7 +158,7 @@ class PlatformServer:
         "no")]`.
         """
         queue = self._scripts.setdefault(method, deque())
-        queue.extend(play if isinstance(play, list) else [play] for play in plays)
+        queue.extend(cast("list[Play]", play) if isinstance(play, list) else [play] for play in plays)
 
     @property
     def base_url(self) -> str:
