@@ -95,6 +95,9 @@ class ChannelSuite:
     patience: ClassVar[float] = 10.0
     """Seconds that anything may take; more means that it hangs."""
 
+    examples: ClassVar[int | None] = None
+    """How many values are made up for each property; as many as Hypothesis's profile says, when left out."""
+
     @pytest.fixture
     def anyio_backend(self) -> str:
         """Agent Framework runs on asyncio."""
@@ -164,7 +167,7 @@ class ChannelSuite:
         test = given(strategy)(one)
         for value in examples:
             test = example(value)(test)
-        count = max(1, settings().max_examples // share)
+        count = max(1, (self.examples or settings().max_examples) // share)
         await asyncio.to_thread(settings(max_examples=count, deadline=None, suppress_health_check=_SLOW)(test))
 
 
