@@ -87,10 +87,12 @@ BREAKS = {
             ('"message": told.message}', '"message": told.message + _trace(told, error)}'),
             (
                 "def _read(",
-                "def _trace(told, error):\n"
-                "    import traceback\n"
-                '    return "".join(traceback.format_exception(error)) if told.status == 500 else ""\n\n\n'
-                "def _read(",
+                (
+                    "def _trace(told, error):\n"
+                    "    import traceback\n"
+                    '    return "".join(traceback.format_exception(error)) if told.status == 500 else ""\n\n\n'
+                    "def _read("
+                ),
             ),
         ],
         {
@@ -120,16 +122,18 @@ BREAKS = {
             ("session = ChannelSession(", "session = None if ROOMS.count(room) > 1 else ChannelSession("),
             (
                 "def _read(",
-                "ROOMS = []\n\n\n"
-                "from contextlib import contextmanager\n\n\n"
-                "@contextmanager\n"
-                "def _busy(room):\n"
-                "    ROOMS.append(room)\n"
-                "    try:\n"
-                "        yield\n"
-                "    finally:\n"
-                "        ROOMS.remove(room)\n\n\n"
-                "def _read(",
+                (
+                    "ROOMS = []\n\n\n"
+                    "from contextlib import contextmanager\n\n\n"
+                    "@contextmanager\n"
+                    "def _busy(room):\n"
+                    "    ROOMS.append(room)\n"
+                    "    try:\n"
+                    "        yield\n"
+                    "    finally:\n"
+                    "        ROOMS.remove(room)\n\n\n"
+                    "def _read("
+                ),
             ),
         ],
         {
@@ -151,10 +155,12 @@ BREAKS = {
         [
             (
                 "        session = ChannelSession(",
-                "        if OWNERS.setdefault(said.after or answer['id'], me := self._context.principal.id) != me:\n"
-                '            raise InvalidRequest("That answer belongs to somebody else.")\n'
-                "        OWNERS[answer['id']] = me\n"
-                "        session = ChannelSession(",
+                (
+                    "        if OWNERS.setdefault(said.after or answer['id'], me := self._context.principal.id) != me:\n"
+                    '            raise InvalidRequest("That answer belongs to somebody else.")\n'
+                    "        OWNERS[answer['id']] = me\n"
+                    "        session = ChannelSession("
+                ),
             ),
             ("def _read(", "OWNERS = {}\n\n\ndef _read("),
         ],
@@ -165,14 +171,16 @@ BREAKS = {
             ("            async with aclosing(stream):", "            async with aclosing(stream), _silence():"),
             (
                 "def _read(",
-                "from contextlib import asynccontextmanager\n\n\n"
-                "@asynccontextmanager\n"
-                "async def _silence():\n"
-                "    try:\n"
-                "        yield\n"
-                "    except Exception:\n"
-                "        await asyncio.Event().wait()\n\n\n"
-                "def _read(",
+                (
+                    "from contextlib import asynccontextmanager\n\n\n"
+                    "@asynccontextmanager\n"
+                    "async def _silence():\n"
+                    "    try:\n"
+                    "        yield\n"
+                    "    except Exception:\n"
+                    "        await asyncio.Event().wait()\n\n\n"
+                    "def _read("
+                ),
             ),
         ],
         {
@@ -198,9 +206,11 @@ BREAKS = {
         [
             (
                 'routes=[WebSocketRoute("/", self.talk)])',
-                'routes=[WebSocketRoute("/", self.talk)], on_startup=[self.tick])\n\n'
-                "    async def tick(self):\n"
-                "        self._ticking = asyncio.ensure_future(asyncio.Event().wait())\n",
+                (
+                    'routes=[WebSocketRoute("/", self.talk)], on_startup=[self.tick])\n\n'
+                    "    async def tick(self):\n"
+                    "        self._ticking = asyncio.ensure_future(asyncio.Event().wait())\n"
+                ),
             )
         ],
         {
@@ -221,10 +231,12 @@ def test_a_broken_copy_fails_where_it_is_broken(
         source = source.replace(old, new)
     broken = tmp_path / "broken.py"
     broken.write_text(source)
-    pytester.makepyfile(SUITE.format(beside=str(Path(__file__).parent), broken=str(broken), patience=fault.patience))
+    pytester.makepyfile(
+        test_broken=SUITE.format(beside=str(Path(__file__).parent), broken=str(broken), patience=fault.patience)
+    )
     options = ["-p", "no:cacheprovider", "-p", "no:xdist", "-p", "no:randomly", "--timeout=60"]
     unlikely = PROPERTIES - fault.fails if figure(1, 0) else ()
-    options += [f"--deselect={pytester.path.name}.py::TestBroken::{test}" for test in unlikely]
+    options += [f"--deselect=test_broken.py::TestBroken::{test}" for test in unlikely]
     reports = pytester.inline_run(*options).getreports("pytest_runtest_logreport")
     failed = {report.nodeid.rpartition("::")[2] for report in reports if report.failed}
     assert failed == fault.fails
