@@ -156,7 +156,8 @@ BREAKS = {
             (
                 "        session = ChannelSession(",
                 (
-                    "        if OWNERS.setdefault(said.after or answer['id'], me := self._context.principal.id) != me:\n"
+                    "        me = self._context.principal.id\n"
+                    "        if OWNERS.get(said.after, me) != me:\n"
                     '            raise InvalidRequest("That answer belongs to somebody else.")\n'
                     "        OWNERS[answer['id']] = me\n"
                     "        session = ChannelSession("

@@ -16,6 +16,7 @@ from starlette.types import ASGIApp
 
 from ...channel import Channel
 from ...host import AgentFrameworkHost
+from ...limits import Limits
 from ...types import Principal
 from .._agent import ScriptedAgent
 from .._loopback import LoopbackDriver
@@ -26,6 +27,7 @@ from ._store_watch import WatchedStore
 T = TypeVar("T")
 
 SECRET = "the password is 123"  # noqa: S105 - what an agent says to itself, and nobody must hear
+_QUICK = Limits(drain_timeout=1.0)
 _SLOW = [HealthCheck.too_slow]
 _TRACES = (SECRET.encode(), b"Traceback (most recent call last)", b'.py", line ')
 
@@ -127,7 +129,12 @@ class ChannelSuite:
         store = WatchedStore(max_waiting=max_waiting)
         async with self.adapter() as adapter:
             channel = adapter.make(**(options or {}))
-            given: dict[str, Any] = {"database": store.as_store, **adapter.host_options, **host_options}
+            given: dict[str, Any] = {
+                "database": store.as_store,
+                "limits": _QUICK,
+                **adapter.host_options,
+                **host_options,
+            }
             host = AgentFrameworkHost(agent, channels=[channel, *beside], **given)
             async with LoopbackDriver(wrap(host) if wrap else host.app, timeout=self.patience) as driver:
                 adapter.driver, adapter.at = driver, under + channel.path.rstrip("/")
