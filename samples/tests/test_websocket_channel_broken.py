@@ -238,8 +238,8 @@ def test_a_broken_copy_fails_where_it_is_broken(
     options = ["-p", "no:cacheprovider", "-p", "no:xdist", "-p", "no:randomly", "--timeout=60"]
     unlikely = PROPERTIES - fault.fails if figure(1, 0) else ()
     options += [f"--deselect=test_broken.py::TestBroken::{test}" for test in unlikely]
-    reports = pytester.inline_run(*options).getreports("pytest_runtest_logreport")
-    failed = {report.nodeid.rpartition("::")[2] for report in reports if report.failed}
+    lines = pytester.runpytest_inprocess("-rfE", "--tb=short", *options).outlines
+    failed = {line.split()[1].rpartition("::")[2] for line in lines if line.startswith(("FAILED test_", "ERROR test_"))}
     assert failed == fault.fails
 
 
