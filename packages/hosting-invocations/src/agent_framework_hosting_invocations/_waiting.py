@@ -48,7 +48,9 @@ class Waiting(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     hosted: bool = False
 
 
-def remembered(session: AgentSession | None, *, asked: Iterable[Waiting], answered: Iterable[str]) -> tuple[Waiting, ...]:
+def remembered(
+    session: AgentSession | None, *, asked: Iterable[Waiting], answered: Iterable[str]
+) -> tuple[Waiting, ...]:
     """Add to a session's state what a turn has asked, take out what it has answered, and return what is open now."""
     state = cast("Any", getattr(session, "state", None))
     before = _read(cast("dict[str, Any]", state).get(_STATE)) if isinstance(state, dict) else ()

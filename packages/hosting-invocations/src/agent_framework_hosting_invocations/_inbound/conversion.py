@@ -7,7 +7,8 @@ wherever they are inside of a type.
 from __future__ import annotations
 
 import re
-from typing import Any, Final, TypeVar
+from collections.abc import Sequence
+from typing import Any, Final, TypeVar, cast
 
 import msgspec
 from agent_framework import Content, Message
@@ -15,6 +16,7 @@ from agent_framework import Content, Message
 from agent_framework_hosting.errors import InvalidRequest
 from agent_framework_hosting.parsing.refusals import missing, shown, unknown_parameter
 
+from .._schemas import validates_itself
 from .messages import read_content, read_message
 
 T = TypeVar("T")
@@ -29,7 +31,7 @@ def convert(value: Any, kind: type[T] | Any, *, at: str = "") -> Any:
 
     Args:
         value: Decoded JSON.
-        kind: Any type that JSON can carry; see `schemas.schemas_of`.
+        kind: Any type that JSON can carry; see `_schemas.schemas_of`.
         at: Where the value is, for messages; empty for the whole body.
 
     Raises:
@@ -58,11 +60,6 @@ def convert(value: Any, kind: type[T] | Any, *, at: str = "") -> Any:
         raise _refusal(what, place) from None
 
 
-def validates_itself(kind: Any) -> bool:
-    """Whether a type brings its own validation and schema, as pydantic's models do."""
-    return isinstance(kind, type) and hasattr(kind, "model_validate") and hasattr(kind, "model_json_schema")
-
-
 def _is_read_here(kind: Any) -> bool:
     return kind is Message or kind is Content or validates_itself(kind)
 
@@ -81,10 +78,18 @@ def _validated(kind: Any, value: Any, at: str) -> Any:
     try:
         return kind.model_validate(value)
     except ValueError as error:
-        errors: Any = getattr(error, "errors", None)
-        first: dict[str, Any] = errors()[0] if callable(errors) else {"loc": (), "msg": "it does not fit"}
-        path = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in first["loc"])
-        raise _unfitting(str(first["msg"]), _joined(at, path)) from None
+        what, steps = _first_of(error)
+        path = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in steps)
+        raise _unfitting(what, _joined(at, path)) from None
+
+
+def _first_of(error: ValueError) -> tuple[str, Sequence[int | str]]:
+    """Return what is wrong first, and the way to it, where the error knows."""
+    errors: Any = getattr(error, "errors", None)
+    if not callable(errors):
+        return "it does not fit", ()
+    first = cast("list[dict[str, Any]]", errors())[0]
+    return str(first["msg"]), first["loc"]
 
 
 def _refusal(what: str, place: str) -> InvalidRequest:

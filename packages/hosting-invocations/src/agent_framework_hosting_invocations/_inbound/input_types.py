@@ -8,9 +8,9 @@ Rule 2: of several types the first one counts that fits, text before anything th
 from __future__ import annotations
 
 import types
-import typing
 from collections.abc import Iterator, Sequence
 from dataclasses import fields, is_dataclass
+from inspect import signature
 from typing import Any, Final, Union, get_args, get_origin, get_type_hints, is_typeddict
 
 from agent_framework import Message, RunContext, Workflow
@@ -19,9 +19,9 @@ from agent_framework_hosting.errors import InvalidRequest
 from agent_framework_hosting.parsing.checks import is_list, is_object
 from agent_framework_hosting.parsing.refusals import unknown_parameter
 
-from .conversion import convert, validates_itself
+from .._schemas import schemas_of, validates_itself
+from .conversion import convert
 from .messages import read_message
-from .schemas import schemas_of
 
 _TAKES_ALL: Final = (Any, object)
 _NAMES: Final = {str: "a string", bool: "a boolean", int: "an integer", float: "a number", type(None): "null"}
@@ -104,9 +104,8 @@ def _parameter(function: Any) -> Any:
         hints = get_type_hints(function)
     except (NameError, TypeError):  # annotations that only a type checker can resolve
         hints = {}
-    annotated = [(name, hints.get(name, Any)) for name in typing.cast("Any", function).__annotations__]
-    given = [kind for name, kind in annotated if name not in ("return", "ctx") and kind is not RunContext]
-    return given[0] if given else Any
+    given = [hints.get(name, Any) for name in signature(function).parameters if name != "ctx"]
+    return next((kind for kind in given if kind is not RunContext), Any)
 
 
 def _members(kind: Any) -> Iterator[Any]:
@@ -185,7 +184,8 @@ def _keys(kind: Any) -> frozenset[str] | None:
         return None
     if is_dataclass(kind):
         return frozenset(field.name for field in fields(kind))
-    return frozenset(get_type_hints(kind)) if is_typeddict(kind) else None
+    named: Any = kind
+    return frozenset(get_type_hints(named)) if is_typeddict(named) else None
 
 
 def _kinship(kind: Any, value: Any) -> int:

@@ -11,7 +11,7 @@ from typing import Any, Final, cast
 
 from agent_framework import Content, Message
 
-from agent_framework_hosting.parsing.checks import Check, filled, is_list, is_object, json_object, members, one_of, text
+from agent_framework_hosting.parsing.checks import Check, filled, is_list, json_object, members, one_of, text
 from agent_framework_hosting.parsing.media import UNKNOWN, media_type_of, read_base64, read_uri
 from agent_framework_hosting.parsing.refusals import missing, wrong_type, wrong_value
 

@@ -8,13 +8,17 @@ from typing import Any, Final
 import msgspec
 from agent_framework import Content, Message
 
-from ..vocabulary import File, InputMessage, Text
-from .conversion import validates_itself
+from .vocabulary import File, InputMessage, Text
 
 _IN_DOCUMENT: Final = "#/components/schemas/"
 _IN_ITSELF: Final = "#/$defs/"
 _OWN: Final = "input."
 """Marks the names of the app's own types: they may be called as the protocol's are."""
+
+
+def validates_itself(kind: Any) -> bool:
+    """Whether a type brings its own validation and schema, as pydantic's models do."""
+    return isinstance(kind, type) and hasattr(kind, "model_validate") and hasattr(kind, "model_json_schema")
 
 
 def schemas_of(types: Sequence[Any], *, where: str = _IN_DOCUMENT) -> tuple[list[dict[str, Any]], dict[str, Any]]:
