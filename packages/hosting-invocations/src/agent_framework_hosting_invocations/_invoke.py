@@ -86,22 +86,18 @@ class Invoke:
         named = idempotency_key(scope, _all_that_counts(body, headers))
         asked = read_request(body, headers=headers, limits=self._context.limits)
         place = await self._settings.sessions.find(asked.session_id, self._context)
-        told = [(b"x-request-id", request_id)]
+        where = _session(place.session_id)
         try:
             run = self._run(asked, place, named)
             if asked.stream:
                 events = await run_while_connected(self._stream(run), receive)
-                await self._send_events(events, (scope, receive, send), told=[*told, *_session(place.session_id)])
+                told = [(b"x-request-id", request_id), *where]
+                await self._send_events(events, (scope, receive, send), told=told)
             else:
                 whole = await run_while_connected(self._whole(run), receive)
-                await send_json(send, 200, to_json(whole), request_id=request_id, headers=_session(place.session_id))
+                await send_json(send, 200, to_json(whole), request_id=request_id, headers=where)
         except Replayed as replayed:
-            before = body_of(replayed.record)
-            again = [*_session(before["session_id"]), REPLAYED]
-            if asked.stream:
-                await self._send_events(_again(before), (scope, receive, send), told=[*told, *again])
-            else:
-                await send_json(send, 200, to_json(before), request_id=request_id, headers=again)
+            await self._send_again(body_of(replayed.record), asked, (scope, receive, send), request_id=request_id)
         except InvalidRequest as refusal:
             # The target's own refusals know no fields.
             refusal.param = refusal.param or ("responses" if asked.replies else "input")
@@ -194,6 +190,20 @@ class Invoke:
             idempotency=run.named,
         )
         return _events(machine, stream, endings)
+
+    async def _send_again(
+        self,
+        body: dict[str, Any],
+        asked: InvocationRequest,
+        asgi: tuple[Scope, Receive, Send],
+        *,
+        request_id: bytes,
+    ) -> None:
+        again = [*_session(body["session_id"]), REPLAYED]
+        if asked.stream:
+            await self._send_events(_again(body), asgi, told=[(b"x-request-id", request_id), *again])
+        else:
+            await send_json(asgi[2], 200, to_json(body), request_id=request_id, headers=again)
 
     async def _send_events(
         self, events: AsyncGenerator[bytes, None], asgi: tuple[Scope, Receive, Send], *, told: list[tuple[bytes, bytes]]

@@ -11,7 +11,7 @@ import types
 from collections.abc import Iterator, Sequence
 from dataclasses import fields, is_dataclass
 from inspect import signature
-from typing import Any, Final, Union, get_args, get_origin, get_type_hints, is_typeddict
+from typing import Any, Final, Union, cast, get_args, get_origin, get_type_hints, is_typeddict
 
 from agent_framework import Message, RunContext, Workflow
 
@@ -184,7 +184,7 @@ def _keys(kind: Any) -> frozenset[str] | None:
         return None
     if is_dataclass(kind):
         return frozenset(field.name for field in fields(kind))
-    named: Any = kind
+    named = cast("Any", kind)
     return frozenset(get_type_hints(named)) if is_typeddict(named) else None
 
 

@@ -11,6 +11,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -27,7 +28,7 @@ from agent_framework_hosting.parsing.refusals import missing, unknown_parameter,
 from ..vocabulary import InvocationBody, Reply
 from .conversion import convert
 
-_LONGEST_ID: Final = 256
+_ID: Final = re.compile(r"[!-~]{1,256}")
 _INPUT: Final = ("prompt", "message", "messages", "query", "text", "data")
 """What other servers call the input."""
 
@@ -158,6 +159,7 @@ def _session_id(given: str | None, header: str | None) -> str | None:
         raise wrong_value("session_id", "be the same in the body and in the header x-session-id")
     param = "session_id" if given is not None else "x-session-id"
     session_id = given if given is not None else header
-    if session_id is not None and not (0 < len(session_id) <= _LONGEST_ID and session_id.isprintable()):
-        raise wrong_value(param, f"have 1 to {_LONGEST_ID} visible characters")
+    # It is told in a header, too.
+    if session_id is not None and not _ID.fullmatch(session_id):
+        raise wrong_value(param, "have 1 to 256 visible ASCII characters, without spaces")
     return session_id
