@@ -8,7 +8,7 @@ from typing import Final
 import msgspec
 from starlette.responses import Response
 
-from agent_framework_hosting.errors import RunCancelled
+from agent_framework_hosting.errors import ResponseTooLarge, RunCancelled
 from agent_framework_hosting.ids import mint
 from agent_framework_hosting.web.error_objects import retry_headers
 from agent_framework_hosting.web.errors import ErrorDescription, describe
@@ -44,5 +44,7 @@ def failure_of(error: Exception) -> Failure:
     """Return how the end of a stream tells of an error."""
     if isinstance(error, RunCancelled) and error.reason in ("drained", "interrupted"):
         return Failure(error.reason, describe(error).message)
+    if isinstance(error, ResponseTooLarge):
+        return Failure(error.code, error.message)
     description = describe(error)
     return Failure(description.code, description.message)
