@@ -107,7 +107,7 @@ async def test_names_are_no_sessions_unless_configuration_allows_them() -> None:
     assert refused(answer) == (404, "session_not_found", "session_id")
 
 
-@pytest.mark.parametrize("names", [r"[a-z]+-\d+", re.compile(r"[a-z]+-\d+")])
+@pytest.mark.parametrize("names", [r"[a-z]+-\d+", re.compile(r"[a-z]+-\d+")], ids=["text", "compiled"])
 async def test_a_name_that_matches_belongs_to_whoever_gives_it(names: Any, host: dict[str, Any]) -> None:
     options = {**host, "auth": by_keys()}
     async with serving(ScriptedAgent(every=recall), host=options, session_names=names) as driver:
@@ -201,9 +201,11 @@ async def test_a_line_that_is_full_is_refused_with_its_status() -> None:
         session = (await final(driver, "one"))["session_id"]
         running = asyncio.ensure_future(invoke(driver, "two", session_id=session))
         await gate.wait_reached()
-        waiting = asyncio.ensure_future(invoke(driver, "three", session_id=session, stream=True))
-        while (full := await invoke(driver, "four", session_id=session, stream=True)).status == 200:
-            raise AssertionError("nobody waits")
-        gate.open()
-        assert refused(full) == (429, "queue_full", None)
-        assert (await running).status == (await waiting).status == 200
+        body = {"input": "three", "session_id": session, "stream": True}
+        async with driver.stream("POST", "/invocations", json=body) as waiting:
+            full = await invoke(driver, "four", session_id=session, stream=True)
+            gate.open()
+            assert refused(full) == (429, "queue_full", None)
+            assert full.headers["retry-after"]
+            assert (await running).status == waiting.status == 200
+            assert b"event: completed" in await waiting.read()
