@@ -43,7 +43,8 @@ def schemas_of(types: Sequence[Any], *, where: str = _IN_DOCUMENT) -> tuple[list
             return protocols(Text | File)
         if validates_itself(kind):
             schema = kind.model_json_schema(ref_template=f"{where}{_OWN}{{model}}")
-            own = {**schema.pop("$defs", {}), kind.__name__: schema}
+            # One that refers to itself is among its own definitions.
+            own = {kind.__name__: schema, **schema.pop("$defs", {})}
             named.update({f"{_OWN}{name}": each for name, each in own.items()})
             return {"$ref": f"{where}{_OWN}{kind.__name__}"}
         raise NotImplementedError

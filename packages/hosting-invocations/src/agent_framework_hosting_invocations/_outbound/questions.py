@@ -135,10 +135,12 @@ class Calls:
 
 
 def _extend(call: _Call, chunk: CallChunk) -> None:
+    if not chunk.arguments:
+        return
     if chunk.replaces or (chunk.is_whole and call.chunks):
         added = missing_arguments(call.arguments, chunk.arguments)
         call.chunks = [chunk.arguments] if added is None else [*call.chunks, added]
-    elif chunk.arguments:
+    else:
         call.chunks.append(chunk.arguments)
 
 
