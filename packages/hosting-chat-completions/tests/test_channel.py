@@ -12,6 +12,7 @@ from agent_framework.exceptions import ChatClientContentFilterException
 from chat_rules import FUNCTION, HELLO, PATH, ask, chunks_of, complete, error_of, folded, message_of, serving
 
 from agent_framework_hosting.errors import ConfigurationError
+from agent_framework_hosting.host import AgentFrameworkHost
 from agent_framework_hosting.limits import Limits
 from agent_framework_hosting.testing import (
     Finish,
@@ -286,7 +287,7 @@ async def test_a_response_hook_has_the_last_word(stream: bool) -> None:
 
     async with serving(ScriptedAgent(["a sec", "ret", USAGE]), response_hook=redact) as driver:
         answer = await ask(driver, stream=stream)
-    assert "ret" not in answer.text.replace("secret", "")
+    assert "sec" not in answer.text
     body = folded(answer.body) if stream else answer.json()
     assert body["choices"][0]["message"]["content"] == "a ..."
 
@@ -350,19 +351,20 @@ async def test_who_leaves_has_the_run_cancelled(stream: bool) -> None:
             await agent.wait_started()
             asking.cancel()
             await asyncio.gather(asking, return_exceptions=True)
-        async with asyncio.timeout(5):
-            while agent.active:
-                await asyncio.sleep(0.01)  # the run ends in a task of its own, of which nobody tells
+        await agent.runs[0].wait_ended()
+    assert agent.runs[0].outcome in ("cancelled", "closed")
 
 
 async def test_a_silent_agent_is_kept_alive_with_comments() -> None:
     gate = Gate()
-    async with serving(ScriptedAgent([gate, "Hello"]), limits=Limits(heartbeat=0.01)) as driver:
-        async with driver.stream("POST", PATH, json={"messages": HELLO, "stream": True}) as answer:
-            first = await anext(answer)
-            second = await anext(answer)
-            gate.open()
-            rest = await answer.read()
+    async with (
+        serving(ScriptedAgent([gate, "Hello"]), limits=Limits(heartbeat=0.01)) as driver,
+        driver.stream("POST", PATH, json={"messages": HELLO, "stream": True}) as answer,
+    ):
+        first = await anext(answer)
+        second = await anext(answer)
+        gate.open()
+        rest = await answer.read()
     assert second == b": \n\n"
     assert folded(first + second + rest)["choices"][0]["message"]["content"] == "Hello"
 
@@ -487,9 +489,6 @@ async def test_what_a_front_end_sends_is_answered() -> None:
 
 async def test_a_host_that_drains_says_so() -> None:
     """In the API's shape, with the time to come again."""
-    driver: InMemoryDriver
-    from agent_framework_hosting.host import AgentFrameworkHost
-
     host = AgentFrameworkHost(ScriptedAgent(), channels=[ChatCompletionsChannel()])
     async with InMemoryDriver(host.app) as driver:
         host.begin_drain()

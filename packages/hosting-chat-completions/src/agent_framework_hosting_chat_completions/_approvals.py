@@ -51,6 +51,11 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     server: str | None = None
 
 
+class _Private(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    session: str | None = None
+    asked: tuple[Asked, ...] = ()
+
+
 class Decision(NamedTuple):
     """What a client has answered to a request for approval, and the place of its answer."""
 
@@ -100,10 +105,10 @@ def read_decision(said: str, at: str) -> Decision:
     return Decision(approved, at)
 
 
-def sealed(body: Mapping[str, Any], asked: Iterable[Asked]) -> dict[str, Any]:
-    """Return the record of a completion: what was sent, and what it asked."""
-    requests = [msgspec.to_builtins(request) for request in asked]
-    return {**body, _PRIVATE: requests} if requests else dict(body)
+def sealed(body: Mapping[str, Any], asked: Iterable[Asked], *, session: str | None) -> dict[str, Any]:
+    """Return the record of a completion: what was sent, what it asked, and in which conversation."""
+    private = _Private(session=session, asked=tuple(asked))
+    return {**body, _PRIVATE: msgspec.to_builtins(private)} if private.asked else dict(body)
 
 
 def body_of(record: JSON) -> dict[str, Any]:
@@ -111,15 +116,23 @@ def body_of(record: JSON) -> dict[str, Any]:
     return {name: value for name, value in record.items() if name != _PRIVATE} if isinstance(record, Mapping) else {}
 
 
-def asked_in(record: JSON) -> dict[str, Asked]:
-    """Return what a completion asked, by the ids of the calls that stand for it."""
+def find(record: JSON, call_id: str, *, session: str | None) -> Asked | None:
+    """Return what a completion asked by this call.
+
+    Args:
+        record: The record of the completion.
+        call_id: The id of the call that stands for the request.
+        session: The conversation that it has to be of; `None` when a hook chooses one, about which core then decides.
+    """
     if not isinstance(record, Mapping) or _PRIVATE not in record:
-        return {}
+        return None
     try:
-        requests = msgspec.convert(record[_PRIVATE], list[Asked])
+        private = msgspec.convert(record[_PRIVATE], _Private)
     except msgspec.ValidationError:
-        return {}
-    return {request.id: request for request in requests}
+        return None
+    if session is not None and private.session != session:
+        return None
+    return next((asked for asked in private.asked if asked.id == call_id), None)
 
 
 def answer(asked: Asked, decision: Decision) -> Content:

@@ -27,7 +27,7 @@ from agent_framework_hosting.web.models import model_name
 from agent_framework_hosting.web.watch import run_while_connected
 from agent_framework_hosting.workflows import as_agent_response
 
-from ._approvals import Decision, answer, asked_in, body_of, completion_of, sealed, unknown
+from ._approvals import Decision, answer, body_of, completion_of, find, sealed, unknown
 from ._errors import error_response
 from ._inbound.fields import UnknownFields
 from ._inbound.policy import apply_policy
@@ -59,12 +59,13 @@ class CompletionSettings:
 
 @dataclass(frozen=True, slots=True)
 class _Job:
-    """A request that was read: what was asked, what is run, and the headers that its answer has besides."""
+    """A request that was read: what was asked, what is run, in which session, and the headers of its answer."""
 
     asked: ChatRequest
     request: ChannelRequest
     fields: ChatFields
     named: IdempotencyKey | None
+    session: str | None
     headers: list[tuple[bytes, bytes]]
 
 
@@ -105,11 +106,11 @@ class Completion:
         session = self._session(scope)
         continues = session is not None
         admitted = apply_policy(asked, caller_instructions=settings.caller_instructions, continues=continues)
-        decided = await self._decided(asked.decisions)
+        decided = await self._decided(asked.decisions, session)
         fields = self._fields(asked, remembers=continues)
         request = self._request(asked, admitted, decided, session, fields["showing"].completion_id)
         headers = [(b"x-ignored-parameters", admitted.header.encode())] if admitted.header else []
-        return _Job(asked, request, fields, named, headers)
+        return _Job(asked, request, fields, named, session, headers)
 
     def _check_tools(self, asked: ChatRequest) -> None:
         if asked.client_tools:
@@ -124,19 +125,24 @@ class Completion:
             return None
         return session_key(name, channel=self._settings.channel, principal=self._context.principal)
 
-    async def _decided(self, decisions: Mapping[str, Decision]) -> list[Message]:
+    async def _decided(self, decisions: Mapping[str, Decision], session: str | None) -> list[Message]:
         """Return what people have decided as one message to the agent; its own answers to what this server asked."""
+        # Without a conversation, only a hook could choose the one in which the request waits.
+        remembers = session is not None or self._settings.run_hook is not None
         contents: list[Any] = []
         for call_id, decision in decisions.items():
-            try:
-                record = await self._context.read_record(completion_of(call_id) or "")
-            except UnknownId:
-                record = None
-            asked = asked_in(record).get(call_id)
+            record = await self._record(completion_of(call_id) or "") if remembers else None
+            asked = find(record, call_id, session=session)
             if asked is None:
                 raise unknown(call_id, decision)
             contents.append(answer(asked, decision))
         return [Message("user", contents)] if contents else []
+
+    async def _record(self, completion_id: str) -> JSON:
+        try:
+            return await self._context.read_record(completion_id)
+        except UnknownId:
+            return None
 
     def _fields(self, asked: ChatRequest, *, remembers: bool) -> ChatFields:
         settings, target = self._settings, self._context.target
@@ -177,7 +183,7 @@ class Completion:
         def seal(result: HostedRunResult[Any]) -> JSON:
             rendered = render(_answer(result), **job.fields)
             body.update(rendered.body)
-            return sealed(body, rendered.asked)
+            return sealed(body, rendered.asked, session=job.session)
 
         await self._context.run(
             job.request,
@@ -194,7 +200,7 @@ class Completion:
         machine = ChatMachine(include_usage=job.asked.include_usage, holds_back=hook is not None, **job.fields)
 
         def seal(result: HostedRunResult[Any]) -> JSON:
-            return sealed(*machine.complete(_answer(result)))
+            return sealed(*machine.complete(_answer(result)), session=job.session)
 
         stream = await self._context.run_stream(
             job.request,
