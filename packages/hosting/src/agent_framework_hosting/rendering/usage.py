@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, cast
 
 
 class TokenCounts(NamedTuple):
-    """What an answer has cost, in tokens: what was read and written, and how much of it from caches and for thoughts."""
+    """Tokens that were read and written, and how many of them from and into caches, and for thoughts."""
 
     read: int
     written: int
