@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, cast
 
 from agent_framework_hosting.auth import ApiKeys, hash_key, new_key
 from agent_framework_hosting.host import AgentFrameworkHost
@@ -60,7 +61,7 @@ def folded(answer: Answer) -> dict[str, Any]:
     return body
 
 
-def told(events: list[tuple[str | None, Any]]) -> tuple[list[dict[str, Any]], list[Any]]:
+def told(events: Sequence[tuple[str | None, Any]]) -> tuple[list[dict[str, Any]], list[Any]]:
     """Return the messages and questions that events tell of."""
     messages: list[dict[str, Any]] = []
     requests: list[Any] = []
@@ -71,12 +72,12 @@ def told(events: list[tuple[str | None, Any]]) -> tuple[list[dict[str, Any]], li
             assert data["index"] == len(messages)
             messages.append({key: value for key, value in data.items() if key != "index"} | {"content": []})
         elif name == "part":
-            content = messages[data["index"]]["content"]
+            content = cast("list[Any]", messages[data["index"]]["content"])
             assert data["part"] == len(content)
             content.append(data["content"])
         else:
             assert name == "delta"
-            content = messages[data["index"]]["content"]
+            content = cast("list[Any]", messages[data["index"]]["content"])
             if data["part"] == len(content):
                 content.append({"type": "text", "text": ""})
             content[data["part"]]["text"] += data["text"]

@@ -19,7 +19,8 @@ from agent_framework_hosting.types import ChannelRequest, HostedRunResult
 
 def update(*contents: Content | str, **more: Any) -> AgentResponseUpdate:
     made = [Content.from_text(each) if isinstance(each, str) else each for each in contents]
-    return AgentResponseUpdate(**{"contents": made, "role": "assistant", **more})
+    fields: dict[str, Any] = {"contents": made, "role": "assistant", **more}
+    return AgentResponseUpdate(**fields)
 
 
 async def test_an_answer_names_its_session_and_says_its_text_twice() -> None:
@@ -33,9 +34,7 @@ async def test_an_answer_names_its_session_and_says_its_text_twice() -> None:
     assert same(body) == {
         "status": "completed",
         "output": "Good day",
-        "messages": [
-            {"role": "assistant", "content": [{"type": "text", "text": "Good day"}], "author": "scripted"}
-        ],
+        "messages": [{"role": "assistant", "content": [{"type": "text", "text": "Good day"}], "author": "scripted"}],
         "requests": [],
         "usage": None,
         "finish_reason": "stop",
@@ -90,8 +89,8 @@ async def test_files_of_an_answer_are_shown_whole() -> None:
 
 
 async def test_text_that_takes_back_what_was_said_is_a_part_of_its_own_in_a_stream() -> None:
-    agent = ScriptedAgent([update("Good"), update("Good day", merge_mode="replace"), update("No", merge_mode="replace")])
-    async with serving(agent) as driver:
+    steps = [update("Good"), update("Good day", merge_mode="replace"), update("No", merge_mode="replace")]
+    async with serving(ScriptedAgent(steps)) as driver:
         body = await final(driver, "hi", stream=True)
     assert [part["text"] for part in body["messages"][0]["content"]] == ["Good day", "No"]
 

@@ -22,7 +22,8 @@ from agent_framework import (
 )
 from invocation_parts import as_caller, by_keys, final, invoke, refused, serving
 
-from agent_framework_hosting.testing import Gate, ScriptedChatClient
+from agent_framework_hosting.testing import ChatCall, Gate, ScriptedChatClient
+from agent_framework_hosting.types import Principal
 
 
 @pytest.fixture(params=["memory", "sqlite"])
@@ -56,6 +57,14 @@ def ids(body: dict[str, Any]) -> list[str]:
     return [asked["request_id"] for asked in body["requests"]]
 
 
+def as_it_is(name: str, principal: Principal) -> str:
+    return name
+
+
+def weighed(call: ChatCall) -> str:
+    return f"It weighs {call.messages[-1].contents[0].result}."
+
+
 def approve(body: dict[str, Any], *approved: bool) -> list[dict[str, Any]]:
     return [{"request_id": each, "approved": said} for each, said in zip(ids(body), approved, strict=True)]
 
@@ -85,7 +94,7 @@ async def test_an_approval_is_used_once(host: dict[str, Any]) -> None:
     till = Till([pays(5)])
     async with serving(till.agent, host=host) as driver:
         asked = await final(driver, "pay 5")
-        answer = {"session_id": asked["session_id"], "responses": approve(asked, True)}
+        answer: dict[str, Any] = {"session_id": asked["session_id"], "responses": approve(asked, True)}
         first, *others = await asyncio.gather(*(invoke(driver, **answer) for _ in range(5)))
         again = await invoke(driver, **answer)
     assert sorted(each.status for each in (first, *others)) == [200, 400, 400, 400, 400]
@@ -122,7 +131,7 @@ async def test_what_one_turn_asks_is_not_lost_to_another_that_was_admitted_befor
 
 async def test_an_approval_is_for_whoever_was_asked() -> None:
     till = Till([pays(5)])
-    async with serving(till.agent, host={"auth": by_keys()}, session_names=lambda name, _: name) as driver:
+    async with serving(till.agent, host={"auth": by_keys()}, session_names=as_it_is) as driver:
         asked = await final(driver, "pay 5", session_id="shared", headers=as_caller("ada"))
         answer = {"session_id": "shared", "responses": approve(asked, True)}
         foreign = await invoke(driver, headers=as_caller("bob"), **answer)
@@ -150,7 +159,7 @@ async def test_a_tool_that_the_caller_runs_is_asked_for_and_its_result_goes_back
         Content.from_function_call("c1", "weigh", arguments='{"of":'),
         Content.from_function_call("c1", "", arguments='"tea"}'),
     ]
-    till = Till(pieces, lambda call: f"It weighs {call.messages[-1].contents[0].result}.")
+    till = Till(pieces, weighed)
     async with serving(till.agent) as driver:
         asked = await final(driver, "weigh it", stream=stream)
         (request,) = asked["requests"]

@@ -112,9 +112,7 @@ def _invoke() -> dict[str, Any]:
                 {"application/json": reference(Invocation), _EVENTS: {"$ref": "#/components/schemas/Event"}},
                 headers=["x-request-id", "x-session-id", "idempotent-replayed"],
             ),
-            **{
-                status: answer(told, problem, headers=["x-request-id"]) for status, told in _ERRORS.items()
-            },
+            **{status: answer(told, problem, headers=["x-request-id"]) for status, told in _ERRORS.items()},
         },
     }
 

@@ -123,9 +123,7 @@ class Invoke:
         is_first = place.record is None
         return _Run(request=request, asked=asked, head=head, refusal=refusal, is_first=is_first, named=named)
 
-    def _input(
-        self, asked: InvocationRequest, waiting: tuple[Waiting, ...]
-    ) -> tuple[Any, InvalidRequest | None]:
+    def _input(self, asked: InvocationRequest, waiting: tuple[Waiting, ...]) -> tuple[Any, InvalidRequest | None]:
         """Return what the target gets; what does not fit stays as it is while a run hook may yet shape it."""
         try:
             return self._reader.current.read(asked, waiting=waiting), None

@@ -59,8 +59,14 @@ class OpenApiDocument:
     def __init__(self, make: Callable[[], Mapping[str, Any]]) -> None:
         self._make = make
 
-    async def __call__(self, scope: Scope, receive: Receive,  # noqa: ARG002 - part of an operation
-        send: Send, *, request_id: bytes) -> None:
+    async def __call__(
+        self,
+        scope: Scope,
+        receive: Receive,  # noqa: ARG002 - part of an operation
+        send: Send,
+        *,
+        request_id: bytes,
+    ) -> None:
         """Answer one request; see `endpoint.Operation`."""
         document = {"openapi": VERSION, "servers": [{"url": scope.get("root_path") or "/"}], **self._make()}
         await send_json(send, 200, msgspec.json.encode(document), request_id=request_id, headers=[])
