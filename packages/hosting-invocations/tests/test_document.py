@@ -118,19 +118,19 @@ async def test_what_a_workflow_asks_and_gives_fits_the_document() -> None:
                 validator(described, "Event").validate({"event": event.event, "data": event.json()})
 
 
-@pytest.mark.parametrize(
-    ("body", "fits"),
-    [
-        ({"input": 5}, True),
-        ({"input": {"guests": [{"name": "Ada", "host": {"name": "Bob"}}], "note": {"content": "hi"}}}, True),
-        ({"responses": [{"request_id": "r", "approved": True}]}, True),
-        ({"input": "text"}, False),
-        ({"input": {"guests": [{}], "note": {"content": "hi"}}}, False),
-        ({"input": {"guests": [], "note": {"role": "system", "content": "hi"}}}, False),
-        ({"input": 5, "loud": True}, False),
-        ({}, False),
-    ],
-)
+BODIES: list[tuple[dict[str, Any], bool]] = [
+    ({"input": 5}, True),
+    ({"input": {"guests": [{"name": "Ada", "host": {"name": "Bob"}}], "note": {"content": "hi"}}}, True),
+    ({"responses": [{"request_id": "r", "approved": True}]}, True),
+    ({"input": "text"}, False),
+    ({"input": {"guests": [{}], "note": {"content": "hi"}}}, False),
+    ({"input": {"guests": [], "note": {"role": "system", "content": "hi"}}}, False),
+    ({"input": 5, "loud": True}, False),
+    ({}, False),
+]
+
+
+@pytest.mark.parametrize(("body", "fits"), BODIES)
 async def test_the_document_says_what_the_workflow_takes(body: dict[str, Any], fits: bool) -> None:
     async with serving(build) as driver:
         described = await document(driver)

@@ -12,15 +12,18 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
+from agent_framework import AgentResponseUpdate, Content
+
 from agent_framework_hosting.rendering.pieces import missing
 from agent_framework_hosting.rendering.pieces import replaces as is_replacement
 from agent_framework_hosting.rendering.reading import mapping_of, text_in, text_of
+from agent_framework_hosting.rendering.text import clean
 from agent_framework_hosting.rendering.usage import UsageTally
 
 from .._waiting import Waiting
 from ..vocabulary import Failure, File, OutputMessage, Part, Question, Text, Usage, Value
 from .questions import Calls, asked_by_agent, asked_by_workflow, is_workflows
-from .values import is_event, value_of
+from .values import is_event, is_said_by_update, value_of
 
 _FILES: Final = ("data", "uri")
 
@@ -95,6 +98,35 @@ class Draft:
             return
         for content in contents:
             self._take(content, asked, replaces=is_replacement(update) or is_replacement(content))
+
+    def take_more(self, update: Any) -> tuple[int, int, str] | None:
+        """Add an update that says more text of the open part and nothing else: return the place and the text.
+
+        This runs once per chunk, so it looks at attributes only; whatever is unusual is left to `take`.
+        """
+        flow = self._flow
+        if flow is None or type(update) is not AgentResponseUpdate or update.merge_mode == "replace":
+            return None
+        role, author, message_id, contents = update.role, update.author_name, update.message_id, update.contents
+        if (
+            (role is not None and role != self._role)
+            or (author is not None and author != self._author)
+            or (message_id is not None and message_id != self._message_id)
+            or update.finish_reason is not None
+            or type(contents) is not list
+            or len(contents) != 1
+            or not is_said_by_update(update.raw_representation)
+        ):
+            return None
+        content = contents[0]
+        if type(content) is not Content or content.type != "text" or content.merge_mode == "replace":
+            return None
+        text = content.text
+        if type(text) is not str or not text:
+            return None
+        text = clean(text)
+        flow.chunks.append(text)
+        return len(self._messages) - 1, flow.index, text
 
     def take_rest(self, response: Any) -> None:
         """Add what only a whole response tells."""

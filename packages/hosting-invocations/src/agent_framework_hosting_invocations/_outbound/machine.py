@@ -70,6 +70,9 @@ class InvocationMachine:
 
     def feed(self, update: Any) -> bytes:
         """Return the events of an update."""
+        more = self._draft.take_more(update)
+        if more is not None:
+            return delta(*more)
         self._draft.take(update)
         events = bytes(self._events)
         self._events.clear()

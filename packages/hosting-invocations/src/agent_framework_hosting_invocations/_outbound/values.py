@@ -22,6 +22,11 @@ def is_event(value: Any, kind: str) -> bool:
     return isinstance(value, WorkflowEvent) and cast("WorkflowEvent[Any]", value).type == kind
 
 
+def is_said_by_update(raw: Any) -> bool:
+    """Whether an update with this `raw_representation` is an agent's own, and so stands for no value."""
+    return not isinstance(raw, WorkflowEvent) or isinstance(cast("WorkflowEvent[Any]", raw).data, AgentResponseUpdate)
+
+
 def value_of(event: Any, contents: Iterable[Any]) -> Value | None:
     """Return the value that an update stands for, `None` when it says something else.
 
