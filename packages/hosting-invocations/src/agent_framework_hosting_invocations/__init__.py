@@ -8,5 +8,6 @@ refuse_foreign_base()
 from agent_framework_hosting._project import __version__
 
 from .channel import InvocationsChannel
+from .protocol import parse_invocation, render_invocation, stream_invocation
 
-__all__ = ["InvocationsChannel", "__version__"]
+__all__ = ["InvocationsChannel", "__version__", "parse_invocation", "render_invocation", "stream_invocation"]
