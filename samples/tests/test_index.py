@@ -25,6 +25,7 @@ NAMES = sorted(
 )
 ANSWERS = {
     "custom_channel.py": "Are you there?",
+    "invocations.py": '"kind":"question","data":{"item":"kettle","count":2}',
     "hooks/drop_updates.py": '"delta":"It is "',
     "hooks/enforce_options.py": "max_tokens=500, temperature=0.2",
     "hooks/key_from_environment.py": "I am Ada",

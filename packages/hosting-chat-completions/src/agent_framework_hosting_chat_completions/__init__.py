@@ -7,4 +7,6 @@ refuse_foreign_base()
 # Everything that imports the base comes after the guard.
 from agent_framework_hosting._project import __version__
 
-__all__ = ["__version__"]
+from .channel import ChatCompletionsChannel
+
+__all__ = ["ChatCompletionsChannel", "__version__"]

@@ -40,8 +40,8 @@ class SiblingRoute:
 
     Args:
         route: The Starlette route, with its full path.
-        shared_as: Siblings that several channels declare under one key are mounted once, the first one winning;
-            without a key a second route at the same path is a clash.
+        shared_as: Siblings that several channels declare under one key at one path are mounted once, the first one
+            winning; without a key a second route at the same path is a clash.
         verifier: See `VerifiedRoute`; the host authenticates when it is left out.
     """
 
