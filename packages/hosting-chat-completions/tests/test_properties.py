@@ -11,6 +11,7 @@ from chat_rules import PATH, check_completion, error_of, folded
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from agent_framework_hosting.errors import RunError
 from agent_framework_hosting.host import AgentFrameworkHost
 from agent_framework_hosting.limits import Limits
 from agent_framework_hosting.testing import Answer, InMemoryDriver, ScriptedChatClient
@@ -102,25 +103,42 @@ def test_any_bytes_get_a_completion_or_a_refusal(value: Any) -> None:
 
 
 REFUSED: dict[str, Any] = {"core": {"model_output_kind": "refusal"}}
+
+
+def refused(said: str) -> Content:
+    return Content.from_text(said, additional_properties=REFUSED)
+
+
+def thought(said: str) -> Content:
+    return Content.from_text_reasoning(text=said)
+
+
+def called(call_id: str, name: str, arguments: str) -> Content:
+    return Content.from_function_call(call_id, name, arguments=arguments)
+
+
+def answered(call_id: str) -> Content:
+    return Content.from_function_result(call_id, result="r")
+
+
+def updated(contents: list[Content], role: Any, message_id: str | None, merge_mode: Any) -> AgentResponseUpdate:
+    return AgentResponseUpdate(contents=contents, role=role, message_id=message_id, merge_mode=merge_mode)
+
+
 CONTENTS = st.one_of(
     st.builds(Content.from_text, WORDS),
-    st.builds(lambda said: Content.from_text(said, additional_properties=REFUSED), WORDS),
-    st.builds(lambda said: Content.from_text_reasoning(text=said), WORDS),
+    st.builds(refused, WORDS),
+    st.builds(thought, WORDS),
     st.builds(
-        lambda call_id, name, arguments: Content.from_function_call(call_id, name, arguments=arguments),
-        st.sampled_from(["", "a", "b"]),
-        st.sampled_from(["f", "g", ""]),
-        st.sampled_from(["", '{"a"', ": 1}", "{}"]),
+        called, st.sampled_from(["", "a", "b"]), st.sampled_from("fg"), st.sampled_from(["", '{"a"', ": 1}", "{}"])
     ),
-    st.builds(lambda call_id: Content.from_function_result(call_id, result="r"), st.sampled_from(["a", "b"])),
-    st.builds(lambda: Content.from_usage({"input_token_count": 1, "output_token_count": 2})),
-    st.builds(lambda: Content.from_uri("https://x/y.png", media_type="image/png")),
+    st.builds(answered, st.sampled_from(["a", "b"])),
+    st.builds(Content.from_usage, st.just({"input_token_count": 1, "output_token_count": 2})),
+    st.builds(Content.from_uri, st.just("https://x/y.png"), media_type=st.just("image/png")),
 )
 UPDATES = st.lists(
     st.builds(
-        lambda contents, role, message_id, merge_mode: AgentResponseUpdate(
-            contents=contents, role=role, message_id=message_id, merge_mode=merge_mode
-        ),
+        updated,
         st.lists(CONTENTS, max_size=3),
         st.sampled_from(["assistant", "tool"]),
         st.sampled_from([None, "1", "2"]),
@@ -137,9 +155,10 @@ def test_a_stream_makes_the_body_that_is_stored_and_so_does_its_replay(updates: 
     fields = ChatFields(created=1, model="m", showing=showing, echo={})
     machine = ChatMachine(include_usage=True, **fields)
     stream = machine.start() + b"".join(machine.feed(update) for update in updates)
-    if machine_contradicts(machine):
+    try:
+        body = machine.complete(None).body
+    except RunError:  # a call that was sent has changed
         return
-    body = machine.complete(None).body
     assert folded(stream + machine.closing()) == body
     assert folded(fold(body, include_usage=True)) == body
 
@@ -160,8 +179,3 @@ def test_a_whole_answer_is_a_completion(updates: list[AgentResponseUpdate]) -> N
         for each in choices[0]["message"].get("tool_calls") or ():
             each["id"] = each["id"][:5]  # those that the agent left out are random
     assert told == whole["choices"]
-
-
-def machine_contradicts(machine: ChatMachine) -> bool:
-    """Whether the updates changed a call that was sent, which is a failure of the run."""
-    return machine._answer.calls.contradicted  # noqa: SLF001 - nobody else can tell before the end
