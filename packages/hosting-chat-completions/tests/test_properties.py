@@ -20,16 +20,16 @@ from agent_framework_hosting_chat_completions._outbound.showing import Showing
 from agent_framework_hosting_chat_completions.channel import ChatCompletionsChannel
 
 WORDS = st.text(max_size=8)
-JSON = st.recursive(
+JSON: st.SearchStrategy[Any] = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | WORDS,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(WORDS, inner, max_size=3),
     max_leaves=8,
 )
-PARTS = st.fixed_dictionaries(
+PARTS: st.SearchStrategy[Any] = st.fixed_dictionaries(
     {"type": st.sampled_from(["text", "refusal", "image_url", "file", "input_audio"])},
     optional={"text": WORDS, "refusal": WORDS, "image_url": st.just({"url": "http://x/y"}), "file": JSON},
 )
-CALLS = st.fixed_dictionaries(
+CALLS: st.SearchStrategy[Any] = st.fixed_dictionaries(
     {
         "id": st.sampled_from(["a", "b", "appr_1_0"]),
         "function": st.fixed_dictionaries(
@@ -38,7 +38,7 @@ CALLS = st.fixed_dictionaries(
     },
     optional={"type": st.just("function")},
 )
-MESSAGES = st.fixed_dictionaries(
+MESSAGES: st.SearchStrategy[Any] = st.fixed_dictionaries(
     {"role": st.sampled_from(["user", "assistant", "system", "developer", "tool", "function", "odd"])},
     optional={
         "content": WORDS | st.lists(PARTS, max_size=3) | st.none() | st.just('{"approved": true}'),
@@ -48,7 +48,7 @@ MESSAGES = st.fixed_dictionaries(
         "name": WORDS,
     },
 )
-FIELDS = st.fixed_dictionaries(
+FIELDS: st.SearchStrategy[Any] = st.fixed_dictionaries(
     {"messages": st.lists(MESSAGES, max_size=4) | JSON},
     optional={
         "stream": st.booleans(),
@@ -161,6 +161,21 @@ def test_a_stream_makes_the_body_that_is_stored_and_so_does_its_replay(updates: 
         return
     assert folded(stream + machine.closing()) == body
     assert folded(fold(body, include_usage=True)) == body
+
+
+@given(UPDATES)
+def test_a_stream_says_what_the_whole_answer_says(updates: list[AgentResponseUpdate]) -> None:
+    """Where nothing is taken back, and every call is the client's to tell apart."""
+    for index, update in enumerate(updates):
+        update.merge_mode = None
+        update.contents = [content for content in update.contents if content.type != "function_call"]
+        update.message_id = update.message_id or f"own {index}"
+    fields = ChatFields(created=1, model="m", showing=Showing(completion_id="chatcmpl-1", show_reasoning=True))
+    machine = ChatMachine(**fields)
+    stream = machine.start() + b"".join(machine.feed(update) for update in updates)
+    machine.complete(None)
+    whole = render(AgentResponse.from_updates(updates), **fields).body
+    assert folded(stream + machine.closing())["choices"] == whole["choices"]
 
 
 @given(UPDATES)
