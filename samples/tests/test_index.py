@@ -24,6 +24,7 @@ NAMES = sorted(
     if "tests" not in path.relative_to(SAMPLES).parts
 )
 ANSWERS = {
+    "chat_completions.py": "When can I come for tea?",
     "custom_channel.py": "Are you there?",
     "invocations.py": '"kind":"question","data":{"item":"kettle","count":2}',
     "hooks/drop_updates.py": '"delta":"It is "',

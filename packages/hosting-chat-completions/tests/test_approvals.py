@@ -17,7 +17,7 @@ from agent_framework import (
     response_handler,
     tool,
 )
-from chat_rules import HELLO, ask, complete, error_of, message_of, serving
+from chat_rules import FUNCTION, HELLO, ask, complete, error_of, message_of, serving
 
 from agent_framework_hosting.auth import ApiKeys, hash_key, new_key
 from agent_framework_hosting.testing import ScriptedChatClient
@@ -84,6 +84,21 @@ async def test_a_program_answers_in_a_conversation(stream: bool, approved: bool)
     assert json.loads(call["function"]["arguments"]) == {"tool": "pay", "arguments": {"amount": 5}}
     assert (told["content"], paid) == ("done", [5] if approved else [])
     assert error_of(again) == (400, "approval_already_answered", "messages")
+
+
+async def test_a_client_may_declare_what_it_is_asked_with() -> None:
+    """Frameworks run only the tools that they have declared; the agent gets the others alone."""
+    agent = paying([])
+    declared = {"type": "function", "function": {"name": "request_approval"}}
+    async with serving(agent, requests_as="tool_calls", session_header=HEADER) as driver:
+        message = await message_of(driver, headers=TEA, tools=[declared, FUNCTION])
+        unknown = await ask(
+            driver, tools=[declared], tool_choice={"type": "function", "function": {"name": "request_approval"}}
+        )
+    assert message["tool_calls"][0]["function"]["name"] == "request_approval"
+    client: Any = agent.client
+    assert client.calls[0].tools == ["pay", "f"]
+    assert error_of(unknown) == (400, "invalid_value", "tool_choice.function.name")
 
 
 @pytest.mark.parametrize("content", ["yes", "{}", '{"approved": "true"}', "[" * 5_000, "true"])

@@ -480,7 +480,14 @@ async def test_what_a_front_end_sends_is_answered() -> None:
     agent = ScriptedAgent(every=recall, name="shop")
     async with serving(agent) as driver:
         model = (await driver.request("GET", "/v1/models")).json()["data"][0]["id"]
-        more = {"model": model, "stream": True, "chat_id": "c", "session_id": "s", "features": {}, "files": None}
+        more: dict[str, Any] = {
+            "model": model,
+            "stream": True,
+            "chat_id": "c",
+            "session_id": "s",
+            "features": {},
+            "files": None,
+        }
         said = await complete(driver, [{"role": "system", "content": ""}, *HELLO], **more)
         title = await complete(driver, [{"role": "user", "content": "Make a title."}], model=model, max_tokens=50)
     assert said["choices"][0]["message"]["content"] == "hi"

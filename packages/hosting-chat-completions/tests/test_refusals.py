@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from chat_rules import FUNCTION, HELLO, PATH, error_of, serving
-from openai import AsyncOpenAI, AuthenticationError, BadRequestError
+from openai import APIError, AsyncOpenAI, AuthenticationError, BadRequestError
 
 from agent_framework_hosting.auth import ApiKeys, hash_key, new_key
 from agent_framework_hosting.host import AgentFrameworkHost
@@ -157,6 +157,24 @@ async def test_the_official_client_raises_its_own_class_for_every_bad_request() 
                 await client.chat.completions.create(**asked)
             assert (raised.value.code, raised.value.param) == (code, param)
             assert raised.value.request_id
+
+
+async def test_the_official_client_raises_a_failure_in_mid_stream() -> None:
+    """With its code, by hand and in the helper."""
+    host = AgentFrameworkHost(ScriptedAgent(every=["Hello", ValueError("secret")]), channels=[ChatCompletionsChannel()])
+    async with (
+        LoopbackDriver(host.app) as driver,
+        AsyncOpenAI(base_url=f"{driver.base_url}/v1", api_key="unused", max_retries=0) as client,
+    ):
+        said: list[str | None] = []
+        asked: dict[str, Any] = {"model": "m", "messages": HELLO}
+        with pytest.raises(APIError) as raised:
+            async for chunk in await client.chat.completions.create(**asked, stream=True):
+                said.append(chunk.choices[0].delta.content)
+        assert (said, raised.value.code) == (["", "Hello"], "server_error")
+        with pytest.raises(APIError):
+            async with client.chat.completions.stream(**asked) as stream:
+                await stream.get_final_completion()
 
 
 async def test_strangers_are_told_so_as_openai_does() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias, cast
+from typing import Any, Final, Literal, TypeAlias, cast
 
 import msgspec
 from agent_framework import AgentResponse, Message, WorkflowRunResult
@@ -25,9 +25,9 @@ from agent_framework_hosting.web.events import EventStream
 from agent_framework_hosting.web.idempotency import REPLAYED, idempotency_key
 from agent_framework_hosting.web.models import model_name
 from agent_framework_hosting.web.watch import run_while_connected
-from agent_framework_hosting.workflows import as_agent_response
+from agent_framework_hosting.workflows import REQUEST_INFO, as_agent_response
 
-from ._approvals import Decision, answer, body_of, completion_of, find, sealed, unknown
+from ._approvals import TOOL, Decision, answer, body_of, completion_of, find, sealed, unknown
 from ._errors import error_response
 from ._inbound.fields import UnknownFields
 from ._inbound.policy import apply_policy
@@ -39,6 +39,8 @@ from ._sessions import session_key, session_name
 
 RequestsAs: TypeAlias = Literal["text", "tool_calls"]
 """How a client is told what an agent or a workflow asks of people."""
+
+_ASKING: Final = frozenset({TOOL, REQUEST_INFO})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,7 +103,13 @@ class Completion:
         settings, limits = self._settings, self._context.limits
         body = await read_body(scope, receive, limits=limits)
         named = idempotency_key(scope, body)
-        asked = parse(body, limits=limits, channel=settings.channel, unknown_fields=settings.unknown_fields)
+        asked = parse(
+            body,
+            limits=limits,
+            channel=settings.channel,
+            unknown_fields=settings.unknown_fields,
+            own_tools=_ASKING if settings.requests_as == "tool_calls" else (),
+        )
         self._check_tools(asked)
         session = self._session(scope)
         continues = session is not None

@@ -6,7 +6,7 @@ agent gets of the rest is decided in `policy`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -62,6 +62,7 @@ def parse(
     limits: Limits | None = None,
     channel: str = "chat-completions",
     unknown_fields: UnknownFields = "ignore",
+    own_tools: Collection[str] = (),
 ) -> ChatRequest:
     """Return the request that a body holds.
 
@@ -70,6 +71,7 @@ def parse(
         limits: The host's bounds for JSON depth and messages.
         channel: The channel's name, for the identity.
         unknown_fields: What becomes of fields that OpenAI does not know.
+        own_tools: Names of tools that stand for what this server asks, which are none of the agent's business.
 
     Example:
         >>> parse({"messages": [{"role": "user", "content": "Hello"}]}).messages[0].text
@@ -82,7 +84,7 @@ def parse(
     limits = limits or Limits()
     decoded = decode(body, max_depth=limits.max_json_depth)
     fields, unknown = check_fields(decoded, unknown_fields=unknown_fields)
-    tools = read_tools(fields.get("tools", []))
+    tools = read_tools(fields.get("tools", []), own=own_tools)
     options = {OPTION_NAMES[key]: value for key, value in fields.items() if key in OPTION_NAMES}
     if tools.functions:
         options["tools"] = list(tools.functions)

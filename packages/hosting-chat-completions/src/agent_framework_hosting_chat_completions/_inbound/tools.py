@@ -42,8 +42,13 @@ class ClientTools:
         return frozenset(tool.name for tool in self.functions)
 
 
-def read_tools(value: list[Any]) -> ClientTools:
+def read_tools(value: list[Any], *, own: Collection[str] = ()) -> ClientTools:
     """Return the functions of the `tools` field.
+
+    Args:
+        value: The field.
+        own: Names that are the server's own words, which a client may declare for its framework's sake. The agent does
+            not get those.
 
     Raises:
         InvalidRequest: A tool is malformed, of another kind, or named like an earlier one.
@@ -57,7 +62,7 @@ def read_tools(value: list[Any]) -> ClientTools:
             raise wrong_value(NAME_PLACE.format(index), "differ from the names of the other tools")
         names.add(tool["name"])
     return ClientTools(
-        [_declared(tool) for tool in tools],
+        [_declared(tool) for tool in tools if tool["name"] not in own],
         tuple(f"tools[{index}].function.strict" for index, tool in enumerate(tools) if tool.get("strict")),
     )
 
