@@ -274,7 +274,7 @@ def test_the_channel_is_made_of_keywords_alone() -> None:
     assert (channel.name, channel.path) == ("responses", "/responses")
 
 
-@pytest.mark.parametrize("minted", [None, "", 7])
+@pytest.mark.parametrize("minted", [None, "", 7, "resp_\0", "resp_\ud83d"])
 async def test_an_id_factory_that_gives_no_id_is_the_servers_fault(
     minted: Any, caplog: pytest.LogCaptureFixture
 ) -> None:

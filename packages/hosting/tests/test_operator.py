@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import select, update
 
 from agent_framework_hosting._state.database import described, open_engine, open_store
-from agent_framework_hosting._state.sql import operator
+from agent_framework_hosting._state.sql import operation, selection
 from agent_framework_hosting._state.sql.schema import CLAIMS, SCHEMA, SESSIONS, TURNS
 from agent_framework_hosting._state.sql.sqlstore import SqlStore
 from agent_framework_hosting.channel import ChannelContext
@@ -245,8 +245,8 @@ async def test_tenants_are_purged_apart(connect: Connect, command: Callable[...,
 async def test_many_conversations_are_purged_in_batches_and_counted_once(
     connect: Connect, command: Callable[..., dict[str, int]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(operator, "_BATCH", 2)
-    monkeypatch.setattr(operator, "_ROWS", 2)
+    monkeypatch.setattr(selection, "BATCH", 2)
+    monkeypatch.setattr(operation, "ROWS", 2)
     context = await connect(ScriptedAgent(every="ok"))
     for number in range(5):
         await say(context, "hi", commit_as=f"t{number}", idempotency=f"k{number}")
@@ -254,6 +254,39 @@ async def test_many_conversations_are_purged_in_batches_and_counted_once(
     gone = command("purge", "--anonymous")
     assert would == gone
     assert (gone["sessions"], gone["turns"], gone["idempotency keys"]) == (5, 5, 5)
+
+
+async def test_a_long_conversation_is_purged_little_by_little_and_counted_as_any_other(
+    connect: Connect, command: Callable[..., dict[str, int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    agent = ScriptedAgent(every="ok")
+    context = await connect(agent)
+    for number in range(8):
+        await say(context, "hi", "room", commit_as=f"t{number}", by=ADA, idempotency=f"k{number}")
+    await say(context, "fork", parent="t3", commit_as="fork", by=ADA)
+    await say(context, "other", "hall", commit_as="u", by=BOB)
+    would = command("purge", "--principal", "ada", "--dry-run")
+    monkeypatch.setattr(operation, "ROWS", 2)
+    gone = command("purge", "--principal", "ada")
+    assert would == gone
+    assert (gone["sessions"], gone["turns"], gone["records"], gone["idempotency keys"]) == (2, 9, 9, 8)
+    await say(context, "again", "room", commit_as="t9", by=ADA)
+    assert agent.runs[-1].seen == ["again"]
+    await context.read_record("u", principal=BOB)
+
+
+async def test_a_long_conversation_of_several_keeps_what_others_said(
+    connect: Connect, command: Callable[..., dict[str, int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    context = await connect(ScriptedAgent(every="ok"))
+    for number in range(6):
+        await say(context, "hi", "room", commit_as=f"t{number}", by=ADA if number % 2 else BOB)
+    would = command("purge", "--principal", "ada", "--dry-run")
+    monkeypatch.setattr(operation, "ROWS", 2)
+    assert command("purge", "--principal", "ada") == would
+    await context.read_record("t4", principal=BOB)
+    with pytest.raises(UnknownId):
+        await context.read_record("t5", principal=ADA)
 
 
 async def test_what_anonymous_callers_wrote_becomes_a_principals(
@@ -394,6 +427,14 @@ def test_an_age_that_is_none_is_refused(age: str, capsys: pytest.CaptureFixture[
         main(["purge", "sqlite:///host.db", f"--older-than={age}"])
     assert stopped.value.code == 2
     assert "is no age" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("option", ["--session", "--principal", "--tenant"])
+def test_a_name_that_is_no_utf_8_is_refused(option: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        main(["purge", "sqlite:///host.db", option, "half \udcff"])
+    assert stopped.value.code == 2
+    assert "is no UTF-8" in capsys.readouterr().err
 
 
 def test_purge_without_saying_what_is_refused(capsys: pytest.CaptureFixture[str]) -> None:

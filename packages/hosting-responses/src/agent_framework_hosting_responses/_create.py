@@ -79,7 +79,7 @@ class Creation:
     async def __call__(self, scope: Scope, receive: Receive, send: Send, *, request_id: bytes) -> None:
         """Answer one request."""
         body = await read_body(scope, receive, limits=self._context.limits)
-        named = idempotency_key(scope, body)
+        named = idempotency_key(scope, body, chat=_chat_key())
         asked = await self._read(body)
         admitted = apply_policy(asked, caller_instructions=self._settings.caller_instructions)
         waiting = await self._check(asked)
@@ -174,8 +174,10 @@ class Creation:
 
     def _minted_id(self, previous: str | None) -> str:
         minted: Any = self._settings.response_id_factory(previous)
-        if not isinstance(minted, str) or not minted:
-            raise HookError(f"The response_id_factory returned {minted!r}; it must return the new id as text.")
+        if not isinstance(minted, str) or not minted.isprintable() or not minted:
+            raise HookError(
+                f"The response_id_factory returned {minted!r}; it must return the new id as text that can be printed."
+            )
         return minted
 
     def _request(self, asked: ResponsesRequest, admitted: Admitted, *, response_id: str) -> ChannelRequest:

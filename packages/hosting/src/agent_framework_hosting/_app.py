@@ -18,8 +18,9 @@ from ._authentication import Authentication
 from ._disabled import DisabledChannels
 from ._guard import TrustedIsolationHeaders, UntrustedIsolationHeaders
 from ._lifespan import NamedContribution
-from ._mount import Mounts
+from ._mount import Mounts, contribution_of, normal_path
 from .auth.authenticator import Authenticate
+from .channel import Channel, ChannelContext
 from .entrances import HOST, NOBODY, Entrance
 from .errors import HostError, StateUnavailable, Unavailable
 from .web.error_objects import error_response
@@ -56,6 +57,13 @@ def build_app(
     # A redirect to the path with or without its slash would name whatever host the request claims to be for.
     app.router.redirect_slashes = False
     return app
+
+
+def contributions_of(channels: Sequence[Channel], context: ChannelContext) -> list[NamedContribution]:
+    """Return what the channels bring, each asked once."""
+    return [
+        NamedContribution(channel.name, normal_path(channel), contribution_of(channel, context)) for channel in channels
+    ]
 
 
 def readiness_probe(admission: Admission, *, is_well: Callable[[], bool], stores_well: Callable[[], bool]) -> Entrance:

@@ -23,6 +23,18 @@ def normal_path(channel: Channel) -> str:
     return path.rstrip("/")
 
 
+def checked_channels(channels: Sequence[Channel]) -> tuple[Channel, ...]:
+    """Return the channels of a host.
+
+    Raises:
+        ConfigurationError: Something among them is no channel, or two of them cannot stand beside each other.
+    """
+    given = listed(channels)
+    refuse_strangers(given)
+    refuse_clashes(given)
+    return given
+
+
 def listed(channels: Sequence[Channel] | Channel) -> tuple[Channel, ...]:
     """Return the channels that a host is given.
 

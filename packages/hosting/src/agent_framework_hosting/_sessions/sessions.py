@@ -102,6 +102,7 @@ class Sessions:
             owner=principal.owner,
             key=wanted.isolation_key if wanted.parent is not None else wanted.isolation_key or wanted.commit_as,
             parent=wanted.parent,
+            turn_id=wanted.commit_as,
             concurrency=self._concurrency,
             max_waiting=self._max_waiting,
             answers=answers,

@@ -64,7 +64,7 @@ class TurnRequest:
     """What a turn asks for when it is accepted.
 
     `answers` are ids of requests for approval that this turn answers: each can be answered once in a conversation,
-    which `root` names where the key does not.
+    which `root` names where the key does not. `turn_id` is the id that the outcome is to have.
     """
 
     tenant: str
@@ -72,6 +72,7 @@ class TurnRequest:
     key: str | None
     parent: str | None = None
     root: str | None = None
+    turn_id: str | None = None
     concurrency: Concurrency = "queue"
     max_waiting: int = 64
     answers: Sequence[str] = ()
@@ -184,7 +185,11 @@ class Place(Protocol):
         ...
 
     async def settle(self, record: bytes) -> None:
-        """Keep what was answered under the idempotency key, store nothing of the turn, and let the next one start."""
+        """Keep what was answered under the idempotency key, store nothing of the turn, and let the next one start.
+
+        Raises:
+            LeaseLost: Somebody else has the line, or the key, by now; nothing was stored.
+        """
         ...
 
     async def leave(self, unfinished: Unfinished | None = None, *, has_run: bool) -> None:

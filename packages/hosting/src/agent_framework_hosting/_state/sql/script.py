@@ -24,9 +24,6 @@ class Statement(NamedTuple):
 
 Script: TypeAlias = Generator[Statement, list[Row], ResultT]
 
-NUL: Final = "\0"
-"""The one character that PostgreSQL has no text with."""
-
 _NAMED: Final = re.compile(r"(?<![:\w]):(\w+)")
 
 

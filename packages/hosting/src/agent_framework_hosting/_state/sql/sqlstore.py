@@ -14,7 +14,7 @@ from ...logs import logger
 from ...types import Owner
 from ..store import Encoded, Finished, LossReason, Opened, Replay, StoredTurn, TurnRequest, Unfinished
 from ..turns import SessionName
-from . import accept, claims, retention, turns
+from . import accept, claims, forgetting, retention, turns
 from .accept import Accepted
 from .doors import Doors
 from .driver import Driver
@@ -26,6 +26,8 @@ _SWEEP: Final = 60.0
 _BETWEEN_TRIES: Final = 1.0
 _SWEPT: Final = 100
 """Conversations, ids, and keys of one sweep's transaction."""
+_TURNS: Final = 500
+"""Turns of a conversation that are forgotten in one transaction."""
 
 
 class SqlStore:
@@ -136,7 +138,7 @@ class SqlStore:
 
     async def forget(self, session: SessionName) -> None:
         """See `StateStore`."""
-        await self._driver.run(partial(retention.forget, tenant=session.tenant, root=session.root), durable=True)
+        await self._driver.run(partial(forgetting.forget, tenant=session.tenant, root=session.root), durable=True)
 
     def rotate(self, tenant: str, key: str) -> Sequence[SessionName]:
         """See `StateStore`."""
@@ -145,12 +147,31 @@ class SqlStore:
 
     async def sweep(self) -> None:
         """Forget all that has expired."""
+        before: list[tuple[str, str]] = []
+        while (found := await self._expired()) and found != before:
+            for tenant, root in found:
+                await self._expire(tenant, root)
+            # What stays although it has expired is being used: it is looked at again with the next sweep.
+            before = found
         more = True
         while more:
             more = await self._driver.run(
                 partial(retention.sweep, self._ages, most=_SWEPT),
                 durable=False,
             )
+
+    async def _expired(self) -> list[tuple[str, str]]:
+        return await self._driver.run(partial(retention.expired, self._ages, most=_SWEPT), durable=False)
+
+    async def _expire(self, tenant: str, root: str) -> None:
+        run, ttl, where = self._driver.run, self._ages.sessions, {"tenant": tenant, "root": root}
+        expiring = partial(forgetting.expire, **where, ttl=ttl, most=_TURNS)
+        while (last := (await run(expiring, durable=False)).last) is None:
+            pass
+        if last:
+            while await run(partial(forgetting.drop_turns, **where, last=last, most=_TURNS), durable=False):
+                pass
+            await run(partial(forgetting.expire_sessions, **where, ttl=ttl), durable=False)
 
     def leave_later(self, leaving: Callable[[], Coroutine[Any, Any, None]]) -> None:
         """Leave a line from where nobody can wait for it; tried until the database answers, or the host stops."""
@@ -276,7 +297,14 @@ class SqlPlace:
 
     async def settle(self, record: bytes) -> None:
         """See `Place`."""
-        settling = partial(accept.settle, record, tenant=self._request.tenant, key=self.key, ticket=self._held.id)
+        settling = partial(
+            accept.settle,
+            record,
+            tenant=self._request.tenant,
+            key=self.key,
+            ticket=self._held.id,
+            has_claim=self._request.claim is not None,
+        )
         self._worker.remove(self._held)
         with _after_a_run():
             wakes = await self._driver.run(settling, durable=True)

@@ -10,12 +10,13 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from ...errors import LeaseLost
+from ...errors import LeaseLost, StateUnavailable
 from ...types import Owner
 from ..aliases import session_id_of
 from ..store import Encoded, Finished, Opened, StoredTurn, Unfinished
 from ..turns import SessionName
-from .script import NUL, Script, all_of, do, one
+from .names import is_known_possibly, require_key
+from .script import Script, all_of, do, one
 
 _FIND: Final = """
 SELECT t.number, t.record, t.is_finished, t.session_id, s.key, s.root FROM af_turn t
@@ -43,12 +44,14 @@ INSERT INTO af_turn
   (tenant, session_id, parent, is_base, is_finished, is_named, owner, turn_id, added, rest, record, created_at)
 VALUES
   (:tenant, :session_id, :parent, :is_base, 1, :is_named, :owner, :turn_id, :added, :rest, :record, {now})
-RETURNING number
+ON CONFLICT (tenant, is_named, owner, turn_id) DO NOTHING RETURNING number
 """
 _ADD_UNFINISHED: Final = """
 INSERT INTO af_turn (tenant, session_id, is_base, is_finished, is_named, owner, turn_id, record, created_at)
 VALUES (:tenant, :session_id, 0, 0, :is_named, :owner, :turn_id, :record, {now})
+ON CONFLICT (tenant, is_named, owner, turn_id) DO NOTHING RETURNING number
 """
+_TRIES: Final = 50
 _KNOW: Final = """
 INSERT INTO af_session (tenant, session_id, key, root, version, used_at)
 VALUES (:tenant, :session_id, :key, :root, 0, {now}) ON CONFLICT (tenant, session_id) DO NOTHING
@@ -75,7 +78,7 @@ ON CONFLICT (tenant, key) DO UPDATE SET suffix = excluded.suffix, rotated_at = e
 
 def find(owner: Owner, turn_id: str) -> Script[StoredTurn | None]:
     """Return the owner's turn of that id."""
-    if NUL in turn_id:
+    if not is_known_possibly(owner, turn_id):
         return None
     row = yield from one(_FIND, **_whose(owner), turn_id=turn_id)
     if row is None:
@@ -86,7 +89,12 @@ def find(owner: Owner, turn_id: str) -> Script[StoredTurn | None]:
 
 
 def open_session(tenant: str, key: str) -> Script[Opened]:
-    """Return the session that a key stands for now."""
+    """Return the session that a key stands for now.
+
+    Raises:
+        InvalidRequest: No database can keep the key.
+    """
+    require_key(tenant, key)
     alias = yield from one(_ALIAS, tenant=tenant, key=key)
     session_id = session_id_of(tenant, key, suffix=alias[0] if alias is not None else None)
     return (yield from reopen(SessionName(tenant, key, session_id, root=key)))
@@ -126,21 +134,17 @@ def add(finished: Finished) -> Script[int]:
     if is_branching and (yield from one(_IS_THERE, number=finished.parent)) is None:
         # What the branch continues was forgotten meanwhile.
         raise LeaseLost
-    whose = _whose(finished.owner)
-    if finished.turn_id is not None:
-        yield from do(_RENAME, **whose, turn_id=finished.turn_id)
-    row = yield from one(
+    number = yield from _insert(
         _ADD,
-        **whose,
+        finished.owner,
+        finished.turn_id,
         session_id=name.session_id,
         parent=finished.parent,
         is_base=int(snapshot.is_base),
-        turn_id=finished.turn_id,
         added=snapshot.added,
         rest=snapshot.rest,
         record=finished.record,
     )
-    number: int = row[0] if row is not None else 0
     moved = yield from one(_ADVANCE, **_of(name), version=finished.version, head=number, rest=snapshot.rest)
     if moved is None or moved[0] != finished.version + 1:
         raise LeaseLost
@@ -164,13 +168,35 @@ def keep_remains(unfinished: Unfinished) -> Script[None]:
     if unfinished.rest is not None:
         yield from do(_LEAVE, **where, version=version, rest=unfinished.rest)
     if is_told:
-        told = {**_whose(unfinished.owner), "turn_id": unfinished.turn_id}
-        yield from do(_RENAME, **told)
-        yield from do(_ADD_UNFINISHED, **told, session_id=name.session_id, record=unfinished.record)
+        yield from _insert(
+            _ADD_UNFINISHED,
+            unfinished.owner,
+            unfinished.turn_id,
+            session_id=name.session_id,
+            record=unfinished.record,
+        )
+
+
+def _insert(text: str, owner: Owner, turn_id: str | None, **values: Any) -> Script[int]:
+    """Insert a turn, which takes its id from the one that had it, and return its number."""
+    named = {**_whose(owner), "turn_id": turn_id}
+    for _ in range(_TRIES):
+        if turn_id is not None:
+            yield from do(_RENAME, **named)
+        row = yield from one(text, **named, **values)
+        if row is not None:
+            return row[0]
+        # Another turn has just been given the id, in another line: of the two, this one is the later.
+    raise StateUnavailable
 
 
 def rotate(tenant: str, key: str, suffix: str) -> Script[None]:
-    """Let a key stand for a session that has never been used."""
+    """Let a key stand for a session that has never been used.
+
+    Raises:
+        InvalidRequest: No database can keep the key.
+    """
+    require_key(tenant, key)
     yield from do(_ROTATE, tenant=tenant, key=key, suffix=suffix)
 
 

@@ -104,6 +104,31 @@ async def test_an_id_that_is_used_again_stands_for_the_later_turn(store: StateSt
     assert (found.point, found.record, found.session.key) == (second, b"2", "other")
 
 
+async def test_an_id_that_turns_of_several_lines_are_given_at_once_stands_for_one_of_them(store: StateStore) -> None:
+    """As an id factory that repeats itself may have it."""
+    points = await asyncio.gather(*(said(store, f"line {number}", turn_id="t") for number in range(24)))
+    found = await store.find(ADA, "t")
+    assert found is not None
+    assert found.point in points
+    assert len(set(points)) == 24
+
+
+async def test_an_id_that_turns_of_several_lines_leave_unfinished_at_once_stands_for_one_of_them(
+    store: StateStore,
+) -> None:
+    async def fail(number: int) -> None:
+        place = await placed(store, f"line {number}")
+        await place.turn()
+        opened = await place.open()
+        remains = Unfinished(session=opened.name, version=0, owner=ADA, turn_id="t", record=b"%d" % number)
+        await place.leave(remains, has_run=True)
+
+    await asyncio.gather(*map(fail, range(24)))
+    found = await store.find(ADA, "t")
+    assert found is not None
+    assert int(found.record) in range(24)
+
+
 async def test_a_chain_is_loaded_from_its_last_base_on(store: StateStore) -> None:
     if not store.encodes:
         snapshot = object()
