@@ -55,13 +55,12 @@ class Parsing(ChannelSuite):
                 else:
                     assert_refused(served.adapter, said, 400, 413, 422)
 
-            await self.each(
-                self.texts(), arrives, examples=["ein Köter", "👩‍👩‍👧", "<b>&amp;", "a\nb\tc", "\x00\x1f", "x" * 5_000]
-            )
+            odd = ["ein Köter", "👩‍👩‍👧", "<b>&amp;", "a\nb\tc", "\x00\x1f", "x" * 5_000]
+            await self.each(self.texts(), arrives, examples=odd, share=2)
 
     async def test_any_bytes_are_answered_or_refused(self) -> None:
         async with self.serve() as served:
-            await self.each(st.binary(max_size=60), _taken_by(served), examples=[*_NO_JSON, *_ODD_JSON])
+            await self.each(st.binary(max_size=60), _taken_by(served), examples=[*_NO_JSON, *_ODD_JSON], share=2)
             await _still_works(served)
 
     async def test_any_json_near_a_good_message_is_answered_or_refused(self) -> None:
@@ -73,7 +72,7 @@ class Parsing(ChannelSuite):
 
             good = [served.adapter.message(Line(), "hi", stream=stream) for stream in (False, True)]
             odd = [_everywhere(good[0], value) for value in _ODD_VALUES]
-            await self.each(st.sampled_from(good).flatmap(near) | _JSON, check, examples=odd)
+            await self.each(st.sampled_from(good).flatmap(near) | _JSON, check, examples=odd, share=2)
             await _still_works(served)
 
     async def test_what_is_no_json_is_refused_in_the_channels_words(self) -> None:
