@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -220,6 +221,13 @@ BREAKS = {
         },
     ),
 }
+
+
+@pytest.fixture(scope="module", autouse=True)
+def imported() -> None:
+    """Import what is slow to import here: an inner run forgets at its end what it was the first to import."""
+    for name in ("fastapi", "hypercorn.asyncio", "hypercorn.protocol", "wsproto", "h11", "h2.connection"):
+        import_module(name)
 
 
 @pytest.mark.parametrize("name", BREAKS)

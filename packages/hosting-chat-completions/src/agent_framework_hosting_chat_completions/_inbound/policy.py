@@ -23,6 +23,7 @@ _UNASKING: Final[Mapping[str, tuple[Any, ...]]] = {
     "logprobs": (False,),
     "response_format": ({"type": "text"},),
     "service_tier": ("auto", "default"),
+    "stop": ("", []),
     "store": (False,),
     "top_logprobs": (0,),
 }
