@@ -106,7 +106,7 @@ class Creation:
     async def _read(self, body: bytes) -> ResponsesRequest:
         limits = self._context.limits
         decoded = decode(body, max_depth=limits.max_json_depth)
-        referenced = await find_referenced(decoded, self._context.read_record, max_items=limits.max_input_items)
+        referenced = await find_referenced(decoded, self._context.read_records, max_items=limits.max_input_items)
         return read_request(decoded, limits=limits, channel=self._settings.channel, referenced=referenced)
 
     async def _check(self, asked: ResponsesRequest) -> tuple[Waiting, ...]:
@@ -144,11 +144,9 @@ class Creation:
         chat, is_hooked = _chat_key(), self._settings.run_hook is not None
         if chat is None and not is_hooked:
             return []
-        for response_id in dict.fromkeys(name for request in decisions for name in response_id_of(request)):
-            try:
-                record = await self._context.read_record(response_id)
-            except UnknownId:
-                continue
+        asking = list(dict.fromkeys(name for request in decisions for name in response_id_of(request)))
+        records: Mapping[str, JSON] = await self._context.read_records(asking) if asking else {}
+        for record in records.values():
             if is_hooked or chat_of(record) == chat:
                 waiting |= dict.fromkeys(waiting_of(record))
         return list(waiting)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -99,6 +99,11 @@ class HostContext:
         if turn is None:
             raise UnknownId(f"There is nothing with the id {turn_id!r}: it is unknown or has expired.")
         return msgspec.json.decode(turn.record)
+
+    async def read_records(self, turn_ids: Sequence[str], *, principal: Principal | None = None) -> Mapping[str, JSON]:
+        """Return the records that were sealed under these ids for this principal."""
+        turns = await self._sessions.turns(principal or self.principal, turn_ids)
+        return {turn_id: msgspec.json.decode(turn.record) for turn_id, turn in turns.items()}
 
     def reset_session(self, isolation_key: str) -> None:
         """Start a fresh session under this key with the next request."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeAlias, runtime_checkable
 
@@ -200,6 +200,13 @@ class ChannelContext(Protocol):
 
         Raises:
             UnknownId: The id is unknown, expired, or another principal's.
+        """
+        ...
+
+    async def read_records(self, turn_ids: Sequence[str], *, principal: Principal | None = None) -> Mapping[str, JSON]:
+        """Return the records that were sealed under these ids for this principal, with one question to the database.
+
+        Ids that are unknown, expired, or another principal's are left out.
         """
         ...
 

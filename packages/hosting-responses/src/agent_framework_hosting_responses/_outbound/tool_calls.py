@@ -40,6 +40,7 @@ class ToolCalls:
         "_asked",
         "_before_opening",
         "_calls",
+        "_is_clients_turn",
         "_items",
         "_listener",
         "_showing",
@@ -58,6 +59,7 @@ class ToolCalls:
         self._calls = Calls(showing.waiting)
         self._used_ids: set[str] = set()
         self._asked: dict[str, Waiting] = {}
+        self._is_clients_turn = False
         self.contradicted = False
         self.waiting: list[Waiting] = []
 
@@ -98,12 +100,14 @@ class ToolCalls:
     def open_items(self) -> list[CallItem]:
         """Forget all open calls, and return the items of those which the caller has to close."""
         calls = self._calls.abandon()
+        # Once for all of them: a run may end with thousands.
+        self._is_clients_turn = self._awaits_client()
         self.waiting = [*self._still_waiting(calls), *self._asked.values()]
         return [call.item for call in calls if call.item is not None]
 
     def close(self, item: CallItem, *, is_cut: bool) -> None:
         """Close a call for which nothing more will come."""
-        if item.form == "mcp_call" and not is_cut and self._awaits_client():
+        if item.form == "mcp_call" and not is_cut and self._is_clients_turn:
             # Agent Framework runs it once the client has answered: it has not failed, and a replay must not say so.
             self._end(item, "calling")
         elif item.form == "mcp_call":

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final, Literal
 
@@ -229,6 +229,10 @@ class Sessions:
     async def turn(self, principal: Principal, turn_id: str) -> StoredTurn | None:
         """Return the principal's turn of that id."""
         return await self.store.find(principal.owner, turn_id)
+
+    async def turns(self, principal: Principal, turn_ids: Sequence[str]) -> Mapping[str, StoredTurn]:
+        """Return those of the principal's turns that are known, by their ids."""
+        return await self.store.find_all(principal.owner, turn_ids)
 
     def reset(self, tenant: str, key: str) -> None:
         """Let the key stand for a fresh session from the next turn on; from whichever thread."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -85,6 +85,11 @@ class MemoryStore:
         """See `StateStore`."""
         turn = await self._turns.find(owner, turn_id)
         return None if turn is None else StoredTurn(owner, turn_id, turn.session, turn, turn.record, turn.is_finished)
+
+    async def find_all(self, owner: Owner, turn_ids: Sequence[str]) -> Mapping[str, StoredTurn]:
+        """See `StateStore`."""
+        found = {turn_id: await self.find(owner, turn_id) for turn_id in turn_ids}
+        return {turn_id: turn for turn_id, turn in found.items() if turn is not None}
 
     async def head(self, session: SessionName) -> Turn | None:
         """See `StateStore`."""

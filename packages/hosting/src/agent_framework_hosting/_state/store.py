@@ -7,7 +7,7 @@ not keeps the objects as they are.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, TypeAlias
 
@@ -240,6 +240,10 @@ class StateStore(Protocol):
 
     async def find(self, owner: Owner, turn_id: str) -> StoredTurn | None:
         """Return the owner's turn of that id; unknown, expired and another owner's are the same `None`."""
+        ...
+
+    async def find_all(self, owner: Owner, turn_ids: Sequence[str]) -> Mapping[str, StoredTurn]:
+        """Return those of the owner's turns that are known, by their ids, in one transaction."""
         ...
 
     async def head(self, session: SessionName) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Generator, Sequence
+from collections.abc import Callable, Coroutine, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from typing import Any, Final
@@ -114,6 +114,10 @@ class SqlStore:
     async def find(self, owner: Owner, turn_id: str) -> StoredTurn | None:
         """See `StateStore`."""
         return await self._driver.run(partial(turns.find, owner, turn_id), durable=False)
+
+    async def find_all(self, owner: Owner, turn_ids: Sequence[str]) -> Mapping[str, StoredTurn]:
+        """See `StateStore`."""
+        return await self._driver.read(partial(turns.find_all, owner, turn_ids))
 
     async def head(self, session: SessionName) -> int | None:
         """See `StateStore`."""

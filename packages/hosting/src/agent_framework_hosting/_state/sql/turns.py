@@ -8,6 +8,7 @@ Rules of this file:
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 from ...errors import LeaseLost, StateUnavailable
@@ -16,13 +17,17 @@ from ..aliases import session_id_of
 from ..store import Encoded, Finished, Opened, StoredTurn, Unfinished
 from ..turns import SessionName
 from .names import is_known_possibly, require_key
-from .script import Script, all_of, do, one
+from .script import Row, Script, all_of, do, one
 
-_FIND: Final = """
-SELECT t.number, t.record, t.is_finished, t.session_id, s.key, s.root FROM af_turn t
+_FOUND: Final = """
+SELECT t.turn_id, t.number, t.record, t.is_finished, t.session_id, s.key, s.root FROM af_turn t
 JOIN af_session s ON s.tenant = t.tenant AND s.session_id = t.session_id
-WHERE t.tenant = :tenant AND t.is_named = :is_named AND t.owner = :owner AND t.turn_id = :turn_id
+WHERE t.tenant = :tenant AND t.is_named = :is_named AND t.owner = :owner
 """
+_FIND: Final = f"{_FOUND} AND t.turn_id = :turn_id"
+_AT_ONCE: Final = 50
+"""Ids of one statement; it is always the same, so that the database knows it."""
+_FIND_SOME: Final = f"{_FOUND} AND t.turn_id IN ({', '.join(f':id{number}' for number in range(_AT_ONCE))})"
 _ALIAS: Final = "SELECT suffix FROM af_alias WHERE tenant = :tenant AND key = :key"
 _SESSION: Final = "SELECT version, head FROM af_session WHERE tenant = :tenant AND session_id = :session_id"
 # A parent is always older, so that not even a damaged row can make a circle.
@@ -81,11 +86,19 @@ def find(owner: Owner, turn_id: str) -> Script[StoredTurn | None]:
     if not is_known_possibly(owner, turn_id):
         return None
     row = yield from one(_FIND, **_whose(owner), turn_id=turn_id)
-    if row is None:
-        return None
-    number, record, is_finished, session_id, key, root = row
-    name = SessionName(owner[0], key, session_id, root=root)
-    return StoredTurn(owner, turn_id, name, number, bytes(record or b""), bool(is_finished))
+    return _stored(owner, row) if row is not None else None
+
+
+def find_all(owner: Owner, turn_ids: Sequence[str]) -> Script[dict[str, StoredTurn]]:
+    """Return those of the owner's turns that are known, by their ids."""
+    wanted = [turn_id for turn_id in dict.fromkeys(turn_ids) if is_known_possibly(owner, turn_id)]
+    found: dict[str, StoredTurn] = {}
+    for first in range(0, len(wanted), _AT_ONCE):
+        some = wanted[first : first + _AT_ONCE]
+        padded = {f"id{number}": some[min(number, len(some) - 1)] for number in range(_AT_ONCE)}
+        rows = yield from all_of(_FIND_SOME, **_whose(owner), **padded)
+        found |= {row[0]: _stored(owner, row) for row in rows}
+    return found
 
 
 def open_session(tenant: str, key: str) -> Script[Opened]:
@@ -198,6 +211,12 @@ def rotate(tenant: str, key: str, suffix: str) -> Script[None]:
     """
     require_key(tenant, key)
     yield from do(_ROTATE, tenant=tenant, key=key, suffix=suffix)
+
+
+def _stored(owner: Owner, row: Row) -> StoredTurn:
+    turn_id, number, record, is_finished, session_id, key, root = row
+    name = SessionName(owner[0], key, session_id, root=root)
+    return StoredTurn(owner, turn_id, name, number, bytes(record or b""), bool(is_finished))
 
 
 def _whose(owner: Owner) -> dict[str, Any]:

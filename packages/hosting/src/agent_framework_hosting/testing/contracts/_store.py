@@ -79,6 +79,17 @@ async def test_a_turn_is_found_by_its_owner_and_by_nobody_else(store: StateStore
     assert await store.find(ADA, "t2") is None
 
 
+async def test_many_turns_are_found_at_once_without_those_that_are_unknown(store: StateStore) -> None:
+    ids = [f"t{number}" for number in range(70)]
+    await asyncio.gather(*(said(store, turn_id, turn_id=turn_id) for turn_id in ids))
+    await said(store, "bobs", turn_id="bobs", owner=BOB)
+    found = await store.find_all(ADA, [*reversed(ids), "t3", "none", "bobs", "half \ud83d"])
+    assert set(found) == set(ids)
+    for each in ("t0", "t49", "t50", "t69"):
+        assert found[each] == await store.find(ADA, each)
+    assert await store.find_all(ADA, []) == {}
+
+
 async def test_the_newest_turn_is_the_head_also_when_it_has_no_id(store: StateStore) -> None:
     first = await said(store, turn_id="t1")
     found = await store.find(ADA, "t1")
