@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Literal, Protocol, TypeAlias
 
+from ..errors import ConfigurationError
+
 TextUnit: TypeAlias = Literal["characters", "utf16", "bytes"]
 """What a platform counts in a text: code points, UTF-16 code units, or bytes of UTF-8."""
 
@@ -19,6 +21,10 @@ StreamMode: TypeAlias = Literal["draft", "edit"]
 
 MessageRef: TypeAlias = str
 """What a platform calls a message that was sent; only its own outlet reads it."""
+
+
+_SHORTEST: Final = 16
+"""A message that has room for something between the fences of cut code."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +41,10 @@ class TextLimits:
 
     max_length: int
     unit: TextUnit = "characters"
+
+    def __post_init__(self) -> None:
+        if self.max_length < _SHORTEST:
+            raise ConfigurationError(f"TextLimits.max_length must be at least {_SHORTEST}.")
 
     def measure(self, text: str) -> int:
         """Return the length of a text as the platform counts it."""
@@ -57,7 +67,6 @@ class OutletTraits:
         typing_every: Seconds after which `typing` has to be called again to stay visible; `None` when there is no
             such sign.
         choices: Whether `send` shows its `choices` as something to press.
-        draft_limits: How long a draft may be, where that is another length than a message's.
 
     Example:
         >>> OutletTraits(limits=TextLimits(max_length=2000)).streaming
@@ -69,7 +78,6 @@ class OutletTraits:
     interval: float = 1.5
     typing_every: float | None = None
     choices: bool = False
-    draft_limits: TextLimits | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
