@@ -21,7 +21,8 @@ from ._mount import Mounts
 from .auth.authenticator import Authenticate
 from .entrances import HOST, NOBODY, Entrance
 from .errors import HostError, StateUnavailable, Unavailable
-from .web.errors import ErrorDescription, describe, error_response
+from .web.error_objects import error_response
+from .web.errors import ErrorDescription, describe
 
 READINESS: Final = "/readiness"
 
@@ -109,7 +110,9 @@ async def _not_served(request: Request, error: Exception) -> Response:
     }
     status = error.status_code
     description = ErrorDescription(status, codes.get(status, "error"), messages.get(status, error.detail))
-    return error_response(description, headers=error.headers)
+    answer = error_response(description)
+    answer.headers.update(error.headers or {})
+    return answer
 
 
 async def _failed(request: HTTPConnection, error: Exception) -> Response:
