@@ -76,7 +76,8 @@ class Gate:
         gives_up_at, pause = self.clock.monotonic() + self._patience, _FIRST_PAUSE
         while True:
             # The lock is had only while a call is made: whoever waits for the same silence waits beside this one.
-            await self.clock.sleep(self.until_open()) if self.until_open() else None
+            while (closed := self.until_open()) > 0:
+                await self.clock.sleep(closed)
             try:
                 async with self._lock:
                     return await self._made(call)

@@ -7,14 +7,15 @@ it is delivered whole, whatever the platform says in between.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Coroutine
 from contextlib import suppress
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Final, Self
+from typing import Any, Final, Self
 
 from ..logs import logger
 from .chunks import split
-from .outlet import Gone, MessageRef, NotOffered, OutletError, StreamMode
+from .outlet import Gone, MessageRef, NotOffered, OutcomeUnknown, OutletError, StreamMode
 from .pacing import GateClosed
 from .voice import Voice
 
@@ -91,7 +92,7 @@ class StreamRenderer:
         self._is_over.set()
         if self._painter is not None:
             # Not cancelled: a message that is on its way has to be known, or it would be sent a second time.
-            await self._painter
+            await self._painter_is_done(self._painter)
             self._painter = None
         chunks = [chunk.text for chunk in split(text, self._voice.traits.limits)]
         for index, chunk in enumerate(chunks):
@@ -156,12 +157,22 @@ class StreamRenderer:
     async def _show_message(self, index: int, text: str) -> None:
         shown = self._progress.shown
         if index == len(shown):
-            shown.append(_Shown(await self._voice.show_message(text), text))
+            try:
+                ref = await self._voice.show_message(text)
+            except OutcomeUnknown:
+                # It may be there, half an answer; the whole one comes as a message of its own.
+                ref = None
+            shown.append(_Shown(ref, text))
         elif shown[index].text != text:
             ref = shown[index].ref
             if ref is not None:
                 await self._voice.show_edit(ref, text)
                 shown[index].text = text
+
+    async def _painter_is_done(self, painter: asyncio.Task[None]) -> None:
+        (outcome,) = await asyncio.gather(painter, return_exceptions=True)
+        if isinstance(outcome, BaseException):
+            logger.error("An unfinished answer could not be shown: an outlet raised", exc_info=outcome)
 
     async def _until_wanted(self) -> None:
         await _first_of(self._wanted.wait(), self._is_over.wait())
@@ -169,3 +180,13 @@ class StreamRenderer:
     async def _pause(self, seconds: float) -> None:
         if seconds > 0:
             await _first_of(self._voice.gate.clock.sleep(seconds), self._is_over.wait())
+
+
+async def _first_of(*waits: Coroutine[Any, Any, object]) -> None:
+    tasks = [asyncio.ensure_future(wait) for wait in waits]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

@@ -42,26 +42,21 @@ class Voice:
 
         It is not sent a second time then: most calls whose answer is lost have been done.
         """
-
-        async def send(*, plain: bool) -> MessageRef:
-            return await self._outlet.send(text, plain=plain, choices=choices)
-
         try:
-            return await _plain_if_refused(send, self.gate.deliver)
+            return await _plain_if_refused(
+                lambda plain: self._outlet.send(text, plain=plain, choices=choices), self.gate.deliver
+            )
         except OutcomeUnknown as error:
             logger.warning("Nobody knows whether a message arrived; it is not sent again: %s", error)
             return None
 
     async def deliver_edit(self, ref: MessageRef, text: str) -> None:
         """Put the text in a message's place; doing so twice does no harm."""
-
-        async def edit(*, plain: bool) -> None:
-            await self._outlet.edit(ref, text, plain=plain)
-
         try:
-            await _plain_if_refused(edit, self.gate.deliver)
-        except OutcomeUnknown:
-            await _plain_if_refused(edit, self.gate.deliver)
+            await _plain_if_refused(lambda plain: self._outlet.edit(ref, text, plain=plain), self.gate.deliver)
+        except OutcomeUnknown as error:
+            logger.debug("Nobody knows whether a message was edited, so that it is edited again: %s", error)
+            await _plain_if_refused(lambda plain: self._outlet.edit(ref, text, plain=plain), self.gate.deliver)
 
     async def deliver_file(self, file: OutgoingFile) -> None:
         """Deliver a file."""
@@ -72,15 +67,15 @@ class Voice:
 
     async def show_message(self, text: str) -> MessageRef:
         """Send a message that will be edited."""
-        return await _plain_if_refused(lambda *, plain: self._outlet.send(text, plain=plain), self.gate.show)
+        return await _plain_if_refused(lambda plain: self._outlet.send(text, plain=plain), self.gate.show)
 
     async def show_edit(self, ref: MessageRef, text: str) -> None:
         """Put the text in a message's place for the moment."""
-        await _plain_if_refused(lambda *, plain: self._outlet.edit(ref, text, plain=plain), self.gate.show)
+        await _plain_if_refused(lambda plain: self._outlet.edit(ref, text, plain=plain), self.gate.show)
 
     async def show_draft(self, text: str) -> None:
         """Show the text as the answer so far."""
-        await _plain_if_refused(lambda *, plain: self._outlet.draft(text, plain=plain), self.gate.show)
+        await _plain_if_refused(lambda plain: self._outlet.draft(text, plain=plain), self.gate.show)
 
     @asynccontextmanager
     async def typing(self) -> AsyncGenerator[None]:
@@ -108,10 +103,11 @@ class Voice:
 
 
 async def _plain_if_refused(
-    call: Callable[..., Awaitable[ResultT]], through: Callable[[Callable[[], Awaitable[ResultT]]], Awaitable[ResultT]]
+    call: Callable[[bool], Awaitable[ResultT]],
+    through: Callable[[Callable[[], Awaitable[ResultT]]], Awaitable[ResultT]],
 ) -> ResultT:
     try:
-        return await through(lambda: call(plain=False))
+        return await through(lambda: call(False))
     except FormatRefused as error:
         logger.debug("Markup was refused, so that the text goes as it is: %s", error)
-        return await through(lambda: call(plain=True))
+        return await through(lambda: call(True))
