@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Generator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from types import TracebackType
-from typing import Literal, Self
+from typing import Final, Literal, Self
 
 from .errors import Draining, NotStarted, RunCancelled, RunError
 
-StopReason = Literal["closed", "disconnected", "stalled", "drained", "interrupted", "lease_lost"]
+StopReason = Literal["closed", "disconnected", "stalled", "drained", "interrupted", "lease_lost", "cancelled"]
 
 
 class Run:
@@ -32,6 +35,11 @@ class Run:
     def is_stepping(self) -> bool:
         """Whether a task is inside the block right now."""
         return self._task is not None
+
+    @property
+    def reason(self) -> StopReason | None:
+        """Why the run was asked to stop, if it was."""
+        return self._reason
 
     def stop(self, reason: StopReason) -> None:
         """Ask the run to stop; only the first reason counts."""
@@ -69,9 +77,21 @@ class Run:
         if kind is asyncio.CancelledError and not others and self._reason is not None:
             raise RunCancelled(reason=self._reason) from error
 
+    @contextmanager
+    def parts(self) -> Generator[None]:
+        """Let what is entered inside the block count as part of this run: it is taken also while the host drains."""
+        token = _whole.set(self)
+        try:
+            yield
+        finally:
+            _whole.reset(token)
+
     def end(self) -> None:
         """Say that the run is over; idempotent."""
         self._admission.leave(self)
+
+
+_whole: Final[ContextVar[Run | None]] = ContextVar("agent_framework_hosting_whole_run", default=None)
 
 
 class Admission:
@@ -129,6 +149,9 @@ class Admission:
             Draining: The host is shutting down.
             NotStarted: The host has something to start, and was not started.
         """
+        whole = _whole.get()
+        if whole is not None and whole in self._runs and whole.reason is None:
+            return
         if self._draining:
             raise Draining("The server is shutting down and takes no new requests. Send the request again.")
         if self._needs_start and not self._started:

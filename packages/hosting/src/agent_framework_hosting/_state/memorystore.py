@@ -15,6 +15,7 @@ from . import lines
 from .aliases import Aliases
 from .lines import Lines
 from .memory import MemoryTurns
+from .memorytasks import MemoryTasks
 from .refusals import continued
 from .store import Claim, Finished, LossReason, Opened, Replay, StoredTurn, TurnRequest, Unfinished
 from .turns import SessionName, Turn
@@ -40,6 +41,7 @@ class MemoryStore:
         claim_ttl: float = math.inf,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        self.tasks = MemoryTasks(max_known=max_turns, ttl=claim_ttl, clock=clock)
         self.lines: Lines[tuple[str, str]] = Lines(max_waiting=max_waiting)
         self._aliases = aliases
         self._turns = MemoryTurns(max_turns=max_turns)

@@ -14,6 +14,7 @@ from typing import Any, Literal, Protocol, TypeAlias
 import msgspec
 
 from ..types import Owner
+from .tasks import TaskStore
 from .turns import SessionName
 
 Concurrency: TypeAlias = Literal["queue", "reject", "interrupt"]
@@ -207,6 +208,11 @@ class StateStore(Protocol):
     @property
     def is_well(self) -> bool:
         """Whether turns can be stored, as far as is known; what the readiness probe says."""
+        ...
+
+    @property
+    def tasks(self) -> TaskStore:
+        """Keeps accepted work, where the turns are kept."""
         ...
 
     async def start(self) -> None:
