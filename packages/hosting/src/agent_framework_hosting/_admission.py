@@ -47,7 +47,8 @@ class Run:
             self._reason = reason
             if self._task is not None:
                 self._thrown = True
-                self._task.cancel()
+                # The reason goes along, for those inside who have something to say before they end.
+                self._task.cancel(reason)
 
     def pause(self) -> None:
         """Leave the block for a while."""

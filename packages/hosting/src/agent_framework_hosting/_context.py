@@ -108,3 +108,11 @@ class HostContext:
     async def areset_session(self, isolation_key: str) -> None:
         """Do the same without holding up others while the disk is written."""
         await self._sessions.areset(self.principal.tenant, isolation_key)
+
+    async def cancel(self, isolation_key: str) -> bool:
+        """Stop what runs in this session, in whichever process, and what waits for it."""
+        return await self._sessions.cancel(self.principal.tenant, isolation_key)
+
+    async def session_id(self, isolation_key: str) -> str:
+        """Return the id of the session that this key stands for now."""
+        return await self._sessions.session_id(self.principal.tenant, isolation_key)

@@ -320,6 +320,21 @@ class ChannelContext(Protocol):
         """Do the same without holding up others while the disk is written."""
         ...
 
+    async def cancel(self, isolation_key: str) -> bool:
+        """Stop what runs in the session of this key, from whichever channel and in whichever process.
+
+        Those that wait for it are dropped. All of them end with `RunCancelled`, and leave nothing in the history. Turns
+        that run side by side (`concurrency="concurrent"`) are no session's, and are not found.
+
+        Returns:
+            Whether there was anything to stop.
+        """
+        ...
+
+    async def session_id(self, isolation_key: str) -> str:
+        """Return the id of the session that this key stands for now; another one after each reset."""
+        ...
+
 
 @runtime_checkable
 class Channel(Protocol):

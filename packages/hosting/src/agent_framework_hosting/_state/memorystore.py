@@ -116,6 +116,10 @@ class MemoryStore:
         """See `StateStore`."""
         return self._aliases.rotate(tenant, key)
 
+    async def cancel(self, tenant: str, key: str) -> bool:
+        """See `StateStore`."""
+        return self.lines.stop((tenant, key))
+
     async def opened(self, tenant: str, key: str, parent: StoredTurn | None) -> Opened:
         """Return a session as it is now."""
         name = parent.session if parent is not None else self._name(tenant, key)

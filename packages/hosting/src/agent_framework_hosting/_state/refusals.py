@@ -7,6 +7,8 @@ from typing import Final
 from ..errors import QueueFull, UnknownParent
 from .store import StoredTurn
 
+STOPPED: Final = "The run was stopped: a newer request took its place, or somebody cancelled it."
+"""What a run is told that has to make way."""
 _SHOWN: Final = 64
 """Characters of a caller's id that a message repeats."""
 

@@ -266,6 +266,14 @@ class StateStore(Protocol):
         """
         ...
 
+    async def cancel(self, tenant: str, key: str) -> bool:
+        """Stop the turn that runs under a key, in whichever process, and those that wait there, as `interrupt` does.
+
+        Returns:
+            Whether there was one.
+        """
+        ...
+
     async def mark_answered(self, session: SessionName, request_ids: Sequence[str]) -> None:
         """Mark requests of a conversation as answered, besides those that an accepted turn has answered."""
         ...

@@ -15,7 +15,7 @@ from ...types import Owner
 from ..memorytasks import MemoryTasks
 from ..store import Encoded, Finished, LossReason, Opened, Replay, StoredTurn, TurnRequest, Unfinished
 from ..turns import SessionName
-from . import accept, claims, retention, turns
+from . import accept, claims, lanes, retention, turns
 from .accept import Accepted
 from .doors import Doors
 from .driver import Driver
@@ -145,6 +145,12 @@ class SqlStore:
         """See `StateStore`."""
         self._driver.run_now(partial(turns.rotate, tenant, key, mint()))
         return ()
+
+    async def cancel(self, tenant: str, key: str) -> bool:
+        """See `StateStore`."""
+        found, wakes = await self._driver.run(partial(lanes.stop, tenant=tenant, key=key), durable=False)
+        await self._worker.tell(wakes)
+        return found
 
     async def sweep(self) -> None:
         """Forget all that has expired."""
