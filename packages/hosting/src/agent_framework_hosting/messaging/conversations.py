@@ -10,6 +10,7 @@ the other, in the order in which they came.
 from __future__ import annotations
 
 import asyncio
+from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from functools import partial
@@ -37,6 +38,9 @@ from .voice import Voice
 _OVERTAKING: Final = ("stop", "help")
 """Commands that do not wait for the messages before them."""
 _BETWEEN_REFUSALS: Final = 30.0
+"""Seconds after which somebody is told once more that too many messages wait."""
+_REMEMBERED: Final = 10_000
+"""Messages of which is known what was sent, at the most."""
 
 
 class Conversations:
@@ -89,7 +93,7 @@ class Conversations:
             hooks=hooks or Hooks(),
         )
         self._kind = f"{platform.name}.message"
-        self._progress: dict[str, Progress] = {}
+        self._progress: OrderedDict[str, Progress] = OrderedDict()
         self._refused_at: dict[str, float] = {}
         self._asides: set[asyncio.Task[None]] = set()
         context.tasks.handle(self._kind, self._handle, on_give_up=self._give_up)
@@ -110,7 +114,7 @@ class Conversations:
             Unavailable: The host cannot keep it; the platform has to send it again.
         """
         incoming = self._platform.parse(payload)
-        if incoming is None or incoming.sender.is_bot or not incoming.is_addressed:
+        if incoming is None or not _is_meant(incoming):
             return False
         spoken = self._spoken(incoming)
         if spoken is not None and not spoken.is_ours:
@@ -146,13 +150,24 @@ class Conversations:
             task=task,
             key=self._key_of(incoming),
             voice=self._voice(incoming),
-            progress=self._progress.setdefault(task.id, Progress()),
+            progress=self._progress_of(task),
         )
         try:
             await self._serve(said)
         except Gone as gone:
             logger.info("Somebody who wrote cannot be answered any more: %s", gone)
+        except asyncio.CancelledError:
+            self._progress.pop(task.id, None)
+            raise
+        # Not when it failed: then it is tried again, and what was sent is not sent a second time.
         self._progress.pop(task.id, None)
+
+    def _progress_of(self, task: Task) -> Progress:
+        progress = self._progress.setdefault(task.id, Progress())
+        if len(self._progress) > _REMEMBERED:
+            # The oldest of those that failed here and were tried again elsewhere.
+            self._progress.popitem(last=False)
+        return progress
 
     async def _serve(self, said: Said) -> None:
         if not await self._access.admits(said.incoming):
@@ -181,7 +196,7 @@ class Conversations:
         except (OutletError, Unavailable):
             raise
         except Exception as error:  # noqa: BLE001 - a handler of the app's: what went wrong is told, and not tried again
-            await said.voice.say(self._phrases.failed.format(reason=describe(error).message))
+            await said.voice.say(self._phrases.failed.replace("{reason}", describe(error).message))
 
     async def _give_up(self, task: Task) -> None:
         self._progress.pop(task.id, None)
@@ -239,6 +254,11 @@ class Conversations:
     async def _help(self, command: ChannelCommandContext) -> None:
         known = [f"/{each.name}: {each.description}" for each in self.commands.values() if each.description]
         await command.reply("\n".join((self._phrases.help, "", *known)))
+
+
+def _is_meant(incoming: Incoming) -> bool:
+    says_something = bool(incoming.text.strip() or incoming.attachments)
+    return says_something and incoming.is_addressed and not incoming.sender.is_bot
 
 
 def _line(key: str) -> str:
