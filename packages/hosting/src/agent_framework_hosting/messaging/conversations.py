@@ -16,7 +16,7 @@ from contextlib import suppress
 from functools import partial
 from typing import Any, Final
 
-from ..channel import ChannelCommand, ChannelCommandContext, ChannelContext, Task
+from ..channel import ChannelCommand, ChannelCommandContext, ChannelContext, Task, TryAgain
 from ..errors import ConfigurationError, QueueFull, RequestError, Unavailable
 from ..logs import logger
 from ..types import ChannelRequest, ChannelSession
@@ -27,7 +27,7 @@ from .clock import SYSTEM_CLOCK, Clock
 from .commands import SpokenCommand, by_name, parse_command
 from .incoming import Incoming
 from .keys import SessionKey, identity_of, principal_of, session_key
-from .outlet import Gone, OutletError
+from .outlet import Gone, OutletError, RetryAfter, Unreachable
 from .pacing import PATIENCE, Gates
 from .phrases import Phrases
 from .platform import ChatPlatform
@@ -39,6 +39,8 @@ _OVERTAKING: Final = ("stop", "help")
 """Commands that do not wait for the messages before them."""
 _BETWEEN_REFUSALS: Final = 30.0
 """Seconds after which somebody is told once more that too many messages wait."""
+_PAUSE: Final = 30.0
+"""Seconds after which a platform that takes nothing is tried again."""
 _REMEMBERED: Final = 10_000
 """Messages of which is known what was sent, at the most."""
 
@@ -57,7 +59,8 @@ class Conversations:
         attachments: Which files are taken.
         hooks: The channel's hooks.
         clock: Tells the time and waits.
-        patience: Seconds for which an answer is tried to be sent before its task fails and is taken up again later.
+        patience: Seconds for which an answer is tried to be sent at one go; it is taken up again for as long as the
+            platform does not take it, and its conversation waits.
 
     Raises:
         ConfigurationError: A command has a name that cannot be typed.
@@ -84,6 +87,7 @@ class Conversations:
         self._key = key or partial(session_key, platform)
         self._phrases = phrases or Phrases()
         self._clock = clock
+        self._pause = max(context.limits.task_backoff, min(patience, _PAUSE))
         self._gates = Gates(clock=clock, patience=patience)
         self._turns = Turns(
             context,
@@ -156,10 +160,15 @@ class Conversations:
             await self._serve(said)
         except Gone as gone:
             logger.info("Somebody who wrote cannot be answered any more: %s", gone)
+        except RetryAfter as error:
+            # What has been sent is remembered, and what the agent has done is stored: nothing is done twice.
+            raise TryAgain(after=error.seconds) from error
+        except Unreachable as error:
+            logger.warning("The platform does not take an answer, which waits: %s", error)
+            raise TryAgain(after=self._pause) from error
         except asyncio.CancelledError:
             self._progress.pop(task.id, None)
             raise
-        # Not when it failed: then it is tried again, and what was sent is not sent a second time.
         self._progress.pop(task.id, None)
 
     def _progress_of(self, task: Task) -> Progress:
@@ -191,12 +200,20 @@ class Conversations:
             principal=said.task.principal,
             attributes={"command": spoken.name, "message_id": said.incoming.id, "chat": said.incoming.chat},
         )
+
+        async def reply(text: str) -> None:
+            try:
+                await said.voice.say(text)
+            except OutletError as error:
+                # Not tried again: the command would be carried out a second time for the sake of its answer.
+                logger.warning("The answer to a command could not be sent: %s", error)
+
         try:
-            await command.handle(ChannelCommandContext(request, said.voice.say))
-        except (OutletError, Unavailable):
+            await command.handle(ChannelCommandContext(request, reply))
+        except Unavailable:
             raise
         except Exception as error:  # noqa: BLE001 - a handler of the app's: what went wrong is told, and not tried again
-            await said.voice.say(self._phrases.failed.replace("{reason}", describe(error).message))
+            await reply(self._phrases.failed.replace("{reason}", describe(error).message))
 
     async def _give_up(self, task: Task) -> None:
         self._progress.pop(task.id, None)
