@@ -99,6 +99,13 @@ def test_many_strangers_are_told_once_each_and_forgotten_in_time() -> None:
     assert access.is_to_be_told(said(sender=Sender(id="s0")))
 
 
+def test_a_group_of_strangers_is_told_once() -> None:
+    access = Access(allow=["1"])
+    assert access.is_to_be_told(said(is_group=True))
+    assert not access.is_to_be_told(said(is_group=True, sender=Sender(id="5")))
+    assert access.is_to_be_told(said())
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [

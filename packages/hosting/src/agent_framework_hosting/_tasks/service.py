@@ -109,6 +109,8 @@ class TaskService:
 
     def start(self) -> None:
         """Do what was accepted, from now on."""
+        # An event belongs to the loop in which it was waited for first, and a host may be started again in another one.
+        self._wanted = asyncio.Event()
         self._store.watch(self._wanted.set)
         self._wanted.set()
         self._worker = asyncio.create_task(self._work())
