@@ -25,6 +25,7 @@ from ._guard import platform_is_trusted
 from ._lifespan import NamedContribution
 from ._mount import contribution_of, listed, normal_path, refuse_clashes, refuse_strangers
 from ._pipeline import Pipeline, Steps
+from ._runs.service import RunService
 from ._sessions.sessions import Sessions
 from ._state.database import Migrate, described, open_store
 from ._state.folders import StateFolders
@@ -141,6 +142,7 @@ class AgentFrameworkHost:
             max_turns=self._limits.max_turns,
             max_waiting=self._limits.max_waiting,
             claim_ttl=self._limits.idempotency_ttl,
+            max_event_bytes=self._limits.max_buffered_bytes,
         )
         self._sessions = Sessions(
             target=self._target,
@@ -408,6 +410,7 @@ class AgentFrameworkHost:
             limits=self._limits,
             pipeline=self._pipeline,
             sessions=self._sessions,
+            runs=RunService(tasks=self._tasks, store=self._store, limits=self._limits),
             tasks=self._tasks,
         )
         contributions = [
