@@ -34,7 +34,7 @@ format: $(READY) ## Mend the format and what the linter can mend
 
 types: $(READY) ## Check types, strictly
 	@PYRIGHT_PYTHON_IGNORE_WARNINGS=1 $(BIN)/pyright
-	@for package in agent_framework_hosting agent_framework_hosting_responses; do \
+	@for package in $(notdir $(wildcard packages/*/src/*)); do \
 		PATH="$(CURDIR)/$(BIN):$$PATH" PYRIGHT_PYTHON_IGNORE_WARNINGS=1 pyright --ignoreexternal --verifytypes $$package || exit 1; \
 	done
 

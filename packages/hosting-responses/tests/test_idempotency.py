@@ -22,7 +22,7 @@ from agent_framework_hosting.testing import (
     ScriptedChatClient,
     recall,
 )
-from agent_framework_hosting_responses._idempotency import idempotency_key
+from agent_framework_hosting.web.idempotency import idempotency_key
 from agent_framework_hosting_responses.channel import ResponsesChannel
 
 from .responses_rules import check

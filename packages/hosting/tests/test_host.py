@@ -498,7 +498,7 @@ def test_what_the_host_refuses_in_a_channels_endpoint_is_an_answer_and_no_failur
     assert (late.status_code, late.headers["retry-after"]) == (429, "1")
     assert late.json()["error"] == {
         "message": "Too many.",
-        "type": "invalid_request_error",
+        "type": "rate_limit_error",
         "param": "input",
         "code": "queue_full",
     }

@@ -1,7 +1,8 @@
 """The import guard: tells a foreign `agent_framework_hosting` from ours before anything of it runs.
 
 A package of another project bears the same name on PyPI. The guard looks for the base where Python would find it, loads
-only its `_project` module, and compares the mark in it.
+only its `_project` module, and compares the mark in it. Every channel has this same file: it cannot lie in the base,
+which may be the wrong one.
 """
 
 from importlib.machinery import ModuleSpec, PathFinder
@@ -12,7 +13,8 @@ from typing import Final
 
 BASE: Final = "agent_framework_hosting"
 PROJECT: Final = "agent-framework-hosting: one agent, every channel"
-INSTALL: Final = 'pip install "./packages/hosting[serve]" ./packages/hosting-responses'
+CHANNEL: Final = __name__.partition(".")[0]
+INSTALL: Final = f'pip install "./packages/hosting[serve]" ./packages/{CHANNEL[16:].replace("_", "-")}'
 
 
 def refuse_foreign_base() -> None:
@@ -24,12 +26,12 @@ def refuse_foreign_base() -> None:
     """
     spec = _spec_of_base()
     if spec is None:
-        message = f"agent_framework_hosting_responses needs {BASE}, which is not installed."
+        message = f"{CHANNEL} needs {BASE}, which is not installed."
     elif _mark(spec) == PROJECT:
         return
     else:
         message = (
-            f"agent_framework_hosting_responses found another project's package under the name {BASE}.\n"
+            f"{CHANNEL} found another project's package under the name {BASE}.\n"
             f"  file:    {spec.origin or 'unknown'}\n"
             f"  version: {_version(spec)}\n"
             "The package of that name on PyPI is not the one that this channel belongs to. If the file lies outside of "

@@ -6,9 +6,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mappin
 from typing import Any, Final, cast
 
 from agent_framework_hosting.errors import UnknownId
+from agent_framework_hosting.parsing.checks import is_list
 from agent_framework_hosting.types import JSON
 
-from ._inbound.checks import is_list
 from ._inbound.input import Referenced, reference_of, refuse_too_many
 from ._item_ids import response_id_of
 

@@ -10,9 +10,9 @@ from agent_framework_hosting.channel import ChannelContext, ChannelContribution,
 from agent_framework_hosting.errors import ConfigurationError
 from agent_framework_hosting.hooks import ChannelResponseHook, ChannelRunHook, ChannelStreamUpdateHook
 from agent_framework_hosting.ids import mint
+from agent_framework_hosting.web.endpoint import Endpoint, NotFound
 
 from ._create import Creation, CreationSettings
-from ._endpoint import Endpoint, NotFound
 from ._errors import error_response
 from ._inbound.policy import CallerInstructions
 
@@ -70,12 +70,13 @@ class ResponsesChannel:
 
     def contribute(self, context: ChannelContext) -> ChannelContribution:
         """Return the routes; every path below the channel's own answers, if only to say that nothing is there."""
-        create = Endpoint({"POST": Creation(context, self._settings)})
-        routes = [Route("/", create), Route("/{rest:path}", NotFound())]
+        create = Endpoint({"POST": Creation(context, self._settings)}, render_error=error_response)
+        nothing = NotFound(render_error=error_response)
+        routes = [Route("/", create), Route("/{rest:path}", nothing)]
         if self.path != _DEFAULT_PATH:
             return ChannelContribution(routes=routes, render_error=error_response)
         alias = f"/v1{_DEFAULT_PATH}"
-        paths = {alias: create, f"{alias}/": create, f"{alias}/{{rest:path}}": NotFound()}
+        paths = {alias: create, f"{alias}/": create, f"{alias}/{{rest:path}}": nothing}
         siblings = [SiblingRoute(Route(path, endpoint)) for path, endpoint in paths.items()]
         return ChannelContribution(routes=routes, siblings=siblings, render_error=error_response)
 

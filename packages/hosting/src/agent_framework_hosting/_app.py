@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any, Final
 
 from starlette.applications import Starlette
@@ -15,13 +15,15 @@ from starlette.types import Lifespan
 
 from ._admission import Admission
 from ._authentication import Authentication
+from ._disabled import DisabledChannels
 from ._guard import TrustedIsolationHeaders, UntrustedIsolationHeaders
 from ._lifespan import NamedContribution
 from ._mount import Mounts
 from .auth.authenticator import Authenticate
 from .entrances import HOST, NOBODY, Entrance
 from .errors import HostError, StateUnavailable, Unavailable
-from .web.errors import ErrorDescription, describe, error_response
+from .web.error_objects import error_response
+from .web.errors import ErrorDescription, describe
 
 READINESS: Final = "/readiness"
 
@@ -33,6 +35,7 @@ def build_app(
     authenticate: Authenticate | None,
     authentication_timeout: float,
     trust_isolation_headers: bool,
+    disabled: Collection[str],
 ) -> Starlette:
     """Return the app that serves all entrances."""
     guard = TrustedIsolationHeaders if trust_isolation_headers else UntrustedIsolationHeaders
@@ -41,7 +44,11 @@ def build_app(
     )
     app = Starlette(
         routes=[entrance.route for entrance in entrances],
-        middleware=[Middleware(guard), authentication],
+        middleware=[
+            Middleware(guard),
+            authentication,
+            Middleware(DisabledChannels, entrances=entrances, disabled=disabled),
+        ],
         # `Exception` alone would give the same answers, but Starlette raises what it handles so a second time.
         exception_handlers={HTTPException: _not_served, HostError: _failed, Exception: _failed},
         lifespan=lifespan,
@@ -109,7 +116,9 @@ async def _not_served(request: Request, error: Exception) -> Response:
     }
     status = error.status_code
     description = ErrorDescription(status, codes.get(status, "error"), messages.get(status, error.detail))
-    return error_response(description, headers=error.headers)
+    answer = error_response(description)
+    answer.headers.update(error.headers or {})
+    return answer
 
 
 async def _failed(request: HTTPConnection, error: Exception) -> Response:

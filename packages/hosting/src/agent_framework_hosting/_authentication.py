@@ -19,7 +19,8 @@ from .ids import mint
 from .isolation import calling
 from .logs import logger
 from .types import ANONYMOUS, Principal
-from .web.errors import ErrorDescription, describe, error_response
+from .web.error_objects import error_response
+from .web.errors import ErrorDescription, describe
 from .web.upload import Upload, answer_early
 
 _POLICY_VIOLATION: Final = 1008

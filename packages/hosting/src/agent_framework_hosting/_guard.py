@@ -16,7 +16,8 @@ from .isolation import (
     reset_current_isolation_keys,
     set_current_isolation_keys,
 )
-from .web.errors import describe, error_response
+from .web.error_objects import error_response
+from .web.errors import describe
 
 PLATFORM_VARIABLE: Final = "FOUNDRY_HOSTING_ENVIRONMENT"
 """Set by a platform that strips these headers from outside and sets them itself."""

@@ -168,11 +168,12 @@ class Tasks(Protocol):
         ...
 
     def handle(self, kind: str, handler: TaskHandler, *, on_give_up: TaskHandler | None = None) -> None:
-        """Let tasks of a kind be done by `handler`; call it in `contribute` or at start-up.
+        """Let tasks of a kind be done by `handler`; call it in `contribute`.
 
         The handler runs as the principal who asked, in the trace and under the isolation keys of the request in which
         the task was accepted. It is cancelled where it waits when the task is (`cancel`), when another process has
-        taken it over, and when the host has drained for long enough; then the task goes to another process.
+        taken it over, and when the host has drained for long enough; then the task goes to another process. The tasks
+        of a channel that is disabled, because it failed to start, wait for a process in which it has started.
 
         Args:
             kind: Names the work; tasks outlive releases, so that it has to stay the same. Put the channel's name in.

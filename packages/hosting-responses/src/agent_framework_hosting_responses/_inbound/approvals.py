@@ -6,9 +6,10 @@ from typing import Any
 
 from agent_framework import Content
 
-from .checks import filled, flag, text
+from agent_framework_hosting.parsing.checks import filled, flag, text
+from agent_framework_hosting.parsing.refusals import missing
+
 from .history import History
-from .refusals import missing
 
 
 def read_request(history: History, item: dict[str, Any], at: str) -> None:

@@ -7,10 +7,10 @@ from collections.abc import Collection, Mapping
 from agent_framework import Content
 
 from agent_framework_hosting.errors import AnsweredAlready, InvalidRequest
+from agent_framework_hosting.parsing.refusals import shown
 
 from .._waiting import Waiting
 from .history import Decision
-from .refusals import shown
 
 
 def settle(decisions: Mapping[str, Decision], waiting: Collection[Waiting]) -> tuple[Waiting, ...]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from .checks import (
+from agent_framework_hosting.parsing.checks import (
     Check,
     anything,
     array,
@@ -25,7 +25,7 @@ from .checks import (
     refused,
     text,
 )
-from .refusals import missing, shown, unknown_parameter, wrong_type, wrong_value
+from agent_framework_hosting.parsing.refusals import missing, shown, unknown_parameter, wrong_type, wrong_value
 
 _MAX_INT = 2**31 - 1
 _MAX_PAIRS = 16

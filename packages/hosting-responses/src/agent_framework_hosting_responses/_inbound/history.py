@@ -13,7 +13,7 @@ from typing import Literal, NamedTuple
 
 from agent_framework import Content, Message
 
-from .refusals import wrong_value
+from agent_framework_hosting.parsing.refusals import wrong_value
 
 Role = Literal["user", "assistant", "system"]
 

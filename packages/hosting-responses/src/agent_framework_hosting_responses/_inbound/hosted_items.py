@@ -18,10 +18,11 @@ from typing import Any, Final, TypeAlias
 
 from agent_framework import ComputerSafetyCheck, Content
 
-from .checks import array, is_object, json_object, text
+from agent_framework_hosting.parsing.checks import array, is_object, json_object, text
+from agent_framework_hosting.parsing.refusals import missing, wrong_value
+
 from .history import History
 from .parts import image_of, optional, placed, read_image, required, required_id
-from .refusals import missing, wrong_value
 
 WITHOUT_EFFECT: Final = frozenset(
     {"mcp_list_tools", "program", "program_output", "tool_search_call", "tool_search_output"}

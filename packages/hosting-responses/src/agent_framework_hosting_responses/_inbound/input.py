@@ -18,14 +18,14 @@ from typing import Any, Final, TypeAlias
 from agent_framework import Content
 
 from agent_framework_hosting.errors import InvalidRequest, RequestTooLarge
+from agent_framework_hosting.parsing.checks import is_list, is_object, json_object, text
+from agent_framework_hosting.parsing.refusals import missing, shown, unsupported_content, wrong_type, wrong_value
 
 from .._sealed_thoughts import unseal
 from .approvals import read_answer, read_request
-from .checks import is_list, is_object, json_object, text
 from .history import History, Role
 from .hosted_items import HOSTED_ITEMS, pair_calls, read_hosted_item
 from .parts import optional, placed, read_content, required, required_id
-from .refusals import missing, shown, unsupported_content, wrong_type, wrong_value
 from .tools import custom_arguments
 
 PARTS_PER_ITEM: Final = 4

@@ -6,9 +6,9 @@ from collections.abc import Collection, Mapping
 from typing import Any, Final, cast
 
 from agent_framework_hosting.errors import InvalidRequest
+from agent_framework_hosting.parsing.refusals import shown
 from agent_framework_hosting.types import JSON
 
-from .refusals import shown
 from .request import ResponsesRequest
 
 _FOR_THE_CLIENT: Final = ("function_call", "custom_tool_call", "computer_call")

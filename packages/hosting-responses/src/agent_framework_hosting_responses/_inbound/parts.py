@@ -12,10 +12,9 @@ from typing import Any, Final, TypeAlias
 from agent_framework import Annotation, Content, TextSpanRegion
 
 from agent_framework_hosting.errors import InvalidRequest
-
-from .checks import array, filled, is_list, is_object, json_object, one_of, text
-from .media import UNKNOWN, Place, media_type_of, read_base64, read_uri
-from .refusals import missing, unsupported_content, wrong_type, wrong_value
+from agent_framework_hosting.parsing.checks import array, filled, is_list, is_object, json_object, one_of, text
+from agent_framework_hosting.parsing.media import UNKNOWN, Place, media_type_of, read_base64, read_uri
+from agent_framework_hosting.parsing.refusals import missing, unsupported_content, wrong_type, wrong_value
 
 ANY_IMAGE: Final = "image/*"
 """The media type of a picture of which only that much is known."""

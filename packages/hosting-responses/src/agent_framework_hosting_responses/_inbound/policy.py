@@ -9,9 +9,9 @@ from typing import Any, Final, Literal, TypeAlias
 from agent_framework import Message
 
 from agent_framework_hosting.errors import InvalidRequest
+from agent_framework_hosting.parsing.refusals import unsupported_parameter
 
 from .fields import OPTION_NAMES
-from .refusals import unsupported_parameter
 from .request import ResponsesRequest
 
 CallerInstructions: TypeAlias = Literal["ignore", "append", "refuse"]

@@ -14,14 +14,14 @@ from agent_framework import FunctionTool, Message
 
 from agent_framework_hosting.errors import InvalidRequest
 from agent_framework_hosting.limits import Limits
+from agent_framework_hosting.parsing.body import decode
+from agent_framework_hosting.parsing.refusals import missing, shown, unsupported_parameter, wrong_value
 from agent_framework_hosting.types import ChannelIdentity, ChannelSession
 
-from .body import decode
 from .echo import echo
 from .fields import OPTION_NAMES, check_fields
 from .history import Decision, History
 from .input import Referenced, read_input
-from .refusals import missing, shown, unsupported_parameter, wrong_value
 from .tools import ClientTools, ToolChoice, read_tool_choice, read_tools
 
 _NO_OPTION = ("access_programs", "background_options", "image")

@@ -17,9 +17,8 @@ from typing import Any, Final
 from agent_framework import FunctionTool
 
 from agent_framework_hosting.errors import InvalidRequest
-
-from .checks import anything, array, flag, is_object, json_object, members, name, text
-from .refusals import missing, shown, unsupported_parameter, wrong_type, wrong_value
+from agent_framework_hosting.parsing.checks import anything, array, flag, is_object, json_object, members, name, text
+from agent_framework_hosting.parsing.refusals import missing, shown, unsupported_parameter, wrong_type, wrong_value
 
 MAX_TOOLS = 128
 """Tools of one request, as OpenAI has it."""

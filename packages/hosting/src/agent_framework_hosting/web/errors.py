@@ -5,13 +5,10 @@ Known errors speak for themselves; everything else is logged under an id, and th
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-import msgspec
 from agent_framework import exceptions as core
-from starlette.responses import Response
 
 from ..errors import HostError, RequestError, RunCancelled, RunError, StateUnavailable, Unavailable
 from ..ids import mint
@@ -33,7 +30,6 @@ class ErrorDescription:
     may_retry: bool = False
 
 
-_SERVER_SIDE: Final = 500
 _CANCELLED: Final = {"drained": "The server is shutting down, and the run was cancelled before its end."}
 _CORE_ERRORS: Final[tuple[tuple[type[Exception], int, str, str], ...]] = (
     (core.AgentInvalidRequestException, 400, "invalid_request", "The agent refused this request."),
@@ -73,19 +69,3 @@ def describe(error: BaseException) -> ErrorDescription:
     logger.error("%s: the run failed", incident, exc_info=error)
     code = error.code if isinstance(error, HostError) else RunError.code
     return ErrorDescription(500, code, f"The server failed to answer this request. (error id {incident})")
-
-
-def error_response(description: ErrorDescription, *, headers: Mapping[str, str] | None = None) -> Response:
-    """Return the answer of a path that has no protocol of its own to say it in."""
-    kind = "invalid_request_error" if description.status < _SERVER_SIDE else "server_error"
-    error = {
-        "message": description.message,
-        "type": kind,
-        "param": description.param,
-        "code": description.code,
-    }
-    told = {**(headers or {}), "x-request-id": mint("req_")}
-    if description.retry_after is not None:
-        told["retry-after"] = str(description.retry_after)
-    body = msgspec.json.encode({"error": error})
-    return Response(body, status_code=description.status, headers=told, media_type="application/json")

@@ -1,4 +1,4 @@
-"""One path of the API as an ASGI app: methods, request ids, and errors in the API's own shape."""
+"""One path of an API as an ASGI app: methods, request ids, and errors in the API's own shape."""
 
 from __future__ import annotations
 
@@ -7,12 +7,11 @@ from typing import Protocol
 
 from starlette.types import Message, Receive, Scope, Send
 
-from agent_framework_hosting.ids import mint
-from agent_framework_hosting.web.body import ClientGone
-from agent_framework_hosting.web.errors import ErrorDescription, describe
-from agent_framework_hosting.web.upload import Upload, answer_early
-
-from ._errors import error_response
+from ..ids import mint
+from .body import ClientGone
+from .error_objects import RenderError, error_response
+from .errors import ErrorDescription, describe
+from .upload import Upload, answer_early
 
 
 class Operation(Protocol):
@@ -24,10 +23,16 @@ class Operation(Protocol):
 
 
 class Endpoint:
-    """Hands a request to the operation for its method."""
+    """Hands a request to the operation for its method.
 
-    def __init__(self, operations: Mapping[str, Operation]) -> None:
+    Args:
+        operations: What each method does.
+        render_error: Says an error in the protocol of the path.
+    """
+
+    def __init__(self, operations: Mapping[str, Operation], *, render_error: RenderError = error_response) -> None:
         self._operations = operations
+        self._render_error = render_error
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request; no error leaves here while it can still be told to the client."""
@@ -38,7 +43,7 @@ class Endpoint:
             allowed = ", ".join(sorted(self._operations))
             message = f"{scope['method']} is not offered here. Use {allowed}."
             description = ErrorDescription(405, "method_not_allowed", message)
-            answer = error_response(description, request_id=request_id)
+            answer = self._render_error(description, request_id=request_id)
             answer.headers["allow"] = allowed
             await answer_early(answer, scope, send, upload=upload)
             return
@@ -56,17 +61,20 @@ class Endpoint:
         except Exception as error:
             if begun:
                 raise
-            answer = error_response(describe(error), request_id=request_id)
+            answer = self._render_error(describe(error), request_id=request_id)
             await answer_early(answer, scope, send, upload=upload)
 
 
 class NotFound:
     """Says that nothing is here."""
 
+    def __init__(self, *, render_error: RenderError = error_response) -> None:
+        self._render_error = render_error
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         description = ErrorDescription(404, "not_found", f"Invalid URL ({scope['method']} {scope['path']}).")
-        await answer_early(error_response(description), scope, send, upload=Upload(receive))
+        await answer_early(self._render_error(description), scope, send, upload=Upload(receive))
 
 
 async def send_json(

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from agent_framework_hosting.errors import InvalidRequest
+from ..errors import InvalidRequest
 
 _SHOWN = 64
 _NAMES: Mapping[type, str] = {

@@ -11,8 +11,8 @@ from typing import Final
 
 from starlette.types import Scope
 
-from agent_framework_hosting.errors import InvalidRequest
-from agent_framework_hosting.types import IdempotencyKey
+from ..errors import InvalidRequest
+from ..types import IdempotencyKey
 
 REPLAYED: Final = (b"idempotent-replayed", b"true")
 """The header of an answer that was given before."""

@@ -9,8 +9,7 @@ from typing import Any, cast
 
 import msgspec
 
-from agent_framework_hosting.errors import InvalidRequest, RequestTooLarge
-
+from ..errors import InvalidRequest, RequestTooLarge
 from .checks import is_list, is_object
 
 _MOST_VALUES = 100_000
