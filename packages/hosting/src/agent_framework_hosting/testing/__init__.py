@@ -6,16 +6,22 @@
 - `Gate` holds a script back until the test says so; nothing here sleeps.
 - `InMemoryDriver` and `LoopbackDriver` send requests to an app, without sockets or over real ones, behind one
   interface: whole answers, streams, stalled readers, disconnects.
+- `PlatformServer` plays a chat platform over a real socket, records each call and answers as told: with its own answer,
+  a 429, a failure, late, or never.
+- `FakeClock` stands still until a test moves it.
 - `SSEReader`, `read_events` and `events_from` read Server-Sent Events, strictly.
 """
 
 from ._agent import AgentRun, AgentTurn, ScriptedAgent
 from ._awkward import CoroutineAgent, GeneratorAgent, ManagedAgent, OptionlessAgent
 from ._chat import ChatCall, ChatTurn, ScriptedChatClient
+from ._clock import FakeClock
 from ._driver import Answer, AnswerCut, Driver, StreamedAnswer
 from ._gate import Gate
 from ._loopback import LoopbackDriver
 from ._memory import InMemoryDriver
+from ._payload import PlatformFile
+from ._platform import Cut, PlatformCall, PlatformReply, PlatformServer
 from ._record import Outcome, Record
 from ._script import Finish, ScriptExhausted, echo, recall
 from ._sse import ServerSentEvent, SSEError, SSEReader, events_from, read_events
@@ -28,7 +34,9 @@ __all__ = [
     "ChatCall",
     "ChatTurn",
     "CoroutineAgent",
+    "Cut",
     "Driver",
+    "FakeClock",
     "Finish",
     "Gate",
     "GeneratorAgent",
@@ -37,6 +45,10 @@ __all__ = [
     "ManagedAgent",
     "OptionlessAgent",
     "Outcome",
+    "PlatformCall",
+    "PlatformFile",
+    "PlatformReply",
+    "PlatformServer",
     "Record",
     "SSEError",
     "SSEReader",
