@@ -6,7 +6,7 @@ The token is a part of every address that is called; see `_secret` for why nobod
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping
 from types import MappingProxyType
 from typing import Any, Final
 from urllib.parse import quote, urlsplit
@@ -14,7 +14,7 @@ from urllib.parse import quote, urlsplit
 import httpx2
 
 from agent_framework_hosting.errors import ConfigurationError
-from agent_framework_hosting.messaging.outlet import NotOffered, OutcomeUnknown, OutgoingFile, Unreachable
+from agent_framework_hosting.messaging.outlet import OutcomeUnknown, OutgoingFile, Unreachable
 
 from ._answer import result_of
 from ._secret import BotToken, SecretURL
@@ -82,11 +82,10 @@ class BotApi:
             retry_after=response.headers.get("retry-after"),
         )
 
-    async def download(self, path: str, *, most: int) -> bytes:
-        """Return a file by the path that `getFile` gave.
+    async def download(self, path: str) -> AsyncGenerator[bytes]:
+        """Return a file by the path that `getFile` gave, as it comes.
 
         Raises:
-            NotOffered: It has more than `most` bytes, or is not there.
             OutletError: It could not be fetched.
         """
         url = self.token.url(f"{self._base}/file/bot{{token}}/{quote(path)}")
@@ -94,8 +93,9 @@ class BotApi:
         response = await self._sent(request, url, "download", stream=True)
         try:
             if not response.is_success:
-                result_of("download", status=response.status_code, body=b"", retry_after=None)
-            return await _read(response, most)
+                result_of("download", status=response.status_code, body=b"")
+            async for chunk in response.aiter_bytes():
+                yield chunk
         except httpx2.HTTPError as error:
             raise Unreachable(f"download: {type(error).__name__}") from None
         finally:
@@ -138,16 +138,6 @@ def _field(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value)
 
 
-def _timeout(seconds: float | None, files: Sequence[str] | Mapping[str, Any]) -> httpx2.Timeout:
+def _timeout(seconds: float | None, files: Mapping[str, OutgoingFile]) -> httpx2.Timeout:
     return httpx2.Timeout(_UPLOAD if files else _ANSWER if seconds is None else seconds, connect=_CONNECT)
 
-
-async def _read(response: httpx2.Response, most: int) -> bytes:
-    chunks: list[bytes] = []
-    size = 0
-    async for chunk in response.aiter_bytes():
-        size += len(chunk)
-        if size > most:
-            raise NotOffered(f"download: the file has more than {most} bytes.")
-        chunks.append(chunk)
-    return b"".join(chunks)
