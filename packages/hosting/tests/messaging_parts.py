@@ -7,7 +7,14 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from agent_framework_hosting.messaging.outlet import MessageRef, NotOffered, OutgoingFile, OutletTraits, TextLimits
+from agent_framework_hosting.messaging.outlet import (
+    FormatRefused,
+    MessageRef,
+    NotOffered,
+    OutgoingFile,
+    OutletTraits,
+    TextLimits,
+)
 
 
 @dataclass
@@ -21,7 +28,6 @@ class Call:
     choices: Sequence[str] = ()
     file: OutgoingFile | None = None
     error: Exception | None = None
-    at: float = 0.0
 
 
 @dataclass
@@ -31,7 +37,6 @@ class Place:
     traits: OutletTraits = field(default_factory=lambda: OutletTraits(limits=TextLimits(max_length=4096, unit="utf16")))
     address: str = "bot:chat"
     faults: dict[str, deque[Exception | None]] = field(default_factory=dict[str, deque[Exception | None]])
-    now: object = None
     calls: list[Call] = field(default_factory=list[Call])
     messages: dict[MessageRef, str] = field(default_factory=dict[MessageRef, str])
     files: list[OutgoingFile] = field(default_factory=list[OutgoingFile])
@@ -90,5 +95,7 @@ class Place:
         self.calls.append(call)
         self.called.set()
         await asyncio.sleep(0)
+        if isinstance(call.error, FormatRefused) and call.plain:
+            call.error = None
         if call.error is not None:
             raise call.error

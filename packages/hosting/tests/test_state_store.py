@@ -200,6 +200,44 @@ async def test_a_turn_that_does_not_want_to_wait_is_refused_only_while_something
     await second.leave(has_run=True)
 
 
+async def test_who_cancels_a_key_stops_what_runs_and_what_waits(store: StateStore) -> None:
+    running = await placed(store)
+    await running.turn()
+    stopped: list[str] = []
+    told = asyncio.Event()
+
+    def on_loss(reason: str) -> None:
+        stopped.append(reason)
+        told.set()
+
+    running.watch(on_loss)
+    waiting = await placed(store)
+    turn = asyncio.create_task(waiting.turn())
+    await asyncio.sleep(0)
+    assert await store.cancel("default", "k")
+    async with asyncio.timeout(5):
+        await told.wait()
+        with pytest.raises(RunCancelled):
+            await turn
+    assert stopped == ["interrupted"]
+    await waiting.leave(has_run=False)
+    await running.leave(has_run=True)
+    following = await placed(store)
+    await following.turn()
+    await following.leave(has_run=True)
+
+
+async def test_where_nothing_runs_there_is_nothing_to_cancel(store: StateStore) -> None:
+    assert not await store.cancel("default", "k")
+    await said(store)
+    assert not await store.cancel("default", "k")
+    running = await placed(store)
+    await running.turn()
+    assert not await store.cancel("other", "k")
+    assert not await store.cancel("default", "another")
+    await running.commit(done(store, await running.open()))
+
+
 async def test_an_interrupting_turn_stops_what_runs_and_what_waits(store: StateStore) -> None:
     stopped: list[str] = []
     told = asyncio.Event()

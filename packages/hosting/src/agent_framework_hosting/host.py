@@ -34,6 +34,7 @@ from ._state.store import Concurrency, StateStore
 from ._target.accepted import Checkpoints, accept, has_checkpoints, refuse_concurrent_turns
 from ._target.session_store import SessionStore, StoredSessions
 from ._target.target import Target
+from ._tasks.service import TaskService
 from ._workers import location
 from ._workers.report import reporting
 from ._workers.serving import check_options, silence_addresses, supervise
@@ -129,9 +130,7 @@ class AgentFrameworkHost:
             target, checkpoints=replace(checkpoints, derived=paths.checkpoints), stored=self._session_store
         )
         self._refuse_concurrent_turns()
-        self._channels = listed(channels)
-        refuse_strangers(self._channels)
-        refuse_clashes(self._channels)
+        self._channels = _checked(channels)
         self._auth = auth
         self._authenticate = None if auth is None else authenticate_with(auth)
         self._trusts_headers = platform_is_trusted() if trust_isolation_headers is None else trust_isolation_headers
@@ -150,6 +149,7 @@ class AgentFrameworkHost:
             concurrency=self._concurrency,
         )
         self._pipeline = Pipeline(target=self._target, sessions=self._sessions, admission=self._admission)
+        self._tasks = TaskService(store=self._store.tasks, admission=self._admission, limits=self._limits)
         self._contributions = self._contributed()
         self._entrances = (
             readiness_probe(
@@ -217,6 +217,7 @@ class AgentFrameworkHost:
                 self._failure = error if isinstance(error, Exception) else None
                 raise
             self._admission.start()
+            self._tasks.start()
             self._say(self._described())
         return self
 
@@ -228,6 +229,7 @@ class AgentFrameworkHost:
             await _lifespan.undo(
                 (
                     self._drain,
+                    self._tasks.stop,
                     partial(_lifespan.stop, self._contributions),
                     self._admission.stop,
                     self._target.stop,
@@ -402,7 +404,11 @@ class AgentFrameworkHost:
 
     def _contributed(self) -> list[NamedContribution]:
         context = HostContext(
-            target=self._target, limits=self._limits, pipeline=self._pipeline, sessions=self._sessions
+            target=self._target,
+            limits=self._limits,
+            pipeline=self._pipeline,
+            sessions=self._sessions,
+            tasks=self._tasks,
         )
         contributions = [
             NamedContribution(channel.name, normal_path(channel), contribution_of(channel, context))
@@ -413,6 +419,7 @@ class AgentFrameworkHost:
             self._database is not None
             or self._state.needs_start
             or self._target.needs_start
+            or self._tasks.is_used
             or any(each.contribution.on_startup for each in contributions)
         ):
             self._admission.require_start()
@@ -422,7 +429,12 @@ class AgentFrameworkHost:
         channels = ", ".join(f"{each.name} at {each.path or '/'}" for each in self._contributions) or "no channels"
         where = f" on {self._bind}" if self._bind else ""
         beside = ("turns of one session run side by side, and none remembers another",)
-        told = (*self._target.notes, *(beside if self._concurrency == "concurrent" else ()))
+        lost = ("work that was accepted and is not done is lost when the process ends: database= keeps it",)
+        told = (
+            *self._target.notes,
+            *(beside if self._concurrency == "concurrent" else ()),
+            *(lost if self._tasks.is_used and not self._tasks.is_durable else ()),
+        )
         notes = "".join(f"; {note}" for note in told)
         return (
             f"Serving {self._target.name}{where}: {channels}. State: {self._described_state()}{notes}. "
@@ -439,6 +451,13 @@ class AgentFrameworkHost:
         if self._state.needs_start:
             return f"{self._state.description}; the rest in memory, {sessions}, lost when the process ends"
         return f"memory only, {sessions}, lost when the process ends"
+
+
+def _checked(channels: Sequence[Channel]) -> Sequence[Channel]:
+    checked = listed(channels)
+    refuse_strangers(checked)
+    refuse_clashes(checked)
+    return checked
 
 
 def _stored(session_store: SessionStore | None, database: str | StateStore | None) -> StoredSessions | None:

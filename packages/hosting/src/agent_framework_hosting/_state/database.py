@@ -22,7 +22,7 @@ Kind: TypeAlias = Literal["sqlite", "postgres"]
 
 _PASSWORD: Final = re.compile(r"([?&](?:ssl)?password=)[^&]*")
 _EXTRAS: Final = {"sqlite": ("sqlalchemy",), "postgres": ("sqlalchemy", "psycopg", "psycopg_pool")}
-_METHODS: Final = ("start", "stop", "accept", "named", "find", "head", "load", "rest", "rotate", "forget")
+_METHODS: Final = ("start", "stop", "accept", "named", "find", "head", "load", "rest", "rotate", "forget", "tasks")
 
 
 def open_store(database: str | StateStore, *, limits: Limits, migrate: Migrate = "auto") -> StateStore:

@@ -15,6 +15,7 @@ from . import lines
 from .aliases import Aliases
 from .lines import Lines
 from .memory import MemoryTurns
+from .memorytasks import MemoryTasks
 from .refusals import continued
 from .store import Claim, Finished, LossReason, Opened, Replay, StoredTurn, TurnRequest, Unfinished
 from .turns import SessionName, Turn
@@ -40,6 +41,7 @@ class MemoryStore:
         claim_ttl: float = math.inf,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        self.tasks = MemoryTasks(max_known=max_turns, ttl=claim_ttl, clock=clock)
         self.lines: Lines[tuple[str, str]] = Lines(max_waiting=max_waiting)
         self._aliases = aliases
         self._turns = MemoryTurns(max_turns=max_turns)
@@ -113,6 +115,10 @@ class MemoryStore:
     def rotate(self, tenant: str, key: str) -> Sequence[SessionName]:
         """See `StateStore`."""
         return self._aliases.rotate(tenant, key)
+
+    async def cancel(self, tenant: str, key: str) -> bool:
+        """See `StateStore`."""
+        return self.lines.stop((tenant, key))
 
     async def opened(self, tenant: str, key: str, parent: StoredTurn | None) -> Opened:
         """Return a session as it is now."""

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Final
 
-from ..errors import UnknownParent
+from ..errors import QueueFull, UnknownParent
 from .store import StoredTurn
 
+STOPPED: Final = "The run was stopped: a newer request took its place, or somebody cancelled it."
+"""What a run is told that has to make way."""
 _SHOWN: Final = 64
 """Characters of a caller's id that a message repeats."""
 
@@ -29,3 +31,9 @@ def continued(parent: StoredTurn | None, turn_id: str, key: str | None) -> Store
             f"The turn {turn_id[:_SHOWN]!r} did not finish, so it cannot be continued. Continue from the one before."
         )
     return parent
+
+
+def too_many_tasks(count: int, *, in_line: bool) -> QueueFull:
+    """Say that accepted work has to be done first."""
+    where = "in this line" if in_line else "on this server"
+    return QueueFull(f"{count} accepted tasks wait {where} already. Try again when some of them are done.")

@@ -14,6 +14,7 @@ from typing import Any, Literal, Protocol, TypeAlias
 import msgspec
 
 from ..types import Owner
+from .tasks import TaskStore
 from .turns import SessionName
 
 Concurrency: TypeAlias = Literal["queue", "reject", "interrupt"]
@@ -209,6 +210,11 @@ class StateStore(Protocol):
         """Whether turns can be stored, as far as is known; what the readiness probe says."""
         ...
 
+    @property
+    def tasks(self) -> TaskStore:
+        """Keeps accepted work, where the turns are kept."""
+        ...
+
     async def start(self) -> None:
         """Be ready for everything else."""
         ...
@@ -257,6 +263,14 @@ class StateStore(Protocol):
 
         Returns:
             The sessions that keys stand for again because their reset was forgotten; they must not come back.
+        """
+        ...
+
+    async def cancel(self, tenant: str, key: str) -> bool:
+        """Stop the turn that runs under a key, in whichever process, and those that wait there, as `interrupt` does.
+
+        Returns:
+            Whether there was one.
         """
         ...
 

@@ -7,7 +7,7 @@ it is delivered whole, whatever the platform says in between.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -38,6 +38,10 @@ class Progress:
     """What of an answer has been sent. Kept between two tries, what was sent is not sent again."""
 
     shown: list[_Shown] = field(default_factory=list[_Shown])
+    files: int = 0
+    """How many of its files were sent."""
+    has_asked: bool = False
+    """Whether what it asks was asked."""
 
 
 class StreamRenderer:
@@ -60,7 +64,7 @@ class StreamRenderer:
         self._voice = voice
         self._progress = progress or Progress()
         self._modes: list[StreamMode] = list(voice.traits.streaming)
-        self._text = ""
+        self._text: str | Callable[[], str] = ""
         self._wanted = asyncio.Event()
         self._is_over = asyncio.Event()
         self._painter: asyncio.Task[None] | None = None
@@ -78,8 +82,8 @@ class StreamRenderer:
             painter.cancel()
             await asyncio.gather(painter, return_exceptions=True)
 
-    def show(self, text: str) -> None:
-        """Take this text as the answer so far; it is shown when there is time for it."""
+    def show(self, text: str | Callable[[], str]) -> None:
+        """Take this as the answer so far, or what returns it; it is shown when there is time for it."""
         self._text = text
         self._wanted.set()
 
@@ -130,7 +134,7 @@ class StreamRenderer:
                 return
             self._wanted.clear()
             try:
-                await self._show(self._text)
+                await self._show(self._text if isinstance(self._text, str) else self._text())
             except NotOffered:
                 refused = self._modes.pop(0)
                 logger.debug("An answer cannot be shown as %s here.", refused)

@@ -12,9 +12,10 @@ from ...errors import ConfigurationError, RequestError, StateUnavailable
 from ...ids import mint
 from ...logs import logger
 from ...types import Owner
+from ..memorytasks import MemoryTasks
 from ..store import Encoded, Finished, LossReason, Opened, Replay, StoredTurn, TurnRequest, Unfinished
 from ..turns import SessionName
-from . import accept, claims, retention, turns
+from . import accept, claims, lanes, retention, turns
 from .accept import Accepted
 from .doors import Doors
 from .driver import Driver
@@ -24,6 +25,7 @@ from .worker import LEASE, Held, Worker
 _SWEEP: Final = 60.0
 """Seconds between two sweeps."""
 _BETWEEN_TRIES: Final = 1.0
+_KNOWN_TASKS: Final = 10_000
 _SWEPT: Final = 100
 """Conversations, ids, and keys of one sweep's transaction."""
 
@@ -41,6 +43,7 @@ class SqlStore:
         self._driver = driver
         self._ages = ages
         self._worker = Worker(driver, lease=lease)
+        self.tasks = MemoryTasks(max_known=_KNOWN_TASKS, ttl=ages.claims)
         self._doors = Doors()
         self._sweeper: asyncio.Task[None] | None = None
         self._leaving: set[asyncio.Task[None]] = set()
@@ -142,6 +145,12 @@ class SqlStore:
         """See `StateStore`."""
         self._driver.run_now(partial(turns.rotate, tenant, key, mint()))
         return ()
+
+    async def cancel(self, tenant: str, key: str) -> bool:
+        """See `StateStore`."""
+        found, wakes = await self._driver.run(partial(lanes.stop, tenant=tenant, key=key), durable=False)
+        await self._worker.tell(wakes)
+        return found
 
     async def sweep(self) -> None:
         """Forget all that has expired."""
