@@ -174,11 +174,11 @@ def test_what_somebody_else_said_and_is_replied_to_comes_along() -> None:
 
 
 def test_an_administrator_without_a_name_speaks_as_the_group_and_bots_are_marked() -> None:
-    unnamed = {"id": 1087968824, "is_bot": True, "first_name": "Group"}
-    assert incoming(chat=GROUP, text="/new", **{"from": unnamed}, sender_chat=GROUP).sender == Sender(
-        id="-100", name="All"
-    )
-    assert incoming(text="I am a bot", **{"from": {**BOT_USER, "id": 43}}).sender.is_bot
+    unnamed: Any = {"from": {"id": 1087968824, "is_bot": True, "first_name": "Group"}}
+    spoken = incoming(chat=GROUP, text="/new", sender_chat=GROUP, **unnamed)
+    assert spoken.sender == Sender(id="-100", name="All")
+    other: Any = {"from": {**BOT_USER, "id": 43}}
+    assert incoming(text="I am a bot", **other).sender.is_bot
 
 
 # ------------------------------------------------------------------------------------------------------- buttons

@@ -140,4 +140,3 @@ def _field(value: Any) -> str:
 
 def _timeout(seconds: float | None, files: Mapping[str, OutgoingFile]) -> httpx2.Timeout:
     return httpx2.Timeout(_UPLOAD if files else _ANSWER if seconds is None else seconds, connect=_CONNECT)
-

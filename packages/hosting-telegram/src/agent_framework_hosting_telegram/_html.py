@@ -54,6 +54,16 @@ def render(markdown: str, *, align_tables: bool = True) -> Rendered:
     return _Renderer(markdown, align_tables=align_tables).rendered()
 
 
+def html_from_markdown(markdown: str) -> str:
+    r"""Return Markdown as HTML for Telegram's `parse_mode="HTML"`.
+
+    Example:
+        >>> html_from_markdown("# Done\n- *all* of `it`")
+        '<b>Done</b>\n• <i>all</i> of <code>it</code>'
+    """
+    return render(markdown).html
+
+
 @dataclass(frozen=True, slots=True)
 class _Tag:
     name: str

@@ -16,7 +16,6 @@ from ._api import BotApi
 from ._outlet import Place, TelegramOutlet
 from ._update import BotAccount, GroupPolicy, parse_telegram_update
 
-
 StructT = TypeVar("StructT", bound=Struct)
 
 
@@ -68,7 +67,9 @@ class TelegramPlatform:
         """Return what an update says to the agent."""
         update = parse_telegram_update(payload, bot=self.bot, groups=self._groups)
         if update.complaint is not None:
-            logger.warning("Update %d of bot %d cannot be read, and is left out: %s", update.id, self.bot.id, update.complaint)
+            logger.warning(
+                "Update %d of bot %d cannot be read, and is left out: %s", update.id, self.bot.id, update.complaint
+            )
         return update.incoming
 
     def outlet(self, incoming: Incoming) -> Outlet:

@@ -65,6 +65,7 @@ class Poller:
 
     async def _run(self) -> None:
         while True:
+            asked_at = self._clock.monotonic()
             try:
                 updates = await self._asked()
             except OtherPoller:
@@ -81,6 +82,9 @@ class Poller:
                 self._pause = _FIRST_PAUSE
                 for update in updates:
                     await self._take(update)
+                if self._offset == self._confirmed and self._clock.monotonic() - asked_at < _FIRST_PAUSE:
+                    # Something in between does not hold questions open; it is not to be asked without a pause.
+                    await self._clock.sleep(_FIRST_PAUSE)
 
     async def _asked(self) -> list[Any]:
         offset = self._offset
