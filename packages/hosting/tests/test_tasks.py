@@ -73,7 +73,7 @@ class Done:
                 await self._told.wait()
 
 
-@pytest.fixture(params=["memory"])
+@pytest.fixture(params=["memory", "sqlite", "postgres"])
 def where(request: pytest.FixtureRequest, make_database: Callable[[str], str]) -> str | None:
     return None if request.param == "memory" else make_database(request.param)
 
@@ -476,7 +476,7 @@ async def test_a_host_with_work_to_do_has_to_be_started(make_probe: Callable[...
         await give(probe.context, "1")
 
 
-@pytest.mark.parametrize("kept", [False])
+@pytest.mark.parametrize("kept", [False, True])
 async def test_the_start_line_says_what_is_lost_without_a_database(
     probe: Any, make_database: Callable[[str], str], caplog: pytest.LogCaptureFixture, done: Done, kept: bool
 ) -> None:

@@ -129,6 +129,7 @@ def _purge(args: argparse.Namespace) -> int:
             "answers": purged.answers,
             "idempotency keys": purged.claims,
             "checkpoints": purged.checkpoints,
+            "tasks": purged.tasks,
         }
     )
     if purged.shared:

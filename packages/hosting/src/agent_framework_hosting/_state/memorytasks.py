@@ -12,7 +12,7 @@ from itertools import count
 from typing import TypeAlias
 
 from ..types import Owner
-from .refusals import too_many_tasks
+from .refusals import require_keepable, too_many_tasks
 from .tasks import NewTask, Outcome, StopCause, TakenTask
 
 _Scope: TypeAlias = tuple[Owner, str, str]
@@ -85,6 +85,7 @@ class MemoryTasks:
 
     async def accept(self, new: NewTask) -> bool:
         """See `TaskStore`."""
+        require_keepable(new)
         scope = (new.owner, new.kind, new.id)
         self._trim()
         if scope in self._open or scope in self._ended:

@@ -115,7 +115,7 @@ class Conversations:
         spoken = self._spoken(incoming)
         if spoken is not None and not spoken.is_ours:
             return False
-        line = f"chat:{self._key_of(incoming)}"
+        line = _line(self._key_of(incoming))
         try:
             return await self._context.tasks.accept(
                 kind=self._kind,
@@ -232,14 +232,17 @@ class Conversations:
 
     async def _stop(self, command: ChannelCommandContext) -> None:
         key = _key_in(command)
-        # First those that wait, or the next of them would begin when the one that runs has ended.
-        dropped = await self._context.tasks.cancel_line(f"chat:{key}")
-        was_running = await self._context.cancel(key)
-        await command.reply(self._phrases.stopped if dropped or was_running else self._phrases.nothing_to_stop)
+        # What runs for this chat ends with its task; what another channel runs in this session has none here.
+        is_stopped = await self._context.tasks.cancel_line(_line(key)) or await self._context.cancel(key)
+        await command.reply(self._phrases.stopped if is_stopped else self._phrases.nothing_to_stop)
 
     async def _help(self, command: ChannelCommandContext) -> None:
         known = [f"/{each.name}: {each.description}" for each in self.commands.values() if each.description]
         await command.reply("\n".join((self._phrases.help, "", *known)))
+
+
+def _line(key: str) -> str:
+    return f"chat:{key}"
 
 
 def _key_in(command: ChannelCommandContext) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, replace
 from typing import Any, Final
@@ -231,11 +231,15 @@ class Turns:
             raise error
         told = self._phrases.interrupted if is_stopped else self._phrases.failed.format(reason=describe(error).message)
         try:
-            await renderer.finish(spoken.text)
-            await said.voice.say(told)
+            # To its end, also when the task is stopped meanwhile: half of it said is no better for anybody.
+            await _whole(self._tell(said, spoken, renderer, told))
         except OutletError as lost:
             # Not tried again: the agent would run a second time for the sake of an apology.
             logger.warning("Nobody could be told that a message was not answered: %s", lost)
+
+    async def _tell(self, said: Said, spoken: Answer, renderer: StreamRenderer, told: str) -> None:
+        await renderer.finish(spoken.text)
+        await said.voice.say(told)
 
     async def _leave(self, said: Said, spoken: Answer, renderer: StreamRenderer, *, reason: Any) -> None:
         """Leave what can be left while the message's task is taken away."""
@@ -248,3 +252,13 @@ class Turns:
 
 def _last_turn(key: str) -> str:
     return f"chat:{key}"
+
+
+async def _whole(work: Coroutine[Any, Any, None]) -> None:
+    """Do something to its end although whoever does it is cancelled; a second cancellation ends it."""
+    task = asyncio.ensure_future(work)
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await task
+        raise

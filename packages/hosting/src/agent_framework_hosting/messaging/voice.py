@@ -84,7 +84,7 @@ class Voice:
         if every is None:
             yield
             return
-        task = asyncio.create_task(self._keep_typing(every))
+        task = asyncio.create_task(self._keep_typing(every), name="typing")
         try:
             yield
         finally:

@@ -16,7 +16,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.pool import NullPool
 
 from ...errors import ConfigurationError
-from .schema import METADATA, SCHEMA
+from .schema import METADATA, SCHEMA, TASKS
 
 Step: TypeAlias = Callable[[Connection], None]
 _LOCK: Final = 0x61665F686F7374
@@ -26,10 +26,14 @@ _PATIENCE: Final = 5
 
 
 def _create_tables(connection: Connection) -> None:
-    METADATA.create_all(connection)
+    METADATA.create_all(connection, tables=[table for table in METADATA.sorted_tables if table is not TASKS])
 
 
-STEPS: Final[Sequence[Step]] = (_create_tables,)
+def _create_tasks(connection: Connection) -> None:
+    METADATA.create_all(connection, tables=[TASKS])
+
+
+STEPS: Final[Sequence[Step]] = (_create_tables, _create_tasks)
 """What makes a schema of version n into one of version n + 1; a step that was released is never changed."""
 
 

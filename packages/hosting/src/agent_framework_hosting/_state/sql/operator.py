@@ -35,7 +35,7 @@ from sqlalchemy.exc import DatabaseError, OperationalError
 from ...errors import ConfigurationError, StateUnavailable
 from ...types import DEFAULT_TENANT
 from .migrations import STEPS, version_of
-from .schema import ANSWERS, CHECKPOINTS, CLAIMS, LANES, SESSIONS, TURNS
+from .schema import ANSWERS, CHECKPOINTS, CLAIMS, LANES, SESSIONS, TASKS, TURNS
 from .script import POSTGRES, SQLITE
 
 ResultT = TypeVar("ResultT")
@@ -91,6 +91,7 @@ class Purged:
     answers: int = 0
     claims: int = 0
     checkpoints: int = 0
+    tasks: int = 0
     shared: int = 0
 
     def add(self, counts: Mapping[str, int]) -> None:
@@ -127,7 +128,7 @@ def require_current(engine: Engine) -> None:
 
 
 def purge(engine: Engine, selection: Selection, *, with_shared: bool = False, dry_run: bool = False) -> Purged:
-    """Forget conversations and idempotency keys, or count what would be forgotten.
+    """Forget conversations, idempotency keys and accepted work, or count what would be forgotten.
 
     Args:
         engine: The database.
@@ -325,11 +326,8 @@ def _purge_rest(engine: Engine, selection: Selection, *, dry_run: bool) -> dict[
     before = _in_transaction(engine, lambda connection: _before(connection, selection.older_than))
     counts: dict[str, int] = {}
     if selection.session is None:
-        wanted = [_is_by(selection, CLAIMS)] if selection.names_somebody else []
-        if before is not None:
-            wanted.append(CLAIMS.c.created_at < before)
-        if selection.within is not None:
-            wanted.append(CLAIMS.c.tenant == selection.within)
+        counts["tasks"] = _remove_all(engine, TASKS, and_(*_asked_for(selection, TASKS, before)), dry_run=dry_run)
+        wanted = _asked_for(selection, CLAIMS, before)
         if dry_run:
             # They have been counted with their conversations, and would be gone with them.
             conversations = _wanted(selection, before).subquery()
@@ -343,6 +341,16 @@ def _purge_rest(engine: Engine, selection: Selection, *, dry_run: bool) -> dict[
         for name, table in (("checkpoints", CHECKPOINTS), ("answers", ANSWERS)):
             counts[name] = _remove_all(engine, table, _loose(table, selection, before), dry_run=dry_run)
     return counts
+
+
+def _asked_for(selection: Selection, table: Table, before: float | None) -> list[ColumnElement[bool]]:
+    """Return what the rows of a table have in common that belong to principals, not to conversations."""
+    wanted = [_is_by(selection, table)] if selection.names_somebody else []
+    if before is not None:
+        wanted.append(table.c.created_at < before)
+    if selection.within is not None:
+        wanted.append(table.c.tenant == selection.within)
+    return wanted
 
 
 def _remove_all(engine: Engine, table: Table, where: ColumnElement[bool], *, dry_run: bool) -> int:

@@ -12,7 +12,6 @@ from ...errors import ConfigurationError, RequestError, StateUnavailable
 from ...ids import mint
 from ...logs import logger
 from ...types import Owner
-from ..memorytasks import MemoryTasks
 from ..store import Encoded, Finished, LossReason, Opened, Replay, StoredTurn, TurnRequest, Unfinished
 from ..turns import SessionName
 from . import accept, claims, lanes, retention, turns
@@ -20,12 +19,12 @@ from .accept import Accepted
 from .doors import Doors
 from .driver import Driver
 from .retention import Ages
+from .sqltasks import SqlTasks
 from .worker import LEASE, Held, Worker
 
 _SWEEP: Final = 60.0
 """Seconds between two sweeps."""
 _BETWEEN_TRIES: Final = 1.0
-_KNOWN_TASKS: Final = 10_000
 _SWEPT: Final = 100
 """Conversations, ids, and keys of one sweep's transaction."""
 
@@ -43,7 +42,7 @@ class SqlStore:
         self._driver = driver
         self._ages = ages
         self._worker = Worker(driver, lease=lease)
-        self.tasks = MemoryTasks(max_known=_KNOWN_TASKS, ttl=ages.claims)
+        self.tasks = SqlTasks(driver, self._worker)
         self._doors = Doors()
         self._sweeper: asyncio.Task[None] | None = None
         self._leaving: set[asyncio.Task[None]] = set()
@@ -60,7 +59,7 @@ class SqlStore:
 
     async def start(self) -> None:
         """See `StateStore`."""
-        await self._driver.start(self._worker.wake)
+        await self._driver.start(self._woken)
         try:
             await self._worker.start()
         except StateUnavailable as error:
@@ -172,6 +171,10 @@ class SqlStore:
         task = loop.create_task(_until_it_answers(leaving))
         self._leaving.add(task)
         task.add_done_callback(self._leaving.discard)
+
+    def _woken(self) -> None:
+        self._worker.wake()
+        self.tasks.wake()
 
     async def _sweep(self) -> None:
         while True:
