@@ -33,11 +33,7 @@ async def api(telegram: TelegramServer) -> AsyncGenerator[BotApi]:
 def outlet(api: BotApi) -> Outlets:
     """Return a function that makes an outlet for a chat."""
 
-    def outlet(
-        chat: int = 7, *, thread: int | None = None, reply_to: int | None = None, pressed: int | None = None
-    ) -> TelegramOutlet:
-        return TelegramOutlet(
-            api, Place(chat=chat, thread=thread, is_group=chat < 0, reply_to=reply_to, pressed=pressed)
-        )
+    def outlet(chat: int = 7, *, thread: int | None = None, reply_to: int | None = None) -> TelegramOutlet:
+        return TelegramOutlet(api, Place(chat=chat, thread=thread, is_group=chat < 0, reply_to=reply_to))
 
     return outlet

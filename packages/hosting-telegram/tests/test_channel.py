@@ -274,18 +274,22 @@ async def test_the_webhook_is_registered_with_a_secret_that_every_process_makes_
     assert telegram.calls_to("getUpdates") == []
 
 
-async def test_a_pressed_button_lets_go_at_once_and_says_what_is_written_on_it(telegram: TelegramServer) -> None:
+async def test_a_pressed_button_says_what_is_written_on_it_and_is_offered_no_more(telegram: TelegramServer) -> None:
     agent = ScriptedAgent()
-    async with polling(telegram, agent):
+    async with polling(telegram, agent, allow=["7"]):
         telegram.push(telegram.said("Ask me."))
         await telegram.wait_texts(7)
         (message,) = telegram.messages(7)
-        message.buttons = [[{"text": "Yes", "callback_data": "Yes"}]]
-        telegram.push(telegram.pressed(message, "Yes"))
-        await telegram.wait_texts(7, 2)
+        message.buttons = [[{"text": "Yes, all", "callback_data": "#0"}]]
+        telegram.push(telegram.pressed(message, "#0", sender=8))
         await telegram.wait_calls(1, "answerCallbackQuery")
-    assert heard(agent)[1] == "Yes"
+        telegram.push(telegram.pressed(message, "#0"))
+        await telegram.wait_calls(1, "editMessageReplyMarkup")
+        await telegram.wait_texts(7, 3)
+    assert heard(agent) == ["Ask me.", "Yes, all"]
     assert message.buttons == []
+    assert len(telegram.calls_to("answerCallbackQuery")) == 2
+    assert len(telegram.calls_to("editMessageReplyMarkup")) == 1
 
 
 # ------------------------------------------------------------------------------------------------------- polling

@@ -65,7 +65,7 @@ async def test_where_drafts_are_refused_that_is_told(telegram: TelegramServer, o
     assert outlet(GROUP).traits.streaming == ("edit",)
 
 
-async def test_choices_are_buttons_that_say_what_is_written_on_them_and_go_once_one_is_pressed(
+async def test_choices_are_buttons_that_say_what_is_written_on_them(
     telegram: TelegramServer,
     outlet: Outlets,
 ) -> None:
@@ -76,12 +76,6 @@ async def test_choices_are_buttons_that_say_what_is_written_on_them_and_go_once_
         [{"text": "Yes", "callback_data": "Yes"}],
         [{"text": long, "callback_data": "#1"}],
     ]
-    place = outlet(pressed=message.id)
-    await place.typing()
-    await place.typing()
-    assert message.buttons == []
-    assert len(telegram.calls_to("editMessageReplyMarkup")) == 1
-    await outlet(pressed=message.id).typing()
 
 
 @pytest.mark.parametrize(

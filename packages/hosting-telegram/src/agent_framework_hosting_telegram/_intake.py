@@ -7,9 +7,11 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 
 from agent_framework_hosting.logs import logger
+from agent_framework_hosting.messaging.incoming import Incoming
 from agent_framework_hosting.messaging.outlet import OutletError
 
 from ._api import BotApi
+from ._platform import TelegramPlatform
 
 ALLOWED_UPDATES: Final = ("message", "callback_query")
 """The kinds of updates that Telegram is asked for."""
@@ -20,12 +22,23 @@ class Intake:
 
     Args:
         api: The Bot API.
-        keep: Keeps an update; see `Conversations.take`.
+        platform: Reads them.
+        keep: Keeps an update, and says whether it is new; see `Conversations.take`.
+        admits: Whether somebody may talk to the agent; see `Access.admits`.
     """
 
-    def __init__(self, api: BotApi, keep: Callable[[Any], Awaitable[bool]]) -> None:
+    def __init__(
+        self,
+        api: BotApi,
+        platform: TelegramPlatform,
+        *,
+        keep: Callable[[Any], Awaitable[bool]],
+        admits: Callable[[Incoming], Awaitable[bool]],
+    ) -> None:
         self._api = api
+        self._platform = platform
         self._keep = keep
+        self._admits = admits
         self._asides: set[asyncio.Task[None]] = set()
 
     async def take(self, update: Mapping[str, Any]) -> None:
@@ -35,10 +48,9 @@ class Intake:
             InvalidRequest: It is no update.
             Unavailable: It cannot be kept now.
         """
-        await self._keep(update)
-        query: Any = update.get("callback_query")
-        if isinstance(query, dict) and "id" in query:
-            aside = asyncio.create_task(self._release(query["id"]))
+        is_new = await self._keep(update)
+        if is_new and update.get("callback_query") is not None:
+            aside = asyncio.create_task(self._release(update))
             self._asides.add(aside)
             aside.add_done_callback(self._asides.discard)
 
@@ -48,9 +60,15 @@ class Intake:
             aside.cancel()
         await asyncio.gather(*self._asides, return_exceptions=True)
 
-    async def _release(self, query_id: Any) -> None:
-        """Let the pressed button go, which shows that it waits until then."""
+    async def _release(self, update: Mapping[str, Any]) -> None:
+        """Let a pressed button go, which shows until then that it waits, and offer no more what was chosen."""
+        pressed = self._platform.parse(update)
+        if pressed is None:
+            return
         try:
-            await self._api.call("answerCallbackQuery", {"callback_query_id": str(query_id)})
+            await self._api.call("answerCallbackQuery", {"callback_query_id": pressed.attributes["callback_query_id"]})
+            if await self._admits(pressed):
+                below = {"chat_id": int(pressed.chat), "message_id": pressed.attributes["message_id"]}
+                await self._api.call("editMessageReplyMarkup", below)
         except OutletError as error:
-            logger.debug("A pressed button goes on showing that it waits: %s", error)
+            logger.debug("A pressed button stays as it is: %s", error)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -55,14 +54,12 @@ class Place:
         thread: The id of the topic in it.
         is_group: Whether several read it.
         reply_to: The message that the first one answers.
-        pressed: The message of the bot's whose button was pressed; its buttons go once an answer is worked on.
     """
 
     chat: int
     thread: int | None = None
     is_group: bool = False
     reply_to: int | None = None
-    pressed: int | None = None
 
 
 class TelegramOutlet:
@@ -78,7 +75,6 @@ class TelegramOutlet:
         self._chat = place.chat
         self._thread = place.thread
         self._reply_to = place.reply_to
-        self._pressed = place.pressed
         self.traits: OutletTraits = _GROUP if place.is_group else _PRIVATE
         self._draft = _draft_id()
 
@@ -107,11 +103,6 @@ class TelegramOutlet:
 
     async def typing(self) -> None:
         """Show that an answer is being worked on."""
-        pressed, self._pressed = self._pressed, None
-        if pressed is not None:
-            # A question is answered once, so that nobody is to be offered its answers any more.
-            with suppress(NotOffered, Unchanged):
-                await self._call("editMessageReplyMarkup", {"message_id": pressed})
         await self._call("sendChatAction", {**self._in_thread(), "action": "typing"})
 
     async def send_file(self, file: OutgoingFile) -> MessageRef:

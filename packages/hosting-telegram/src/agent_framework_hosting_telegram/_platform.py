@@ -75,7 +75,6 @@ class TelegramPlatform:
     def outlet(self, incoming: Incoming) -> Outlet:
         """Return the chat or the topic that a message came from."""
         message = incoming.attributes["message_id"]
-        is_press = "callback_query_id" in incoming.attributes
         return TelegramOutlet(
             self._api,
             Place(
@@ -83,7 +82,6 @@ class TelegramPlatform:
                 thread=None if incoming.thread is None else int(incoming.thread),
                 is_group=incoming.is_group,
                 reply_to=message if incoming.is_group else None,
-                pressed=message if is_press else None,
             ),
         )
 

@@ -135,7 +135,7 @@ class TelegramChannel:
             hooks=self._hooks,
             clock=self._clock,
         )
-        intake = Intake(self._api, conversations.take)
+        intake = Intake(self._api, self._platform, keep=conversations.take, admits=self._access.admits)
         poller = Poller(self._api, intake, clock=self._clock)
 
         async def start() -> None:
