@@ -276,7 +276,7 @@ async def test_the_webhook_is_registered_with_a_secret_that_every_process_makes_
 
 async def test_a_pressed_button_says_what_is_written_on_it_and_is_offered_no_more(telegram: TelegramServer) -> None:
     agent = ScriptedAgent()
-    async with polling(telegram, agent, allow=["7"]):
+    async with polling(telegram, agent, allow=["@person_7"]):
         telegram.push(telegram.said("Ask me."))
         await telegram.wait_texts(7)
         (message,) = telegram.messages(7)

@@ -120,7 +120,7 @@ class TelegramServer(PlatformServer):
             "message_id": self.chats.next_message(),
             "date": 1_800_000_000,
             "chat": _chat(chat),
-            "from": {**_person(sender), "username": f"person_{sender}"},
+            "from": _person(sender),
             **({} if text is None else {"text": text}),
             **members,
         }
@@ -267,7 +267,7 @@ def _chat(chat: int) -> dict[str, Any]:
 
 
 def _person(sender: int) -> dict[str, Any]:
-    return {"id": sender, "is_bot": False, "first_name": f"Person {sender}"}
+    return {"id": sender, "is_bot": False, "first_name": f"Person {sender}", "username": f"person_{sender}"}
 
 
 def _ok(result: Any) -> PlatformReply:
