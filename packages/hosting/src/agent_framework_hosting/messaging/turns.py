@@ -30,6 +30,7 @@ from ..workflows import as_agent_response
 from . import attachments
 from .answer import Answer, contents_of, files_of, text_of
 from .attachments import AttachmentPolicy, AttachmentRefused
+from .fitting import fitting
 from .incoming import Incoming
 from .keys import identity_of
 from .outlet import NotOffered, OutletError
@@ -148,7 +149,7 @@ class Turns:
     async def _request(self, said: Said, session: str) -> tuple[ChannelRequest, Sequence[Question]]:
         incoming, asked, remaining = said.incoming, await self._asked(said, session), ()
         message = await self._message(incoming)
-        value: Any = message if asked else self._fitting(message)
+        value: Any = message if asked else fitting(message, self._context.target)
         if asked:
             reply = reply_to(asked, message, self._phrases)
             value, remaining = reply.input, tuple(reply.remaining)
@@ -180,16 +181,6 @@ class Turns:
         )
         contents: list[Any] = [*([incoming.text] if incoming.text else []), *files]
         return Message("user", contents, author_name=incoming.sender.name if incoming.is_group else None)
-
-    def _fitting(self, message: Message) -> Any:
-        """Return a message as the target takes it: a workflow's first step may want a text, or a list."""
-        find = getattr(self._context.target, "get_start_executor", None)
-        if find is None:
-            return message
-        wanted: Sequence[Any] = find().input_types
-        if Message in wanted:
-            return message
-        return message.text if str in wanted else [message]
 
     def _record(
         self, result: HostedRunResult[Any], spoken: Answer, *, session: str, remaining: Sequence[Question]
