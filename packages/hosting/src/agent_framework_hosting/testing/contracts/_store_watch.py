@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any, cast
 
 from ..._state.memory import MemoryAliases
@@ -11,6 +12,7 @@ from ...errors import StateUnavailable
 from .._gate import Bell
 
 _MANY = 10_000
+_LATE = 0.05
 
 
 class WatchedStore:
@@ -58,5 +60,7 @@ class _WatchedPlace:
 
     async def commit(self, finished: Finished) -> Any:
         if self._store.is_broken:
+            # A database that is away is noticed late: time enough for a channel to speak too early.
+            await asyncio.sleep(_LATE)
             raise StateUnavailable(has_run=True)
         return await self._place.commit(finished)

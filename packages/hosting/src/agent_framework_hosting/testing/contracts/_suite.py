@@ -16,6 +16,7 @@ from starlette.types import ASGIApp
 
 from ...channel import Channel
 from ...host import AgentFrameworkHost
+from ...limits import Limits
 from ...types import Principal
 from .._agent import ScriptedAgent
 from .._loopback import LoopbackDriver
@@ -26,6 +27,7 @@ from ._store_watch import WatchedStore
 T = TypeVar("T")
 
 SECRET = "the password is 123"  # noqa: S105 - what an agent says to itself, and nobody must hear
+_QUICK = Limits(drain_timeout=1.0)
 _SLOW = [HealthCheck.too_slow]
 _TRACES = (SECRET.encode(), b"Traceback (most recent call last)", b'.py", line ')
 
@@ -95,6 +97,9 @@ class ChannelSuite:
     patience: ClassVar[float] = 10.0
     """Seconds that anything may take; more means that it hangs."""
 
+    examples: ClassVar[int | None] = None
+    """How many values are made up for each property; as many as Hypothesis's profile says, when left out."""
+
     @pytest.fixture
     def anyio_backend(self) -> str:
         """Agent Framework runs on asyncio."""
@@ -124,7 +129,12 @@ class ChannelSuite:
         store = WatchedStore(max_waiting=max_waiting)
         async with self.adapter() as adapter:
             channel = adapter.make(**(options or {}))
-            given: dict[str, Any] = {"database": store.as_store, **adapter.host_options, **host_options}
+            given: dict[str, Any] = {
+                "database": store.as_store,
+                "limits": _QUICK,
+                **adapter.host_options,
+                **host_options,
+            }
             host = AgentFrameworkHost(agent, channels=[channel, *beside], **given)
             async with LoopbackDriver(wrap(host) if wrap else host.app, timeout=self.patience) as driver:
                 adapter.driver, adapter.at = driver, under + channel.path.rstrip("/")
@@ -164,7 +174,7 @@ class ChannelSuite:
         test = given(strategy)(one)
         for value in examples:
             test = example(value)(test)
-        count = max(1, settings().max_examples // share)
+        count = max(1, (self.examples or settings().max_examples) // share)
         await asyncio.to_thread(settings(max_examples=count, deadline=None, suppress_health_check=_SLOW)(test))
 
 
