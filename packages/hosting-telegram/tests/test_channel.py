@@ -14,10 +14,13 @@ from agent_framework import Content
 from agent_framework_hosting.channel import ChannelCommand, ChannelCommandContext
 from agent_framework_hosting.errors import ConfigurationError
 from agent_framework_hosting.host import AgentFrameworkHost
+from agent_framework_hosting.limits import Limits
 from agent_framework_hosting.messaging.incoming import Incoming
 from agent_framework_hosting.testing import Gate, LoopbackDriver, PlatformReply, ScriptedAgent, recall
 from agent_framework_hosting_telegram.channel import TelegramChannel
 from agent_framework_hosting_telegram.testing import BOT_TOKEN, TelegramServer
+
+from .hurried import HurriedClock
 
 GROUP = -100
 WEBHOOK_SECRET = "told-to-telegram-by-hand"
@@ -105,8 +108,7 @@ async def test_in_a_private_chat_the_answer_is_drafted_and_then_sent(telegram: T
     middle = Gate("middle")
     async with polling(telegram, ScriptedAgent(["Thinking", middle, " is **done**."])):
         telegram.push(telegram.said("Think."))
-        await telegram.wait_calls(1, "sendMessageDraft")
-        assert telegram.chats.draft(7) == "Thinking"
+        assert await telegram.wait_draft(7) == "Thinking"
         assert telegram.calls_to("sendChatAction")
         middle.open()
         await telegram.wait_texts(7)
@@ -123,7 +125,7 @@ async def test_without_drafts_the_answer_is_edited(telegram: TelegramServer) -> 
         await telegram.wait_texts(7)
         assert telegram.texts(7) == ["Thinking"]
         middle.open()
-        await telegram.wait_calls(1, "editMessageText")
+        await (await telegram.call("editMessageText")).wait_ended()
     assert [(message.text, message.edits) for message in telegram.messages(7)] == [("Thinking is done.", 1)]
 
 
@@ -198,6 +200,42 @@ async def test_stop_ends_what_runs(telegram: TelegramServer) -> None:
         telegram.push(telegram.said("/stop"))
         await telegram.wait_texts(7, 2)
     assert "Stopped." in telegram.texts(7)
+
+
+# ------------------------------------------------------------------------------------------------------- order
+
+
+async def test_messages_of_one_chat_are_answered_one_after_the_other_in_the_order_in_which_they_came(
+    telegram: TelegramServer,
+) -> None:
+    gate = Gate("work")
+    agent = ScriptedAgent(every=lambda run: [gate, *recall(run)])
+    async with polling(telegram, agent):
+        telegram.push(*(telegram.said(f"t{number}") for number in range(3)), telegram.said("other", chat=8, sender=8))
+        await gate.wait_reached(2)
+        gate.open()
+        await telegram.wait_texts(7, 3)
+        await telegram.wait_texts(8)
+    assert telegram.texts(7) == ["t0", "t0 | t1", "t0 | t1 | t2"]
+    assert telegram.texts(8) == ["other"]
+    assert agent.most_active == 2
+
+
+async def test_a_chat_in_which_too_many_wait_is_told_so_and_telegram_does_not_send_them_again(
+    telegram: TelegramServer,
+) -> None:
+    gate = Gate("work")
+    agent = ScriptedAgent(every=lambda run: [gate, *recall(run)])
+    options: dict[str, Any] = {"mode": "webhook", "secret_token": WEBHOOK_SECRET}
+    host = AgentFrameworkHost(agent, channels=[channel(telegram, **options)], limits=Limits(max_waiting=2))
+    async with LoopbackDriver(host.app) as driver:
+        for number in range(8):
+            update = telegram.said(f"t{number}")
+            assert await telegram.post(update, to=f"{driver.base_url}/telegram", secret=WEBHOOK_SECRET) == 200
+        assert "cannot take more" in (await telegram.wait_texts(7))[0]
+        gate.open()
+        await telegram.wait_texts(7, 4)
+    assert telegram.texts(7)[1:] == ["t0", "t0 | t1", "t0 | t1 | t2"]
 
 
 # ------------------------------------------------------------------------------------------------------- admission
@@ -284,7 +322,7 @@ async def test_a_pressed_button_says_what_is_written_on_it_and_is_offered_no_mor
         telegram.push(telegram.pressed(message, "#0", sender=8))
         await telegram.wait_calls(1, "answerCallbackQuery")
         telegram.push(telegram.pressed(message, "#0"))
-        await telegram.wait_calls(1, "editMessageReplyMarkup")
+        await (await telegram.call("editMessageReplyMarkup")).wait_ended()
         await telegram.wait_texts(7, 3)
     assert heard(agent) == ["Ask me.", "Yes, all"]
     assert message.buttons == []
@@ -344,22 +382,6 @@ async def test_polling_goes_on_after_whatever_telegram_says(telegram: TelegramSe
         telegram.push(telegram.said("one"))
         await telegram.wait_texts(7)
     assert {1.0, 3.0, 30.0} <= {*clock.slept}
-
-
-class HurriedClock:
-    """A clock on which every sleep is over at once."""
-
-    def __init__(self) -> None:
-        self.slept: list[float] = []
-        self._now = 0.0
-
-    def monotonic(self) -> float:
-        return self._now
-
-    async def sleep(self, seconds: float) -> None:
-        self.slept.append(seconds)
-        self._now += seconds
-        await asyncio.sleep(0)
 
 
 # ------------------------------------------------------------------------------------------------------- start

@@ -49,9 +49,9 @@ async def test_a_draft_shows_in_a_private_chat_until_the_message_comes(
     place = outlet()
     await place.draft("Thin")
     await place.draft("Thinking **har")
-    assert telegram.chats.draft(7) == "Thinking **har"
+    assert telegram.draft(7) == "Thinking **har"
     await place.send("Thought.")
-    assert telegram.chats.draft(7) is None
+    assert telegram.draft(7) is None
     await place.draft("And more")
     first, second, third = [call.json["draft_id"] for call in telegram.calls_to("sendMessageDraft")]
     assert first == second != third
