@@ -309,6 +309,35 @@ async def test_an_answer_that_cannot_be_sent_is_sent_later_without_a_second_run(
     assert len(chats.at().calls) == 3
 
 
+async def test_an_answer_waits_for_as_long_as_the_platform_wants_and_holds_nobody_up(serve: Serve) -> None:
+    """Beyond the patience of one try it waits in its line, where others may use what it needs to run."""
+    agent, chats = ScriptedAgent(), Chats(options={"patience": 0})
+    chats.at().fail("send", RetryAfter(0.3), RetryAfter(0.2))
+    await serve(agent, chats, limits=Limits(max_running_tasks=1))
+    await chats.say("Hello.")
+    await chats.say("Elsewhere.", chat="office")
+    await chats.until("echo: Elsewhere.", chat="office")
+    assert chats.at().texts == []
+    await chats.until("echo: Hello.")
+    assert len(agent.runs) == 2
+
+
+async def test_a_command_whose_answer_cannot_be_sent_is_carried_out_once(serve: Serve) -> None:
+    done: list[str] = []
+
+    async def note(context: ChannelCommandContext) -> None:
+        done.append(context.request.input)
+        await context.reply("Noted.")
+
+    chats = Chats(own=[ChannelCommand("note", "Note", note)], options={"patience": 0})
+    chats.at().fail("send", Unreachable("502"))
+    await serve(ScriptedAgent(), chats)
+    await chats.say("/note this")
+    await chats.say("Hello.")
+    await chats.until("echo: Hello.")
+    assert done == ["this"]
+
+
 async def test_files_come_to_the_agent_and_go_to_the_chat(serve: Serve) -> None:
     image = Content.from_data(b"made", "image/png", additional_properties={"filename": "made.png"})
     agent = ScriptedAgent(

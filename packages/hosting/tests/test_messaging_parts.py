@@ -148,6 +148,13 @@ def test_messages_of_an_answer_are_its_paragraphs_and_tools_are_not_shown() -> N
     assert answer.text == "Let me see.\n\nIt is 5."
 
 
+def test_where_somebody_has_to_sign_in_the_link_is_shown() -> None:
+    contents = [Content.from_text("Please sign in."), Content.from_oauth_consent_request("https://example.org/in")]
+    answer = Answer()
+    answer.add(AgentResponseUpdate(contents=contents, role="assistant"))
+    assert answer.text.split() == ["Please", "sign", "in.", "https://example.org/in"]
+
+
 def test_files_are_those_that_can_be_sent() -> None:
     drawn = Content("image_generation_tool_result", outputs=[Content.from_data(b"png", "image/png")])
     contents = [

@@ -150,7 +150,7 @@ async def test_what_is_too_much_is_refused_and_leaves_nothing_behind(store: Task
 
 
 async def test_names_that_cannot_be_kept_are_refused(store: TaskStore) -> None:
-    for id, line in (("a\0", "b"), ("a", "b\0"), ("a" * 501, "b"), ("a", "b" * 501)):
+    for id, line in (("a\0", "b"), ("a", "b\0"), ("a" * 501, "b"), ("a", "b" * 501), ("\ud800", "b")):
         with pytest.raises(InvalidRequest, match="cannot be kept"):
             await store.accept(new(id, line))
     assert await store.accept(new("ä" * 250, "ö" * 250))
@@ -298,6 +298,20 @@ async def test_what_a_dead_process_had_is_taken_over_in_its_order_and_its_word_c
 def standing_still(sql: Callable[[str], list[Any]]) -> None:
     """Let the lease of the process that has a task run out."""
     sql("UPDATE af_worker SET alive_until = 0 WHERE id IN (SELECT worker FROM af_task)")
+
+
+async def test_what_was_running_at_two_deaths_is_suspect(open_one: Open, sql: Callable[[str], list[Any]]) -> None:
+    store = (await open_one()).tasks
+    await store.accept(new("1", "a"))
+    await store.accept(new("2", "b"))
+    for _ in range(2):
+        assert len(await taken(store)) == 2
+        standing_still(sql)
+    assert await taken(store) == []
+    [first] = await store.take(["work"], most=1, suspects=True)
+    assert (first.id, first.attempt, first.failures, first.is_suspect) == ("1", 3, 2, True)
+    await store.put_back(first, after=0.0, has_failed=True)
+    assert [task.failures for task in await store.take(["work"], most=2, suspects=True)] == [3, 2]
 
 
 async def test_a_task_that_was_cancelled_while_its_process_died_ends(

@@ -14,7 +14,14 @@ from opentelemetry import trace
 from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags
 
 from agent_framework_hosting.channel import ChannelContext, Replayed, Task, TryAgain
-from agent_framework_hosting.errors import ConfigurationError, Draining, NotStarted, QueueFull, RequestTooLarge
+from agent_framework_hosting.errors import (
+    ConfigurationError,
+    Draining,
+    InvalidRequest,
+    NotStarted,
+    QueueFull,
+    RequestTooLarge,
+)
 from agent_framework_hosting.host import AgentFrameworkHost
 from agent_framework_hosting.isolation import (
     IsolationKeys,
@@ -460,6 +467,8 @@ async def test_nothing_is_accepted_that_nobody_does_or_before_the_host_has_start
     async with host:
         with pytest.raises(RequestTooLarge, match="more than the 100"):
             await give(probe.context, "1", payload="x" * 200)
+        with pytest.raises(InvalidRequest, match="no Unicode"):
+            await give(probe.context, "1", payload=["\ud800"])
 
 
 async def test_a_host_with_work_to_do_has_to_be_started(make_probe: Callable[..., Any], done: Done) -> None:

@@ -42,6 +42,7 @@ class _Kept:
             number=self.number,
             attempt=self.attempt,
             failures=self.failures,
+            is_suspect=False,
             kind=new.kind,
             id=new.id,
             line=new.line,
@@ -104,8 +105,10 @@ class MemoryTasks:
         self._on_wake()
         return True
 
-    async def take(self, kinds: Sequence[str], *, most: int) -> Sequence[TakenTask]:
-        """See `TaskStore`."""
+    async def take(self, kinds: Sequence[str], *, most: int, suspects: bool = False) -> Sequence[TakenTask]:
+        """See `TaskStore`; what dies with this process is nobody's suspect."""
+        if suspects:
+            return []
         now, others, taken = self._clock(), list[_Kept](), list[TakenTask]()
         while self._ready and self._ready[0][0] <= now and len(taken) < most:
             kept = heappop(self._ready)[2]

@@ -49,8 +49,9 @@ def require_keepable(new: NewTask) -> None:
         InvalidRequest: They cannot.
     """
     for what, given in (("id", new.id), ("line", new.line)):
-        if "\0" in given or len(given.encode()) > _LONGEST:
+        # Half a surrogate pair, which JSON can say, becomes a question mark here.
+        if "\0" in given or given.encode(errors="replace").decode() != given or len(given.encode()) > _LONGEST:
             raise InvalidRequest(
                 f"A task has a name that cannot be kept: its {what} is longer than {_LONGEST} bytes, or has the "
-                "character NUL in it."
+                "character NUL or half a surrogate pair in it."
             )

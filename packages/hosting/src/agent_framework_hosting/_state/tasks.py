@@ -45,11 +45,16 @@ class NewTask:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TakenTask:
-    """A task that is this process's to run; `failures` says how often it failed, or took its process down."""
+    """A task that is this process's to run.
+
+    `failures` says how often it failed, or its process died: perhaps of it. `is_suspect` says that it was running at
+    two deaths at least.
+    """
 
     number: int
     attempt: int
     failures: int
+    is_suspect: bool
     kind: str
     id: str
     line: str
@@ -78,8 +83,8 @@ class TaskStore(Protocol):
         """
         ...
 
-    async def take(self, kinds: Sequence[str], *, most: int) -> Sequence[TakenTask]:
-        """Take tasks whose turn it is, those of dead processes among them."""
+    async def take(self, kinds: Sequence[str], *, most: int, suspects: bool = False) -> Sequence[TakenTask]:
+        """Take tasks whose turn it is, those of dead processes among them: either the suspects, or all others."""
         ...
 
     async def look(self, held: Sequence[TakenTask]) -> Mapping[int, StopCause]:

@@ -4,7 +4,9 @@ Rules of this file:
 1. What is stored is the truth. This process looks there whenever it is woken, and from time to time in case that a wake
    was lost, another process died, or a task is to be tried again.
 2. A task is taken only while there is room, and while the host takes work.
-3. How a task ended is stored however long that takes: until then it is this process's.
+3. Of those that were running at two deaths of their processes one runs at a time: when it is one of them that kills,
+   the others do not fail with it.
+4. How a task ended is stored however long that takes: until then it is this process's.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ import msgspec
 from .._admission import Admission, Run
 from .._state.tasks import NewTask, TakenTask, TaskStore
 from ..channel import TaskHandler
-from ..errors import ConfigurationError, Draining, RequestTooLarge, StateUnavailable
+from ..errors import ConfigurationError, Draining, InvalidRequest, RequestTooLarge, StateUnavailable
 from ..isolation import current_principal
 from ..limits import Limits
 from ..logs import logger
@@ -75,7 +77,10 @@ class TaskService:
             raise ConfigurationError(f"Nobody does tasks of the kind {kind!r}. Call `handle` for it first.")
         self._admission.check()
         principal = principal or current_principal()
-        encoded = msgspec.json.encode(payload)
+        try:
+            encoded = msgspec.json.encode(payload)
+        except UnicodeEncodeError as error:
+            raise InvalidRequest("A text of the task has half a surrogate pair in it, which is no Unicode.") from error
         if len(encoded) > self._limits.max_request_bytes:
             raise RequestTooLarge(
                 f"The task has {len(encoded)} bytes, which is more than the {self._limits.max_request_bytes} of "
@@ -144,15 +149,20 @@ class TaskService:
                 self._running[number].run.stop(cause)
 
     async def _begin_some(self) -> None:
-        room = self._limits.max_running_tasks - len(self._running)
-        if room <= 0 or not self._doers or self._admission.draining:
-            return
-        for taken in await self._store.take(tuple(self._doers), most=room):
-            try:
-                run = self._admission.enter()
-            except Draining:
-                await self._store.put_back(taken, after=0, has_failed=False)
-                continue
+        for suspects in (False, True):
+            room = self._limits.max_running_tasks - len(self._running)
+            if suspects:
+                room = min(room, 0 if any(running.taken.is_suspect for running in self._running.values()) else 1)
+            if room > 0 and self._doers and not self._admission.draining:
+                for taken in await self._store.take(tuple(self._doers), most=room, suspects=suspects):
+                    await self._begin(taken)
+
+    async def _begin(self, taken: TakenTask) -> None:
+        try:
+            run = self._admission.enter()
+        except Draining:
+            await self._store.put_back(taken, after=0, has_failed=False)
+        else:
             self._running[taken.number] = _Running(taken, run, asyncio.create_task(self._do(taken, run)))
 
     async def _do(self, taken: TakenTask, run: Run) -> None:

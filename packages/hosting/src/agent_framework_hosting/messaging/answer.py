@@ -102,8 +102,14 @@ def _differs(one: str | None, other: str | None) -> bool:
 
 
 def _joined(messages: Iterable[Sequence[Content]]) -> str:
-    texts = ["".join(content.text or "" for content in contents if content.type == "text") for contents in messages]
+    texts = ["".join(_shown(content) for content in contents) for contents in messages]
     return repaired(_BETWEEN.join(text for text in texts if text.strip()))
+
+
+def _shown(content: Content) -> str:
+    if content.type == "oauth_consent_request" and content.consent_link:
+        return f"{_BETWEEN}{content.consent_link}{_BETWEEN}"
+    return content.text or "" if content.type == "text" else ""
 
 
 def _file(content: Content, *, number: int) -> OutgoingFile | None:

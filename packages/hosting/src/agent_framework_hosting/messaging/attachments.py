@@ -69,7 +69,7 @@ async def contents_of(
     for attachment in attachments:
         data = await _read(attachment, read=read, room=room, too_large=_too_large(attachment, policy, phrases))
         if data is None:
-            raise AttachmentRefused(phrases.file_lost.format(name=_shown(attachment)))
+            raise AttachmentRefused(phrases.file_lost.replace("{name}", _shown(attachment)))
         room -= len(data)
         contents.append(_content(attachment, data))
     return contents
@@ -78,10 +78,10 @@ async def contents_of(
 def _check(attachments: Sequence[Attachment], *, policy: AttachmentPolicy, phrases: Phrases) -> None:
     """Refuse what need not be fetched to know that it is not taken."""
     if len(attachments) > policy.max_count:
-        raise AttachmentRefused(phrases.file_count.format(limit=policy.max_count))
+        raise AttachmentRefused(phrases.file_count.replace("{limit}", str(policy.max_count)))
     for attachment in attachments:
         if not policy.takes(attachment.media_type):
-            raise AttachmentRefused(phrases.file_kind.format(name=_shown(attachment)))
+            raise AttachmentRefused(phrases.file_kind.replace("{name}", _shown(attachment)))
         if attachment.size is not None and attachment.size > policy.max_bytes:
             raise _too_large(attachment, policy, phrases)
 
@@ -121,7 +121,7 @@ def _content(attachment: Attachment, data: bytes) -> Content:
 
 def _too_large(attachment: Attachment, policy: AttachmentPolicy, phrases: Phrases) -> AttachmentRefused:
     limit = f"{policy.max_bytes / _MIB:.3g} MiB"
-    return AttachmentRefused(phrases.file_size.format(name=_shown(attachment), limit=limit))
+    return AttachmentRefused(phrases.file_size.replace("{limit}", limit).replace("{name}", _shown(attachment)))
 
 
 def _shown(attachment: Attachment) -> str:

@@ -10,12 +10,13 @@ the other, in the order in which they came.
 from __future__ import annotations
 
 import asyncio
+from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import Any, Final
 
-from ..channel import ChannelCommand, ChannelCommandContext, ChannelContext, Task
+from ..channel import ChannelCommand, ChannelCommandContext, ChannelContext, Task, TryAgain
 from ..errors import ConfigurationError, QueueFull, RequestError, Unavailable
 from ..logs import logger
 from ..types import ChannelRequest, ChannelSession
@@ -26,7 +27,7 @@ from .clock import SYSTEM_CLOCK, Clock
 from .commands import SpokenCommand, by_name, parse_command
 from .incoming import Incoming
 from .keys import SessionKey, identity_of, principal_of, session_key
-from .outlet import Gone, OutletError
+from .outlet import Gone, OutletError, RetryAfter, Unreachable
 from .pacing import PATIENCE, Gates
 from .phrases import Phrases
 from .platform import ChatPlatform
@@ -37,6 +38,11 @@ from .voice import Voice
 _OVERTAKING: Final = ("stop", "help")
 """Commands that do not wait for the messages before them."""
 _BETWEEN_REFUSALS: Final = 30.0
+"""Seconds after which somebody is told once more that too many messages wait."""
+_PAUSE: Final = 30.0
+"""Seconds after which a platform that takes nothing is tried again."""
+_REMEMBERED: Final = 10_000
+"""Messages of which is known what was sent, at the most."""
 
 
 class Conversations:
@@ -53,7 +59,8 @@ class Conversations:
         attachments: Which files are taken.
         hooks: The channel's hooks.
         clock: Tells the time and waits.
-        patience: Seconds for which an answer is tried to be sent before its task fails and is taken up again later.
+        patience: Seconds for which an answer is tried to be sent at one go; it is taken up again for as long as the
+            platform does not take it, and its conversation waits.
 
     Raises:
         ConfigurationError: A command has a name that cannot be typed.
@@ -80,6 +87,7 @@ class Conversations:
         self._key = key or partial(session_key, platform)
         self._phrases = phrases or Phrases()
         self._clock = clock
+        self._pause = max(context.limits.task_backoff, min(patience, _PAUSE))
         self._gates = Gates(clock=clock, patience=patience)
         self._turns = Turns(
             context,
@@ -89,7 +97,7 @@ class Conversations:
             hooks=hooks or Hooks(),
         )
         self._kind = f"{platform.name}.message"
-        self._progress: dict[str, Progress] = {}
+        self._progress: OrderedDict[str, Progress] = OrderedDict()
         self._refused_at: dict[str, float] = {}
         self._asides: set[asyncio.Task[None]] = set()
         context.tasks.handle(self._kind, self._handle, on_give_up=self._give_up)
@@ -110,7 +118,7 @@ class Conversations:
             Unavailable: The host cannot keep it; the platform has to send it again.
         """
         incoming = self._platform.parse(payload)
-        if incoming is None or incoming.sender.is_bot or not incoming.is_addressed:
+        if incoming is None or not _is_meant(incoming):
             return False
         spoken = self._spoken(incoming)
         if spoken is not None and not spoken.is_ours:
@@ -146,13 +154,29 @@ class Conversations:
             task=task,
             key=self._key_of(incoming),
             voice=self._voice(incoming),
-            progress=self._progress.setdefault(task.id, Progress()),
+            progress=self._progress_of(task),
         )
         try:
             await self._serve(said)
         except Gone as gone:
             logger.info("Somebody who wrote cannot be answered any more: %s", gone)
+        except RetryAfter as error:
+            # What has been sent is remembered, and what the agent has done is stored: nothing is done twice.
+            raise TryAgain(after=error.seconds) from error
+        except Unreachable as error:
+            logger.warning("The platform does not take an answer, which waits: %s", error)
+            raise TryAgain(after=self._pause) from error
+        except asyncio.CancelledError:
+            self._progress.pop(task.id, None)
+            raise
         self._progress.pop(task.id, None)
+
+    def _progress_of(self, task: Task) -> Progress:
+        progress = self._progress.setdefault(task.id, Progress())
+        if len(self._progress) > _REMEMBERED:
+            # The oldest of those that failed here and were tried again elsewhere.
+            self._progress.popitem(last=False)
+        return progress
 
     async def _serve(self, said: Said) -> None:
         if not await self._access.admits(said.incoming):
@@ -176,12 +200,20 @@ class Conversations:
             principal=said.task.principal,
             attributes={"command": spoken.name, "message_id": said.incoming.id, "chat": said.incoming.chat},
         )
+
+        async def reply(text: str) -> None:
+            try:
+                await said.voice.say(text)
+            except OutletError as error:
+                # Not tried again: the command would be carried out a second time for the sake of its answer.
+                logger.warning("The answer to a command could not be sent: %s", error)
+
         try:
-            await command.handle(ChannelCommandContext(request, said.voice.say))
-        except (OutletError, Unavailable):
+            await command.handle(ChannelCommandContext(request, reply))
+        except Unavailable:
             raise
         except Exception as error:  # noqa: BLE001 - a handler of the app's: what went wrong is told, and not tried again
-            await said.voice.say(self._phrases.failed.format(reason=describe(error).message))
+            await reply(self._phrases.failed.replace("{reason}", describe(error).message))
 
     async def _give_up(self, task: Task) -> None:
         self._progress.pop(task.id, None)
@@ -239,6 +271,11 @@ class Conversations:
     async def _help(self, command: ChannelCommandContext) -> None:
         known = [f"/{each.name}: {each.description}" for each in self.commands.values() if each.description]
         await command.reply("\n".join((self._phrases.help, "", *known)))
+
+
+def _is_meant(incoming: Incoming) -> bool:
+    says_something = bool(incoming.text.strip() or incoming.attachments)
+    return says_something and incoming.is_addressed and not incoming.sender.is_bot
 
 
 def _line(key: str) -> str:

@@ -17,8 +17,8 @@ from .outlet import OutletError, RetryAfter, Unreachable
 
 ResultT = TypeVar("ResultT")
 
-PATIENCE: Final = 900.0
-"""Seconds for which something that must arrive is tried."""
+PATIENCE: Final = 60.0
+"""Seconds for which something that must arrive is tried before whoever sends it has to come again."""
 _FIRST_PAUSE: Final = 1.0
 _LONGEST_PAUSE: Final = 60.0
 _MARGIN: Final = 0.05

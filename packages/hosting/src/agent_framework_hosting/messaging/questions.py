@@ -71,7 +71,7 @@ def prompt(questions: Sequence[Question], phrases: Phrases) -> tuple[str, Sequen
     first = questions[0]
     if first.kind == "approval":
         wanted = "\n".join(question.text for question in _asked_next(questions))
-        text = f"{phrases.approval}\n\n{wanted}\n\n{phrases.approval_hint.format(yes=phrases.yes[0])}"
+        text = f"{phrases.approval}\n\n{wanted}\n\n{phrases.approval_hint.replace('{yes}', phrases.yes[0])}"
         return text, (phrases.yes[0], phrases.no[0])
     return first.text, (phrases.yes[0], phrases.no[0]) if first.is_flag else first.choices
 

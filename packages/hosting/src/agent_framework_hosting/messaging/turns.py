@@ -9,6 +9,7 @@ from contextlib import aclosing, suppress
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
+import msgspec
 from agent_framework import Message
 
 from ..channel import ChannelContext, Replayed, Task, TryAgain
@@ -172,7 +173,11 @@ class Turns:
             stored = await self._context.read_record(_last_turn(said.key), principal=said.task.principal)
         except UnknownId:
             return ()
-        record = Record.read(stored)
+        try:
+            record = Record.read(stored)
+        except msgspec.ValidationError as error:
+            logger.warning("What was asked last cannot be read, and is taken for answered: %s", error)
+            return ()
         return record.asked if record.session == session else ()
 
     async def _message(self, incoming: Incoming) -> Message:
@@ -220,7 +225,11 @@ class Turns:
         is_stopped = isinstance(error, RunCancelled) and error.reason in _STOPPED
         if (isinstance(error, Unavailable) and not has_run) or (isinstance(error, RunCancelled) and not is_stopped):
             raise error
-        told = self._phrases.interrupted if is_stopped else self._phrases.failed.format(reason=describe(error).message)
+        told = (
+            self._phrases.interrupted
+            if is_stopped
+            else self._phrases.failed.replace("{reason}", describe(error).message)
+        )
         try:
             # To its end, also when the task is stopped meanwhile: half of it said is no better for anybody.
             await _whole(self._tell(said, spoken, renderer, told))

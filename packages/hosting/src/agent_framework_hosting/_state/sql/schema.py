@@ -216,6 +216,7 @@ TASKS: Final = Table(
     _text("worker", nullable=True),
     Column("attempt", Integer, nullable=False),
     Column("failures", Integer, nullable=False),
+    Column("deaths", Integer, nullable=False),
     _flag("is_stopped"),
     _text("outcome", nullable=True),
     _time("due_at"),

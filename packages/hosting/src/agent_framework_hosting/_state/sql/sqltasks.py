@@ -37,10 +37,10 @@ class SqlTasks:
         self.wake()
         return is_new
 
-    async def take(self, kinds: Sequence[str], *, most: int) -> Sequence[TakenTask]:
+    async def take(self, kinds: Sequence[str], *, most: int, suspects: bool = False) -> Sequence[TakenTask]:
         """See `TaskStore`."""
         await self._worker.be_alive()
-        taking = partial(tasks.take, tuple(kinds), worker=self._worker.id, most=most)
+        taking = partial(tasks.take, tuple(kinds), worker=self._worker.id, most=most, suspects=suspects)
         return await self._driver.run(taking, durable=False)
 
     async def look(self, held: Sequence[TakenTask]) -> Mapping[int, StopCause]:

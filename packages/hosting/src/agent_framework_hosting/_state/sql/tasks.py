@@ -3,8 +3,8 @@
 Rules of this file:
 1. The first open task of a line is the only one of it that can be taken. Those who add to a line do it one by one, so
    that numbers become visible in their order.
-2. A task is its worker's while that one is alive. One that a dead worker had can be taken again, which counts as a
-   failure: the task may be what killed it.
+2. A task is its worker's while that one is alive. One that a dead worker had can be taken again, which counts: the task
+   may be what killed it. At the second death it becomes a suspect.
 3. `attempt` is the fence: what is written about a task names the attempt, and comes to nothing when there is a later
    one.
 4. A task that ended leaves its id behind, so that a duplicate is known for some time, and nothing of what it said.
@@ -28,10 +28,10 @@ from .script import NUL, Script, all_of, do, one
 _ALONE: Final = "SELECT {alone}"
 _ADD: Final = """
 INSERT INTO af_task (
-  tenant, is_named, owner, kind, task_id, line, payload, circumstances, attempt, failures, is_stopped, due_at,
-  created_at
+  tenant, is_named, owner, kind, task_id, line, payload, circumstances, attempt, failures, deaths, is_stopped,
+  due_at, created_at
 ) VALUES (
-  :tenant, :is_named, :owner, :kind, :task_id, :line, :payload, :circumstances, 0, 0, 0, {now}, {now}
+  :tenant, :is_named, :owner, :kind, :task_id, :line, :payload, :circumstances, 0, 0, 0, 0, {now}, {now}
 ) ON CONFLICT (tenant, is_named, owner, kind, task_id) DO NOTHING RETURNING number
 """
 _COUNT: Final = """
@@ -43,6 +43,7 @@ _TAKE: Final = """
 WITH due AS (
   SELECT t.number FROM af_task t
   WHERE t.outcome IS NULL AND t.due_at <= {now} AND t.kind IN (KINDS)
+    AND (t.deaths + (CASE WHEN t.worker IS NULL THEN 0 ELSE 1 END) >= 2) = (:suspects = 1)
     AND NOT EXISTS (SELECT 1 FROM af_worker w WHERE w.id = t.worker AND w.alive_until > {now})
     AND NOT EXISTS (
       SELECT 1 FROM af_task o
@@ -51,9 +52,9 @@ WITH due AS (
   ORDER BY t.number LIMIT :most {unlocked}
 )
 UPDATE af_task SET
-  worker = :worker, attempt = attempt + 1, failures = failures + (CASE WHEN worker IS NULL THEN 0 ELSE 1 END)
+  worker = :worker, attempt = attempt + 1, deaths = deaths + (CASE WHEN worker IS NULL THEN 0 ELSE 1 END)
 FROM due WHERE af_task.number = due.number
-RETURNING af_task.number, attempt, failures, kind, task_id, line, payload, circumstances, is_stopped
+RETURNING af_task.number, attempt, failures, deaths, kind, task_id, line, payload, circumstances, is_stopped
 """
 _MINE: Final = "SELECT number, attempt, is_stopped FROM af_task WHERE worker = :worker AND outcome IS NULL"
 _HELD: Final = "number = :number AND attempt = :attempt AND worker = :worker AND outcome IS NULL"
@@ -106,12 +107,12 @@ def accept(new: NewTask) -> Script[bool]:
     return True
 
 
-def take(kinds: Sequence[str], *, worker: str, most: int) -> Script[list[TakenTask]]:
+def take(kinds: Sequence[str], *, worker: str, most: int, suspects: bool) -> Script[list[TakenTask]]:
     """Take tasks whose turn it is; those that were cancelled while their worker died end here."""
     named = {f"kind{number}": kind for number, kind in enumerate(kinds)}
-    rows = yield from all_of(_take_of(tuple(named)), worker=worker, most=most, **named)
+    rows = yield from all_of(_take_of(tuple(named)), worker=worker, most=most, suspects=int(suspects), **named)
     taken: list[TakenTask] = []
-    for number, attempt, failures, kind, task_id, line, payload, circumstances, is_stopped in sorted(
+    for number, attempt, failures, deaths, kind, task_id, line, payload, circumstances, is_stopped in sorted(
         rows, key=lambda row: row[0]
     ):
         if is_stopped:
@@ -121,7 +122,8 @@ def take(kinds: Sequence[str], *, worker: str, most: int) -> Script[list[TakenTa
             TakenTask(
                 number=number,
                 attempt=attempt,
-                failures=failures,
+                failures=failures + deaths,
+                is_suspect=suspects,
                 kind=kind,
                 id=task_id,
                 line=line,
