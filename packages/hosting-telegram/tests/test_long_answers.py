@@ -45,7 +45,7 @@ async def test_a_long_streamed_answer_arrives_whole_in_order_and_within_the_limi
         if has_silences:
             for method in ("sendMessage", "sendMessageDraft", "editMessageText", "sendMessage"):
                 telegram.script(
-                    method, telegram.silence(chat, 126), telegram.silence(chat, 3), telegram.error(502, "Bad")
+                    method, telegram.silence(chat, 40), telegram.silence(chat, 3), telegram.error(502, "Bad")
                 )
         channel = TelegramChannel(
             bot_token=BOT_TOKEN, open=True, groups="all", api_base_url=telegram.base_url, clock=clock

@@ -52,5 +52,6 @@ pytest.register_assert_rewrite(*(f"{__name__}.{module.name}" for module in iter_
 
 from ._adapter import Capability, ChannelAdapter, HTTPAdapter, Line, Said
 from ._channel import ChannelContract
+from ._store import StoreContract
 
-__all__ = ["Capability", "ChannelAdapter", "ChannelContract", "HTTPAdapter", "Line", "Said"]
+__all__ = ["Capability", "ChannelAdapter", "ChannelContract", "HTTPAdapter", "Line", "Said", "StoreContract"]

@@ -11,7 +11,7 @@ from ...types import ChannelRequest
 from .._agent import ScriptedAgent
 from .._gate import Gate
 from .._script import recall
-from ._adapter import Line
+from ._adapter import HTTPAdapter, Line
 from ._suite import SECRET, ChannelSuite, assert_refused
 
 
@@ -46,6 +46,14 @@ class Errors(ChannelSuite):
             said = await served.tell(Line(), "hello")
             assert_refused(served.adapter, said, 400)
             assert b"Not on a Sunday." in said.wire
+
+    async def test_a_method_that_is_not_offered_is_refused_in_the_channels_words(self) -> None:
+        async with self.serve() as served:
+            adapter = served.adapter
+            if not isinstance(adapter, HTTPAdapter):
+                pytest.skip("The channel is not one endpoint of plain HTTP.")
+            answer = await served.driver.request("PATCH", adapter.at, body=b"{}")
+            assert_refused(adapter, adapter.said(answer), 404, 405)
 
     async def test_a_full_line_is_told_to_come_again(self) -> None:
         self.needs("conversations", "refusals")

@@ -20,6 +20,12 @@ from ._suite import ChannelSuite, assert_refused
 class Lifecycle(ChannelSuite):
     """Order of start and stop, a start that fails, draining, and what still runs at the end."""
 
+    async def test_making_a_host_with_it_starts_nothing_yet(self) -> None:
+        async with self.adapter() as adapter:
+            before = asyncio.all_tasks()
+            AgentFrameworkHost(ScriptedAgent(), channels=[adapter.make()], **adapter.host_options)
+            assert asyncio.all_tasks() - before == set()
+
     async def test_it_stops_with_the_host_and_leaves_no_task_behind(self) -> None:
         before = asyncio.all_tasks()
         async with self.adapter() as adapter:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 import pytest
 from starlette.applications import Starlette
 from starlette.routing import Mount
@@ -10,12 +12,16 @@ from starlette.types import ASGIApp
 from ...errors import ConfigurationError
 from ...host import AgentFrameworkHost
 from .._agent import ScriptedAgent
-from ._adapter import Line
+from ._adapter import Capability, Line
 from ._suite import ChannelSuite, Served
 
 
 class Mounting(ChannelSuite):
     """Own path, another path, the root, a prefix in somebody else's app, a slash at the end, clashes."""
+
+    def test_what_it_lacks_is_called_as_the_contract_calls_it_and_has_a_reason(self) -> None:
+        assert set(self.adapter.lacks) <= set(get_args(Capability))
+        assert all(self.adapter.lacks.values())
 
     async def test_it_answers_at_its_own_path(self) -> None:
         async with self.serve() as served:

@@ -61,7 +61,7 @@ class Parsing(ChannelSuite):
 
     async def test_any_bytes_are_answered_or_refused(self) -> None:
         async with self.serve() as served:
-            await self.each(st.binary(max_size=60), _taken_by(served), examples=[*_NO_JSON, *_ODD_JSON])
+            await self.each(st.binary(max_size=60), _taken_by(served), examples=[*_NO_JSON, *_ODD_JSON], share=2)
             await _still_works(served)
 
     async def test_any_json_near_a_good_message_is_answered_or_refused(self) -> None:
@@ -73,7 +73,7 @@ class Parsing(ChannelSuite):
 
             good = [served.adapter.message(Line(), "hi", stream=stream) for stream in (False, True)]
             odd = [_everywhere(good[0], value) for value in _ODD_VALUES]
-            await self.each(st.sampled_from(good).flatmap(near) | _JSON, check, examples=odd)
+            await self.each(st.sampled_from(good).flatmap(near) | _JSON, check, examples=odd, share=2)
             await _still_works(served)
 
     async def test_what_is_no_json_is_refused_in_the_channels_words(self) -> None:
