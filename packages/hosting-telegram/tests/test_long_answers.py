@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from typing import Any, TypeAlias
 
 import pytest
 
 from agent_framework_hosting.host import AgentFrameworkHost
-from agent_framework_hosting.testing import ScriptedAgent
+from agent_framework_hosting.testing import PlatformCall, PlatformReply, ScriptedAgent
 from agent_framework_hosting_telegram.channel import TelegramChannel
 from agent_framework_hosting_telegram.testing import BOT_TOKEN, TelegramServer
 
 from .hurried import HurriedClock
+
+Play: TypeAlias = PlatformReply | Callable[[PlatformCall], PlatformReply] | list[Any]
 
 LENGTH = 30_000
 PIECE = 60
@@ -43,10 +47,10 @@ async def test_a_long_streamed_answer_arrives_whole_in_order_and_within_the_limi
     clock = HurriedClock()
     with TelegramServer(clock=clock.monotonic) as telegram:
         if has_silences:
-            for method in ("sendMessage", "sendMessageDraft", "editMessageText", "sendMessage"):
-                telegram.script(
-                    method, telegram.silence(chat, 40), telegram.silence(chat, 3), telegram.error(502, "Bad")
-                )
+            fine: Play = []  # nothing else than what happens anyway
+            for method in ("sendMessage", "sendMessageDraft", "editMessageText"):
+                plays: list[Play] = [telegram.silence(chat, 40), telegram.silence(chat, 3), telegram.error(502, "Bad")]
+                telegram.script(method, *(play for trouble in plays for play in (fine, trouble)))
         channel = TelegramChannel(
             bot_token=BOT_TOKEN, open=True, groups="all", api_base_url=telegram.base_url, clock=clock
         )
@@ -66,3 +70,5 @@ async def test_a_long_streamed_answer_arrives_whole_in_order_and_within_the_limi
         assert len(messages) <= LENGTH // 3000 + 1
         assert all(message.html for message in messages)
         assert telegram.impatient == []
+        silences = [call for call in telegram.calls if call.reply and call.reply.status == 429]
+        assert len(silences) >= (2 if has_silences else 0)
