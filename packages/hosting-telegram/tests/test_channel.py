@@ -191,6 +191,23 @@ async def test_commands_are_in_the_bots_menu_and_do_what_they_say(telegram: Tele
     assert len(agent.runs) == 2
 
 
+async def test_who_opens_the_bot_is_greeted_in_the_apps_words_or_with_what_there_is(telegram: TelegramServer) -> None:
+    async def welcome(command: ChannelCommandContext) -> None:
+        await command.reply(f"Welcome, {command.request.input}.")
+
+    agent = ScriptedAgent()
+    async with polling(telegram, agent):
+        telegram.push(telegram.said("/start"))
+        await telegram.wait_texts(7)
+        assert "start" not in {command["command"] for command in telegram.commands}
+    async with polling(telegram, agent, commands=[ChannelCommand("start", "", welcome)]):
+        telegram.push(telegram.said("/start from-the-shop"))
+        await telegram.wait_texts(7, 2)
+    assert "/new" in telegram.texts(7)[0]
+    assert telegram.texts(7)[1] == "Welcome, from-the-shop."
+    assert agent.runs == []
+
+
 async def test_stop_ends_what_runs(telegram: TelegramServer) -> None:
     never = Gate("never")
     agent = ScriptedAgent(["Begun", never])

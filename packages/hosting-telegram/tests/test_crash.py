@@ -12,12 +12,15 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import httpx2
+import pytest
 
 from agent_framework_hosting_telegram.testing import TelegramServer
 
+pytestmark = pytest.mark.timeout(240)  # real processes, on a machine that may be busy
+
 SECRET = "told-to-telegram-by-hand"
 PROCESS = Path(__file__).parent / "telegram_process.py"
-PATIENCE = 45.0
+PATIENCE = 90.0
 BETWEEN_LOOKS = 0.05
 
 
@@ -52,6 +55,26 @@ async def test_what_was_acknowledged_before_a_crash_is_answered_after_it_once_an
         process.wait()
     assert telegram.texts(7) == []
     with bot(telegram, tmp_path):
+        await telegram.wait_texts(7, 2, timeout=PATIENCE)
+    assert telegram.texts(7) == ["one", "one | two"]
+
+
+async def test_processes_that_share_a_database_answer_an_update_once_whichever_of_them_gets_it(
+    telegram: TelegramServer, tmp_path: Path
+) -> None:
+    with bot(telegram, tmp_path) as (_, one), bot(telegram, tmp_path) as (_, other):
+        for address in (one, other):
+            await until_served(telegram, address)
+        at_once = asyncio.Semaphore(20)
+        update = telegram.said("one")
+
+        async def post(number: int) -> int:
+            async with at_once:
+                return await telegram.post(update, to=(one, other)[number % 2], secret=SECRET)
+
+        assert await asyncio.gather(*map(post, range(100))) == [200] * 100
+        await telegram.wait_texts(7, timeout=PATIENCE)
+        await posted(telegram, "two", other)
         await telegram.wait_texts(7, 2, timeout=PATIENCE)
     assert telegram.texts(7) == ["one", "one | two"]
 

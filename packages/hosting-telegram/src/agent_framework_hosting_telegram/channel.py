@@ -10,7 +10,13 @@ from urllib.parse import urlsplit
 import httpx2
 from starlette.routing import Route
 
-from agent_framework_hosting.channel import ChannelCommand, ChannelContext, ChannelContribution, VerifiedRoute
+from agent_framework_hosting.channel import (
+    ChannelCommand,
+    ChannelCommandContext,
+    ChannelContext,
+    ChannelContribution,
+    VerifiedRoute,
+)
 from agent_framework_hosting.errors import ConfigurationError
 from agent_framework_hosting.hooks import ChannelResponseHook, ChannelRunHook, ChannelStreamUpdateHook
 from agent_framework_hosting.logs import logger
@@ -124,11 +130,16 @@ class TelegramChannel:
 
     def contribute(self, context: ChannelContext) -> ChannelContribution:
         """Return the webhook's route, when there is one, and what is to be said to Telegram at the start."""
+
+        async def greet(command: ChannelCommandContext) -> None:
+            await conversations.commands["help"].handle(command)
+
         conversations = Conversations(
             context,
             self._platform,
             access=self._access,
-            commands=self._commands,
+            # What everybody says first who opens a bot, by pressing a button. It is in no menu.
+            commands=(*self._commands, ChannelCommand("start", "", greet)),
             key=self._key,
             phrases=self._phrases,
             attachments=self._attachments,
