@@ -5,9 +5,11 @@ from collections.abc import Callable
 import pytest
 
 from agent_framework_hosting.messaging.outlet import FormatRefused, Gone, NotOffered, OutcomeUnknown, OutgoingFile
-from agent_framework_hosting.testing import PlatformReply
-from agent_framework_hosting_telegram._outlet import LONGEST, TelegramOutlet
-from agent_framework_hosting_telegram.testing import TelegramServer
+from agent_framework_hosting.testing import FakeClock, PlatformReply
+from agent_framework_hosting_telegram._api import BotApi
+from agent_framework_hosting_telegram._outlet import LONGEST, Place, TelegramOutlet
+from agent_framework_hosting_telegram._secret import BotToken
+from agent_framework_hosting_telegram.testing import BOT_TOKEN, TelegramServer
 
 GROUP = -100
 
@@ -55,6 +57,24 @@ async def test_a_draft_shows_in_a_private_chat_until_the_message_comes(
     await place.draft("And more")
     first, second, third = [call.json["draft_id"] for call in telegram.calls_to("sendMessageDraft")]
     assert first == second != third
+
+
+async def test_a_draft_with_nothing_new_is_shown_again_before_telegram_takes_it_away() -> None:
+    clock = FakeClock()
+    with TelegramServer(clock=clock.time) as telegram:
+        api = BotApi(BotToken(BOT_TOKEN), base_url=telegram.base_url)
+        place = TelegramOutlet(api, Place(chat=7), clock=clock)
+        await place.draft("Thinking")
+        for _ in range(12):
+            clock.advance(5)
+            assert telegram.draft(7) == "Thinking"
+            await place.typing()
+        await place.send("Thought.")
+        clock.advance(60)
+        await place.typing()
+        assert telegram.draft(7) is None
+        assert len(telegram.calls_to("sendMessageDraft")) == 3
+        await api.aclose()
 
 
 async def test_where_drafts_are_refused_that_is_told(telegram: TelegramServer, outlet: Outlets) -> None:

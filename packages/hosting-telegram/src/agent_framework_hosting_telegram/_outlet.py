@@ -10,6 +10,7 @@ from typing import Any, Final
 import msgspec
 from msgspec import Struct
 
+from agent_framework_hosting.messaging.clock import SYSTEM_CLOCK, Clock
 from agent_framework_hosting.messaging.graphemes import repaired
 from agent_framework_hosting.messaging.outlet import (
     FormatRefused,
@@ -43,6 +44,8 @@ _BIGGEST: Final = 50 * _MIB
 _BUTTON: Final = 64
 """Bytes of what a button says when it is pressed."""
 _DRAFTS: Final = 2**31
+_DRAFT_FADES: Final = 20.0
+"""Seconds after which a draft is shown again, while there is nothing new: Telegram takes it away after 30."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,15 +71,18 @@ class TelegramOutlet:
     Args:
         api: The Bot API.
         place: Where to.
+        clock: Tells how long a draft has been shown.
     """
 
-    def __init__(self, api: BotApi, place: Place) -> None:
+    def __init__(self, api: BotApi, place: Place, *, clock: Clock = SYSTEM_CLOCK) -> None:
         self._api = api
+        self._clock = clock
         self._chat = place.chat
         self._thread = place.thread
         self._reply_to = place.reply_to
         self.traits: OutletTraits = _GROUP if place.is_group else _PRIVATE
         self._draft = _draft_id()
+        self._drafted: _Drafted | None = None
 
     @property
     def address(self) -> str:
@@ -100,9 +106,14 @@ class TelegramOutlet:
     async def draft(self, text: str, *, plain: bool = False) -> None:
         """Show this text as the answer so far; Telegram shows it for half a minute, or until the next message."""
         await self._written("sendMessageDraft", text, plain=plain, draft_id=self._draft)
+        self._drafted = _Drafted(text, plain, self._clock.monotonic())
 
     async def typing(self) -> None:
-        """Show that an answer is being worked on."""
+        """Show that an answer is being worked on; a draft that would be gone soon shows it best."""
+        drafted = self._drafted
+        if drafted is not None and self._clock.monotonic() - drafted.at > _DRAFT_FADES:
+            await self.draft(drafted.text, plain=drafted.plain)
+            return
         await self._call("sendChatAction", {**self._in_thread(), "action": "typing"})
 
     async def send_file(self, file: OutgoingFile) -> MessageRef:
@@ -144,11 +155,18 @@ class TelegramOutlet:
 
     def _ref(self, message: Any) -> MessageRef:
         # What comes after is no reply any more, and a draft after it another one.
-        self._reply_to, self._draft = None, _draft_id()
+        self._reply_to, self._draft, self._drafted = None, _draft_id(), None
         try:
             return str(msgspec.convert(message, _Sent).message_id)
         except msgspec.ValidationError:
             raise OutcomeUnknown("What answered is not the Bot API: it gave no message.") from None
+
+
+@dataclass(frozen=True, slots=True)
+class _Drafted:
+    text: str
+    plain: bool
+    at: float
 
 
 class _Sent(Struct):

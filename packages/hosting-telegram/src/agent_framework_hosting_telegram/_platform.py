@@ -9,6 +9,7 @@ import msgspec
 from msgspec import Struct
 
 from agent_framework_hosting.logs import logger
+from agent_framework_hosting.messaging.clock import Clock
 from agent_framework_hosting.messaging.incoming import Attachment, Incoming
 from agent_framework_hosting.messaging.outlet import NotOffered, Outlet
 
@@ -20,7 +21,6 @@ StructT = TypeVar("StructT", bound=Struct)
 
 
 class _Me(Struct):
-    id: int
     username: str | None = None
 
 
@@ -35,13 +35,15 @@ class TelegramPlatform:
         api: The Bot API.
         name: The channel's name.
         groups: Which messages of groups are answered.
+        clock: Handed to the outlets.
     """
 
-    def __init__(self, api: BotApi, *, name: str, groups: GroupPolicy) -> None:
+    def __init__(self, api: BotApi, *, name: str, groups: GroupPolicy, clock: Clock) -> None:
         self.name = name
         self.bot = BotAccount(api.token.bot_id)
         self._api = api
         self._groups: GroupPolicy = groups
+        self._clock = clock
 
     @property
     def account(self) -> str:
@@ -60,7 +62,7 @@ class TelegramPlatform:
             OutletError: Telegram does not say.
         """
         me = _converted(await self._api.call("getMe"), _Me, "getMe")
-        self.bot = BotAccount(me.id, me.username)
+        self.bot = BotAccount(self.bot.id, me.username)
         return self.bot
 
     def parse(self, payload: Any) -> Incoming | None:
@@ -83,6 +85,7 @@ class TelegramPlatform:
                 is_group=incoming.is_group,
                 reply_to=message if incoming.is_group else None,
             ),
+            clock=self._clock,
         )
 
     async def read(self, attachment: Attachment) -> AsyncGenerator[bytes]:

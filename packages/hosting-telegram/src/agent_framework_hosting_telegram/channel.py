@@ -123,7 +123,7 @@ class TelegramChannel:
         self._attachments = attachments
         self._hooks = Hooks(run_hook=run_hook, response_hook=response_hook, stream_update_hook=stream_update_hook)
         self._clock = clock
-        self._platform = TelegramPlatform(self._api, name=name, groups=groups)
+        self._platform = TelegramPlatform(self._api, name=name, groups=groups, clock=clock)
 
     def __repr__(self) -> str:
         return f"<TelegramChannel {self.name!r} of bot {self._platform.account}>"
