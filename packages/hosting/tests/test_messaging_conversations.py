@@ -449,3 +449,20 @@ async def test_with_a_database_what_was_accepted_is_answered_after_a_restart(
     agent = ScriptedAgent(every=lambda run: f"seen {run.seen}")
     async with AgentFrameworkHost(agent, channels=[later], database=url):
         await later.until("seen ['one']", "'two']")
+
+
+def test_a_host_may_be_run_again_in_another_event_loop() -> None:
+    chats = Chats()
+    host = AgentFrameworkHost(ScriptedAgent(), channels=[chats])
+
+    async def run(number: int) -> None:
+        chats.places.clear()  # the platform of the test keeps to one loop
+        async with host:
+            await asyncio.sleep(0.05)  # until the host waits for work
+            for each in range(5):
+                await chats.say(f"{number} {each}", thread=str(each))
+            for each in range(5):
+                await chats.until(f"echo: {number} {each}")
+
+    for number in range(3):
+        asyncio.run(run(number))

@@ -30,6 +30,18 @@ def by_text(incoming: Incoming) -> bool:
     return incoming.text == "Hello."
 
 
+def nobody(_: Incoming) -> bool:
+    return False
+
+
+def vague(_: Incoming) -> Any:
+    return "yes"
+
+
+def broken(_: Incoming) -> bool:
+    raise ValueError("no")
+
+
 ALLOWED: list[tuple[Any, bool]] = [
     (["4711"], True),
     ([4711], True),
@@ -39,13 +51,13 @@ ALLOWED: list[tuple[Any, bool]] = [
     ([-100], True),
     (["Ada_L", "Ada", "ada_l", "@Ada", "471", "@4711"], False),
     (by_text, True),
-    (lambda _: False, False),  # pyright: ignore[reportUnknownLambdaType] - whatever a user gives
-    (lambda _: "yes", False),  # pyright: ignore[reportUnknownLambdaType] - likewise
-    (lambda _: 1 / 0, False),  # pyright: ignore[reportUnknownLambdaType] - likewise
+    (nobody, False),
+    (vague, False),
+    (broken, False),
 ]
 
 
-@pytest.mark.parametrize(("allow", "is_in"), ALLOWED, ids=str)
+@pytest.mark.parametrize(("allow", "is_in"), ALLOWED)
 async def test_only_who_was_named_is_let_in(allow: Any, is_in: bool) -> None:
     assert await Access(allow=allow).admits(said()) is is_in
 
@@ -85,6 +97,13 @@ def test_many_strangers_are_told_once_each_and_forgotten_in_time() -> None:
     assert all(access.is_to_be_told(said(sender=Sender(id=f"s{number}"))) for number in range(10_001))
     assert not access.is_to_be_told(said(sender=Sender(id="s10000")))
     assert access.is_to_be_told(said(sender=Sender(id="s0")))
+
+
+def test_a_group_of_strangers_is_told_once() -> None:
+    access = Access(allow=["1"])
+    assert access.is_to_be_told(said(is_group=True))
+    assert not access.is_to_be_told(said(is_group=True, sender=Sender(id="5")))
+    assert access.is_to_be_told(said())
 
 
 @pytest.mark.parametrize(

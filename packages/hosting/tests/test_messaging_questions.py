@@ -135,6 +135,21 @@ async def test_a_yes_is_used_once(serve: Serve) -> None:
     assert bank.paid == [5]
 
 
+async def test_a_yes_whose_turn_failed_is_used_up_and_the_conversation_goes_on(serve: Serve) -> None:
+    bank = Bank()
+    call = Content.from_function_call("call_0", "pay", arguments={"amount": 5})
+    bank.client = ScriptedChatClient([call], ValueError("no model today"), every=bank.sum_up)
+    bank.agent.client = bank.client
+    chats = await serve(bank.agent)
+    await chats.say("Pay 5.")
+    await chats.until("May I")
+    await chats.say("yes")
+    await chats.until("Sorry")
+    await chats.say("yes")
+    await chats.until("Sorry", "Done")
+    assert bank.paid == [5]
+
+
 async def test_what_was_asked_before_a_restart_is_answered_after_it(make_database: Callable[[str], str]) -> None:
     url = make_database("sqlite")
     bank, chats = Bank(), Chats()

@@ -232,6 +232,16 @@ async def test_a_message_that_may_have_arrived_is_not_sent_again(caplog: pytest.
     assert "Nobody knows whether a message arrived" in caplog.text
 
 
+async def test_a_part_that_the_place_does_not_take_keeps_no_other_back(caplog: pytest.LogCaptureFixture) -> None:
+    at = place(max_length=40)
+    at.fail("send", None, NotOffered("the text is empty"))
+    await StreamRenderer(speaking(at, FakeClock())).finish(
+        "The first part of it.\n\n<!-- nothing to see here -->\n\nThe last part."
+    )
+    assert at.texts == ["The first part of it.", "The last part."]
+    assert "left out" in caplog.text
+
+
 async def test_half_an_answer_that_may_have_arrived_is_followed_by_the_whole_one() -> None:
     at, clock = place("edit"), FakeClock()
     at.fail("send", OutcomeUnknown("the connection broke"))

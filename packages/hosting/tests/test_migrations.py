@@ -37,7 +37,8 @@ class Migrating:
     def wait_for(self, said: str) -> None:
         """Wait until it has said something."""
         give_up = time.monotonic() + PATIENCE
-        while not (printed := self._log.read_text() if self._log.exists() else ""):
+        # A line may come in two pieces.
+        while not (printed := self._log.read_text() if self._log.exists() else "").endswith("\n"):
             assert time.monotonic() < give_up, f"It never said {said!r}."
             time.sleep(0.01)
         assert printed == f"{said}\n"

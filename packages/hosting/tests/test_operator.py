@@ -109,7 +109,8 @@ async def test_a_purged_principal_is_unknown_at_once_in_a_host_that_runs(
 
     assert gone == would
     assert gone == {
-        "sessions": 1, "turns": 2, "records": 2, "answers": 0, "idempotency keys": 1, "checkpoints": 0, "tasks": 0
+        "sessions": 1, "turns": 2, "records": 2, "answers": 0, "idempotency keys": 1, "checkpoints": 0,
+        "tasks": 0, "events": 0,
     }  # fmt: skip
     for turn_id in ("t1", "t2"):
         with pytest.raises(UnknownId):

@@ -204,7 +204,7 @@ async def test_memory_forgets_ids_by_number_and_by_age() -> None:
     assert len(store) == 2
 
 
-Open = Callable[[], Any]
+Open = Callable[..., Any]
 
 
 @pytest.fixture
@@ -212,8 +212,8 @@ async def open_one(database: str) -> AsyncGenerator[Open]:
     """Return a function that opens one more store on the database, as another process would."""
     async with AsyncExitStack() as stack:
 
-        async def open_one() -> SqlStore:
-            store = open_store(database, limits=Limits(lease=LEASE))
+        async def open_one(*, lease: float = 600) -> SqlStore:
+            store = open_store(database, limits=Limits(lease=lease))
             assert isinstance(store, SqlStore)
             await store.start()
             stack.push_async_callback(store.stop)
@@ -331,7 +331,7 @@ async def test_a_task_that_was_cancelled_while_its_process_died_ends(
 
 
 async def test_a_process_that_stood_still_takes_nothing_under_a_lease_that_has_run_out(open_one: Open) -> None:
-    store = await open_one()
+    store = await open_one(lease=LEASE)
     await store.tasks.accept(new("1"))
     time.sleep(2 * LEASE)  # noqa: ASYNC251 - that is what standing still is
     task = await the_one(store.tasks)

@@ -496,3 +496,43 @@ async def test_the_start_line_says_what_is_lost_without_a_database(
         said = next(record.getMessage() for record in caplog.records if record.getMessage().startswith("Serving"))
     assert ("work that was accepted and is not done is lost when the process ends" in said) is not kept
     assert probe.context.tasks.is_durable is kept
+
+
+async def test_the_work_of_a_channel_that_did_not_start_waits_for_a_process_in_which_it_has(
+    make_probe: Callable[..., Any], make_database: Callable[[str], str], done: Done
+) -> None:
+    """What was accepted before must not be given up because of a start that went wrong."""
+    broken, fine = make_probe(), make_probe(name="fine", path="/fine")
+    faults = [OSError("its platform is away")]
+
+    def handling(probe: Any, kind: str) -> None:
+        contribute = probe.contribute
+
+        async def handler(task: Task) -> None:
+            done.add(task)
+
+        def contributing(context: ChannelContext) -> Any:
+            context.tasks.handle(kind, handler)
+            return contribute(context)
+
+        probe.contribute = contributing
+
+    def starting() -> None:
+        if faults:
+            raise faults.pop()
+
+    broken.on_startup = [starting]
+    handling(broken, KIND)
+    handling(fine, "fine.work")
+    database = make_database("sqlite")
+    host = AgentFrameworkHost(ScriptedAgent(), channels=[broken, fine], database=database, failing_channels="disable")
+    async with host:
+        await give(broken.context, "1")
+        await fine.context.tasks.accept(kind="fine.work", id="2", line="other", payload=None)
+        await done.until(1)
+        await fine.context.tasks.accept(kind="fine.work", id="3", line="other", payload=None)
+        await done.until(2)
+    assert done.ids == ["2", "3"]
+    async with host:
+        await done.until(3)
+    assert [(task.id, task.attempt) for task in done.seen][2:] == [("1", 1)]

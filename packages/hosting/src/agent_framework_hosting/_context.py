@@ -10,7 +10,7 @@ import msgspec
 from ._pipeline import Pipeline, PipelineStream, Steps
 from ._sessions.sessions import Sessions
 from ._target.target import Target
-from .channel import ChannelCommand, Tasks
+from .channel import ChannelCommand, Runs, Tasks
 from .errors import UnknownId
 from .hooks import ChannelResponseHook, ChannelRunHook, ChannelStreamUpdateHook
 from .isolation import current_principal
@@ -22,7 +22,10 @@ from .web.events import Buffers
 class HostContext:
     """The one `ChannelContext` of a host, shared by its channels."""
 
-    def __init__(self, *, target: Target, limits: Limits, pipeline: Pipeline, sessions: Sessions, tasks: Tasks) -> None:
+    def __init__(
+        self, *, target: Target, limits: Limits, pipeline: Pipeline, sessions: Sessions, runs: Runs, tasks: Tasks
+    ) -> None:
+        self.runs = runs
         self.tasks = tasks
         self.limits = limits
         self.buffers = Buffers(max_bytes=limits.max_buffered_bytes)

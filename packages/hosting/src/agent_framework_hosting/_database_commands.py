@@ -130,6 +130,7 @@ def _purge(args: argparse.Namespace) -> int:
             "idempotency keys": purged.claims,
             "checkpoints": purged.checkpoints,
             "tasks": purged.tasks,
+            "events": purged.events,
         }
     )
     if purged.shared:

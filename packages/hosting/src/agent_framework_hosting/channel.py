@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeAlias, runtime_checkable
+from typing import Any, Literal, Protocol, TypeAlias, runtime_checkable
 
 from agent_framework import AgentResponse, AgentResponseUpdate
 from starlette.responses import Response
@@ -168,11 +168,12 @@ class Tasks(Protocol):
         ...
 
     def handle(self, kind: str, handler: TaskHandler, *, on_give_up: TaskHandler | None = None) -> None:
-        """Let tasks of a kind be done by `handler`; call it in `contribute` or at start-up.
+        """Let tasks of a kind be done by `handler`; call it in `contribute`.
 
         The handler runs as the principal who asked, in the trace and under the isolation keys of the request in which
         the task was accepted. It is cancelled where it waits when the task is (`cancel`), when another process has
-        taken it over, and when the host has drained for long enough; then the task goes to another process.
+        taken it over, and when the host has drained for long enough; then the task goes to another process. The tasks
+        of a channel that is disabled, because it failed to start, wait for a process in which it has started.
 
         Args:
             kind: Names the work; tasks outlive releases, so that it has to stay the same. Put the channel's name in.
@@ -214,8 +215,108 @@ class Tasks(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class RunEvent:
+    """One event of a background run.
+
+    Args:
+        attempt: Which attempt at the run said it; where it grows, what was said before counts no more.
+        sequence: Its number in the attempt, from 0.
+        data: What it says, in the channel's words.
+    """
+
+    attempt: int
+    sequence: int
+    data: bytes
+
+    @property
+    def position(self) -> tuple[int, int]:
+        """Where it stands, to read on from."""
+        return (self.attempt, self.sequence)
+
+
+@dataclass(frozen=True, slots=True)
+class RunStatus:
+    """Where a background run is, and how many attempts it has taken."""
+
+    status: Literal["waiting", "running", "done", "failed", "cancelled"]
+    attempt: int
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether nothing more will become of it."""
+        return self.status not in ("waiting", "running")
+
+
+class RunWriter(Protocol):
+    """Takes what a background run says."""
+
+    async def write(self, data: bytes) -> None:
+        """Add an event; it is kept, and shown to those who read, a moment later and in any case before the run ends.
+
+        Raises:
+            ResponseTooLarge: The run has said more than `Limits.max_response_bytes`.
+            RunCancelled: Another process has taken the run over, or it was forgotten.
+        """
+        ...
+
+
+RunHandler: TypeAlias = Callable[[Task, RunWriter], Awaitable[None]]
+"""Does a background run; see `TaskHandler`."""
+
+
+class Runs(Protocol):
+    """Background runs: tasks that say something while they run, which can be read from any point, by any process.
+
+    A run is its principal's: an id that is unknown, forgotten or another principal's is the same `UnknownId`. What a
+    run said is kept for `Limits.record_ttl`; without a database it is bounded by `Limits.max_buffered_bytes` together,
+    and gone with the process.
+    """
+
+    def handle(self, kind: str, handler: RunHandler, *, on_give_up: TaskHandler | None = None) -> None:
+        """Let runs of a kind be done by `handler`; see `Tasks.handle`."""
+        ...
+
+    async def start(
+        self, *, kind: str, line: str, payload: JSON, id: str | None = None, principal: Principal | None = None
+    ) -> str:
+        """Accept a run, and return its id: one of its own that nobody can guess when left out; see `Tasks.accept`."""
+        ...
+
+    async def status(self, id: str, *, kind: str, principal: Principal | None = None) -> RunStatus:
+        """Return where a run is.
+
+        Raises:
+            UnknownId: There is no such run of this principal.
+        """
+        ...
+
+    async def events(
+        self, id: str, *, kind: str, after: tuple[int, int] | None = None, principal: Principal | None = None
+    ) -> AsyncIterator[RunEvent]:
+        """Return what a run says until it has ended: behind a position, or from the start of its newest attempt.
+
+        Raises:
+            UnknownId: There is no such run of this principal.
+        """
+        ...
+
+    async def cancel(self, id: str, *, kind: str, principal: Principal | None = None) -> bool:
+        """Stop a run, wherever it runs or waits; `False` when it has ended.
+
+        Raises:
+            UnknownId: There is no such run of this principal.
+        """
+        ...
+
+
 class ChannelContext(Protocol):
     """What the host gives to a channel."""
+
+    @property
+    def runs(self) -> Runs:
+        """Background runs, and what they say."""
+        ...
 
     @property
     def tasks(self) -> Tasks:

@@ -24,6 +24,7 @@ from ._guard import platform_is_trusted
 from ._lifespan import Channels, NamedContribution
 from ._mount import contribution_of, listed, normal_path, refuse_clashes, refuse_strangers
 from ._pipeline import Pipeline, Steps
+from ._runs.service import RunService
 from ._sessions.sessions import Sessions
 from ._state.database import Migrate, described, open_store
 from ._state.folders import StateFolders
@@ -143,6 +144,7 @@ class AgentFrameworkHost:
             max_turns=self._limits.max_turns,
             max_waiting=self._limits.max_waiting,
             claim_ttl=self._limits.idempotency_ttl,
+            max_event_bytes=self._limits.max_buffered_bytes,
         )
         self._sessions = Sessions(
             target=self._target,
@@ -226,7 +228,7 @@ class AgentFrameworkHost:
                 self._failure = error if isinstance(error, Exception) else None
                 raise
             self._admission.start()
-            self._tasks.start()
+            self._tasks.start(without=self._started.disabled)
             self._say(self._described())
         return self
 
@@ -417,12 +419,14 @@ class AgentFrameworkHost:
             limits=self._limits,
             pipeline=self._pipeline,
             sessions=self._sessions,
+            runs=RunService(tasks=self._tasks, store=self._store, limits=self._limits),
             tasks=self._tasks,
         )
-        contributions = [
-            NamedContribution(channel.name, normal_path(channel), contribution_of(channel, context))
-            for channel in self._channels
-        ]
+        contributions: list[NamedContribution] = []
+        for channel in self._channels:
+            with self._tasks.handled_by(channel.name):
+                contribution = contribution_of(channel, context)
+            contributions.append(NamedContribution(channel.name, normal_path(channel), contribution))
         context.commands = tuple(command for each in contributions for command in each.contribution.commands)
         if (
             self._database is not None

@@ -27,9 +27,10 @@ class Limits:
     max_input_items: int = 2_000
     """Items of a request's input list."""
     max_response_bytes: int = 64 * _MIB
-    """Bytes of one streamed answer; a longer one is cut and its run cancelled."""
+    """Bytes of one streamed answer, or of what a background run says; a longer one is cut and its run cancelled."""
     max_buffered_bytes: int = 256 * _MIB
-    """Bytes that all streams together may hold for readers that are slower than their runs."""
+    """Bytes that all streams together may hold for readers that are slower than their runs, and, without a database,
+    that all event logs may hold; each."""
     max_waiting: int = 64
     """Turns that may wait for one session; the next is refused with 429."""
     max_tasks: int = 10_000

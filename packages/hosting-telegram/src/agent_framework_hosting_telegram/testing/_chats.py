@@ -24,7 +24,7 @@ class Refused(Exception):
 
     def __init__(self, description: str, *, status: int = 400) -> None:
         super().__init__(description)
-        self.status = status
+        self.status: int = status
 
 
 @dataclass(slots=True)
@@ -50,8 +50,8 @@ class Chats:
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self.messages: dict[int, SentMessage] = {}
-        self.has_drafts = True
-        self.last_message = 1000
+        self.has_drafts: bool = True
+        self.last_message: int = 1000
         self._drafts: dict[int, tuple[str, float]] = {}
         self._now = clock
         self._methods: Mapping[str, Callable[[PlatformCall, int], SentMessage | bool]] = {

@@ -49,8 +49,8 @@ class TelegramServer(PlatformServer):
         self, *, username: str = "played_bot", clock: Callable[[], float] = time.monotonic, timeout: float = 10.0
     ) -> None:
         super().__init__(clock=clock, timeout=timeout)
-        self.username = username
-        self.chats = Chats(clock)
+        self.username: str = username
+        self.chats: Chats = Chats(clock)
         self.mistakes: list[str] = []
         self.impatient: list[PlatformCall] = []
         """Calls that came although the chat had been told to be silent for longer."""

@@ -13,7 +13,7 @@ from typing import TypeAlias
 
 from ..types import Owner
 from .refusals import require_keepable, too_many_tasks
-from .tasks import NewTask, Outcome, StopCause, TakenTask
+from .tasks import NewTask, Outcome, StopCause, TakenTask, TaskState
 
 _Scope: TypeAlias = tuple[Owner, str, str]
 
@@ -69,7 +69,7 @@ class MemoryTasks:
         self._lines: dict[tuple[str, str], deque[_Kept]] = {}
         self._ready: list[tuple[float, int, _Kept]] = []
         self._taken: dict[int, _Kept] = {}
-        self._ended: OrderedDict[_Scope, float] = OrderedDict()
+        self._ended: OrderedDict[_Scope, tuple[float, TaskState]] = OrderedDict()
         self._on_wake: Callable[[], None] = lambda: None
 
     @property
@@ -127,11 +127,11 @@ class MemoryTasks:
         stopped = [taken.number for taken in held if (kept := self._held(taken)) is not None and kept.is_stopped]
         return dict.fromkeys(stopped, "cancelled")
 
-    async def settle(self, taken: TakenTask, outcome: Outcome) -> bool:  # noqa: ARG002 - ended is ended here; what kept count of it would be gone, too
+    async def settle(self, taken: TakenTask, outcome: Outcome) -> bool:
         """See `TaskStore`."""
         kept = self._held(taken)
         if kept is not None:
-            self._end(kept)
+            self._end(kept, outcome)
         return kept is not None
 
     async def put_back(self, taken: TakenTask, *, after: float, has_failed: bool) -> bool:
@@ -140,7 +140,7 @@ class MemoryTasks:
         if kept is None:
             return False
         if kept.is_stopped:
-            self._end(kept)
+            self._end(kept, "cancelled")
             return True
         del self._taken[kept.number]
         kept.due_at = self._clock() + after
@@ -148,6 +148,18 @@ class MemoryTasks:
         self._line_up(kept)
         self._on_wake()
         return True
+
+    async def find(self, owner: Owner, kind: str, task_id: str) -> TaskState | None:
+        """See `TaskStore`."""
+        return self.state((owner, kind, task_id))
+
+    def state(self, scope: tuple[Owner, str, str]) -> TaskState | None:
+        """Return where a task is, without an event loop."""
+        kept = self._open.get(scope)
+        if kept is not None:
+            return TaskState("running" if kept.number in self._taken else "waiting", kept.attempt)
+        ended = self._ended.get(scope)
+        return ended[1] if ended is not None else None
 
     async def cancel(self, owner: Owner, kind: str, task_id: str) -> bool:
         """See `TaskStore`."""
@@ -175,9 +187,9 @@ class MemoryTasks:
             kept.is_stopped = True
             self._on_wake()
         else:
-            self._end(kept)
+            self._end(kept, "cancelled")
 
-    def _end(self, kept: _Kept) -> None:
+    def _end(self, kept: _Kept, outcome: Outcome) -> None:
         kept.has_ended = True
         del self._open[kept.scope]
         self._taken.pop(kept.number, None)
@@ -188,13 +200,13 @@ class MemoryTasks:
             del self._lines[kept.where]
         elif was_first:
             self._line_up(line[0])
-        self._ended[kept.scope] = self._clock()
+        self._ended[kept.scope] = (self._clock(), TaskState(outcome, kept.attempt))
         self._trim()
         self._on_wake()
 
     def _trim(self) -> None:
         oldest_allowed = self._clock() - self._ttl
         while self._ended:
-            if len(self._ended) <= self._max_known and next(iter(self._ended.values())) >= oldest_allowed:
+            if len(self._ended) <= self._max_known and next(iter(self._ended.values()))[0] >= oldest_allowed:
                 break
             self._ended.popitem(last=False)

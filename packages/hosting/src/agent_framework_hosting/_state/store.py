@@ -14,6 +14,7 @@ from typing import Any, Literal, Protocol, TypeAlias
 import msgspec
 
 from ..types import Owner
+from .events import EventLog
 from .tasks import TaskStore
 from .turns import SessionName
 
@@ -213,6 +214,11 @@ class StateStore(Protocol):
     @property
     def tasks(self) -> TaskStore:
         """Keeps accepted work, where the turns are kept."""
+        ...
+
+    @property
+    def events(self) -> EventLog:
+        """Keeps what background runs say."""
         ...
 
     async def start(self) -> None:

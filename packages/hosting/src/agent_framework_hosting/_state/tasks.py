@@ -62,6 +62,19 @@ class TakenTask:
     circumstances: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class TaskState:
+    """Where a task is: it waits, runs, or has ended; and how often it was taken."""
+
+    status: Literal["waiting", "running"] | Outcome
+    attempt: int
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether nothing more will become of it."""
+        return self.status not in ("waiting", "running")
+
+
 class TaskStore(Protocol):
     """Keeps accepted tasks until they are done, and their ids for some time longer."""
 
@@ -100,6 +113,10 @@ class TaskStore(Protocol):
 
     async def put_back(self, taken: TakenTask, *, after: float, has_failed: bool) -> bool:
         """Let a task be taken again in `after` seconds, in its old place; `False` when somebody else has it."""
+        ...
+
+    async def find(self, owner: Owner, kind: str, task_id: str) -> TaskState | None:
+        """Return where a task is; `None` when it is unknown, forgotten, or another owner's."""
         ...
 
     async def cancel(self, owner: Owner, kind: str, task_id: str) -> bool:

@@ -24,10 +24,11 @@ _JITTER: Final = 0.2
 
 @dataclass(frozen=True, slots=True)
 class Doer:
-    """Who does the tasks of a kind, and who is told of one that is given up."""
+    """Who does the tasks of a kind, who is told of one that is given up, and whose tasks they are."""
 
     handler: TaskHandler
     on_give_up: TaskHandler | None
+    channel: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,9 @@ Rules of this file:
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
+from collections.abc import Generator
+from collections.abc import Set as AbstractSet
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Final
 
@@ -51,6 +53,8 @@ class TaskService:
         self._running: dict[int, _Running] = {}
         self._wanted = asyncio.Event()
         self._worker: asyncio.Task[None] | None = None
+        self._channel = ""
+        self._without: AbstractSet[str] = frozenset()
 
     @property
     def is_used(self) -> bool:
@@ -68,7 +72,7 @@ class TaskService:
             raise ConfigurationError(
                 f"Tasks of the kind {kind!r} have a handler already. Let each channel name its kinds by its own name."
             )
-        self._doers[kind] = Doer(handler, on_give_up)
+        self._doers[kind] = Doer(handler, on_give_up, channel=self._channel)
         self._wanted.set()
 
     async def accept(self, *, kind: str, id: str, line: str, payload: JSON, principal: Principal | None = None) -> bool:
@@ -107,8 +111,20 @@ class TaskService:
         """See `channel.Tasks`."""
         return await self._store.cancel_line((principal or current_principal()).tenant, line)
 
-    def start(self) -> None:
-        """Do what was accepted, from now on."""
+    @contextmanager
+    def handled_by(self, channel: str) -> Generator[None]:
+        """Take whatever is handled from inside the block for this channel's."""
+        self._channel = channel
+        try:
+            yield
+        finally:
+            self._channel = ""
+
+    def start(self, *, without: AbstractSet[str] = frozenset()) -> None:
+        """Do what was accepted, from now on; not that of channels that did not start, which waits for others."""
+        self._without = without
+        # An event belongs to the loop in which it was waited for first, and a host may be started again in another one.
+        self._wanted = asyncio.Event()
         self._store.watch(self._wanted.set)
         self._wanted.set()
         self._worker = asyncio.create_task(self._work())
@@ -149,12 +165,13 @@ class TaskService:
                 self._running[number].run.stop(cause)
 
     async def _begin_some(self) -> None:
+        kinds = tuple(kind for kind, doer in self._doers.items() if doer.channel not in self._without)
         for suspects in (False, True):
             room = self._limits.max_running_tasks - len(self._running)
             if suspects:
                 room = min(room, 0 if any(running.taken.is_suspect for running in self._running.values()) else 1)
-            if room > 0 and self._doers and not self._admission.draining:
-                for taken in await self._store.take(tuple(self._doers), most=room, suspects=suspects):
+            if room > 0 and kinds and not self._admission.draining:
+                for taken in await self._store.take(kinds, most=room, suspects=suspects):
                     await self._begin(taken)
 
     async def _begin(self, taken: TakenTask) -> None:

@@ -74,8 +74,8 @@ class Access:
         return not self._names.isdisjoint(known_as)
 
     def is_to_be_told(self, incoming: Incoming) -> bool:
-        """Whether somebody who is not let in has not been told so before; says yes once."""
-        stranger = incoming.sender.id
+        """Whether somebody who is not let in, or their group, has not been told so before; says yes once."""
+        stranger = f"group {incoming.chat}" if incoming.is_group else incoming.sender.id
         if stranger in self._told:
             self._told.move_to_end(stranger)
             return False

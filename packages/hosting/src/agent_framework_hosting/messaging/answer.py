@@ -20,7 +20,7 @@ _FILES: Final = ("data", "uri")
 
 @dataclass(slots=True)
 class _Message:
-    role: str | None = None
+    role: str = "assistant"
     author: str | None = None
     id: str | None = None
     contents: list[Content] = field(default_factory=list[Content])
@@ -56,7 +56,7 @@ class Answer:
     @property
     def text(self) -> str:
         """The text so far; messages are paragraphs of it."""
-        return _joined(message.contents for message in self._messages if message.role in (None, "assistant"))
+        return _joined(message.contents for message in self._messages if message.role == "assistant")
 
     @property
     def contents(self) -> list[Content]:
@@ -93,7 +93,7 @@ def _begins_another(message: _Message, update: AgentResponseUpdate) -> bool:
     return (
         _differs(message.id, update.message_id)
         or _differs(message.author, update.author_name)
-        or bool(update.role and message.role is not None and update.role != message.role)
+        or _differs(message.role, update.role)
     )
 
 

@@ -144,6 +144,7 @@ class Conversations:
         for task in self._asides:
             task.cancel()
         await asyncio.gather(*self._asides, return_exceptions=True)
+        self._gates.clear()
 
     async def _handle(self, task: Task) -> None:
         incoming = self._platform.parse(task.payload)

@@ -115,3 +115,7 @@ class Gates:
         while len(self._gates) > self._max:
             self._gates.popitem(last=False)
         return gate
+
+    def clear(self) -> None:
+        """Forget all: a gate belongs to the event loop that it was used in."""
+        self._gates.clear()

@@ -14,6 +14,7 @@ from agent_framework import Message
 
 from ..channel import ChannelContext, Replayed, Task, TryAgain
 from ..errors import (
+    AnsweredAlready,
     IdempotencyConflict,
     LeaseLost,
     QueueFull,
@@ -68,6 +69,28 @@ class Said:
     progress: Progress
 
 
+class _Seal:
+    """Folds a finished turn into the record of what is sent."""
+
+    def __init__(self, hooks: Hooks, spoken: Answer, *, session: str, remaining: Sequence[Question]) -> None:
+        self.spoken = spoken
+        self.record = Record()
+        self._session = session
+        self._remaining = remaining
+        # What was streamed is what is sent, as the hook left it; a response hook has the last word.
+        self._is_rewritten = hooks.stream_update_hook is not None and hooks.response_hook is None
+
+    def __call__(self, result: HostedRunResult[Any]) -> JSON:
+        response = as_agent_response(result.result)
+        self.record = Record(
+            text=self.spoken.text if self._is_rewritten else text_of(response),
+            files=files_of(self.spoken.contents if self._is_rewritten else contents_of(response)),
+            asked=(*self._remaining, *questions_of(result.result)),
+            session=self._session,
+        )
+        return self.record.sealed()
+
+
 class Turns:
     """Runs messages through the agent and answers them.
 
@@ -120,16 +143,23 @@ class Turns:
     async def _run(self, said: Said, spoken: Answer, renderer: StreamRenderer) -> Record:
         """Return what is to be sent: of this run, or of an earlier one that was not answered."""
         session = await self._context.session_id(said.key)
-        request, remaining = await self._request(said, session)
-        sealed: list[Record] = []
+        asked = await self._asked(said, session)
+        message = await self._message(said.incoming)
+        if asked:
+            reply = reply_to(asked, message, self._phrases)
+            seal = _Seal(self._hooks, spoken, session=session, remaining=tuple(reply.remaining))
+            try:
+                return await self._streamed(said, reply.input, seal, renderer)
+            except AnsweredAlready:
+                # By a turn that did not finish, or from another channel. To insist on it would end the conversation.
+                logger.info("What was asked had been answered before; the message goes to the agent as it is.")
+        seal = _Seal(self._hooks, spoken, session=session, remaining=())
+        return await self._streamed(said, fitting(message, self._context.target), seal, renderer)
 
-        def seal(result: HostedRunResult[Any]) -> JSON:
-            sealed.append(self._record(result, spoken, session=session, remaining=remaining))
-            return sealed[-1].sealed()
-
+    async def _streamed(self, said: Said, value: Any, seal: _Seal, renderer: StreamRenderer) -> Record:
         try:
             stream = await self._context.run_stream(
-                request,
+                self._request(said, value),
                 run_hook=self._hooks.run_hook,
                 protocol_request=said.incoming,
                 stream_update_hook=self._hooks.stream_update_hook,
@@ -143,18 +173,13 @@ class Turns:
             return Record.read(replayed.record)
         async with aclosing(stream):
             async for update in stream:
-                spoken.add(update)
-                renderer.show(lambda: spoken.text)
-        return sealed[-1]
+                seal.spoken.add(update)
+                renderer.show(lambda: seal.spoken.text)
+        return seal.record
 
-    async def _request(self, said: Said, session: str) -> tuple[ChannelRequest, Sequence[Question]]:
-        incoming, asked, remaining = said.incoming, await self._asked(said, session), ()
-        message = await self._message(incoming)
-        value: Any = message if asked else fitting(message, self._context.target)
-        if asked:
-            reply = reply_to(asked, message, self._phrases)
-            value, remaining = reply.input, tuple(reply.remaining)
-        request = ChannelRequest(
+    def _request(self, said: Said, value: Any) -> ChannelRequest:
+        incoming = said.incoming
+        return ChannelRequest(
             channel=self._platform.name,
             operation="message",
             input=value,
@@ -165,7 +190,6 @@ class Turns:
             principal=said.task.principal,
             attributes={"message_id": incoming.id, "chat": incoming.chat, "thread": incoming.thread},
         )
-        return request, remaining
 
     async def _asked(self, said: Said, session: str) -> Sequence[Question]:
         """Return what the person was asked last, and has not answered."""
@@ -186,20 +210,6 @@ class Turns:
         )
         contents: list[Any] = [*([incoming.text] if incoming.text else []), *files]
         return Message("user", contents, author_name=incoming.sender.name if incoming.is_group else None)
-
-    def _record(
-        self, result: HostedRunResult[Any], spoken: Answer, *, session: str, remaining: Sequence[Question]
-    ) -> Record:
-        response = as_agent_response(result.result)
-        # What was streamed is what is sent, as the hook left it; a response hook has the last word.
-        is_rewritten = self._hooks.stream_update_hook is not None and self._hooks.response_hook is None
-        contents = spoken.contents if is_rewritten else contents_of(response)
-        return Record(
-            text=spoken.text if is_rewritten else text_of(response),
-            files=files_of(contents),
-            asked=(*remaining, *questions_of(result.result)),
-            session=session,
-        )
 
     async def _deliver(self, said: Said, record: Record, renderer: StreamRenderer) -> None:
         progress = said.progress

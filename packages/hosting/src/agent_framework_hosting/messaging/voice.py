@@ -9,7 +9,17 @@ from typing import TypeVar
 
 from ..logs import logger
 from .chunks import split
-from .outlet import FormatRefused, Gone, MessageRef, OutcomeUnknown, OutgoingFile, Outlet, OutletError, OutletTraits
+from .outlet import (
+    FormatRefused,
+    Gone,
+    MessageRef,
+    NotOffered,
+    OutcomeUnknown,
+    OutgoingFile,
+    Outlet,
+    OutletError,
+    OutletTraits,
+)
 from .pacing import Gate
 
 ResultT = TypeVar("ResultT")
@@ -38,9 +48,10 @@ class Voice:
             await self.deliver_message(chunk, choices=choices if number == len(chunks) else ())
 
     async def deliver_message(self, text: str, *, choices: Sequence[str] = ()) -> MessageRef | None:
-        """Deliver one message; returns `None` when nobody knows whether it arrived.
+        """Deliver one message; returns `None` when nobody knows whether it arrived, or the place takes no such message.
 
-        It is not sent a second time then: most calls whose answer is lost have been done.
+        It is not sent a second time then: most calls whose answer is lost have been done, and what is refused for good
+        must not keep the rest of the answer back.
         """
         try:
             return await _plain_if_refused(
@@ -48,7 +59,9 @@ class Voice:
             )
         except OutcomeUnknown as error:
             logger.warning("Nobody knows whether a message arrived; it is not sent again: %s", error)
-            return None
+        except NotOffered as error:
+            logger.warning("A message of an answer cannot be sent here, and is left out: %s", error)
+        return None
 
     async def deliver_edit(self, ref: MessageRef, text: str) -> None:
         """Put the text in a message's place; doing so twice does no harm."""

@@ -35,7 +35,7 @@ from sqlalchemy.exc import DatabaseError, OperationalError
 from ...errors import ConfigurationError, StateUnavailable
 from ...types import DEFAULT_TENANT
 from .migrations import STEPS, version_of
-from .schema import ANSWERS, CHECKPOINTS, CLAIMS, LANES, SESSIONS, TASKS, TURNS
+from .schema import ANSWERS, CHECKPOINTS, CLAIMS, EVENTS, LANES, SESSIONS, TASKS, TURNS
 from .script import POSTGRES, SQLITE
 
 ResultT = TypeVar("ResultT")
@@ -92,6 +92,7 @@ class Purged:
     claims: int = 0
     checkpoints: int = 0
     tasks: int = 0
+    events: int = 0
     shared: int = 0
 
     def add(self, counts: Mapping[str, int]) -> None:
@@ -326,6 +327,7 @@ def _purge_rest(engine: Engine, selection: Selection, *, dry_run: bool) -> dict[
     before = _in_transaction(engine, lambda connection: _before(connection, selection.older_than))
     counts: dict[str, int] = {}
     if selection.session is None:
+        counts["events"] = _remove_all(engine, EVENTS, and_(*_asked_for(selection, EVENTS, before)), dry_run=dry_run)
         counts["tasks"] = _remove_all(engine, TASKS, and_(*_asked_for(selection, TASKS, before)), dry_run=dry_run)
         wanted = _asked_for(selection, CLAIMS, before)
         if dry_run:

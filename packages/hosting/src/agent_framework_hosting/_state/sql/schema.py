@@ -231,5 +231,21 @@ TASKS: Final = Table(
 )
 """Accepted work: what is to be done while its `outcome` is open, and the ids of what was done, for some time."""
 
+EVENTS: Final = Table(
+    "af_event",
+    METADATA,
+    Column("tenant", Text, primary_key=True),
+    Column("is_named", SmallInteger, primary_key=True),
+    Column("owner", Text, primary_key=True),
+    Column("kind", Text, primary_key=True),
+    Column("run_id", Text, primary_key=True),
+    Column("attempt", Integer, primary_key=True),
+    Column("sequence", BigInteger, primary_key=True),
+    Column("data", LargeBinary, nullable=False),
+    _time("created_at"),
+    Index("af_event_created", "created_at"),
+)
+"""What background runs said, in each of their attempts."""
+
 SCHEMA: Final = Table("af_schema", METADATA, Column("version", Integer, nullable=False))
 """One row: which of the schema's steps have been taken."""

@@ -18,6 +18,7 @@ from . import accept, claims, lanes, retention, turns
 from .accept import Accepted
 from .doors import Doors
 from .driver import Driver
+from .events import SqlEvents
 from .retention import Ages
 from .sqltasks import SqlTasks
 from .worker import LEASE, Held, Worker
@@ -43,6 +44,7 @@ class SqlStore:
         self._ages = ages
         self._worker = Worker(driver, lease=lease)
         self.tasks = SqlTasks(driver, self._worker)
+        self.events = SqlEvents(driver)
         self._doors = Doors()
         self._sweeper: asyncio.Task[None] | None = None
         self._leaving: set[asyncio.Task[None]] = set()

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 from ...types import Owner
-from ..tasks import NewTask, Outcome, StopCause, TakenTask
+from ..tasks import NewTask, Outcome, StopCause, TakenTask, TaskState
 from . import tasks
 from .driver import Driver
 from .lanes import Wake
@@ -62,6 +62,10 @@ class SqlTasks:
             # It may be that this process takes nothing more.
             await self._tell(await self._driver.run(partial(tasks.others, worker=self._worker.id), durable=False))
         return is_back
+
+    async def find(self, owner: Owner, kind: str, task_id: str) -> TaskState | None:
+        """See `TaskStore`."""
+        return await self._driver.run(partial(tasks.find, owner, kind, task_id), durable=False)
 
     async def cancel(self, owner: Owner, kind: str, task_id: str) -> bool:
         """See `TaskStore`."""

@@ -21,7 +21,7 @@ import msgspec
 
 from ...types import Owner
 from ..refusals import require_keepable, too_many_tasks
-from ..tasks import NewTask, Outcome, StopCause, TakenTask
+from ..tasks import NewTask, Outcome, StopCause, TakenTask, TaskState
 from .lanes import Wake
 from .script import NUL, Script, all_of, do, one
 
@@ -67,6 +67,10 @@ _PUT_BACK: Final = f"""
 UPDATE af_task SET worker = NULL, due_at = {{now}} + :after, failures = failures + :failed WHERE {_HELD}
 RETURNING number
 """  # noqa: S608 - made of constants
+_WHERE: Final = """
+SELECT t.outcome, w.id, t.attempt FROM af_task t LEFT JOIN af_worker w ON w.id = t.worker AND w.alive_until > {now}
+WHERE t.tenant = :tenant AND t.is_named = :is_named AND t.owner = :owner AND t.kind = :kind AND t.task_id = :task_id
+"""
 _STOP: Final = "UPDATE af_task SET is_stopped = 1 WHERE outcome IS NULL AND"
 _STOP_ONE: Final = f"""
 {_STOP} tenant = :tenant AND is_named = :is_named AND owner = :owner AND kind = :kind AND task_id = :task_id
@@ -166,6 +170,15 @@ def put_back(taken: TakenTask, *, worker: str, after: float, has_failed: bool) -
 def others(*, worker: str) -> Script[tuple[Wake, ...]]:
     """Return how to wake the other workers."""
     return tuple(Wake(other, address) for other, address in (yield from all_of(_OTHERS, worker=worker)))
+
+
+def find(owner: Owner, kind: str, task_id: str) -> Script[TaskState | None]:
+    """Return where a task is."""
+    row = None if NUL in task_id else (yield from one(_WHERE, **_whose(owner), kind=kind, task_id=task_id))
+    if row is None:
+        return None
+    outcome, worker, attempt = row
+    return TaskState(outcome or ("waiting" if worker is None else "running"), attempt)
 
 
 def cancel(owner: Owner, kind: str, task_id: str) -> Script[tuple[int, tuple[Wake, ...]]]:
