@@ -116,6 +116,9 @@ class PagerAdapter(ChannelAdapter):
     }
     streams_always = True
 
+    def __init__(self) -> None:
+        self.taken = 0
+
     async def __aenter__(self) -> Self:
         self.platform = PlatformServer()
         await self.platform.__aenter__()
@@ -133,7 +136,14 @@ class PagerAdapter(ChannelAdapter):
         return {"chat": line.name, "text": text}
 
     async def send(self, line: Line, body: bytes) -> Said:
-        return await self._post(body, {"x-pager-secret": "s3cret"})
+        said = await self._post(body, {"x-pager-secret": "s3cret"})
+        self.taken += 1
+        self.platform.bell.ring()
+        return said
+
+    async def wait_taken(self, count: int) -> bool:
+        await self.platform.bell.until(lambda: self.taken >= count, waiting_for=f"{count} updates to be taken")
+        return True
 
     async def knock(self) -> Said:
         said = await self._post(msgspec.json.encode(self.message(Line(), "let me in", stream=False)), {})

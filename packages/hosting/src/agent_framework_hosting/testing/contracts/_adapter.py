@@ -170,6 +170,13 @@ class ChannelAdapter(ABC):
         """Send a good message as somebody whom the channel must not serve: without any credentials."""
         return await self.say(Line(name="door"), "let me in")
 
+    async def wait_taken(self, count: int) -> bool:  # noqa: ARG002 - what those look at who override it
+        """Wait until the channel has taken so many messages, if it lets them wait in itself; return whether it does.
+
+        A channel whose messages wait in the host's line leaves this as it is: then the host is asked.
+        """
+        return False
+
     def check_error(self, said: Said) -> None:
         """Check that an error has the channel's shape, besides having a code; raises `AssertionError`."""
         assert said.error, f"An error has no code: {said}"

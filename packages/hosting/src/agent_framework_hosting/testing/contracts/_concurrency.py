@@ -24,7 +24,7 @@ class Concurrency(ChannelSuite):
             telling: list[asyncio.Task[str]] = []
             for number in range(3):
                 telling.append(asyncio.create_task(served.answer(Line(), f"t{number}")))
-                await served.store.wait_accepted(number + 1, timeout=self.patience)
+                await served.wait_taken(number + 1)
             await gates[0].wait_reached(timeout=self.patience)
             for gate in reversed(gates):
                 gate.open()

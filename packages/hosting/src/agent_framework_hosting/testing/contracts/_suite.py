@@ -51,6 +51,11 @@ class Served:
             line.said.append(said)
         return said
 
+    async def wait_taken(self, count: int) -> None:
+        """Wait until so many messages have a place in a line, the channel's own or the host's."""
+        if not await self.adapter.wait_taken(count):
+            await self.store.wait_accepted(count, timeout=self.patience)
+
     async def hear(self, line: Line, text: str, *, on_piece: Callable[[str], object] | None = None) -> Heard:
         """Send a message and return all that was shown while the answer was made, and its end."""
         heard = Heard()
