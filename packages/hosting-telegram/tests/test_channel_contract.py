@@ -22,10 +22,18 @@ SECRET = "told-to-telegram-by-hand"
 FAILED = "FAILED: "
 
 
-class WatchedChannel(TelegramChannel):
-    """Tells when an update has been dealt with: a chat does not say when an answer is complete."""
+@dataclass
+class Dealing:
+    """Where in its chat the answer to an update begins and ends."""
 
-    def __init__(self, telegram: TelegramServer, dealt_with: set[str], **options: Any) -> None:
+    begin: int
+    end: int | None = None
+
+
+class WatchedChannel(TelegramChannel):
+    """Tells when an update is dealt with: a chat does not say when an answer is complete."""
+
+    def __init__(self, telegram: TelegramServer, dealings: dict[str, Dealing], **options: Any) -> None:
         super().__init__(
             bot_token=BOT_TOKEN,
             open=True,
@@ -35,7 +43,7 @@ class WatchedChannel(TelegramChannel):
             phrases=Phrases(failed=f"{FAILED}{{reason}}"),
             **options,
         )
-        self._watch = (telegram, dealt_with)
+        self._watch = (telegram, dealings)
 
     def contribute(self, context: ChannelContext) -> ChannelContribution:
         return super().contribute(
@@ -56,15 +64,17 @@ class _WatchedContext:
 class _WatchedTasks:
     context: ChannelContext
     telegram: TelegramServer
-    dealt_with: set[str]
+    dealings: dict[str, Dealing]
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.context.tasks, name)
 
     def handle(self, kind: str, handler: TaskHandler, **options: Any) -> None:
         async def watched(task: Task) -> None:
+            chat = task.payload["message"]["chat"]["id"]
+            dealing = self.dealings[task.id] = Dealing(len(self.telegram.texts(chat)))
             await handler(task)
-            self.dealt_with.add(task.id)
+            dealing.end = len(self.telegram.texts(chat))
             self.telegram.bell.ring()
 
         self.context.tasks.handle(kind, watched, **options)
@@ -75,7 +85,6 @@ class TelegramAdapter(ChannelAdapter):
 
     lacks: ClassVar[Mapping[Capability, str]] = {
         "auth": "all requests are Telegram's, which proves itself by its secret token",
-        "conversations": "messages of one chat wait for each other before they reach the sessions",
         "disconnect": "Telegram hangs up once an update is taken, and nobody leaves by that",
         "ids": "a chat has no ids to continue from",
         "private": "a chat belongs to those who are in it",
@@ -87,7 +96,8 @@ class TelegramAdapter(ChannelAdapter):
     def __init__(self) -> None:
         self._chats = itertools.count(5000)
         self._chat_of: dict[str, int] = {}
-        self._dealt_with: set[str] = set()
+        self._dealings: dict[str, Dealing] = {}
+        self._taken = 0
 
     async def __aenter__(self) -> Self:
         self._telegram = await TelegramServer().__aenter__()
@@ -99,7 +109,7 @@ class TelegramAdapter(ChannelAdapter):
         await self._telegram.__aexit__(kind, error, traceback)
 
     def make(self, **options: Any) -> Channel:
-        return WatchedChannel(self._telegram, self._dealt_with, **options)
+        return WatchedChannel(self._telegram, self._dealings, **options)
 
     def message(self, line: Line, text: str, *, stream: bool) -> Any:
         chat = self._chat(line)
@@ -119,16 +129,19 @@ class TelegramAdapter(ChannelAdapter):
 
     async def listen(self, line: Line, text: str) -> AsyncGenerator[str | Said, None]:
         chat, update = self._chat(line), self.message(line, text, stream=True)
-        before, shown = len(self._telegram.texts(chat)), ""
         taken = await self.send(line, json.dumps(update).encode())
         if taken.error is not None:
             yield taken
             return
-        task, is_over = f"4711:{update['update_id']}", False
+        shown, is_over, task = "", False, f"4711:{update['update_id']}"
 
         def now() -> tuple[bool, str]:
-            texts = self._telegram.texts(chat)[before:]
-            return task in self._dealt_with, "".join([*texts, self._telegram.draft(chat) or ""])
+            dealing = self._dealings.get(task)
+            if dealing is None:
+                return False, ""
+            texts = self._telegram.texts(chat)[dealing.begin : dealing.end]
+            draft = self._telegram.draft(chat) if dealing.end is None else None
+            return dealing.end is not None, "".join([*texts, draft or ""])
 
         def has_changed() -> bool:
             return now() != (False, shown)
@@ -139,17 +152,15 @@ class TelegramAdapter(ChannelAdapter):
             is_over, shown = now()
             if shown != last:
                 yield shown
-        yield self._said(chat, before)
+        dealing = self._dealings[task]
+        yield _said(self._telegram.texts(chat)[dealing.begin : dealing.end])
+
+    async def wait_taken(self, count: int) -> bool:
+        await self._telegram.bell.until(lambda: self._taken >= count, waiting_for=f"{count} update(s) to be taken")
+        return True
 
     async def reset(self, line: Line) -> None:
         await self.say(line, "/new")
-
-    def _said(self, chat: int, before: int) -> Said:
-        texts = self._telegram.texts(chat)[before:]
-        wire = "\n".join(texts).encode()
-        if texts and texts[-1].startswith(FAILED):
-            return Said(error="failed", wire=wire)
-        return Said(text="".join(texts), wire=wire)
 
     def _chat(self, line: Line) -> int:
         return self._chat_of.setdefault(line.name, next(self._chats))
@@ -157,8 +168,17 @@ class TelegramAdapter(ChannelAdapter):
     async def _post(self, body: bytes, headers: dict[str, str]) -> Said:
         answer = await self.driver.request("POST", self.at, body=body, headers=headers)
         if answer.status == 200:
+            self._taken += 1
+            self._telegram.bell.ring()
             return Said(status=200, wire=answer.body)
         return Said(error=answer.json()["error"]["code"], status=answer.status, wire=answer.body)
+
+
+def _said(texts: list[str]) -> Said:
+    wire = "\n".join(texts).encode()
+    if texts and texts[-1].startswith(FAILED):
+        return Said(error="failed", wire=wire)
+    return Said(text="".join(texts), wire=wire)
 
 
 class TestTelegramChannel(ChannelContract):
