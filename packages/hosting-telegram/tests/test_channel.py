@@ -312,6 +312,18 @@ async def test_an_update_that_only_its_id_can_be_read_of_is_acknowledged(
     assert "Update 5 of bot 4711 cannot be read" in caplog.text
 
 
+async def test_what_cannot_be_kept_is_for_telegram_to_send_again(telegram: TelegramServer) -> None:
+    agent = ScriptedAgent()
+    options: dict[str, Any] = {"mode": "webhook", "secret_token": WEBHOOK_SECRET}
+    host = AgentFrameworkHost(agent, channels=[channel(telegram, **options)], limits=Limits(max_request_bytes=2_000))
+    async with LoopbackDriver(host.app) as driver:
+        address = f"{driver.base_url}/telegram"
+        assert await telegram.post(telegram.said("x" * 2_000), to=address, secret=WEBHOOK_SECRET) == 413
+        host.begin_drain()
+        assert await telegram.post(telegram.said("late"), to=address, secret=WEBHOOK_SECRET) == 503
+    assert agent.runs == []
+
+
 async def test_the_webhook_is_registered_with_a_secret_that_every_process_makes_alike(
     telegram: TelegramServer, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -326,6 +338,7 @@ async def test_the_webhook_is_registered_with_a_secret_that_every_process_makes_
     assert len(secrets) == 1
     assert len(secrets.pop()) == 64
     assert "telegram: @played_bot; updates are sent to https://bot.example.org/agents/tg; everybody may" in caplog.text
+    assert "lost when the process ends: database= keeps it" in caplog.text
     assert telegram.calls_to("getUpdates") == []
 
 
@@ -360,6 +373,21 @@ async def test_what_was_taken_is_confirmed_when_the_host_stops(telegram: Telegra
         telegram.push(telegram.said("two"))
         await telegram.wait_texts(7, 2)
     assert heard(agent) == ["one", "two"]
+
+
+async def test_what_a_draining_host_is_handed_is_not_confirmed_and_goes_to_the_next_one(
+    telegram: TelegramServer,
+) -> None:
+    agent = ScriptedAgent()
+    async with polling(telegram, agent) as host:
+        await telegram.wait_calls(1, "getUpdates")
+        host.begin_drain()
+        telegram.push(telegram.said("late"))
+        await telegram.calls_to("getUpdates")[0].wait_ended()
+    assert [update["message"]["text"] for update in telegram.pending] == ["late"]
+    async with polling(telegram, agent):
+        assert await telegram.wait_texts(7) == ["echo: late"]
+    assert heard(agent) == ["late"]
 
 
 async def test_two_hosts_that_poll_take_turns_and_answer_each_update_once(telegram: TelegramServer) -> None:
