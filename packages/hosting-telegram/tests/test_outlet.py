@@ -125,6 +125,19 @@ async def test_a_photo_that_telegram_does_not_like_comes_as_a_document(
     assert [call.method for call in telegram.calls] == ["sendPhoto", "sendDocument"]
 
 
+async def test_a_file_that_telegram_does_not_fetch_comes_as_its_address(
+    telegram: TelegramServer, outlet: Outlets
+) -> None:
+    refusal = telegram.error(400, "Bad Request: wrong type of the web page content")
+    telegram.script("sendPhoto", refusal)
+    telegram.script("sendDocument", refusal, refusal)
+    place = outlet(reply_to=55)
+    await place.send_file(OutgoingFile(media_type="image/png", name="a_b.png", uri="https://a.example/a_b.png"))
+    assert telegram.texts(7) == ["a_b.png: https://a.example/a_b.png"]
+    with pytest.raises(NotOffered):
+        await place.send_file(OutgoingFile(media_type="text/x", name="a", data=b"x"))
+
+
 async def test_a_file_that_no_bot_may_send_is_told_before_it_is_sent(telegram: TelegramServer, outlet: Outlets) -> None:
     with pytest.raises(NotOffered, match="52428800"):
         await outlet().send_file(

@@ -65,10 +65,13 @@ class Intake:
         pressed = self._platform.parse(update)
         if pressed is None:
             return
+        await self._try("answerCallbackQuery", {"callback_query_id": pressed.attributes["callback_query_id"]})
+        if await self._admits(pressed):
+            below = {"chat_id": int(pressed.chat), "message_id": pressed.attributes["message_id"]}
+            await self._try("editMessageReplyMarkup", below)
+
+    async def _try(self, method: str, params: Mapping[str, Any]) -> None:
         try:
-            await self._api.call("answerCallbackQuery", {"callback_query_id": pressed.attributes["callback_query_id"]})
-            if await self._admits(pressed):
-                below = {"chat_id": int(pressed.chat), "message_id": pressed.attributes["message_id"]}
-                await self._api.call("editMessageReplyMarkup", below)
+            await self._api.call(method, params)
         except OutletError as error:
             logger.debug("A pressed button stays as it is: %s", error)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -121,11 +122,16 @@ class TelegramOutlet:
         if file.data is not None and len(file.data) > _BIGGEST:
             raise NotOffered(f"A file of {len(file.data)} bytes is more than the {_BIGGEST} that a bot may send.")
         if len(file.data or b"") <= _PHOTOS.get(file.media_type, -1):
-            try:
+            # One of an odd shape, say, comes as a document as it is.
+            with suppress(NotOffered):
                 return await self._sent_file("sendPhoto", "photo", file)
-            except NotOffered:
-                pass  # of an odd shape, say; as a document it comes as it is
-        return await self._sent_file("sendDocument", "document", file)
+        try:
+            return await self._sent_file("sendDocument", "document", file)
+        except NotOffered:
+            if file.uri is None:
+                raise
+        # Telegram fetches some kinds of files only, and none that are large; people can open what it does not fetch.
+        return await self.send(f"{file.name}: {file.uri}", plain=True)
 
     # ------------------------------------------------------------------------------------------------------- calls
 
