@@ -59,7 +59,7 @@ def test_the_index_lists_every_sample_and_nothing_else() -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_its_first_lines_say_how_to_run_and_to_try_it(name: str) -> None:
     assert f".venv/bin/python samples/{name}" in line(name, "Run it")
-    assert line(name, "Try it").startswith("curl ")
+    assert line(name, "Try it").startswith(("curl ", ".venv/bin/python -m websockets "))
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name not in STARTED and "providers/" not in name])

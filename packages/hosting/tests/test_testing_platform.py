@@ -136,7 +136,8 @@ async def test_calls_are_waited_for_each_once_and_by_method() -> None:
         assert (await chat.call()).method == "type"
         assert len(await chat.wait_calls(3)) == 3
         assert [call.method for call in chat.calls_to("type")] == ["type"]
-        with pytest.raises(TimeoutError, match=r"3 call\(s\) of say, in vain. These came: \[<type #0"):
+        assert (await chat.wait_calls(1, where=lambda call: call.params.get("text") == "two"))[0].index == 2
+        with pytest.raises(TimeoutError, match=r"a call of say, in vain. These came: \[<type #0"):
             await chat.call("say", timeout=0.01)
 
 

@@ -77,6 +77,9 @@ class PlatformCall:
 Play: TypeAlias = PlatformReply | Cut | Gate | Callable[[PlatformCall], "PlatformReply | Awaitable[PlatformReply]"]
 """What happens to one call instead of the ordinary answer, or (a gate) before it."""
 
+Where: TypeAlias = Callable[[PlatformCall], bool]
+"""Which calls are meant."""
+
 
 class PlatformServer:
     """Plays a chat platform on a free port of 127.0.0.1, records each call in order, and answers as told.
@@ -121,7 +124,7 @@ class PlatformServer:
         self._timeout = timeout
         self._driver = LoopbackDriver(self._serve, lifespan=False, timeout=timeout)
         self._calls: list[PlatformCall] = []
-        self._awaited: dict[str | None, int] = {}
+        self._returned: set[int] = set()
         self._scripts: dict[str, deque[list[Play]]] = {}
         self._answering: dict[asyncio.Task[PlatformReply | Cut], asyncio.AbstractEventLoop] = {}
         self._stopping = False
@@ -170,29 +173,39 @@ class PlatformServer:
         """All calls so far, in the order in which they came."""
         return list(self._calls)
 
-    def calls_to(self, method: str | None) -> list[PlatformCall]:
-        """Return the calls of one method so far; of all, for `None`."""
-        return [call for call in self._calls if method in {None, call.method}]
+    def calls_to(self, method: str | None = None, *, where: Where | None = None) -> list[PlatformCall]:
+        """Return the calls so far: of one method, and only those for which `where(call)` is true."""
+        return [call for call in self._calls if method in {None, call.method} and (where is None or where(call))]
 
-    async def call(self, method: str | None = None, *, timeout: float | None = None) -> PlatformCall:
-        """Return the next call of this method that was not returned before; wait for it if need be."""
-        index = self._awaited.get(method, 0)
-        self._awaited[method] = index + 1
-        return (await self.wait_calls(index + 1, method, timeout=timeout))[index]
+    async def call(
+        self, method: str | None = None, *, where: Where | None = None, timeout: float | None = None
+    ) -> PlatformCall:
+        """Return the next such call that this did not return before; wait for it if need be."""
+
+        def fresh() -> list[PlatformCall]:
+            return [call for call in self.calls_to(method, where=where) if call.index not in self._returned]
+
+        await self._until(lambda: bool(fresh()), f"a call of {method or 'any method'}", timeout)
+        found = fresh()[0]
+        self._returned.add(found.index)
+        return found
 
     async def wait_calls(
-        self, count: int, method: str | None = None, *, timeout: float | None = None
+        self, count: int, method: str | None = None, *, where: Where | None = None, timeout: float | None = None
     ) -> list[PlatformCall]:
-        """Wait until so many calls of this method have come, and return them all."""
+        """Wait until so many such calls have come, and return them all."""
+        await self._until(
+            lambda: len(self.calls_to(method, where=where)) >= count,
+            f"{count} call(s) of {method or 'any method'}",
+            timeout,
+        )
+        return self.calls_to(method, where=where)
+
+    async def _until(self, met: Callable[[], bool], waiting_for: str, timeout: float | None) -> None:
         try:
-            await self.bell.until(
-                lambda: len(self.calls_to(method)) >= count,
-                waiting_for=f"{count} call(s) of {method or 'any method'}",
-                timeout=self._timeout if timeout is None else timeout,
-            )
+            await self.bell.until(met, waiting_for=waiting_for, timeout=self._timeout if timeout is None else timeout)
         except TimeoutError as error:
             raise TimeoutError(f"{error} These came: {self._calls}") from None
-        return self.calls_to(method)
 
     # ------------------------------------------------------------------------------------------------ the server
 
