@@ -248,6 +248,39 @@ async def test_a_run_is_read_live_and_cancelled_from_another_process(connect: Co
 
 
 @pytest.mark.parametrize("where", ["sqlite", "postgres"], indirect=True)
+async def test_a_run_whose_process_is_taken_for_dead_goes_on_elsewhere_and_says_nothing_more_there(
+    connect: Connect, where: str
+) -> None:
+    gate, told = Gate(), asyncio.Event()
+
+    async def handler(task: Task, writer: RunWriter) -> None:
+        await writer.write(f"begun {task.attempt}".encode())
+        if task.attempt == 1:
+            try:
+                await gate.wait()
+            except asyncio.CancelledError:
+                await writer.write(b"too late")
+                told.set()
+                raise
+        await writer.write(b"done")
+
+    first = await connect(handler, lease=600.0)
+    id = await start(first)
+    await gate.wait_reached()
+    engine = create_engine(where.replace("postgresql://", "postgresql+psycopg://"), poolclass=NullPool)
+    async with asyncio.timeout(SOON):
+        events = await first.runs.events(id, kind=KIND, principal=ADA)
+        seen = [await anext(events)]
+        second = await connect(handler, lease=600.0)
+        with engine.begin() as connection:
+            connection.execute(text("UPDATE af_worker SET alive_until = 0 WHERE id IN (SELECT worker FROM af_task)"))
+        seen += [event async for event in events]
+        await told.wait()
+    assert [(event.attempt, event.data) for event in seen] == [(1, b"begun 1"), (2, b"begun 2"), (2, b"done")]
+    assert await read(second, id, (1, -1)) == seen
+
+
+@pytest.mark.parametrize("where", ["sqlite", "postgres"], indirect=True)
 async def test_what_a_run_said_is_kept_for_its_time_and_what_became_of_it_as_long(connect: Connect, where: str) -> None:
     context = await connect(counting)
     id = await start(context, 2)

@@ -13,7 +13,9 @@ from sqlalchemy import NullPool, create_engine, text
 
 from agent_framework_hosting._state.database import open_store
 from agent_framework_hosting._state.memorytasks import MemoryTasks
+from agent_framework_hosting._state.sql.script import Script, do
 from agent_framework_hosting._state.sql.sqlstore import SqlStore
+from agent_framework_hosting._state.sql.tasks import accept
 from agent_framework_hosting._state.tasks import NewTask, TakenTask, TaskStore
 from agent_framework_hosting.errors import InvalidRequest, QueueFull
 from agent_framework_hosting.limits import Limits
@@ -388,3 +390,33 @@ async def test_what_nobody_could_do_is_forgotten_in_the_end_and_what_runs_is_not
     sql("UPDATE af_task SET created_at = created_at - 31 * 86400 WHERE task_id IN ('1', '2')")
     await store.sweep()
     assert sql("SELECT task_id FROM af_task ORDER BY task_id") == [("1",), ("3",)]
+
+
+async def test_who_joins_a_line_while_another_one_is_still_being_accepted_comes_after_it(
+    postgres: str, make_database: Callable[[str], str]
+) -> None:
+    """The other one has its number already, and nobody can see it yet."""
+    first, second = (open_store(database, limits=Limits()) for database in [make_database("postgres")] * 2)
+    assert isinstance(first, SqlStore)
+    assert isinstance(second, SqlStore)
+
+    def slowly() -> Script[bool]:
+        is_new = yield from accept(new("1"))
+        yield from do("SELECT pg_sleep(0.5)")
+        return is_new
+
+    await first.start()
+    await second.start()
+    async with asyncio.timeout(SOON):
+        accepting = asyncio.create_task(first._driver.run(slowly, durable=True))  # noqa: SLF001 - a transaction of ours
+        engine = create_engine(postgres.replace("postgresql://", "postgresql+psycopg://"), poolclass=NullPool)
+        sleeping = text("SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'")
+        with engine.connect() as connection:
+            while not connection.execute(sleeping).scalar_one():
+                connection.rollback()
+                await asyncio.sleep(0.01)  # until the database is in the middle of it
+        assert await second.tasks.accept(new("2"))
+        assert (await the_one(second.tasks)).id == "1"
+        assert await accepting
+    await first.stop()
+    await second.stop()

@@ -48,7 +48,7 @@ from ._workers.serving import check_options, silence_addresses, supervise
 from ._workers.worker import Share, told_by_supervisor
 from .auth.authenticator import Authenticator, authenticate_with
 from .channel import Channel
-from .entrances import Entrance
+from .entrances import HOST, Entrance
 from .limits import Limits
 from .logs import logger
 from .types import DEFAULT_TENANT, ChannelRequest, HostedRunResult
@@ -191,6 +191,12 @@ class AgentFrameworkHost:
         return self._entrances
 
     @property
+    def _is_verified(self) -> bool:
+        """Whether the channels verify all that comes to them, as those of chat platforms do."""
+        others = [each for each in self._entrances if each.channel is not None]
+        return bool(self._channels) and all(each.authenticated_by != HOST for each in others)
+
+    @property
     def app(self) -> Starlette:
         """The Starlette application; built on first use."""
         if self._app is None:
@@ -319,7 +325,7 @@ class AgentFrameworkHost:
         config = _server.configuration(
             bind=_server.address_of(host, port), options=server_options, patience=self._state.patience
         )
-        authenticated = self._authenticate is not None or self._trusts_headers
+        authenticated = self._authenticate is not None or self._trusts_headers or self._is_verified
         _server.refuse_open_door(config, authenticated=authenticated, allow_unauthenticated=allow_unauthenticated)
         _server.show_logs()
         if workers == 1:

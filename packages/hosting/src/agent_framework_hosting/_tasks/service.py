@@ -122,6 +122,8 @@ class TaskService:
 
     def start(self, *, without: AbstractSet[str] = frozenset()) -> None:
         """Do what was accepted, from now on; not that of channels that did not start, which waits for others."""
+        if not self._doers:
+            return
         self._without = without
         # An event belongs to the loop in which it was waited for first, and a host may be started again in another one.
         self._wanted = asyncio.Event()
@@ -186,8 +188,10 @@ class TaskService:
         try:
             ending = await end_of(taken, run, self._doers[taken.kind], limits=self._limits)
             await self._store_end(taken, ending)
-            del self._running[taken.number]
+        except Exception:  # noqa: BLE001 - the next look finds that nobody runs the task, and puts it back
+            logger.exception("How a task ended could not be stored (%s %s).", taken.kind, taken.id)
         finally:
+            self._running.pop(taken.number, None)
             run.end()
             self._wanted.set()
 
