@@ -117,7 +117,7 @@ class PlatformServer:
     """
 
     def __init__(self, *, clock: Callable[[], float] = time.monotonic, timeout: float = TIMEOUT) -> None:
-        self.bell = Bell()
+        self.bell: Bell = Bell()
         """Rings at every change. A subclass whose `answer` waits for something of its own rings it after changing it:
         `await self.bell.until(lambda: self.updates, waiting_for="an update", timeout=None)`."""
         self._clock = clock
