@@ -13,6 +13,7 @@ from sqlalchemy import NullPool, create_engine, text
 
 from agent_framework_hosting._state.database import open_store
 from agent_framework_hosting._state.memorytasks import MemoryTasks
+from agent_framework_hosting._state.sql.postgres import PostgresDriver
 from agent_framework_hosting._state.sql.script import Script, do
 from agent_framework_hosting._state.sql.sqlstore import SqlStore
 from agent_framework_hosting._state.sql.tasks import accept
@@ -396,19 +397,18 @@ async def test_who_joins_a_line_while_another_one_is_still_being_accepted_comes_
     postgres: str, make_database: Callable[[str], str]
 ) -> None:
     """The other one has its number already, and nobody can see it yet."""
-    first, second = (open_store(database, limits=Limits()) for database in [make_database("postgres")] * 2)
-    assert isinstance(first, SqlStore)
-    assert isinstance(second, SqlStore)
+    database = make_database("postgres")
+    first, second = PostgresDriver(database), open_store(database, limits=Limits())
 
     def slowly() -> Script[bool]:
         is_new = yield from accept(new("1"))
         yield from do("SELECT pg_sleep(0.5)")
         return is_new
 
-    await first.start()
     await second.start()
+    await first.start(lambda: None)
     async with asyncio.timeout(SOON):
-        accepting = asyncio.create_task(first._driver.run(slowly, durable=True))  # noqa: SLF001 - a transaction of ours
+        accepting = asyncio.create_task(first.run(slowly, durable=True))
         engine = create_engine(postgres.replace("postgresql://", "postgresql+psycopg://"), poolclass=NullPool)
         sleeping = text("SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'")
         with engine.connect() as connection:

@@ -54,6 +54,7 @@ class TaskService:
         self._wanted = asyncio.Event()
         self._worker: asyncio.Task[None] | None = None
         self._channel = ""
+        self._has_started = False
         self._without: AbstractSet[str] = frozenset()
 
     @property
@@ -73,7 +74,7 @@ class TaskService:
                 f"Tasks of the kind {kind!r} have a handler already. Let each channel name its kinds by its own name."
             )
         self._doers[kind] = Doer(handler, on_give_up, channel=self._channel)
-        self._wanted.set()
+        self._watch()
 
     async def accept(self, *, kind: str, id: str, line: str, payload: JSON, principal: Principal | None = None) -> bool:
         """See `channel.Tasks`."""
@@ -122,18 +123,23 @@ class TaskService:
 
     def start(self, *, without: AbstractSet[str] = frozenset()) -> None:
         """Do what was accepted, from now on; not that of channels that did not start, which waits for others."""
-        if not self._doers:
-            return
         self._without = without
-        # An event belongs to the loop in which it was waited for first, and a host may be started again in another one.
-        self._wanted = asyncio.Event()
-        self._store.watch(self._wanted.set)
-        self._wanted.set()
-        self._worker = asyncio.create_task(self._work())
+        self._has_started = True
+        self._watch()
+
+    def _watch(self) -> None:
+        # A host without such work asks its database nothing.
+        if self._has_started and self._doers and self._worker is None:
+            # An event belongs to the loop in which it was waited for first, and a host may be started again in another.
+            self._wanted = asyncio.Event()
+            self._store.watch(self._wanted.set)
+            self._wanted.set()
+            self._worker = asyncio.create_task(self._work())
 
     async def stop(self) -> None:
         """Do nothing more; what still runs although the host has drained is put back as it is."""
         worker, self._worker = self._worker, None
+        self._has_started = False
         if worker is None:
             return
         late = list(self._running.values())
@@ -141,9 +147,11 @@ class TaskService:
             task.cancel()
         await asyncio.gather(worker, *(running.task for running in late), return_exceptions=True)
         self._running.clear()
-        for running in late:
-            with suppress(StateUnavailable):  # then others take it once this process is known to be dead
+        with suppress(StateUnavailable):  # then others take it once this process is known to be dead
+            for running in late:
                 await self._store.put_back(running.taken, after=0, has_failed=False)
+            # What was taken at the last moment, and not begun, too.
+            await self._store.look([])
 
     async def _work(self) -> None:
         while True:
