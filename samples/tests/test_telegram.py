@@ -12,6 +12,7 @@ from .conftest import Load
 from .processes import started
 
 
+@pytest.mark.timeout(240)
 async def test_the_bot_answers_who_is_let_in_and_goes_on_after_a_restart(tmp_path: Path) -> None:
     async with TelegramServer() as telegram:
         settings = {
