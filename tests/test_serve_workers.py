@@ -12,7 +12,7 @@ import tempfile
 import time
 from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
@@ -263,18 +263,21 @@ def served_with(folder: Path, options: str, *, port: int = 0) -> Generator[Serve
     assert "Traceback" not in served.printed
 
 
+def answering_process(url: str, transport: httpx2.HTTPTransport) -> int:
+    """Return the process that answers on a connection of its own."""
+    with httpx2.Client(transport=transport, timeout=PLENTY, verify=NO_TLS) as client:
+        answer = client.post(f"{url}/responses", json={"input": "who?"})
+    return int(answer.json()["output"][0]["content"][0]["text"])
+
+
 def answered_by(count: int, url: str, connect: Callable[[], httpx2.HTTPTransport]) -> set[int]:
     """Return the processes that answer at a URL, on connections of their own, once there are so many."""
     pids: set[int] = set()
     give_up = time.monotonic() + PLENTY
     while len(pids) < count:
         assert time.monotonic() < give_up, f"Only {pids} answered."
-        with ExitStack() as stack, ThreadPoolExecutor(4) as pool:
-            clients = [
-                stack.enter_context(httpx2.Client(transport=connect(), timeout=PLENTY, verify=NO_TLS)) for _ in range(4)
-            ]
-            answers = list(pool.map(lambda each: each.post(f"{url}/responses", json={"input": "who?"}), clients))
-        pids |= {int(answer.json()["output"][0]["content"][0]["text"]) for answer in answers}
+        with ThreadPoolExecutor(4) as pool:
+            pids.update(pool.map(lambda _: answering_process(url, connect()), range(4)))
     return pids
 
 

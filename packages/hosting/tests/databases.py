@@ -66,6 +66,13 @@ class OwnServer:
         for name in ("postmaster.pid", ".s.PGSQL.5432.lock"):
             (data / name).unlink(missing_ok=True)
 
+    def make_read_only(self, *, is_it: bool = True) -> None:
+        """Take no writing any more, or again, also on connections that are open."""
+        with psycopg.connect(self.url, autocommit=True) as connection:
+            connection.execute("SET default_transaction_read_only = off")
+            connection.execute(f"ALTER SYSTEM SET default_transaction_read_only = {'on' if is_it else 'off'}".encode())
+            connection.execute("SELECT pg_reload_conf()")
+
     def begin(self) -> None:
         """Start it again; it recovers what was committed."""
         self._server.ensure_postgres_running()
