@@ -86,6 +86,17 @@ async def test_another_path_has_no_alias() -> None:
         assert (await driver.request("POST", "/v1/responses", json={"input": "hi"})).status == 404
 
 
+async def test_the_agent_is_listed_as_a_model_beside_the_alias() -> None:
+    """Where the official clients look for it; another path has no list."""
+    async with serving(ScriptedAgent(name="shop")) as driver:
+        listed = (await driver.request("GET", "/v1/models")).json()
+        assert (await driver.request("GET", "/v1/models/shop")).json() == listed["data"][0]
+        unknown = await driver.request("GET", "/v1/models/other")
+    assert (unknown.status, unknown.json()["error"]["code"]) == (404, "model_not_found")
+    async with serving(ScriptedAgent(), path="/chat") as driver:
+        assert (await driver.request("GET", "/v1/models")).status == 404
+
+
 @pytest.mark.parametrize("path", ["/responses/nothing", "/v1/responses/a/b", "/elsewhere"])
 async def test_what_is_not_there_is_a_404_in_the_apis_shape(path: str) -> None:
     """With a request id, below the channel and beside it."""

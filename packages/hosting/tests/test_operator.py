@@ -14,9 +14,10 @@ from sqlalchemy import select, update
 
 from agent_framework_hosting._state.database import described, open_engine, open_store
 from agent_framework_hosting._state.sql import operation, selection
+from agent_framework_hosting._state.sql.migrations import STEPS
 from agent_framework_hosting._state.sql.schema import CLAIMS, SCHEMA, SESSIONS, TURNS
 from agent_framework_hosting._state.sql.sqlstore import SqlStore
-from agent_framework_hosting.channel import ChannelContext
+from agent_framework_hosting.channel import ChannelContext, Task
 from agent_framework_hosting.cli import main
 from agent_framework_hosting.errors import LeaseLost, UnknownId, UnknownParent
 from agent_framework_hosting.host import AgentFrameworkHost
@@ -27,6 +28,7 @@ from agent_framework_hosting.types import ChannelRequest, ChannelSession, Hosted
 Connect = Callable[..., Awaitable[ChannelContext]]
 
 ADA, BOB = (Principal(id=name, kind="caller") for name in ("ada", "bob"))
+NEWEST = len(STEPS)
 LONG_AGO = 90 * 24 * 3600.0
 
 
@@ -107,7 +109,8 @@ async def test_a_purged_principal_is_unknown_at_once_in_a_host_that_runs(
 
     assert gone == would
     assert gone == {
-        "sessions": 1, "turns": 2, "records": 2, "answers": 0, "idempotency keys": 1, "checkpoints": 0
+        "sessions": 1, "turns": 2, "records": 2, "answers": 0, "idempotency keys": 1, "checkpoints": 0,
+        "tasks": 0, "events": 0,
     }  # fmt: skip
     for turn_id in ("t1", "t2"):
         with pytest.raises(UnknownId):
@@ -352,12 +355,12 @@ def test_migrate_says_from_which_version_to_which(database: str, capsys: pytest.
     shown = described(database)
     if database.startswith("postgres"):
         assert main(["migrate", database, "--check"]) == 1
-        assert capsys.readouterr().out == f"{shown}: schema version 0; this release needs 1.\n"
+        assert capsys.readouterr().out == f"{shown}: schema version 0; this release needs {NEWEST}.\n"
     assert main(["migrate", database]) == 0
-    assert capsys.readouterr().out == f"{shown}: from schema version 0 to 1.\n"
+    assert capsys.readouterr().out == f"{shown}: from schema version 0 to {NEWEST}.\n"
     for arguments in ([], ["--check"]):
         assert main(["migrate", database, *arguments]) == 0
-        assert capsys.readouterr().out == f"{shown}: schema version 1, up to date.\n"
+        assert capsys.readouterr().out == f"{shown}: schema version {NEWEST}, up to date.\n"
 
 
 def test_a_newer_schema_is_left_alone_by_every_command(database: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -440,3 +443,24 @@ def test_a_name_that_is_no_utf_8_is_refused(option: str, capsys: pytest.CaptureF
 def test_purge_without_saying_what_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["purge", "sqlite:///host.db", "--tenant", "acme"]) == 2
     assert "purge needs to know what" in capsys.readouterr().err
+
+
+async def test_accepted_work_goes_with_the_principal_who_asked_for_it(
+    connect: Connect, command: Callable[..., dict[str, int]]
+) -> None:
+    context, gate, done = await connect(ScriptedAgent()), Gate(), asyncio.Event()
+
+    async def handler(task: Task) -> None:
+        if task.id == "running":
+            await gate.wait()
+        if task.principal == BOB:
+            done.set()
+
+    context.tasks.handle("work", handler)
+    for id, by in (("running", ADA), ("waiting", ADA), ("his", BOB)):
+        await context.tasks.accept(kind="work", id=id, line="line", payload="secret", principal=by)
+    await gate.wait_reached()
+    assert command("purge", "--principal", "ada", "--dry-run")["tasks"] == 2
+    assert command("purge", "--principal", "ada")["tasks"] == 2
+    async with asyncio.timeout(20):
+        await done.wait()

@@ -23,8 +23,9 @@ from agent_framework_hosting.errors import (
 )
 from agent_framework_hosting.hooks import ChannelResponseHook, ChannelRunHook, ChannelStreamUpdateHook
 from agent_framework_hosting.isolation import get_current_isolation_keys
-from agent_framework_hosting.parsing.agent_tools import asking_names, declared_names, tool_names
+from agent_framework_hosting.parsing.agent_tools import asking_names, declared_names, refuse_clashes, tool_names
 from agent_framework_hosting.parsing.body import decode
+from agent_framework_hosting.parsing.policy import Admitted, CallerInstructions
 from agent_framework_hosting.parsing.refusals import shown
 from agent_framework_hosting.types import JSON, ChannelRequest, ChannelSession, HostedRunResult, IdempotencyKey
 from agent_framework_hosting.web.body import read_body
@@ -32,6 +33,7 @@ from agent_framework_hosting.web.endpoint import send_json
 from agent_framework_hosting.web.errors import describe
 from agent_framework_hosting.web.events import EventStream
 from agent_framework_hosting.web.idempotency import REPLAYED, idempotency_key
+from agent_framework_hosting.web.models import model_name
 from agent_framework_hosting.web.watch import run_while_connected
 from agent_framework_hosting.workflows import as_agent_response
 
@@ -39,9 +41,8 @@ from ._errors import failure_code
 from ._inbound.decisions import settle
 from ._inbound.history import Decision
 from ._inbound.open_calls import calls_of, check_answers
-from ._inbound.policy import Admitted, CallerInstructions, apply_policy
+from ._inbound.policy import apply_policy
 from ._inbound.request import ResponsesRequest, read_request
-from ._inbound.tools import refuse_clashes
 from ._item_ids import response_id_of
 from ._outbound.fold import fold
 from ._outbound.machine import ResponseFields, ResponseMachine, render
@@ -73,8 +74,7 @@ class Creation:
 
     @property
     def _label(self) -> str:
-        # A target that a factory makes has its name once the host has started.
-        return getattr(self._context.target, "name", None) or "agent"
+        return model_name(self._context.target)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send, *, request_id: bytes) -> None:
         """Answer one request."""

@@ -10,11 +10,12 @@ from agent_framework_hosting.channel import ChannelContext, ChannelContribution,
 from agent_framework_hosting.errors import ConfigurationError
 from agent_framework_hosting.hooks import ChannelResponseHook, ChannelRunHook, ChannelStreamUpdateHook
 from agent_framework_hosting.ids import mint
+from agent_framework_hosting.parsing.policy import CallerInstructions
 from agent_framework_hosting.web.endpoint import Endpoint, NotFound
+from agent_framework_hosting.web.models import MODELS, model_name, model_routes
 
 from ._create import Creation, CreationSettings
 from ._errors import error_response
-from ._inbound.policy import CallerInstructions
 
 _DEFAULT_PATH = "/responses"
 
@@ -23,7 +24,8 @@ class ResponsesChannel:
     """Serves the agent to every client of the OpenAI Responses API.
 
     Args:
-        path: Where it answers. The default also answers at `/v1/responses`, where the official clients look for it.
+        path: Where it answers. The default also answers at `/v1/responses`, where the official clients look for it,
+            and lists the agent at `/v1/models`.
         run_hook: Called after parsing, before the run; it may grant what the policy held back
             (`request.attributes["requested_options"]`).
         response_hook: Called after the run, before the answer is rendered; it has the last word on the final body.
@@ -78,6 +80,8 @@ class ResponsesChannel:
         alias = f"/v1{_DEFAULT_PATH}"
         paths = {alias: create, f"{alias}/": create, f"{alias}/{{rest:path}}": nothing}
         siblings = [SiblingRoute(Route(path, endpoint)) for path, endpoint in paths.items()]
+        models = model_routes("/v1", name=lambda: model_name(context.target), render_error=error_response)
+        siblings += [SiblingRoute(route, shared_as=MODELS) for route in models]
         return ChannelContribution(routes=routes, siblings=siblings, render_error=error_response)
 
 

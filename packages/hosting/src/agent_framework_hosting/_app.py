@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
+from contextlib import AbstractContextManager
 from typing import Any, Final
 
 from starlette.applications import Starlette
@@ -59,11 +60,19 @@ def build_app(
     return app
 
 
-def contributions_of(channels: Sequence[Channel], context: ChannelContext) -> list[NamedContribution]:
-    """Return what the channels bring, each asked once."""
-    return [
-        NamedContribution(channel.name, normal_path(channel), contribution_of(channel, context)) for channel in channels
-    ]
+def contributions_of(
+    channels: Sequence[Channel],
+    context: ChannelContext,
+    *,
+    handled_by: Callable[[str], AbstractContextManager[None]],
+) -> list[NamedContribution]:
+    """Return what the channels bring, each asked once, while what it handles is told to be its own."""
+    contributions: list[NamedContribution] = []
+    for channel in channels:
+        with handled_by(channel.name):
+            contribution = contribution_of(channel, context)
+        contributions.append(NamedContribution(channel.name, normal_path(channel), contribution))
+    return contributions
 
 
 def readiness_probe(admission: Admission, *, is_well: Callable[[], bool], stores_well: Callable[[], bool]) -> Entrance:

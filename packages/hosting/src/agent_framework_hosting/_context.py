@@ -9,7 +9,7 @@ from ._pipeline import Pipeline, PipelineStream, Steps
 from ._sessions.sessions import Sessions
 from ._state.records import record_of
 from ._target.target import Target
-from .channel import ChannelCommand
+from .channel import ChannelCommand, Runs, Tasks
 from .errors import UnknownId
 from .hooks import ChannelResponseHook, ChannelRunHook, ChannelStreamUpdateHook
 from .isolation import current_principal
@@ -21,7 +21,11 @@ from .web.events import Buffers
 class HostContext:
     """The one `ChannelContext` of a host, shared by its channels."""
 
-    def __init__(self, *, target: Target, limits: Limits, pipeline: Pipeline, sessions: Sessions) -> None:
+    def __init__(
+        self, *, target: Target, limits: Limits, pipeline: Pipeline, sessions: Sessions, runs: Runs, tasks: Tasks
+    ) -> None:
+        self.runs = runs
+        self.tasks = tasks
         self.limits = limits
         self.buffers = Buffers(max_bytes=limits.max_buffered_bytes)
         self.commands: Sequence[ChannelCommand] = ()
@@ -111,3 +115,11 @@ class HostContext:
     async def areset_session(self, isolation_key: str) -> None:
         """Do the same without holding up others while the disk is written."""
         await self._sessions.areset(self.principal.tenant, isolation_key)
+
+    async def cancel(self, isolation_key: str) -> bool:
+        """Stop what runs in this session, in whichever process, and what waits for it."""
+        return await self._sessions.cancel(self.principal.tenant, isolation_key)
+
+    async def session_id(self, isolation_key: str) -> str:
+        """Return the id of the session that this key stands for now."""
+        return await self._sessions.session_id(self.principal.tenant, isolation_key)

@@ -133,6 +133,8 @@ def _purge(args: argparse.Namespace) -> int:
             "answers": purged.answers,
             "idempotency keys": purged.claims,
             "checkpoints": purged.checkpoints,
+            "tasks": purged.tasks,
+            "events": purged.events,
         }
     )
     if purged.shared:

@@ -12,9 +12,11 @@ from ._state.folders import StateFolders
 from ._state.store import StateStore
 from ._target.session_store import StoredSessions
 from ._target.target import Target
+from ._tasks.service import TaskService
 from .auth.authenticator import Authenticator
 
 _BESIDE = "turns of one session run side by side, and none remembers another"
+_LOST = "work that was accepted and is not done is lost when the process ends: database= keeps it"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +30,7 @@ class StartLine:
     folders: StateFolders
     max_sessions: int
     is_concurrent: bool
+    tasks: TaskService
     auth: Authenticator | None
     trusts_headers: bool
 
@@ -41,7 +44,8 @@ class StartLine:
         )
 
     def _notes(self) -> Sequence[str]:
-        return (*self.target.notes, *((_BESIDE,) if self.is_concurrent else ()))
+        is_lost = self.tasks.is_used and not self.tasks.is_durable
+        return (*self.target.notes, *((_BESIDE,) if self.is_concurrent else ()), *((_LOST,) if is_lost else ()))
 
     def _channels(self) -> str:
         all_of_them = self.channels.contributions

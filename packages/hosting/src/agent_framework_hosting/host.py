@@ -22,6 +22,7 @@ from ._guard import platform_is_trusted
 from ._lifespan import Channels, NamedContribution
 from ._mount import checked_channels
 from ._pipeline import Pipeline, Steps
+from ._runs.service import RunService
 from ._sessions.sessions import Sessions
 from ._setup import (
     Order,
@@ -42,11 +43,12 @@ from ._state.store import StateStore
 from ._target.accepted import Checkpoints, accept
 from ._target.session_store import SessionStore
 from ._target.target import Target
+from ._tasks.service import TaskService
 from ._workers.serving import check_options, silence_addresses, supervise
 from ._workers.worker import Share, told_by_supervisor
 from .auth.authenticator import Authenticator, authenticate_with
 from .channel import Channel
-from .entrances import Entrance
+from .entrances import HOST, Entrance
 from .limits import Limits
 from .logs import logger
 from .types import DEFAULT_TENANT, ChannelRequest, HostedRunResult
@@ -147,6 +149,7 @@ class AgentFrameworkHost:
             target=self._target, store=self._store, limits=self._limits, concurrency=self._concurrency
         )
         self._pipeline = Pipeline(target=self._target, sessions=self._sessions, admission=self._admission)
+        self._tasks = TaskService(store=self._store.tasks, admission=self._admission, limits=self._limits)
         self._started = Channels(self._contributed(), may_fail=may_fail(failing_channels))
         self._entrances = (
             readiness_probe(
@@ -164,6 +167,7 @@ class AgentFrameworkHost:
             folders=self._state,
             max_sessions=self._limits.max_sessions,
             is_concurrent=self._concurrency == "concurrent",
+            tasks=self._tasks,
             auth=auth,
             trusts_headers=self._trusts_headers,
         )
@@ -185,6 +189,12 @@ class AgentFrameworkHost:
     def entrances(self) -> Sequence[Entrance]:
         """Every route of the app, and who says there who is calling."""
         return self._entrances
+
+    @property
+    def _is_verified(self) -> bool:
+        """Whether the channels verify all that comes to them, as those of chat platforms do."""
+        others = [each for each in self._entrances if each.channel is not None]
+        return bool(self._channels) and all(each.authenticated_by != HOST for each in others)
 
     @property
     def app(self) -> Starlette:
@@ -226,6 +236,7 @@ class AgentFrameworkHost:
                 self._failure = error if isinstance(error, Exception) else None
                 raise
             self._admission.start()
+            self._tasks.start(without=self._started.disabled)
             self._say(self._line.said(bind=self._bind))
         return self
 
@@ -237,6 +248,7 @@ class AgentFrameworkHost:
             await _lifespan.undo(
                 (
                     self._drain,
+                    self._tasks.stop,
                     self._started.stop,
                     self._admission.stop,
                     self._target.stop,
@@ -313,7 +325,7 @@ class AgentFrameworkHost:
         config = _server.configuration(
             bind=_server.address_of(host, port), options=server_options, patience=self._state.patience
         )
-        authenticated = self._authenticate is not None or self._trusts_headers
+        authenticated = self._authenticate is not None or self._trusts_headers or self._is_verified
         _server.refuse_open_door(config, authenticated=authenticated, allow_unauthenticated=allow_unauthenticated)
         _server.show_logs()
         if workers == 1:
@@ -369,11 +381,16 @@ class AgentFrameworkHost:
 
     def _contributed(self) -> list[NamedContribution]:
         context = HostContext(
-            target=self._target, limits=self._limits, pipeline=self._pipeline, sessions=self._sessions
+            target=self._target,
+            limits=self._limits,
+            pipeline=self._pipeline,
+            sessions=self._sessions,
+            runs=RunService(tasks=self._tasks, store=self._store, limits=self._limits),
+            tasks=self._tasks,
         )
-        contributions = contributions_of(self._channels, context)
+        contributions = contributions_of(self._channels, context, handled_by=self._tasks.handled_by)
         context.commands = tuple(command for each in contributions for command in each.contribution.commands)
-        has_steps = any(each.contribution.on_startup for each in contributions)
+        has_steps = self._tasks.is_used or any(each.contribution.on_startup for each in contributions)
         if has_steps or self._database is not None or self._state.needs_start or self._target.needs_start:
             self._admission.require_start()
         return contributions

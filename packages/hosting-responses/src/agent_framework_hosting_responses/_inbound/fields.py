@@ -19,18 +19,16 @@ from agent_framework_hosting.parsing.checks import (
     is_object,
     json_object,
     members,
+    metadata,
     name,
     number,
     one_of,
     refused,
     text,
 )
-from agent_framework_hosting.parsing.refusals import missing, shown, unknown_parameter, wrong_type, wrong_value
+from agent_framework_hosting.parsing.refusals import missing, unknown_parameter, wrong_type, wrong_value
 
 _MAX_INT = 2**31 - 1
-_MAX_PAIRS = 16
-_MAX_KEY = 64
-_MAX_VALUE = 512
 
 INCLUDABLE: Final = (
     "file_search_call.results",
@@ -74,18 +72,6 @@ def _include(value: Any, param: str) -> list[str]:
     return [_includable(item, f"{param}[{index}]") for index, item in enumerate(array(value, param))]
 
 
-def _metadata(value: Any, param: str) -> dict[str, str]:
-    pairs = json_object(value, param)
-    if len(pairs) > _MAX_PAIRS:
-        raise wrong_value(param, f"have at most {_MAX_PAIRS} pairs")
-    for key, item in pairs.items():
-        if len(key) > _MAX_KEY:
-            raise wrong_value(f"{param}.{shown(key)}", f"have a key of at most {_MAX_KEY} characters")
-        if len(text(item, f"{param}.{key}")) > _MAX_VALUE:
-            raise wrong_value(f"{param}.{key}", f"have at most {_MAX_VALUE} characters")
-    return pairs
-
-
 def _format(value: Any, param: str) -> dict[str, Any]:
     kind = json_object(value, param).get("type")
     if kind is None:
@@ -122,7 +108,7 @@ FIELDS: Final[Mapping[str, Check]] = {
     "instructions": text,
     "max_output_tokens": integer(1, _MAX_INT),
     "max_tool_calls": integer(1, _MAX_INT),
-    "metadata": _metadata,
+    "metadata": metadata,
     "model": filled,
     "moderation": _not_offered,
     "parallel_tool_calls": flag,

@@ -12,8 +12,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
+from agent_framework_hosting.rendering.pieces import CallChunk
+
 from .._waiting import Waiting
-from .contents import CallChunk
 from .items import CallItem
 
 _EARLIER: Final = -1

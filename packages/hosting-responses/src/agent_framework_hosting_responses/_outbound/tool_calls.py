@@ -15,20 +15,14 @@ from typing import Any, Final
 
 from agent_framework_hosting.ids import mint
 from agent_framework_hosting.logs import logger
+from agent_framework_hosting.rendering.pieces import CallChunk, call_chunk, missing_arguments
+from agent_framework_hosting.rendering.reading import text_of
 
 from .._waiting import Waiting
 from .calls import Call, Calls
-from .contents import (
-    CallChunk,
-    call_chunk,
-    missing_arguments,
-    result_text,
-    server_call_chunk,
-    server_result_text,
-)
+from .contents import result_text, server_call_chunk, server_result_text
 from .events import Listener
 from .items import CallForm, CallItem, Items, ItemStatus, ToolItem, joined
-from .reading import text_of
 from .showing import Showing
 
 _PREFIXES: Final[Mapping[CallForm, str]] = {"function_call": "fc_", "custom_tool_call": "ctc_", "mcp_call": "mcp_"}

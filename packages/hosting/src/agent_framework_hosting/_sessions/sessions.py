@@ -244,6 +244,14 @@ class Sessions:
         """Do the same in a thread; whoever gives up waiting leaves nothing half done."""
         await asyncio.to_thread(self.reset, tenant, key)
 
+    async def cancel(self, tenant: str, key: str) -> bool:
+        """Stop what runs under the key, and what waits for it; returns whether there was anything."""
+        return await self.store.cancel(tenant, key)
+
+    async def session_id(self, tenant: str, key: str) -> str:
+        """Return the id of the session that the key stands for now."""
+        return (await self.store.named(tenant, key)).session_id
+
     def _drop_stale(self) -> None:
         while self._stale:
             live = self._live.take(self._stale.popleft())

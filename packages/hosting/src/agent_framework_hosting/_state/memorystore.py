@@ -15,6 +15,8 @@ from . import lines
 from .aliases import Aliases
 from .lines import Lines
 from .memory import MemoryTurns
+from .memoryevents import MemoryEvents
+from .memorytasks import MemoryTasks
 from .refusals import continued
 from .store import Claim, Finished, LossReason, Opened, Replay, StoredTurn, TurnRequest, Unfinished
 from .turns import SessionName, Turn
@@ -28,6 +30,7 @@ class MemoryStore:
         max_turns: Turns, answers and idempotency keys that are kept, each; beyond it the oldest is forgotten.
         max_waiting: Turns that may wait for one session.
         claim_ttl: Seconds for which an idempotency key is remembered, within the bound.
+        max_event_bytes: Bytes of all event logs together; beyond it the oldest is forgotten.
         clock: Tells the time, in seconds.
     """
 
@@ -38,8 +41,13 @@ class MemoryStore:
         max_turns: int,
         max_waiting: int,
         claim_ttl: float = math.inf,
+        max_event_bytes: int = 256 * 1024 * 1024,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        self.tasks = MemoryTasks(max_known=max_turns, ttl=claim_ttl, clock=clock)
+        self.events = MemoryEvents(
+            find=lambda run: self.tasks.state((run.owner, run.kind, run.id)), max_bytes=max_event_bytes
+        )
         self.lines: Lines[tuple[str, str]] = Lines(max_waiting=max_waiting)
         self._aliases = aliases
         self._turns = MemoryTurns(max_turns=max_turns)
@@ -118,6 +126,10 @@ class MemoryStore:
     def rotate(self, tenant: str, key: str) -> Sequence[SessionName]:
         """See `StateStore`."""
         return self._aliases.rotate(tenant, key)
+
+    async def cancel(self, tenant: str, key: str) -> bool:
+        """See `StateStore`."""
+        return self.lines.stop((tenant, key))
 
     async def opened(self, tenant: str, key: str, parent: StoredTurn | None) -> Opened:
         """Return a session as it is now."""

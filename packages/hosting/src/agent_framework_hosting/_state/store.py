@@ -14,6 +14,8 @@ from typing import Any, Literal, Protocol, TypeAlias
 import msgspec
 
 from ..types import Owner
+from .events import EventLog
+from .tasks import TaskStore
 from .turns import SessionName
 
 Concurrency: TypeAlias = Literal["queue", "reject", "interrupt"]
@@ -216,6 +218,16 @@ class StateStore(Protocol):
         """Whether turns can be stored, as far as is known; what the readiness probe says."""
         ...
 
+    @property
+    def tasks(self) -> TaskStore:
+        """Keeps accepted work, where the turns are kept."""
+        ...
+
+    @property
+    def events(self) -> EventLog:
+        """Keeps what background runs say."""
+        ...
+
     async def start(self) -> None:
         """Be ready for everything else."""
         ...
@@ -268,6 +280,14 @@ class StateStore(Protocol):
 
         Returns:
             The sessions that keys stand for again because their reset was forgotten; they must not come back.
+        """
+        ...
+
+    async def cancel(self, tenant: str, key: str) -> bool:
+        """Stop the turn that runs under a key, in whichever process, and those that wait there, as `interrupt` does.
+
+        Returns:
+            Whether there was one.
         """
         ...
 

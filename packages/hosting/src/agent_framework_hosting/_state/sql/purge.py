@@ -17,7 +17,7 @@ from sqlalchemy import ColumnElement, Connection, Engine, Table, and_, delete, e
 
 from . import forgetting, operation
 from .operation import count_of, in_transaction, remove, run
-from .schema import ANSWERS, CHECKPOINTS, CLAIMS, LANES, SESSIONS, TURNS
+from .schema import ANSWERS, CHECKPOINTS, CLAIMS, EVENTS, LANES, SESSIONS, TASKS, TURNS
 from .selection import Conversation, Selection, is_by, moment_ago, selected, sessions_of, wanted_by
 
 
@@ -34,6 +34,8 @@ class Purged:
     answers: int = 0
     claims: int = 0
     checkpoints: int = 0
+    tasks: int = 0
+    events: int = 0
     shared: int = 0
 
     def add(self, counts: Mapping[str, int]) -> None:
@@ -43,7 +45,7 @@ class Purged:
 
 
 def purge(engine: Engine, selection: Selection, *, with_shared: bool = False, dry_run: bool = False) -> Purged:
-    """Forget conversations and idempotency keys, or count what would be forgotten.
+    """Forget conversations, idempotency keys and accepted work, or count what would be forgotten.
 
     Args:
         engine: The database.
@@ -205,11 +207,9 @@ def _purge_rest(engine: Engine, selection: Selection, *, dry_run: bool) -> dict[
     before = in_transaction(engine, lambda connection: moment_ago(connection, selection.older_than))
     counts: dict[str, int] = {}
     if selection.session is None:
-        wanted = [is_by(selection, CLAIMS)] if selection.names_somebody else []
-        if before is not None:
-            wanted.append(CLAIMS.c.created_at < before)
-        if selection.within is not None:
-            wanted.append(CLAIMS.c.tenant == selection.within)
+        for name, table in (("events", EVENTS), ("tasks", TASKS)):
+            counts[name] = _remove_all(engine, table, and_(*_asked_for(selection, table, before)), dry_run=dry_run)
+        wanted = _asked_for(selection, CLAIMS, before)
         if dry_run:
             # They have been counted with their conversations, and would be gone with them.
             conversations = wanted_by(selection, before).subquery()
@@ -223,6 +223,16 @@ def _purge_rest(engine: Engine, selection: Selection, *, dry_run: bool) -> dict[
         for name, table in (("checkpoints", CHECKPOINTS), ("answers", ANSWERS)):
             counts[name] = _remove_all(engine, table, _loose(table, selection, before), dry_run=dry_run)
     return counts
+
+
+def _asked_for(selection: Selection, table: Table, before: float | None) -> list[ColumnElement[bool]]:
+    """Return what the rows of a table have in common that belong to principals, not to conversations."""
+    wanted = [is_by(selection, table)] if selection.names_somebody else []
+    if before is not None:
+        wanted.append(table.c.created_at < before)
+    if selection.within is not None:
+        wanted.append(table.c.tenant == selection.within)
+    return wanted
 
 
 def _remove_all(engine: Engine, table: Table, where: ColumnElement[bool], *, dry_run: bool) -> int:

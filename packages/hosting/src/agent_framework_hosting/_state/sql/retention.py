@@ -57,6 +57,26 @@ DELETE FROM af_lane WHERE used_at < {now} - :ttl
   AND NOT EXISTS (SELECT 1 FROM af_worker w WHERE w.id = af_lane.worker AND w.alive_until > {now})
   AND NOT EXISTS (SELECT 1 FROM af_ticket t WHERE t.tenant = af_lane.tenant AND t.key = af_lane.key)
 """
+_DONE_TASKS: Final = """
+DELETE FROM af_task WHERE number IN (
+  SELECT t.number FROM af_task t WHERE t.ended_at < {now} - :ttl AND NOT EXISTS (
+    SELECT 1 FROM af_event e
+    WHERE e.tenant = t.tenant AND e.is_named = t.is_named AND e.owner = t.owner AND e.kind = t.kind
+      AND e.run_id = t.task_id
+  ) LIMIT :most
+) RETURNING number
+"""
+_EVENTS: Final = """
+DELETE FROM af_event WHERE created_at < {now} - :ttl AND created_at <= (
+  SELECT max(created_at) FROM (SELECT created_at FROM af_event ORDER BY created_at LIMIT :most) oldest
+) RETURNING sequence
+"""
+_OLD_TASKS: Final = """
+DELETE FROM af_task WHERE outcome IS NULL AND created_at < {now} - :ttl
+  AND NOT EXISTS (SELECT 1 FROM af_worker w WHERE w.id = af_task.worker AND w.alive_until > {now})
+"""
+_EVENTS_SWEPT: Final = 5_000
+"""Events that one sweep's transaction forgets; they are small."""
 _CALM: Final = 3600.0
 """Seconds after which a lane that is nobody's, a dead worker and what it left in lines are swept."""
 
@@ -67,8 +87,8 @@ class Ages:
 
     Args:
         sessions: Conversations, with their branches, turns, and answers.
-        records: What can be read, and continued, by the id of a turn.
-        claims: Idempotency keys.
+        records: What can be read, and continued, by the id of a turn; and tasks that nobody could do.
+        claims: Idempotency keys, and the ids of tasks that have ended.
     """
 
     sessions: float
@@ -87,6 +107,9 @@ def sweep(ages: Ages, *, most: int) -> Script[bool]:
     ids = yield from all_of(_FORGET_IDS, ttl=ages.sessions, most=most)
     records = yield from all_of(_FORGET_RECORDS, ttl=ages.records, most=most)
     claims = yield from all_of(_CLAIMS, ttl=ages.claims, most=most)
+    events = yield from all_of(_EVENTS, ttl=ages.records, most=_EVENTS_SWEPT)
+    tasks = yield from all_of(_DONE_TASKS, ttl=ages.claims, most=most)
+    yield from do(_OLD_TASKS, ttl=ages.records)
     for text in (_TICKETS, _LANES, _WORKERS):
         yield from do(text, ttl=_CALM)
-    return most in (len(ids), len(records), len(claims))
+    return len(events) >= _EVENTS_SWEPT or most in (len(ids), len(records), len(claims), len(tasks))

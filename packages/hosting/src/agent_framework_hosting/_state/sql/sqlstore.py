@@ -14,11 +14,13 @@ from ...logs import logger
 from ...types import Owner
 from ..store import Encoded, Finished, LossReason, Opened, Replay, StoredTurn, TurnRequest, Unfinished
 from ..turns import SessionName
-from . import accept, claims, forgetting, retention, turns
+from . import accept, claims, forgetting, lanes, retention, turns
 from .accept import Accepted
 from .doors import Doors
 from .driver import Driver
+from .events import SqlEvents
 from .retention import Ages
+from .sqltasks import SqlTasks
 from .worker import LEASE, Held, Worker
 
 _SWEEP: Final = 60.0
@@ -43,6 +45,8 @@ class SqlStore:
         self._driver = driver
         self._ages = ages
         self._worker = Worker(driver, lease=lease)
+        self.tasks = SqlTasks(driver, self._worker)
+        self.events = SqlEvents(driver)
         self._doors = Doors()
         self._sweeper: asyncio.Task[None] | None = None
         self._leaving: set[asyncio.Task[None]] = set()
@@ -59,7 +63,7 @@ class SqlStore:
 
     async def start(self) -> None:
         """See `StateStore`."""
-        await self._driver.start(self._worker.wake)
+        await self._driver.start(self._woken)
         try:
             await self._worker.start()
         except StateUnavailable as error:
@@ -149,6 +153,12 @@ class SqlStore:
         self._driver.run_now(partial(turns.rotate, tenant, key, mint()))
         return ()
 
+    async def cancel(self, tenant: str, key: str) -> bool:
+        """See `StateStore`."""
+        found, wakes = await self._driver.run(partial(lanes.stop, tenant=tenant, key=key), durable=False)
+        await self._worker.tell(wakes)
+        return found
+
     async def sweep(self) -> None:
         """Forget all that has expired."""
         before: list[tuple[str, str]] = []
@@ -188,6 +198,10 @@ class SqlStore:
         task = loop.create_task(_until_it_answers(leaving))
         self._leaving.add(task)
         task.add_done_callback(self._leaving.discard)
+
+    def _woken(self) -> None:
+        self._worker.wake()
+        self.tasks.wake()
 
     async def _sweep(self) -> None:
         while True:
