@@ -114,18 +114,22 @@ async def test_a_reset_session_has_a_folder_of_its_own(tmp_path: Path) -> None:
 
 async def test_after_a_reset_old_ids_go_on_until_the_restart_and_their_folder_stays(tmp_path: Path) -> None:
     """Its name is a hash, so that nothing tells afterwards whose it was."""
-    async with host_in(tmp_path) as host:
+
+    def kept() -> AgentFrameworkHost:
+        return AgentFrameworkHost(notebook, channels=[], state_dir=tmp_path, checkpoint_key=KEY)
+
+    async with kept() as host:
         await host.run(replace(say("old"), session=ChannelSession("room", commit_as="old")))
-        before = files(tmp_path)
+        before = files(tmp_path / "checkpoints")
         host.reset_session("room")
         more = replace(say("more"), session=ChannelSession(parent="old", commit_as="older"))
         assert said(await host.run(more)) == ["old more"]
-    async with host_in(tmp_path) as host:
+    async with kept() as host:
         with pytest.raises(UnknownParent):
             await host.run(replace(say("?"), session=ChannelSession(parent="older")))
         assert said(await host.run(say("new"))) == ["new"]
-    assert set(before) < set(files(tmp_path))
-    assert not any("room" in str(file.relative_to(tmp_path)) for file in files(tmp_path))
+    assert set(before) < set(files(tmp_path / "checkpoints"))
+    assert not any("room" in str(file.relative_to(tmp_path)) for file in files(tmp_path / "checkpoints"))
 
 
 async def test_tenants_and_workflows_do_not_meet(tmp_path: Path) -> None:
