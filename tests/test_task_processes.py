@@ -12,7 +12,7 @@ import time
 from collections.abc import AsyncGenerator, Callable
 from contextlib import ExitStack, suppress
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import anyio
 import httpx2
