@@ -277,7 +277,8 @@ def answered_by(count: int, url: str, connect: Callable[[], httpx2.HTTPTransport
     while len(pids) < count:
         assert time.monotonic() < give_up, f"Only {pids} answered."
         with ThreadPoolExecutor(4) as pool:
-            pids.update(pool.map(lambda _: answering_process(url, connect()), range(4)))
+            asked = [pool.submit(answering_process, url, connect()) for _ in range(4)]
+            pids.update(each.result() for each in asked)
     return pids
 
 

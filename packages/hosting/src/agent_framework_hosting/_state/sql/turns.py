@@ -222,7 +222,7 @@ def _stored(owner: Owner, row: Row) -> StoredTurn:
 
 def _bytes(value: Any) -> bytes:
     # Whoever reads them says what is wrong, and where; SQLite keeps values of any type in any column.
-    return bytes(value) if isinstance(value, (bytes, memoryview)) else str(value).encode()
+    return str(value).encode() if isinstance(value, (str, int, float)) else bytes(value)
 
 
 def _whose(owner: Owner) -> dict[str, Any]:
