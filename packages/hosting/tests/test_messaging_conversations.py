@@ -124,6 +124,17 @@ async def test_who_is_not_let_in_is_told_once_and_the_agent_never_hears_of_it(se
     assert [run.seen for run in agent.runs] == [["Hello."]]
 
 
+async def test_nobody_waits_because_a_stranger_cannot_be_told_that_they_are_not_let_in(serve: Serve) -> None:
+    """Strangers may be many, and silence may be long."""
+    chats = Chats({"allow": ["@Ada"]})
+    chats.at("far").fail("send", RetryAfter(30.0))
+    await serve(ScriptedAgent(), chats, limits=Limits(max_running_tasks=1))
+    await chats.say("Let me in.", chat="far", **{"from": "eve"})
+    await chats.say("Hello.", **{"from": "ada"})
+    await chats.until("echo: Hello.")
+    assert [call.method for call in chats.at("far").calls] == ["send"]
+
+
 async def test_bots_other_peoples_talk_and_commands_to_other_bots_are_not_answered(serve: Serve) -> None:
     agent = ScriptedAgent()
     chats = await serve(agent)

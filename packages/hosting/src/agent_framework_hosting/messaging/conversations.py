@@ -182,7 +182,9 @@ class Conversations:
     async def _serve(self, said: Said) -> None:
         if not await self._access.admits(said.incoming):
             if self._access.is_to_be_told(said.incoming):
-                await said.voice.say(self._phrases.refused)
+                # Waited for, it would take the place of somebody who is let in.
+                with suppress(OutletError):
+                    await said.voice.show_message(self._phrases.refused)
             return
         spoken = self._spoken(said.incoming)
         command = self.commands.get(spoken.name) if spoken is not None else None
