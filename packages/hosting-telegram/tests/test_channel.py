@@ -8,6 +8,7 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import Any
 
+import httpx2
 import pytest
 from agent_framework import Content
 
@@ -427,6 +428,25 @@ async def test_polling_goes_on_after_whatever_telegram_says(telegram: TelegramSe
         telegram.push(telegram.said("one"))
         await telegram.wait_texts(7)
     assert {1.0, 3.0, 30.0} <= {*clock.slept}
+
+
+async def test_polling_goes_on_after_a_fault_of_the_apps_own_client(
+    telegram: TelegramServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    clock, faults = HurriedClock(), [RuntimeError("The app's hook failed.")]
+
+    async def fail(request: httpx2.Request) -> None:
+        if request.url.path.endswith("getUpdates") and faults:
+            raise faults.pop()
+
+    async with (
+        httpx2.AsyncClient(event_hooks={"request": [fail]}) as client,
+        polling(telegram, ScriptedAgent(), clock=clock, client=client),
+    ):
+        telegram.push(telegram.said("one"))
+        await telegram.wait_texts(7)
+    assert 30.0 in clock.slept
+    assert "could not be asked for" in caplog.text
 
 
 # ------------------------------------------------------------------------------------------------------- start
