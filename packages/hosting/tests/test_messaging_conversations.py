@@ -297,6 +297,18 @@ async def test_too_many_messages_are_refused_politely_and_once(serve: Serve) -> 
     assert texts.count(Phrases().busy) == 1
 
 
+async def test_who_is_refused_is_told_so_also_where_something_else_is_on_its_way(serve: Serve) -> None:
+    gate, chats = Gate(), Chats()
+    chats.at().fail("send", RetryAfter(0.01))
+    await serve(ScriptedAgent([gate, "first"], every="later"), chats, limits=Limits(max_waiting=1))
+    await chats.say("one")
+    await gate.wait_reached()
+    assert [await chats.say("two"), await chats.say("three")] == [True, False]
+    await chats.until(Phrases().busy)
+    gate.open()
+    await chats.until("first", "later")
+
+
 async def test_somebody_who_has_blocked_the_bot_costs_one_try(serve: Serve) -> None:
     agent = ScriptedAgent()
     chats = Chats()

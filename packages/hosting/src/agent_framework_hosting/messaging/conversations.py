@@ -239,7 +239,8 @@ class Conversations:
     async def _say_busy(self, incoming: Incoming) -> None:
         with suppress(OutletError):
             if await self._access.admits(incoming):
-                await self._voice(incoming).show_message(self._phrases.busy)
+                # Delivered: where so much is said that messages are refused, something is on its way all the time.
+                await self._voice(incoming).deliver_message(self._phrases.busy)
 
     def _voice(self, incoming: Incoming) -> Voice:
         outlet = self._platform.outlet(incoming)
