@@ -459,6 +459,12 @@ async def test_a_token_that_telegram_does_not_know_ends_the_start(telegram: Tele
             pass
 
 
+@pytest.mark.parametrize("allow", ["ada", ["@ada", " ada_1 "]])
+def test_a_username_without_its_sign_is_refused_because_it_would_let_nobody_in(allow: Any) -> None:
+    with pytest.raises(ConfigurationError, match="'@ada"):
+        TelegramChannel(bot_token=BOT_TOKEN, allow=allow)
+
+
 @pytest.mark.parametrize(
     ("options", "says"),
     [
