@@ -343,6 +343,21 @@ async def test_a_process_that_stood_still_takes_nothing_under_a_lease_that_has_r
     assert await store.tasks.settle(task, "done")
 
 
+async def test_a_process_does_not_take_what_it_has_when_its_lease_ran_out_unnoticed(
+    open_one: Open, sql: Callable[[str], list[Any]]
+) -> None:
+    """A machine that slept, or the database's clock that jumped: this process's own clock shows nothing of it."""
+    store = (await open_one()).tasks
+    await store.accept(new("1"))
+    await store.accept(new("2", "other"))
+    mine, lost = await taken(store)
+    standing_still(sql)
+    assert await taken(store) == []
+    assert await store.look([mine]) == {}
+    assert [(task.id, task.failures) for task in await taken(store)] == [(lost.id, 0)]
+    assert await store.settle(mine, "done")
+
+
 async def test_a_cancellation_wakes_the_process_that_runs_the_task(open_one: Open) -> None:
     here, there = await open_one(), await open_one()
     await there.tasks.accept(new("1"))
