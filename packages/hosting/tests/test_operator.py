@@ -6,6 +6,7 @@ import asyncio
 import stat
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AsyncExitStack
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,13 @@ import pytest
 from sqlalchemy import select, update
 
 from agent_framework_hosting._state.database import described, open_engine, open_store
+from agent_framework_hosting._state.events import Event, RunName
 from agent_framework_hosting._state.sql import operation, selection
+from agent_framework_hosting._state.sql import purge as purging
 from agent_framework_hosting._state.sql.migrations import STEPS
-from agent_framework_hosting._state.sql.schema import CLAIMS, SCHEMA, SESSIONS, TURNS
+from agent_framework_hosting._state.sql.schema import CLAIMS, EVENTS, SCHEMA, SESSIONS, TURNS
 from agent_framework_hosting._state.sql.sqlstore import SqlStore
+from agent_framework_hosting._state.tasks import NewTask
 from agent_framework_hosting.channel import ChannelContext, Task
 from agent_framework_hosting.cli import main
 from agent_framework_hosting.errors import LeaseLost, UnknownId, UnknownParent
@@ -464,3 +468,31 @@ async def test_accepted_work_goes_with_the_principal_who_asked_for_it(
     assert command("purge", "--principal", "ada")["tasks"] == 2
     async with asyncio.timeout(20):
         await done.wait()
+
+
+async def test_what_a_run_says_while_its_principal_is_purged_goes_too(
+    database: str, command: Callable[..., dict[str, int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = open_store(database, limits=Limits())
+    await store.start()
+    new = NewTask(
+        owner=ADA.owner, kind="run", id="1", line="l", payload=b"1", circumstances=b"{}", max_waiting=1, max_open=1
+    )
+    await store.tasks.accept(new)
+    await store.tasks.take(["run"], most=1)
+    loop, remove_all, sequence = asyncio.get_running_loop(), purging._remove_all, count()
+
+    def say_more() -> None:
+        saying = store.events.append(RunName(ADA.owner, "run", "1"), [Event(1, next(sequence), b"ada's")])
+        asyncio.run_coroutine_threadsafe(saying, loop).result()
+
+    def remove_while_it_talks(*arguments: Any, **options: Any) -> int:
+        say_more()
+        removed = remove_all(*arguments, **options)
+        say_more()
+        return removed
+
+    monkeypatch.setattr(purging, "_remove_all", remove_while_it_talks)
+    assert (await asyncio.to_thread(command, "purge", "--principal", "ada"))["tasks"] == 1
+    await store.stop()
+    assert rows(database, EVENTS) == 0
