@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import AsyncExitStack, suppress
 from dataclasses import replace
 from typing import Any
@@ -371,6 +371,43 @@ async def test_a_task_that_is_taken_again_before_it_is_known_to_be_back_runs_onc
     await done.until(2)
     assert done.ids == ["2", "3"]
     await service.stop()
+
+
+class Watched(MemoryTasks):
+    """A store that remembers what was taken."""
+
+    def __init__(self) -> None:
+        super().__init__(max_known=10)
+        self.taken: list[TakenTask] = []
+
+    async def take(self, kinds: Sequence[str], *, most: int, suspects: bool = False) -> Sequence[TakenTask]:
+        taken = await super().take(kinds, most=most, suspects=suspects)
+        self.taken += taken
+        return taken
+
+
+async def test_an_attempt_that_fails_after_another_process_took_the_task_over_gives_nothing_up(
+    done: Done, caplog: pytest.LogCaptureFixture
+) -> None:
+    store, admission = Watched(), Admission()
+    service = TaskService(store=store, admission=admission, limits=Limits(task_failures=1))
+
+    async def handler(task: Task) -> None:
+        # As after a process stood still: another one has the task, and connections of this one have died.
+        await store.put_back(store.taken[0], after=0, has_failed=False)
+        await store.take([KIND], most=1)
+        done.add(task)
+        raise ConnectionError
+
+    service.handle(KIND, handler, on_give_up=done.give_up)
+    service.start()
+    await service.accept(kind=KIND, id="1", line="room", payload=None, principal=ADA)
+    await done.until(1)
+    assert await admission.calm(timeout=20)
+    await service.stop()
+    assert not done.given_up
+    assert not [record for record in caplog.records if record.levelno >= logging.ERROR]
+    assert await store.settle(store.taken[1], "done")
 
 
 async def test_a_task_that_waits_is_cancelled_without_ever_running(

@@ -16,6 +16,7 @@ from collections.abc import Generator
 from collections.abc import Set as AbstractSet
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 import msgspec
@@ -27,7 +28,7 @@ from ..errors import ConfigurationError, Draining, InvalidRequest, RequestTooLar
 from ..isolation import current_principal
 from ..limits import Limits
 from ..logs import logger
-from ..types import JSON, Principal
+from ..types import JSON, Owner, Principal
 from .circumstances import described
 from .running import Doer, Ending, end_of
 
@@ -204,7 +205,8 @@ class TaskService:
 
     async def _do(self, taken: TakenTask, run: Run) -> None:
         try:
-            ending = await end_of(taken, run, self._doers[taken.kind], limits=self._limits)
+            doer, is_ours = self._doers[taken.kind], partial(self._is_ours, taken)
+            ending = await end_of(taken, run, doer, limits=self._limits, is_ours=is_ours)
             await self._store_end(taken, ending)
         except Exception:  # noqa: BLE001 - the next look finds that nobody runs the task, and puts it back
             logger.exception("How a task ended could not be stored (%s %s).", taken.kind, taken.id)
@@ -218,6 +220,16 @@ class TaskService:
     def _has(self, taken: TakenTask) -> bool:
         running = self._running.get(taken.number)
         return running is not None and running.taken is taken
+
+    async def _is_ours(self, taken: TakenTask, owner: Owner) -> bool:
+        while self._has(taken):
+            try:
+                state = await self._store.find(owner, taken.kind, taken.id)
+            except StateUnavailable:
+                await asyncio.sleep(_LOOK)
+            else:
+                return state is not None and not state.has_ended and state.attempt == taken.attempt
+        return False
 
     async def _store_end(self, taken: TakenTask, ending: Ending) -> None:
         while self._has(taken):
