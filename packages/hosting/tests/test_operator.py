@@ -6,17 +6,15 @@ import asyncio
 import stat
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AsyncExitStack
-from itertools import count
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import Connection, Engine, select, update
 
 from agent_framework_hosting._state.database import described, open_engine, open_store
 from agent_framework_hosting._state.events import Event, RunName
-from agent_framework_hosting._state.sql import operation, selection
-from agent_framework_hosting._state.sql import purge as purging
+from agent_framework_hosting._state.sql import operation, purge, selection
 from agent_framework_hosting._state.sql.migrations import STEPS
 from agent_framework_hosting._state.sql.schema import CLAIMS, EVENTS, SCHEMA, SESSIONS, TURNS
 from agent_framework_hosting._state.sql.sqlstore import SqlStore
@@ -480,19 +478,21 @@ async def test_what_a_run_says_while_its_principal_is_purged_goes_too(
     )
     await store.tasks.accept(new)
     await store.tasks.take(["run"], most=1)
-    loop, remove_all, sequence = asyncio.get_running_loop(), purging._remove_all, count()
+    loop, in_transaction, kept = asyncio.get_running_loop(), operation.in_transaction, list[bool]()
 
     def say_more() -> None:
-        saying = store.events.append(RunName(ADA.owner, "run", "1"), [Event(1, next(sequence), b"ada's")])
-        asyncio.run_coroutine_threadsafe(saying, loop).result()
+        if len(kept) < 50:
+            saying = store.events.append(RunName(ADA.owner, "run", "1"), [Event(1, len(kept), b"ada's")])
+            kept.append(asyncio.run_coroutine_threadsafe(saying, loop).result())
 
-    def remove_while_it_talks(*arguments: Any, **options: Any) -> int:
+    def in_transaction_while_it_talks(engine: Engine, work: Callable[[Connection], Any]) -> Any:
         say_more()
-        removed = remove_all(*arguments, **options)
+        result = in_transaction(engine, work)
         say_more()
-        return removed
+        return result
 
-    monkeypatch.setattr(purging, "_remove_all", remove_while_it_talks)
+    monkeypatch.setattr(purge, "in_transaction", in_transaction_while_it_talks)
     assert (await asyncio.to_thread(command, "purge", "--principal", "ada"))["tasks"] == 1
     await store.stop()
+    assert (kept[0], kept[-1]) == (True, False)
     assert rows(database, EVENTS) == 0

@@ -395,8 +395,8 @@ async def test_the_id_of_an_ended_task_is_known_for_its_time_and_what_it_said_is
     assert await store.tasks.accept(new("1"))
 
 
-async def test_what_nobody_could_do_is_forgotten_in_the_end_and_what_runs_is_not(
-    open_one: Open, sql: Callable[[str], list[Any]]
+async def test_what_nobody_could_do_is_forgotten_in_the_end_with_a_word_and_what_runs_is_not(
+    open_one: Open, sql: Callable[[str], list[Any]], caplog: pytest.LogCaptureFixture
 ) -> None:
     store = await open_one()
     await store.tasks.accept(new("1"))
@@ -406,6 +406,7 @@ async def test_what_nobody_could_do_is_forgotten_in_the_end_and_what_runs_is_not
     sql("UPDATE af_task SET created_at = created_at - 31 * 86400 WHERE task_id IN ('1', '2')")
     await store.sweep()
     assert sql("SELECT task_id FROM af_task ORDER BY task_id") == [("1",), ("3",)]
+    assert "nobody has done within 30 days: 1 of the kind of an older release." in caplog.text
 
 
 async def test_who_joins_a_line_while_another_one_is_still_being_accepted_comes_after_it(

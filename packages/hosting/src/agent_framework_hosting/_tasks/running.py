@@ -80,16 +80,18 @@ async def end_of(taken: TakenTask, run: Run, doer: Doer, *, limits: Limits, is_o
             return _STOPPED.get(run.reason, Ending())
         if isinstance(error, TryAgain | Unavailable):
             return Ending(after=max(0.0, error.after) if isinstance(error, TryAgain) else limits.task_backoff)
-        if not await is_ours(restored.principal.owner):
-            # This process stood still, which may be why it failed.
-            logger.info("A task failed that another process has by now (%s %s): %r", task.kind, task.id, error)
-            return Ending(is_lost=True)
         with run.parts():
-            return await _failed(taken, task, doer, restored, limits=limits)
+            return await _failed(taken, task, doer, restored, limits=limits, is_ours=is_ours)
     return Ending(outcome="done")
 
 
-async def _failed(taken: TakenTask, task: Task, doer: Doer, restored: Restored, *, limits: Limits) -> Ending:
+async def _failed(
+    taken: TakenTask, task: Task, doer: Doer, restored: Restored, *, limits: Limits, is_ours: IsOurs
+) -> Ending:
+    if not await is_ours(restored.principal.owner):
+        # This process stood still, which may be why it failed.
+        logger.info("A task failed that another process has by now (%s %s).", task.kind, task.id, exc_info=True)
+        return Ending(is_lost=True)
     incident, failures = mint("err_"), taken.failures + 1
     logger.exception(
         "A task failed (%s %s, attempt %s, failure %s of %s; error id %s).",
