@@ -22,9 +22,9 @@ from agent_framework_hosting.errors import InvalidRequest, QueueFull
 from agent_framework_hosting.limits import Limits
 from agent_framework_hosting.types import Owner
 
-ADA: Owner = ("default", True, "ada")
-BOB: Owner = ("default", True, "bob")
-ELSEWHERE: Owner = ("elsewhere", True, "ada")
+ADA: Owner = ("default", 1, "ada")
+BOB: Owner = ("default", 1, "bob")
+ELSEWHERE: Owner = ("elsewhere", 1, "ada")
 LEASE = 0.6
 SOON = 20.0
 
