@@ -163,7 +163,7 @@ async def test_a_response_is_read_once_for_all_that_is_wanted_of_it() -> None:
 
     async def read(ids: Sequence[str]) -> Mapping[str, JSON]:
         reads.extend(ids)
-        return {each: {"output": output, "previous_response_id": "resp_r"} for each in ids}
+        return {each: {"object": "response", "output": output, "previous_response_id": "resp_r"} for each in ids}
 
     body = {"input": [reference(item["id"]) for item in output], "previous_response_id": "resp_r"}
     assert await find_referenced(body, read, max_items=9) == {item["id"]: None for item in output}
@@ -187,7 +187,10 @@ async def test_responses_of_many_items_are_read_with_one_question() -> None:
 
     async def read_records(ids: Sequence[str]) -> Mapping[str, Any]:
         asked.append(list(ids))
-        return {each: {"output": [{"id": f"msg_{each.removeprefix('resp_')}_0", "type": "message"}]} for each in ids}
+        return {
+            each: {"object": "response", "output": [{"id": f"msg_{each.removeprefix('resp_')}_0", "type": "message"}]}
+            for each in ids
+        }
 
     items = [{"type": "item_reference", "id": f"msg_{number:032x}_0"} for number in range(300)]
     found = await find_referenced({"input": items}, read_records, max_items=500)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final, cast
 
@@ -47,7 +48,7 @@ from ._item_ids import response_id_of
 from ._outbound.fold import fold
 from ._outbound.machine import ResponseFields, ResponseMachine, render
 from ._references import find_referenced
-from ._waiting import Waiting, body_of, chat_of, sealed, waiting_of
+from ._waiting import Waiting, body_of, chat_of, is_of_another_channel, sealed, waiting_of
 
 _CUT: Final = "max_output_tokens"
 
@@ -126,13 +127,14 @@ class Creation:
         return settle(asked.decisions, await self._asked_for(asked.decisions))
 
     async def _record(self, previous: str) -> JSON:
-        try:
-            return await self._context.read_record(previous)
-        except UnknownId:
-            # A run hook may yet choose another conversation, and then the id is not even looked at.
-            if self._settings.run_hook is not None:
-                return None
-            raise UnknownParent(f"Previous response with id '{shown(previous)}' not found.") from None
+        with suppress(UnknownId):
+            record = await self._context.read_record(previous)
+            if not is_of_another_channel(record):
+                return record
+        # A run hook may yet choose another conversation, and then the id is not even looked at.
+        if self._settings.run_hook is not None:
+            return None
+        raise UnknownParent(f"Previous response with id '{shown(previous)}' not found.")
 
     async def _asked_for(self, decisions: Mapping[str, Decision]) -> list[Waiting]:
         """Return what the responses that asked have left waiting, found by the ids of their requests.

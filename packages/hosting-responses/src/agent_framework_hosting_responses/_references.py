@@ -10,6 +10,7 @@ from agent_framework_hosting.types import JSON
 
 from ._inbound.input import Referenced, reference_of, refuse_too_many
 from ._item_ids import response_id_of
+from ._waiting import is_of_another_channel
 
 _FAR_BACK: Final = 256
 """Responses of a conversation that are looked through for items which it holds already."""
@@ -74,7 +75,8 @@ class _Responses:
         records = await self._read_records(wanted)
         for response_id in wanted:
             record = records.get(response_id)
-            self._known[response_id] = record if isinstance(record, Mapping) else {}
+            is_ours = not is_of_another_channel(record)
+            self._known[response_id] = record if isinstance(record, Mapping) and is_ours else {}
 
     async def conversation(self, last: object, *, until: Iterable[str]) -> AsyncIterator[str]:
         """Yield the ids of the responses of a conversation, the last one first, while some of `until` are missing."""

@@ -76,6 +76,11 @@ def body_of(record: JSON) -> dict[str, Any]:
     return {name: value for name, value in record.items() if name != _PRIVATE} if isinstance(record, Mapping) else {}
 
 
+def is_of_another_channel(record: JSON) -> bool:
+    """Whether a record is no response's: what a session or a completion is called is no response to continue."""
+    return isinstance(record, Mapping) and record.get("object") != "response"
+
+
 def waiting_of(record: JSON) -> tuple[Waiting, ...]:
     """Return what a turn left waiting."""
     return _private(record).waiting

@@ -90,7 +90,7 @@ async def _failed(
 ) -> Ending:
     if not await is_ours(restored.principal.owner):
         # This process stood still, which may be why it failed.
-        logger.info("A task failed that another process has by now (%s %s).", task.kind, task.id, exc_info=True)
+        logger.info("A task failed that another process has by now (%s %s).", task.kind, task.id)
         return Ending(is_lost=True)
     incident, failures = mint("err_"), taken.failures + 1
     logger.exception(
