@@ -1,7 +1,9 @@
 """Takes schema steps in processes of their own, one for each line on its input: a JSON list `[log, database, *steps]`.
 
-Each is answered by its process id, and writes into its log what became of it. "adds" adds a table with rows; "stops"
-does half of that, says so, and stands still; "renames" needs what "adds" made.
+Each is answered by its process id, and writes into its log what became of it. "real" stands for all of the real steps,
+"first" for the first one. "adds" adds a table with rows; "stops" does half of that, says so, and stands still;
+"renames" needs what "adds" made. "begins and stops" is the real step whose turn it is, and stands still before it is
+committed.
 """
 
 from __future__ import annotations
@@ -11,12 +13,11 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 from sqlalchemy import Connection, text
 
-from agent_framework_hosting._state.sql.migrations import STEPS, migrate_postgres, migrate_sqlite
+from agent_framework_hosting._state.sql.migrations import STEPS, Step, migrate_postgres, migrate_sqlite
 
 
 def adds(connection: Connection) -> None:
@@ -33,10 +34,14 @@ def stops(connection: Connection) -> None:
     time.sleep(60)
 
 
-def begins_and_stops(connection: Connection) -> None:
-    """Take the real first step, and stand still before it is committed."""
-    STEPS[0](connection)
-    stops(connection)
+def stopping(step: Step) -> Step:
+    """Return a step that does what another one does, and stands still before it is committed."""
+
+    def begins_and_stops(connection: Connection) -> None:
+        step(connection)
+        stops(connection)
+
+    return begins_and_stops
 
 
 def renames(connection: Connection) -> None:
@@ -44,19 +49,24 @@ def renames(connection: Connection) -> None:
     connection.execute(text("ALTER TABLE af_added RENAME COLUMN n TO m"))
 
 
-NAMED: dict[str, Callable[[Connection], None]] = {
-    "real": STEPS[0],
-    "adds": adds,
-    "stops": stops,
-    "renames": renames,
-    "begins and stops": begins_and_stops,
-}
+NAMED: dict[str, Step] = {"first": STEPS[0], "adds": adds, "stops": stops, "renames": renames}
+
+
+def named(names: tuple[str, ...]) -> list[Step]:
+    """Return the steps of these names."""
+    steps: list[Step] = []
+    for name in names:
+        if name == "real":
+            steps += STEPS[len(steps) :]
+        else:
+            steps.append(stopping(STEPS[len(steps)]) if name == "begins and stops" else NAMED[name])
+    return steps
 
 
 def take(log: str, database: str, *names: str) -> None:
     """Take the steps, and say so."""
     os.dup2(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), 1)
-    steps = [NAMED[name] for name in names]
+    steps = named(names)
     try:
         if database.startswith("sqlite:///"):
             migrate_sqlite(Path(database.removeprefix("sqlite:///")), apply=True, steps=steps)

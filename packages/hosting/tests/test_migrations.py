@@ -18,6 +18,7 @@ import pytest
 from sqlalchemy import NullPool, create_engine, text
 
 from agent_framework_hosting._state.database import open_store
+from agent_framework_hosting._state.documents import NewDocument
 from agent_framework_hosting._state.sql.migrations import STEPS
 from agent_framework_hosting.errors import ConfigurationError
 from agent_framework_hosting.limits import Limits
@@ -93,28 +94,42 @@ async def used(database: str, *, migrate: Any = "auto") -> None:
     await store.stop()
 
 
-@pytest.mark.parametrize("done", [("real",), ()], ids=["later", "first"])
+@pytest.mark.parametrize("done", [("real",), ("first",), ()], ids=["later", "second", "first"])
 async def test_a_step_that_was_killed_in_the_middle_is_taken_from_its_start(
     database: str, migrating: Migrate, done: Sequence[str]
 ) -> None:
     if done:
         migrating(database, *done).wait_for("done")
-    killed = migrating(database, *done, "stops" if done else "begins and stops")
+    killed = migrating(database, *done, "stops" if done == ("real",) else "begins and stops")
     killed.wait_for("in the middle")
     killed.kill()
-    if done:
+    if done == ("real",):
         # What was there before is whole, and can be used by the release that made it.
         await used(database, migrate="check")
     migrating(database, "real", "adds", "renames").wait_for("done")
     assert rows(database, "SELECT m FROM af_added ORDER BY m") == [(1,), (2,)]
-    assert rows(database, "SELECT version FROM af_schema") == [(3,)]
+    assert rows(database, "SELECT version FROM af_schema") == [(NEWEST + 2,)]
 
 
 def test_several_processes_that_start_at_once_take_each_step_once(database: str, migrating: Migrate) -> None:
     for process in [migrating(database, "real", "adds", "renames") for _ in range(4)]:
         process.wait_for("done")
     assert rows(database, "SELECT m FROM af_added ORDER BY m") == [(1,), (2,)]
-    assert rows(database, "SELECT version FROM af_schema") == [(3,)]
+    assert rows(database, "SELECT version FROM af_schema") == [(NEWEST + 2,)]
+
+
+async def test_a_database_of_an_older_release_goes_on_where_it_was(database: str, migrating: Migrate) -> None:
+    migrating(database, "first").wait_for("done")
+    rows(database, "INSERT INTO af_alias (tenant, key, suffix, rotated_at) VALUES ('default', 'k', 's', 1)")
+    with pytest.raises(ConfigurationError, match=rf"schema version 1; this release needs {NEWEST}"):
+        await used(database, migrate="check")
+    store = open_store(database, limits=Limits())
+    await store.start()
+    assert (await store.named("default", "k")).session_id == "k#s"
+    owner = ("default", True, "ada")
+    await store.documents.add(owner, "k", [NewDocument("note", "1", b"1")])
+    assert await store.documents.find(owner, "note", "1") is not None
+    await store.stop()
 
 
 async def test_check_takes_no_step_and_says_how_to_take_it(database: str) -> None:

@@ -14,6 +14,7 @@ from sqlalchemy import select, update
 
 from agent_framework_hosting._state.database import described, open_engine, open_store
 from agent_framework_hosting._state.sql import operator
+from agent_framework_hosting._state.sql.migrations import STEPS
 from agent_framework_hosting._state.sql.schema import CLAIMS, SCHEMA, SESSIONS, TURNS
 from agent_framework_hosting._state.sql.sqlstore import SqlStore
 from agent_framework_hosting.channel import ChannelContext
@@ -26,6 +27,7 @@ from agent_framework_hosting.types import ChannelRequest, ChannelSession, Hosted
 
 Connect = Callable[..., Awaitable[ChannelContext]]
 
+NEWEST = len(STEPS)
 ADA, BOB = (Principal(id=name, kind="caller") for name in ("ada", "bob"))
 LONG_AGO = 90 * 24 * 3600.0
 
@@ -107,7 +109,7 @@ async def test_a_purged_principal_is_unknown_at_once_in_a_host_that_runs(
 
     assert gone == would
     assert gone == {
-        "sessions": 1, "turns": 2, "records": 2, "answers": 0, "idempotency keys": 1, "checkpoints": 0
+        "sessions": 1, "turns": 2, "records": 2, "answers": 0, "idempotency keys": 1, "checkpoints": 0, "documents": 0
     }  # fmt: skip
     for turn_id in ("t1", "t2"):
         with pytest.raises(UnknownId):
@@ -263,11 +265,11 @@ async def test_what_anonymous_callers_wrote_becomes_a_principals(
     context = await connect(agent)
     await say(context, "one", commit_as="t1", idempotency="k")
     await say(context, "else", "room")
-    assert command("adopt", "--to", "ada", "--dry-run") == {"turns": 2, "idempotency keys": 1}
+    assert command("adopt", "--to", "ada", "--dry-run") == {"turns": 2, "idempotency keys": 1, "documents": 0}
     with pytest.raises(UnknownParent):
         await say(context, "two", parent="t1", commit_as="t2", by=ADA)
-    assert command("adopt", "--to", "ada", "--session", "t1") == {"turns": 1, "idempotency keys": 0}
-    assert command("adopt", "--to", "ada") == {"turns": 1, "idempotency keys": 1}
+    assert command("adopt", "--to", "ada", "--session", "t1") == {"turns": 1, "idempotency keys": 0, "documents": 0}
+    assert command("adopt", "--to", "ada") == {"turns": 1, "idempotency keys": 1, "documents": 0}
     await say(context, "two", parent="t1", commit_as="t2", by=ADA)
     assert agent.runs[-1].seen == ["one", "ok", "two"]
     with pytest.raises(UnknownParent):
@@ -319,12 +321,12 @@ def test_migrate_says_from_which_version_to_which(database: str, capsys: pytest.
     shown = described(database)
     if database.startswith("postgres"):
         assert main(["migrate", database, "--check"]) == 1
-        assert capsys.readouterr().out == f"{shown}: schema version 0; this release needs 1.\n"
+        assert capsys.readouterr().out == f"{shown}: schema version 0; this release needs {NEWEST}.\n"
     assert main(["migrate", database]) == 0
-    assert capsys.readouterr().out == f"{shown}: from schema version 0 to 1.\n"
+    assert capsys.readouterr().out == f"{shown}: from schema version 0 to {NEWEST}.\n"
     for arguments in ([], ["--check"]):
         assert main(["migrate", database, *arguments]) == 0
-        assert capsys.readouterr().out == f"{shown}: schema version 1, up to date.\n"
+        assert capsys.readouterr().out == f"{shown}: schema version {NEWEST}, up to date.\n"
 
 
 def test_a_newer_schema_is_left_alone_by_every_command(database: str, capsys: pytest.CaptureFixture[str]) -> None:

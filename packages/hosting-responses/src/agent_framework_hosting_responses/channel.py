@@ -10,11 +10,11 @@ from agent_framework_hosting.channel import ChannelContext, ChannelContribution,
 from agent_framework_hosting.errors import ConfigurationError
 from agent_framework_hosting.hooks import ChannelResponseHook, ChannelRunHook, ChannelStreamUpdateHook
 from agent_framework_hosting.ids import mint
-from agent_framework_hosting.web.endpoint import Endpoint, NotFound
 
-from ._create import Creation, CreationSettings
 from ._errors import error_response
 from ._inbound.policy import CallerInstructions
+from ._routes import conversations_routes, responses_routes
+from ._settings import CreationSettings
 
 _DEFAULT_PATH = "/responses"
 
@@ -23,7 +23,8 @@ class ResponsesChannel:
     """Serves the agent to every client of the OpenAI Responses API.
 
     Args:
-        path: Where it answers. The default also answers at `/v1/responses`, where the official clients look for it.
+        path: Where it answers; conversations stand beside it (`/api/responses`, `/api/conversations`). The default also
+            answers at `/v1/responses` and `/v1/conversations`, where the official clients look for it.
         run_hook: Called after parsing, before the run; it may grant what the policy held back
             (`request.attributes["requested_options"]`).
         response_hook: Called after the run, before the answer is rendered; it has the last word on the final body.
@@ -70,15 +71,16 @@ class ResponsesChannel:
 
     def contribute(self, context: ChannelContext) -> ChannelContribution:
         """Return the routes; every path below the channel's own answers, if only to say that nothing is there."""
-        create = Endpoint({"POST": Creation(context, self._settings)}, render_error=error_response)
-        nothing = NotFound(render_error=error_response)
-        routes = [Route("/", create), Route("/{rest:path}", nothing)]
-        if self.path != _DEFAULT_PATH:
-            return ChannelContribution(routes=routes, render_error=error_response)
-        alias = f"/v1{_DEFAULT_PATH}"
-        paths = {alias: create, f"{alias}/": create, f"{alias}/{{rest:path}}": nothing}
-        siblings = [SiblingRoute(Route(path, endpoint)) for path, endpoint in paths.items()]
-        return ChannelContribution(routes=routes, siblings=siblings, render_error=error_response)
+        routes = responses_routes(context, self._settings)
+        beside = self.path.rstrip("/").rpartition("/")[0]
+        siblings = conversations_routes(context, self._settings, prefix=beside)
+        if self.path == _DEFAULT_PATH:
+            alias = f"/v1{_DEFAULT_PATH}"
+            siblings += [Route(f"{alias}{route.path}", route.endpoint) for route in routes]
+            siblings += [Route(alias, routes[0].endpoint), *conversations_routes(context, self._settings, prefix="/v1")]
+        return ChannelContribution(
+            routes=routes, siblings=[SiblingRoute(route) for route in siblings], render_error=error_response
+        )
 
 
 def _response_id(_: str | None) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from ._kept import OwnDocuments, OwnRecords
 from ._pipeline import Pipeline, PipelineStream, Steps
 from ._sessions.sessions import Sessions
 from ._target.target import Target
@@ -15,7 +16,7 @@ from .errors import UnknownId
 from .hooks import ChannelResponseHook, ChannelRunHook, ChannelStreamUpdateHook
 from .isolation import current_principal
 from .limits import Limits
-from .types import JSON, ChannelRequest, HostedRunResult, IdempotencyKey, Principal, Seal, SealUnfinished
+from .types import JSON, BeginTurn, ChannelRequest, HostedRunResult, IdempotencyKey, Principal, Seal, SealUnfinished
 from .web.events import Buffers
 
 
@@ -29,6 +30,8 @@ class HostContext:
         self._target = target
         self._pipeline = pipeline
         self._sessions = sessions
+        self.documents = OwnDocuments(sessions.store.documents)
+        self.records = OwnRecords(sessions.store.records)
 
     @property
     def target(self) -> Any:
@@ -54,6 +57,7 @@ class HostContext:
         response_hook: ChannelResponseHook | None = None,
         channel_name: str | None = None,
         seal: Seal | None = None,
+        begin: BeginTurn | None = None,
         idempotency: IdempotencyKey | None = None,
     ) -> HostedRunResult[Any]:
         """Run the target to its end and commit the turn."""
@@ -63,6 +67,7 @@ class HostContext:
             response_hook=response_hook,
             channel_name=channel_name,
             seal=seal,
+            begin=begin,
             idempotency=idempotency,
         )
         return await self._pipeline.run(request, steps)
@@ -78,6 +83,7 @@ class HostContext:
         channel_name: str | None = None,
         seal: Seal | None = None,
         seal_unfinished: SealUnfinished | None = None,
+        begin: BeginTurn | None = None,
         idempotency: IdempotencyKey | None = None,
     ) -> PipelineStream:
         """Admit the request and return its stream."""
@@ -88,6 +94,7 @@ class HostContext:
             response_hook=response_hook,
             channel_name=channel_name,
             seal=seal,
+            begin=begin,
             seal_unfinished=seal_unfinished,
             idempotency=idempotency,
         )

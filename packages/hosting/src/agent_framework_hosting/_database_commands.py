@@ -129,6 +129,7 @@ def _purge(args: argparse.Namespace) -> int:
             "answers": purged.answers,
             "idempotency keys": purged.claims,
             "checkpoints": purged.checkpoints,
+            "documents": purged.documents,
         }
     )
     if purged.shared:
@@ -150,7 +151,7 @@ def _adopt(args: argparse.Namespace) -> int:
     finally:
         engine.dispose()
     print(f"{'Would become' if args.dry_run else 'Now'} of {args.to} in tenant {args.tenant}:")
-    _print_counts({"turns": adopted.turns, "idempotency keys": adopted.claims})
+    _print_counts({"turns": adopted.turns, "idempotency keys": adopted.claims, "documents": adopted.documents})
     if not adopted.conflicts:
         return OK
     more = len(adopted.conflicts) - _SHOWN

@@ -142,6 +142,7 @@ class AgentFrameworkHost:
             max_turns=self._limits.max_turns,
             max_waiting=self._limits.max_waiting,
             claim_ttl=self._limits.idempotency_ttl,
+            document_ttl=self._limits.session_ttl,
         )
         self._sessions = Sessions(
             target=self._target,

@@ -70,11 +70,13 @@ def _conversation(value: Any, param: str) -> str:
     return filled(value, param)
 
 
-def _include(value: Any, param: str) -> list[str]:
+def include(value: Any, param: str) -> list[str]:
+    """Take a list of what can be included."""
     return [_includable(item, f"{param}[{index}]") for index, item in enumerate(array(value, param))]
 
 
-def _metadata(value: Any, param: str) -> dict[str, str]:
+def metadata(value: Any, param: str) -> dict[str, str]:
+    """Take metadata: a few pairs of short texts."""
     pairs = json_object(value, param)
     if len(pairs) > _MAX_PAIRS:
         raise wrong_value(param, f"have at most {_MAX_PAIRS} pairs")
@@ -117,12 +119,12 @@ FIELDS: Final[Mapping[str, Check]] = {
     "conversation": _conversation,
     "frequency_penalty": number(-2, 2),
     "image": json_object,
-    "include": _include,
+    "include": include,
     "input": anything,
     "instructions": text,
     "max_output_tokens": integer(1, _MAX_INT),
     "max_tool_calls": integer(1, _MAX_INT),
-    "metadata": _metadata,
+    "metadata": metadata,
     "model": filled,
     "moderation": _not_offered,
     "parallel_tool_calls": flag,

@@ -14,6 +14,8 @@ from typing import Any, Literal, Protocol, TypeAlias
 import msgspec
 
 from ..types import Owner
+from .documents import DocumentStore
+from .records import RecordStore
 from .turns import SessionName
 
 Concurrency: TypeAlias = Literal["queue", "reject", "interrupt"]
@@ -207,6 +209,16 @@ class StateStore(Protocol):
     @property
     def is_well(self) -> bool:
         """Whether turns can be stored, as far as is known; what the readiness probe says."""
+        ...
+
+    @property
+    def documents(self) -> DocumentStore:
+        """Keeps what channels keep beside turns, where the turns are kept."""
+        ...
+
+    @property
+    def records(self) -> RecordStore:
+        """Reads and forgets the records of turns."""
         ...
 
     async def start(self) -> None:

@@ -16,6 +16,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.pool import NullPool
 
 from ...errors import ConfigurationError
+from .documents import create_documents
 from .schema import METADATA, SCHEMA
 
 Step: TypeAlias = Callable[[Connection], None]
@@ -29,7 +30,7 @@ def _create_tables(connection: Connection) -> None:
     METADATA.create_all(connection)
 
 
-STEPS: Final[Sequence[Step]] = (_create_tables,)
+STEPS: Final[Sequence[Step]] = (_create_tables, create_documents)
 """What makes a schema of version n into one of version n + 1; a step that was released is never changed."""
 
 

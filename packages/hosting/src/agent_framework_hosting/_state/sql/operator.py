@@ -34,6 +34,7 @@ from sqlalchemy.exc import DatabaseError, OperationalError
 
 from ...errors import ConfigurationError, StateUnavailable
 from ...types import DEFAULT_TENANT
+from .documents import DOCUMENTS
 from .migrations import STEPS, version_of
 from .schema import ANSWERS, CHECKPOINTS, CLAIMS, LANES, SESSIONS, TURNS
 from .script import POSTGRES, SQLITE
@@ -91,6 +92,7 @@ class Purged:
     answers: int = 0
     claims: int = 0
     checkpoints: int = 0
+    documents: int = 0
     shared: int = 0
 
     def add(self, counts: Mapping[str, int]) -> None:
@@ -101,10 +103,11 @@ class Purged:
 
 @dataclass(slots=True)
 class Adopted:
-    """How many turns and idempotency keys have a new owner, and the ids that it had already, which stay as they are."""
+    """How much of each kind has a new owner, and the ids that it had already, which stay as they are."""
 
     turns: int = 0
     claims: int = 0
+    documents: int = 0
     conflicts: list[str] = field(default_factory=list[str])
 
 
@@ -176,6 +179,8 @@ def adopt(engine: Engine, *, to: str, tenant: str, session: str | None = None, d
         count, conflicts = _in_transaction(engine, partial(_adopt_claims, tenant=tenant, to=to, dry_run=dry_run))
         adopted.claims += count
         adopted.conflicts += conflicts
+    adopting = partial(_adopt_documents, selection=selection, tenant=tenant, to=to, dry_run=dry_run)
+    adopted.documents = _in_transaction(engine, adopting)
     return adopted
 
 
@@ -270,6 +275,8 @@ def _purge(
     counts["checkpoints"] = _remove(connection, CHECKPOINTS, of_sessions, dry_run=dry_run)
     of_roots = tuple_(ANSWERS.c.tenant, ANSWERS.c.root).in_(whole)
     counts["answers"] = _remove(connection, ANSWERS, of_roots, dry_run=dry_run)
+    of_keys = tuple_(DOCUMENTS.c.tenant, DOCUMENTS.c.root).in_(whole)
+    counts["documents"] += _remove(connection, DOCUMENTS, of_keys, dry_run=dry_run)
     of_conversations = tuple_(SESSIONS.c.tenant, SESSIONS.c.root).in_(whole)
     counts["sessions"] = _remove(connection, SESSIONS, of_conversations, dry_run=dry_run)
     return counts
@@ -303,16 +310,18 @@ def _shared(connection: Connection, batch: Sequence[Conversation], selection: Se
 def _forget_records(
     connection: Connection, conversations: Sequence[Conversation], selection: Selection, *, dry_run: bool
 ) -> dict[str, int]:
-    """Forget the ids and records of a principal's turns in conversations that go on."""
+    """Forget the ids and records of a principal's turns in conversations that go on, and the principal's documents."""
     if not conversations:
-        return {"records": 0, "claims": 0}
+        return {"records": 0, "claims": 0, "documents": 0}
     turns = tuple_(TURNS.c.tenant, TURNS.c.session_id).in_(_sessions(conversations))
     own = and_(turns, _is_by(selection, TURNS), TURNS.c.turn_id.is_not(None))
-    claims = _remove(connection, CLAIMS, _answered_by(own), dry_run=dry_run)
+    counts = {"claims": _remove(connection, CLAIMS, _answered_by(own), dry_run=dry_run)}
+    kept = and_(tuple_(DOCUMENTS.c.tenant, DOCUMENTS.c.root).in_(conversations), _is_by(selection, DOCUMENTS))
+    counts["documents"] = _remove(connection, DOCUMENTS, kept, dry_run=dry_run)
     if dry_run:
-        return {"records": _count(connection, TURNS, own), "claims": claims}
+        return {**counts, "records": _count(connection, TURNS, own)}
     forgotten = connection.execute(update(TURNS).where(own).values(turn_id=None, record=None))
-    return {"records": forgotten.rowcount, "claims": claims}
+    return {**counts, "records": forgotten.rowcount}
 
 
 def _answered_by(turns: ColumnElement[bool]) -> ColumnElement[bool]:
@@ -339,6 +348,10 @@ def _purge_rest(engine: Engine, selection: Selection, *, dry_run: bool) -> dict[
             theirs = _answered_by(tuple_(TURNS.c.tenant, TURNS.c.session_id).in_(sessions))
             wanted.append(or_(CLAIMS.c.turn.is_(None), ~theirs))
         counts["claims"] = _remove_all(engine, CLAIMS, and_(*wanted), dry_run=dry_run)
+    loose = _loose(DOCUMENTS, selection, before)
+    if selection.names_somebody:
+        loose = and_(loose, _is_by(selection, DOCUMENTS))
+    counts["documents"] = _remove_all(engine, DOCUMENTS, loose, dry_run=dry_run)
     if not selection.names_somebody:
         for name, table in (("checkpoints", CHECKPOINTS), ("answers", ANSWERS)):
             counts[name] = _remove_all(engine, table, _loose(table, selection, before), dry_run=dry_run)
@@ -359,8 +372,9 @@ def _remove_all(engine: Engine, table: Table, where: ColumnElement[bool], *, dry
 
 def _loose(table: Table, selection: Selection, before: float | None) -> ColumnElement[bool]:
     """Return which rows belong to the selection, though to no session that is stored."""
-    name, time = (table.c.root, table.c.answered_at) if table is ANSWERS else (table.c.session_id, table.c.created_at)
-    of = SESSIONS.c.root if table is ANSWERS else SESSIONS.c.session_id
+    times = {ANSWERS: ANSWERS.c.answered_at, CHECKPOINTS: CHECKPOINTS.c.created_at, DOCUMENTS: DOCUMENTS.c.used_at}
+    name, of = (table.c.session_id, SESSIONS.c.session_id) if table is CHECKPOINTS else (table.c.root, SESSIONS.c.root)
+    time = times[table]
     wanted: list[ColumnElement[bool]] = [
         ~exists(select(SESSIONS.c.root).where(SESSIONS.c.tenant == table.c.tenant, of == name))
     ]
@@ -419,6 +433,16 @@ def _adopt_claims(connection: Connection, *, tenant: str, to: str, dry_run: bool
     if dry_run:
         return _count(connection, CLAIMS, free), conflicts
     return connection.execute(update(CLAIMS).where(free).values(is_named=1, owner=to)).rowcount, conflicts
+
+
+def _adopt_documents(connection: Connection, *, selection: Selection, tenant: str, to: str, dry_run: bool) -> int:
+    # Their ids were minted, so that the new owner has none of the same name.
+    unowned = and_(DOCUMENTS.c.tenant == tenant, DOCUMENTS.c.is_named == 0)
+    if selection.session is not None:
+        unowned = and_(unowned, or_(DOCUMENTS.c.root == selection.session, DOCUMENTS.c.root.in_(_roots(selection))))
+    if dry_run:
+        return _count(connection, DOCUMENTS, unowned)
+    return connection.execute(update(DOCUMENTS).where(unowned).values(is_named=1, owner=to)).rowcount
 
 
 def _remove(connection: Connection, table: Table, where: ColumnElement[bool], *, dry_run: bool) -> int:

@@ -12,6 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from . import documents
 from .script import Script, all_of, do
 
 _EXPIRED: Final = """
@@ -65,7 +66,7 @@ class Ages:
     """Seconds for which each kind is kept: sessions since they were used, the others since they were made.
 
     Args:
-        sessions: Conversations, with their branches, turns, and answers.
+        sessions: Conversations, with their branches, turns, answers, and documents of channels.
         records: What can be read, and continued, by the id of a turn.
         claims: Idempotency keys.
     """
@@ -84,12 +85,14 @@ def sweep(ages: Ages, *, most: int) -> Script[bool]:
     ids = yield from all_of(_FORGET_IDS, ttl=ages.sessions, most=most)
     records = yield from all_of(_FORGET_RECORDS, ttl=ages.records, most=most)
     claims = yield from all_of(_CLAIMS, ttl=ages.claims, most=most)
+    swept = yield from documents.sweep(ttl=ages.sessions, most=most)
     for text in (_TICKETS, _LANES, _WORKERS):
         yield from do(text, ttl=_CALM)
-    return most in (len(families), len(ids), len(records), len(claims))
+    return most in (len(families), len(ids), len(records), len(claims), swept)
 
 
 def forget(*, tenant: str, root: str) -> Script[None]:
     """Forget a conversation with all its branches."""
     for text in _FORGET_FAMILY:
         yield from do(text, tenant=tenant, root=root)
+    yield from documents.forget(tenant=tenant, root=root)

@@ -16,8 +16,10 @@ from ..store import Encoded, Finished, LossReason, Opened, Replay, StoredTurn, T
 from ..turns import SessionName
 from . import accept, claims, retention, turns
 from .accept import Accepted
+from .documents import SqlDocuments
 from .doors import Doors
 from .driver import Driver
+from .records import SqlRecords
 from .retention import Ages
 from .worker import LEASE, Held, Worker
 
@@ -41,6 +43,8 @@ class SqlStore:
         self._driver = driver
         self._ages = ages
         self._worker = Worker(driver, lease=lease)
+        self.documents = SqlDocuments(driver)
+        self.records = SqlRecords(driver)
         self._doors = Doors()
         self._sweeper: asyncio.Task[None] | None = None
         self._leaving: set[asyncio.Task[None]] = set()
