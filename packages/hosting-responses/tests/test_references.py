@@ -163,7 +163,7 @@ async def test_a_response_is_read_once_for_all_that_is_wanted_of_it() -> None:
 
     async def read(response_id: str) -> JSON:
         reads.append(response_id)
-        return {"output": output, "previous_response_id": "resp_r"}
+        return {"object": "response", "output": output, "previous_response_id": "resp_r"}
 
     body = {"input": [reference(item["id"]) for item in output], "previous_response_id": "resp_r"}
     assert await find_referenced(body, read, max_items=9) == {item["id"]: None for item in output}

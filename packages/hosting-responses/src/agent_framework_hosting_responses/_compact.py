@@ -19,7 +19,7 @@ from ._inbound.fields import FIELDS
 from ._inbound.input import read_input, unpacked
 from ._inbound.listing import listed
 from ._operation import Call
-from ._record import body_of, conversation_of, input_of
+from ._record import body_of, conversation_of, input_of, output_of
 from ._references import find_referenced
 
 _KNOWN: Final[Mapping[str, Check]] = {
@@ -111,7 +111,7 @@ class Compaction:
 
     def _items(self, record: JSON) -> list[dict[str, Any]]:
         said = unpacked(input_of(record), self._context.limits, "input")
-        return [*(item for _, item in said), *body_of(record).get("output", ())]
+        return [*(item for _, item in said), *output_of(record)]
 
     async def _record(self, response: str, *, named: str | None) -> JSON:
         try:

@@ -25,7 +25,7 @@ from ._inbound.open_calls import calls_of, check_answers
 from ._inbound.request import ResponsesRequest
 from ._inbound.tools import refuse_clashes
 from ._item_ids import response_id_of
-from ._record import chat_of, waiting_of
+from ._record import chat_of, is_response, waiting_of
 from ._settings import CreationSettings
 from ._waiting import Waiting
 
@@ -110,12 +110,14 @@ class Continuation:
 
     async def _record(self, previous: str) -> JSON:
         try:
-            return await self._context.read_record(previous)
+            record = await self._context.read_record(previous)
         except UnknownId:
             # A run hook may yet choose another conversation, and then the id is not even looked at.
             if self._settings.run_hook is not None:
                 return None
             raise UnknownParent(f"Previous response with id '{shown(previous)}' not found.") from None
+        # What another channel has kept of its turn says nothing here.
+        return record if is_response(record) else {}
 
     async def _asked_for(self, decisions: Mapping[str, Decision]) -> list[Waiting]:
         """Return what the responses that asked have left waiting, found by the ids of their requests.

@@ -19,7 +19,7 @@ from agent_framework_hosting.parsing.refusals import shown
 from agent_framework_hosting.types import JSON
 
 from ._item_ids import response_id_of
-from ._record import body_of, conversation_of, input_of, taken_of
+from ._record import conversation_of, input_of, output_of, taken_of
 
 _CONVERSATION: Final = "responses.conversation"
 _ITEM: Final = "responses.item"
@@ -161,7 +161,7 @@ class Conversations:
             for item in reversed((await self.standing(conversation)).items):
                 yield item
         async for told in self._turns(conversation, start=start, newest_first=newest_first):
-            items = [*input_of(told.record), *body_of(told.record).get("output", ())]
+            items = [*input_of(told.record), *output_of(told.record)]
             for item in reversed(items) if newest_first else items:
                 yield item
         if not newest_first:
@@ -198,7 +198,7 @@ class Conversations:
 
 
 def _ids(record: JSON) -> set[str]:
-    return {item["id"] for item in (*input_of(record), *body_of(record).get("output", ()))}
+    return {item["id"] for item in (*input_of(record), *output_of(record))}
 
 
 def _object(conversation: str, body: Mapping[str, Any]) -> dict[str, Any]:

@@ -75,6 +75,11 @@ def input_of(record: JSON) -> list[dict[str, Any]]:
     return _private(record, "input", list[dict[str, Any]], [])
 
 
+def output_of(record: JSON) -> list[dict[str, Any]]:
+    """Return the items that the response has; none for a record of another channel."""
+    return body_of(record)["output"] if is_response(record) else []
+
+
 def tape_of(record: JSON) -> Tape | None:
     """Return what was said of a response that was streamed."""
     return _private(record, "tape", Tape, None)

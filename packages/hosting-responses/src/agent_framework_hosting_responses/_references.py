@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from agent_framework_hosting.errors import UnknownId
 from agent_framework_hosting.parsing.checks import is_list
@@ -11,6 +11,7 @@ from agent_framework_hosting.types import JSON
 
 from ._inbound.input import Referenced, reference_of, refuse_too_many
 from ._item_ids import response_id_of
+from ._record import body_of, input_of, output_of
 
 _FAR_BACK: Final = 256
 """Responses of a conversation that are looked through for items which it holds already."""
@@ -58,16 +59,16 @@ class _Responses:
 
     def __init__(self, read_record: Callable[[str], Awaitable[JSON]]) -> None:
         self._read_record = read_record
-        self._known: dict[str, Mapping[str, Any]] = {}
+        self._known: dict[str, JSON] = {}
 
-    async def read(self, response_id: str) -> Mapping[str, Any]:
-        """Return a response; an empty one when there is none for this caller."""
+    async def read(self, response_id: str) -> JSON:
+        """Return the record of a response; `None` when there is none for this caller."""
         if response_id not in self._known:
             try:
                 record = await self._read_record(response_id)
             except UnknownId:
                 record = None
-            self._known[response_id] = record if isinstance(record, Mapping) else {}
+            self._known[response_id] = record
         return self._known[response_id]
 
     async def conversation(self, last: object, *, until: Iterable[str]) -> AsyncIterator[str]:
@@ -78,9 +79,8 @@ class _Responses:
                 return
             missing.discard(last)
             yield last
-            last = (await self.read(last)).get("previous_response_id")
+            last = body_of(await self.read(last)).get("previous_response_id")
 
 
-def _item(response: Mapping[str, Any], item_id: str) -> dict[str, Any] | None:
-    output = cast("list[dict[str, Any]]", response.get("output") or [])
-    return next((item for item in output if item.get("id") == item_id), None)
+def _item(record: JSON, item_id: str) -> dict[str, Any] | None:
+    return next((item for item in (*output_of(record), *input_of(record)) if item.get("id") == item_id), None)

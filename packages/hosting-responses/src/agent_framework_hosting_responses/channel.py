@@ -74,6 +74,9 @@ class ResponsesChannel:
         routes = responses_routes(context, self._settings)
         beside = self.path.rstrip("/").rpartition("/")[0]
         siblings = conversations_routes(context, self._settings, prefix=beside)
+        if not self.path.rstrip("/"):
+            # Below the root everything is the channel's own, in the order in which it is looked through.
+            routes, siblings = [*siblings, *routes], []
         if self.path == _DEFAULT_PATH:
             alias = f"/v1{_DEFAULT_PATH}"
             siblings += [Route(f"{alias}{route.path}", route.endpoint) for route in routes]
