@@ -137,7 +137,7 @@ async def test_whoever_auth_knows_is_the_principal_and_nobody_else_gets_in(telli
         assert (answer.status, answer.headers["www-authenticate"]) == (401, "Bearer")
         assert answer.headers["x-request-id"].startswith("req_")
         error = answer.json()["error"]
-        assert (error["type"], error["code"], error["param"]) == ("invalid_request_error", "unauthenticated", None)
+        assert (error["type"], error["code"], error["param"]) == ("authentication_error", "unauthenticated", None)
         assert "eve" not in answer.text
 
 

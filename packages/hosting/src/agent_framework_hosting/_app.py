@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any, Final
 
 from starlette.applications import Starlette
@@ -15,6 +15,7 @@ from starlette.types import Lifespan
 
 from ._admission import Admission
 from ._authentication import Authentication
+from ._disabled import DisabledChannels
 from ._guard import TrustedIsolationHeaders, UntrustedIsolationHeaders
 from ._lifespan import NamedContribution
 from ._mount import Mounts
@@ -34,6 +35,7 @@ def build_app(
     authenticate: Authenticate | None,
     authentication_timeout: float,
     trust_isolation_headers: bool,
+    disabled: Collection[str],
 ) -> Starlette:
     """Return the app that serves all entrances."""
     guard = TrustedIsolationHeaders if trust_isolation_headers else UntrustedIsolationHeaders
@@ -42,7 +44,11 @@ def build_app(
     )
     app = Starlette(
         routes=[entrance.route for entrance in entrances],
-        middleware=[Middleware(guard), authentication],
+        middleware=[
+            Middleware(guard),
+            authentication,
+            Middleware(DisabledChannels, entrances=entrances, disabled=disabled),
+        ],
         # `Exception` alone would give the same answers, but Starlette raises what it handles so a second time.
         exception_handlers={HTTPException: _not_served, HostError: _failed, Exception: _failed},
         lifespan=lifespan,

@@ -22,26 +22,51 @@ class NamedContribution:
     contribution: ChannelContribution
 
 
-async def start(contributions: Sequence[NamedContribution]) -> None:
-    """Run all start-up steps; when one fails, stop the channels that had started and raise its error."""
-    for index, started in enumerate(contributions):
-        try:
-            for step in started.contribution.on_startup:
-                await settled(step())
-        except BaseException as error:
-            logger.error("Channel %r failed to start: %s", started.name, type(error).__name__, exc_info=error)
-            for later in await _stopped(contributions[:index]):
-                logger.error("... and while the others were stopped: %s", type(later).__name__, exc_info=later)
-            raise
+class Channels:
+    """The channels of a host, as they start and stop.
 
+    Args:
+        contributions: What they bring, in the order in which they start.
+        may_fail: Whether the others serve when one of them fails to start; it is disabled then. When none is left, the
+            start fails all the same.
+    """
 
-async def stop(contributions: Sequence[NamedContribution]) -> None:
-    """Run all shutdown steps, the last channel's first; raises the first error once all were tried."""
-    errors = await _stopped(contributions)
-    for error in errors[1:]:
-        logger.error("A shutdown step failed: %s", type(error).__name__, exc_info=error)
-    if errors:
-        raise errors[0]
+    def __init__(self, contributions: Sequence[NamedContribution], *, may_fail: bool) -> None:
+        self.disabled: set[str] = set()
+        self.contributions = contributions
+        self._may_fail = may_fail
+
+    async def start(self) -> None:
+        """Run all start-up steps; a failure that counts stops the channels that had started, and is raised."""
+        self.disabled.clear()
+        for index, started in enumerate(self.contributions):
+            try:
+                for step in started.contribution.on_startup:
+                    await settled(step())
+            except BaseException as error:
+                logger.error("Channel %r failed to start: %s", started.name, type(error).__name__, exc_info=error)
+                if not self._may_do_without(started, error):
+                    had_started = [each for each in self.contributions[:index] if each.name not in self.disabled]
+                    await self._stop_logging(had_started)
+                    raise
+                self.disabled.add(started.name)
+                await self._stop_logging([started])
+
+    async def stop(self) -> None:
+        """Run all shutdown steps, the last channel's first; raises the first error once all were tried."""
+        errors = await _stopped([each for each in self.contributions if each.name not in self.disabled])
+        for error in errors[1:]:
+            logger.error("A shutdown step failed: %s", type(error).__name__, exc_info=error)
+        if errors:
+            raise errors[0]
+
+    def _may_do_without(self, failed: NamedContribution, error: BaseException) -> bool:
+        left = {each.name for each in self.contributions} - self.disabled - {failed.name}
+        return self._may_fail and isinstance(error, Exception) and bool(left)
+
+    async def _stop_logging(self, contributions: Sequence[NamedContribution]) -> None:
+        for error in await _stopped(contributions):
+            logger.error("... and while what had started was stopped: %s", type(error).__name__, exc_info=error)
 
 
 async def _stopped(contributions: Sequence[NamedContribution]) -> list[Exception]:

@@ -8,7 +8,6 @@ import os
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from functools import partial
 from multiprocessing.connection import Connection
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self
@@ -22,7 +21,7 @@ from ._app import build_app, mounted, readiness_probe
 from ._authentication import who_says
 from ._context import HostContext
 from ._guard import platform_is_trusted
-from ._lifespan import NamedContribution
+from ._lifespan import Channels, NamedContribution
 from ._mount import contribution_of, listed, normal_path, refuse_clashes, refuse_strangers
 from ._pipeline import Pipeline, Steps
 from ._sessions.sessions import Sessions
@@ -79,6 +78,8 @@ class AgentFrameworkHost:
             session object of its own under the session's id, and finds nothing of the others in it. A turn that is
             named by its id is continued as that turn left it, as often as one likes; a key alone continues nothing.
             What an agent keeps elsewhere under the session's id is the agent's own affair.
+        failing_channels: What becomes of the others when a channel fails to start: the host does not start (`"stop"`),
+            or they serve without it (`"disable"`): its paths answer 503, and the start line names it.
         auth: Says who is calling: `ApiKeys`, a Starlette `AuthenticationBackend`, or a function
             `(request) -> Principal | None`; see `agent_framework_hosting.auth`. Who is nobody gets 401. Left out, the
             user of the app around the host is calling (`request.user`), else an anonymous one.
@@ -117,6 +118,7 @@ class AgentFrameworkHost:
         session_store: SessionStore | None = None,
         migrate: Migrate = "auto",
         concurrency: Concurrency | Literal["concurrent"] = "queue",
+        failing_channels: Literal["stop", "disable"] = "stop",
     ) -> None:
         self._limits = limits or Limits()
         self._concurrency = _known(concurrency)
@@ -151,14 +153,14 @@ class AgentFrameworkHost:
             concurrency=self._concurrency,
         )
         self._pipeline = Pipeline(target=self._target, sessions=self._sessions, admission=self._admission)
-        self._contributions = self._contributed()
+        self._started = Channels(self._contributed(), may_fail=_may_fail(failing_channels))
         self._entrances = (
             readiness_probe(
                 self._admission,
                 is_well=lambda: self._target.is_well,
                 stores_well=lambda: self._store.is_well,
             ),
-            *mounted(self._contributions),
+            *mounted(self._started.contributions),
         )
         self._say = _say
         if debug:
@@ -189,6 +191,7 @@ class AgentFrameworkHost:
                 authenticate=self._authenticate,
                 authentication_timeout=self._limits.authentication_timeout,
                 trust_isolation_headers=self._trusts_headers,
+                disabled=self._started.disabled,
             )
         return self._app
 
@@ -229,7 +232,7 @@ class AgentFrameworkHost:
             await _lifespan.undo(
                 (
                     self._drain,
-                    partial(_lifespan.stop, self._contributions),
+                    self._started.stop,
                     self._admission.stop,
                     self._target.stop,
                     self._store.stop,
@@ -381,7 +384,7 @@ class AgentFrameworkHost:
             await self._target.start()
             started.append(self._target.stop)
             self._refuse_concurrent_turns()
-            await _lifespan.start(self._contributions)
+            await self._started.start()
         except BaseException as error:
             await _lifespan.undo(started[::-1], because=error)
             raise
@@ -420,7 +423,11 @@ class AgentFrameworkHost:
         return contributions
 
     def _described(self) -> str:
-        channels = ", ".join(f"{each.name} at {each.path or '/'}" for each in self._contributions) or "no channels"
+        channels = (
+            ", ".join(f"{each.name} at {each.path or '/'}" for each in self._started.contributions) or "no channels"
+        )
+        if self._started.disabled:
+            channels += f" (disabled, since they failed to start: {', '.join(sorted(self._started.disabled))})"
         where = f" on {self._bind}" if self._bind else ""
         beside = ("turns of one session run side by side, and none remembers another",)
         told = (*self._target.notes, *(beside if self._concurrency == "concurrent" else ()))
@@ -470,3 +477,9 @@ def _known(concurrency: Concurrency | Literal["concurrent"]) -> Concurrency | Li
             f"concurrency={concurrency!r} is unknown. Use 'queue', 'reject', 'interrupt' or 'concurrent'."
         )
     return concurrency
+
+
+def _may_fail(failing_channels: Literal["stop", "disable"]) -> bool:
+    if failing_channels not in ("stop", "disable"):
+        raise ConfigurationError(f"failing_channels={failing_channels!r} is unknown. Use 'stop' or 'disable'.")
+    return failing_channels == "disable"

@@ -1,0 +1,48 @@
+"""Channels that failed to start while the others serve: their routes say so, and nothing of theirs is reached."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Final
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.websockets import WebSocketClose
+
+from .entrances import Entrance, find
+from .web.error_objects import error_response
+from .web.errors import ErrorDescription
+from .web.upload import Upload, answer_early
+
+_TRY_AGAIN_LATER: Final = 1013
+_DESCRIPTION: Final = ErrorDescription(
+    503,
+    "channel_disabled",
+    "This channel failed to start, so that nothing answers here. The server's log says why; other channels serve.",
+    may_retry=True,
+)
+
+
+class DisabledChannels:
+    """Answers 503 at the routes of channels that are disabled.
+
+    Args:
+        app: What is behind.
+        entrances: All routes of the app, in the router's order.
+        disabled: The names of disabled channels, as they are at the time of a request.
+    """
+
+    def __init__(self, app: ASGIApp, *, entrances: Sequence[Entrance], disabled: Collection[str]) -> None:
+        self._app = app
+        self._entrances = entrances
+        self._disabled = disabled
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one request."""
+        entrance = find(self._entrances, scope) if self._disabled and scope["type"] in ("http", "websocket") else None
+        if entrance is None or entrance.channel not in self._disabled:
+            await self._app(scope, receive, send)
+        elif scope["type"] == "websocket":
+            await WebSocketClose(_TRY_AGAIN_LATER)(scope, receive, send)
+        else:
+            answer = (entrance.render_error or error_response)(_DESCRIPTION)
+            await answer_early(answer, scope, send, upload=Upload(receive))
