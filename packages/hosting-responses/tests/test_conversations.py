@@ -547,3 +547,13 @@ async def test_a_conversation_streams_and_its_stream_is_read_again() -> None:
         assert (await driver.request("GET", f"/responses/{response}?stream=true")).body == sent.body
         given = (await driver.request("GET", f"/responses/{response}/input_items?order=asc")).json()["data"]
     assert texts(given) == ["a", "b"]
+
+
+async def test_turns_side_by_side_are_listed_and_remember_nothing() -> None:
+    agent = ScriptedAgent(every="ok")
+    async with InMemoryDriver(hosted(agent, concurrency="concurrent")) as driver:
+        conversation = await begin(driver, items=[user("a")])
+        await create(driver, "b", conversation)
+        await create(driver, "c", conversation)
+        assert texts(await items_of(driver, conversation)) == ["a", "b", "ok", "c", "ok"]
+    assert [run.seen for run in agent.runs] == [["a", "b"], ["c"]]
