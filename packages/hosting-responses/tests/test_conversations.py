@@ -378,6 +378,21 @@ async def test_a_run_hook_sees_the_conversation_and_keeps_what_was_added() -> No
     assert agent.runs[0].seen == ["a", "hooked"]
 
 
+async def test_what_was_added_is_refused_rather_than_lost_where_a_hook_makes_something_else_of_the_input() -> None:
+    def hook(request: ChannelRequest, **_: Any) -> ChannelRequest:
+        return replace(request, input={"question": "b"})
+
+    agent = ScriptedAgent(every="ok")
+    async with InMemoryDriver(hosted(agent, run_hook=hook)) as driver:
+        conversation = await begin(driver, items=[user("a")])
+        refused = await driver.request("POST", "/responses", json={"input": "b", "conversation": conversation})
+        assert (refused.status, refused.json()["error"]["code"]) == (400, "items_not_readable")
+        (item,) = await items_of(driver, conversation)
+        gone = await driver.request("DELETE", f"/conversations/{conversation}/items/{item['id']}")
+        assert gone.status == 200
+    assert not agent.runs
+
+
 async def test_conversations_stand_beside_the_channels_path() -> None:
     async with InMemoryDriver(hosted(ScriptedAgent(every="ok"), path="/api/v1/responses")) as driver:
         answer = await driver.request("POST", "/api/v1/conversations", json={})

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Final, NamedTuple
 
-from agent_framework import Message
+from agent_framework import Content, Message, Workflow
 
 from agent_framework_hosting.channel import ChannelContext
 from agent_framework_hosting.errors import InvalidRequest, UnknownId, UnknownParent
@@ -88,7 +88,7 @@ class Continuation:
         if self._settings.caller_instructions != "append":
             added = [message for message in added if message.role != "system"]
         if added:
-            request = replace(request, input=[*added, *_messages(request.input)])
+            request = replace(request, input=[*added, *self._messages(request.input)])
         return Begun(request, waiting, standing.items, standing.taken)
 
     async def _require(self, conversation: str) -> None:
@@ -97,6 +97,19 @@ class Continuation:
         except UnknownId as error:
             # It is the request that is wrong, as with a response that is not there.
             raise InvalidRequest(error.message, param="conversation", code=_UNKNOWN_CONVERSATION) from None
+
+    def _messages(self, given: Any) -> list[Message]:
+        """Return an input as messages; a run hook may have made any form of it that a target takes."""
+        said: list[Any] = given if is_list(given) else [given]
+        takes_text = not isinstance(self._context.target, Workflow)
+        if all(isinstance(each, Message) or (takes_text and isinstance(each, (str, Content))) for each in said):
+            return [each if isinstance(each, Message) else Message("user", [each]) for each in said]
+        raise InvalidRequest(
+            "Items were added to this conversation, and what is served here takes no messages to which they could be "
+            "joined. Delete them, and send what they say as input.",
+            param="conversation",
+            code="items_not_readable",
+        )
 
     def _settled(self, asked: ResponsesRequest, standing: Standing) -> tuple[Waiting, ...]:
         added = read_input(standing.items)
@@ -137,12 +150,6 @@ class Continuation:
             if is_hooked or chat_of(record) == chat:
                 waiting |= dict.fromkeys(waiting_of(record))
         return list(waiting)
-
-
-def _messages(given: Any) -> list[Any]:
-    """Return an input as messages; a run hook may have made any form of it that a target takes."""
-    said: list[Any] = given if is_list(given) else [given]
-    return [each if isinstance(each, Message) else Message("user", [each]) for each in said]
 
 
 def session_of(asked: ResponsesRequest, response_id: str) -> ChannelSession:

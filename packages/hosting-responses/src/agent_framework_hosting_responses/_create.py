@@ -52,7 +52,8 @@ class _Exchange:
         fields: What its response knows about itself.
         named: The idempotency key.
         input: The items that it answers, as they are listed later; empty when nothing is kept.
-        taken: The last item of its conversation that the turn reads.
+        taken: The number of the last item of its conversation that this turn, or one before, has read.
+        reads: Whether it reads any itself.
     """
 
     asked: ResponsesRequest
@@ -60,6 +61,7 @@ class _Exchange:
     named: IdempotencyKey | None
     input: list[dict[str, Any]]
     taken: int = 0
+    reads: bool = False
 
     @property
     def is_kept(self) -> bool:
@@ -192,13 +194,14 @@ class Creation:
             exchange.fields["waiting"] = begun.waiting
             if machine is not None:
                 machine.expect(begun.waiting)
-            exchange.input, exchange.taken = [*begun.items, *exchange.input], begun.taken
+            exchange.input = [*begun.items, *exchange.input]
+            exchange.taken, exchange.reads = begun.taken, bool(begun.items)
             return begun.request
 
         return begin
 
     async def _drop_read(self, exchange: _Exchange) -> None:
-        if exchange.asked.conversation is not None:
+        if exchange.asked.conversation is not None and exchange.reads:
             await self._conversations.drop_read(exchange.asked.conversation, until=exchange.taken)
 
     async def _whole(self, request: ChannelRequest, exchange: _Exchange) -> dict[str, Any]:
