@@ -84,7 +84,7 @@ async def test_a_conversation_is_compacted_up_to_the_response_that_is_named() ->
 async def test_calls_and_their_answers_survive_and_open_calls_stay_open() -> None:
     call = Content.from_function_call("c1", "f", arguments={"x": 1})
     client = ScriptedChatClient([call], every="ok")
-    tools = [{"type": "function", "name": "f", "parameters": {"type": "object", "properties": {}}}]
+    tools: list[Any] = [{"type": "function", "name": "f", "parameters": {"type": "object", "properties": {}}}]
     async with InMemoryDriver(hosted(Agent(client=client, name="a"))) as driver:
         first = await create(driver, "a", tools=tools)
         output = await compact(driver, previous_response_id=first["id"])

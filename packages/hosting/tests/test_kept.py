@@ -16,7 +16,7 @@ from agent_framework_hosting.errors import InvalidRequest
 from agent_framework_hosting.host import AgentFrameworkHost
 from agent_framework_hosting.isolation import calling
 from agent_framework_hosting.testing import Gate, ScriptedAgent
-from agent_framework_hosting.types import ChannelRequest, ChannelSession, IdempotencyKey, Principal
+from agent_framework_hosting.types import JSON, ChannelRequest, ChannelSession, IdempotencyKey, Principal
 
 ADA, BOB = (Principal(id=name, kind="caller") for name in ("ada", "bob"))
 
@@ -37,6 +37,10 @@ async def serve(make_probe: Any) -> AsyncGenerator[Callable[..., Any]]:
 def asked(text: str, *, key: str | None = "room", commit_as: str | None = None) -> ChannelRequest:
     session = ChannelSession(key, commit_as=commit_as)
     return ChannelRequest(channel="probe", operation="say", input=text, session=session)
+
+
+def sealed(_: Any) -> JSON:
+    return 1
 
 
 async def test_documents_are_those_of_whoever_is_calling(connect: Callable[..., ChannelContext]) -> None:
@@ -122,10 +126,10 @@ async def test_a_turn_that_is_refused_as_it_begins_has_never_been(
     with pytest.raises(InvalidRequest):
         await context.run(asked("a"), begin=refuse, idempotency=named)
     assert not agent.runs
-    await context.run(asked("b", commit_as="t"), seal=lambda _: 1, idempotency=named)
+    await context.run(asked("b", commit_as="t"), seal=sealed, idempotency=named)
     assert agent.runs[0].seen == ["b"]
     with pytest.raises(Replayed):
-        await context.run(asked("b", commit_as="t"), seal=lambda _: 1, idempotency=named)
+        await context.run(asked("b", commit_as="t"), seal=sealed, idempotency=named)
 
 
 async def test_operators_forget_documents_and_give_them_an_owner(
@@ -149,7 +153,7 @@ async def test_operators_forget_documents_and_give_them_an_owner(
     assert (await ids(ADA), await ids()) == (["n1"], ["n2"])
     assert command("adopt", "--to", "ada") == 1
     assert await ids(ADA) == ["n1", "n2"]
-    await context.run(replace(asked("hi", commit_as="t"), principal=ADA), seal=lambda _: 1)
+    await context.run(replace(asked("hi", commit_as="t"), principal=ADA), seal=sealed)
     await context.documents.add("note", "hall", [("n3", 1)], principal=BOB)
     assert command("purge", "--session", "room", "--dry-run") == command("purge", "--session", "room") == 1
     assert (await ids(ADA), await ids(BOB)) == (["n2"], ["n3"])
