@@ -13,7 +13,7 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from .replicas import Replicas
 from .served import Served, free_port
@@ -94,11 +94,22 @@ class Forks:
         self._started: list[Forked] = []
 
     @contextmanager
-    def starting(self, folder: Path, database: str, *, lease: float, concurrency: str = "queue") -> Generator[Forked]:
+    def starting(
+        self, folder: Path, database: str, *, lease: float, concurrency: str = "queue", **limits: Any
+    ) -> Generator[Forked]:
         """Start a replica, and hand it over at once."""
         with free_port() as port:
             log = folder / f"printed{len(self._started)}"
-            told = [str(log), str(folder), str(port), database, concurrency, "core", "1", str(lease)]
+            told = [
+                str(log),
+                str(folder),
+                str(port),
+                database,
+                concurrency,
+                "core",
+                "1",
+                json.dumps({"lease": lease, **limits}),
+            ]
             assert self._process.stdin is not None
             assert self._process.stdout is not None
             self._process.stdin.write(json.dumps(told) + "\n")
@@ -111,9 +122,9 @@ class Forks:
                 forked.kill()
 
     @contextmanager
-    def serving(self, folder: Path, database: str, *, lease: float) -> Generator[Forked]:
+    def serving(self, folder: Path, database: str, *, lease: float, **limits: Any) -> Generator[Forked]:
         """Start a replica, and hand it over once it is ready."""
-        with self.starting(folder, database, lease=lease) as forked:
+        with self.starting(folder, database, lease=lease, **limits) as forked:
             forked.wait_for_readiness()
             yield forked
 

@@ -1,11 +1,14 @@
 """One of several hosts on one database, whose runs are seen and held through files.
 
-python replica_host.py FOLDER PORT DATABASE CONCURRENCY AGENT WORKERS LEASE
+python replica_host.py FOLDER PORT DATABASE CONCURRENCY AGENT WORKERS LIMITS
 
+LIMITS is a JSON object of what `Limits` takes.
 AGENT is "core" for Agent Framework's own agent, or "scripted" for one without anything around the script. The former
 has a tool that pays once somebody lets it, "pay 5", and writes what it paid into FOLDER/paid.
 Each run writes what it sees into FOLDER/runs, and when it has ended. One whose text ends with a name in brackets,
 "hello [slow]", says the first half of its answer, makes the file FOLDER/slow.reached, and waits for FOLDER/slow.open.
+Each task writes into FOLDER/tasks when it begins and when it is done; one whose text ends with "die" kills its process
+once it has run.
 """
 
 from __future__ import annotations
@@ -14,8 +17,10 @@ import asyncio
 import json
 import logging
 import os
+import signal
 import sys
 from collections.abc import AsyncGenerator, Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -24,7 +29,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from agent_framework_hosting.channel import ChannelContext, ChannelContribution, Replayed
+from agent_framework_hosting.channel import ChannelContext, ChannelContribution, Replayed, Task
 from agent_framework_hosting.host import AgentFrameworkHost
 from agent_framework_hosting.limits import Limits
 from agent_framework_hosting.testing import AgentRun, ChatCall, ScriptedAgent, ScriptedChatClient
@@ -34,9 +39,9 @@ from agent_framework_hosting_responses.channel import ResponsesChannel
 BETWEEN_LOOKS: Final = 0.01
 
 
-def note(folder: Path, **said: Any) -> None:
-    """Add one line to the runs; appending is one step, whoever else does it."""
-    descriptor = os.open(folder / "runs", os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+def note(folder: Path, file: str = "runs", /, **said: Any) -> None:
+    """Add one line to a file; appending is one step, whoever else does it."""
+    descriptor = os.open(folder / file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
     os.write(descriptor, json.dumps({"pid": os.getpid(), **said}).encode() + b"\n")
     os.close(descriptor)
 
@@ -114,7 +119,48 @@ class PlainChannel:
         return ChannelContribution([Route("/", run, methods=["POST"]), Route("/reset", reset, methods=["POST"])])
 
 
-def made(folder: Path, database: str, concurrency: Any, agent: str, lease: float) -> AgentFrameworkHost:
+class DeferredChannel:
+    """Accepts what it is posted, and runs it later, as a task: in the session of its line, once for each id."""
+
+    name = "deferred"
+    path = "/deferred"
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def contribute(self, context: ChannelContext) -> ChannelContribution:
+        async def accept(request: Request) -> Response:
+            asked = await request.json()
+            is_new = await context.tasks.accept(
+                kind=self.name, id=asked["id"], line=asked["line"], payload={"text": asked["text"]}
+            )
+            return JSONResponse({"is_new": is_new}, status_code=202)
+
+        async def cancel(request: Request) -> Response:
+            asked = await request.json()
+            return JSONResponse({"was_open": await context.tasks.cancel(kind=self.name, id=asked["id"])})
+
+        async def do(task: Task) -> None:
+            text = task.payload["text"]
+            note(self._folder, "tasks", began=task.id, attempt=task.attempt)
+            wanted = ChannelRequest(self.name, "message", text, session=ChannelSession(task.line))
+            try:
+                await context.run(wanted, idempotency=IdempotencyKey(task.id, text.encode()))
+                outcome = "done"
+            except Replayed:
+                outcome = "replayed"
+            if text.endswith("die"):
+                os.kill(os.getpid(), signal.SIGKILL)
+            note(self._folder, "tasks", ended=task.id, attempt=task.attempt, outcome=outcome)
+
+        async def give_up(task: Task) -> None:
+            note(self._folder, "tasks", ended=task.id, attempt=task.attempt, outcome="given up")
+
+        context.tasks.handle(self.name, do, on_give_up=give_up)
+        return ChannelContribution([Route("/", accept, methods=["POST"]), Route("/cancel", cancel, methods=["POST"])])
+
+
+def made(folder: Path, database: str, concurrency: Any, agent: str, limits: Limits) -> AgentFrameworkHost:
     """Return the host."""
     speak: Any = speaker(folder)
     target: Any = (
@@ -124,15 +170,16 @@ def made(folder: Path, database: str, concurrency: Any, agent: str, lease: float
     )
     return AgentFrameworkHost(
         target,
-        channels=[ResponsesChannel(), PlainChannel()],
+        channels=[ResponsesChannel(), PlainChannel(), DeferredChannel(folder)],
         database=database,
         concurrency=concurrency,
-        limits=Limits(drain_timeout=20, max_waiting=2_000, lease=lease),
+        limits=limits,
         trust_isolation_headers=True,
     )
 
 
-host = made(Path(sys.argv[1]), sys.argv[3], sys.argv[4], sys.argv[5], float(sys.argv[7]))
+limits = replace(Limits(drain_timeout=20, max_waiting=2_000, task_backoff=0.1), **json.loads(sys.argv[7]))
+host = made(Path(sys.argv[1]), sys.argv[3], sys.argv[4], sys.argv[5], limits)
 
 if __name__ == "__main__":
     logging.basicConfig(level=logging.INFO)

@@ -42,6 +42,15 @@ class Replicas:
         """Return what such runs saw when they began."""
         return [each for each in self.notes(tag) if "began" in each]
 
+    def tasks(self) -> list[dict[str, Any]]:
+        """Return what all tasks have noted, in the order of time."""
+        path = self.folder / "tasks"
+        return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+    def ended(self, id: str) -> list[str]:
+        """Return how a task ended, each time that it did."""
+        return [each["outcome"] for each in self.tasks() if each.get("ended") == id]
+
     async def reached(self, gate: str) -> None:
         """Wait until a run stands at this gate."""
         await until((self.folder / f"{gate}.reached").exists, f"a run at the gate {gate}")
@@ -87,7 +96,7 @@ def replicas(
     lease: float = 15.0,
 ) -> Generator[Replicas]:
     """Serve one database by several hosts."""
-    rest = [database, concurrency, agent, str(workers), str(lease)]
+    rest = [database, concurrency, agent, str(workers), json.dumps({"lease": lease})]
     with ExitStack() as stack:
         served = [stack.enter_context(replica(folder, rest, log=folder / f"printed{each}")) for each in range(count)]
         for each in served:

@@ -18,7 +18,7 @@ from .conftest import SAMPLES
 
 _PATIENCE: Final = 45.0
 _BETWEEN_LOOKS: Final = 0.05
-_SETTINGS: Final = ("OPENAI_", "AZURE_OPENAI_", "ANTHROPIC_", "OLLAMA_", "AGENT_", "PORT")
+_SETTINGS: Final = ("OPENAI_", "AZURE_OPENAI_", "ANTHROPIC_", "OLLAMA_", "AGENT_", "TELEGRAM_", "DATABASE", "PORT")
 """Keys and choices of whoever runs the tests stay out of them."""
 
 

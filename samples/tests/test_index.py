@@ -24,7 +24,9 @@ NAMES = sorted(
     if "tests" not in path.relative_to(SAMPLES).parts
 )
 ANSWERS = {
+    "chat_completions.py": "When can I come for tea?",
     "custom_channel.py": "Are you there?",
+    "invocations.py": '"kind":"question","data":{"item":"kettle","count":2}',
     "hooks/drop_updates.py": '"delta":"It is "',
     "hooks/enforce_options.py": "max_tokens=500, temperature=0.2",
     "hooks/key_from_environment.py": "I am Ada",
@@ -36,7 +38,7 @@ ANSWERS = {
 }
 """What the samples that need no model answer to the line with which their readers try them."""
 
-STARTED = {"mounted_in_fastapi.py", "one_agent.py", "workflow_after_restart.py"}
+STARTED = {"mounted_in_fastapi.py", "one_agent.py", "telegram.py", "workflow_after_restart.py"}
 """What other tests start as a process, as they do all providers' samples."""
 
 
@@ -59,7 +61,7 @@ def test_the_index_lists_every_sample_and_nothing_else() -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_its_first_lines_say_how_to_run_and_to_try_it(name: str) -> None:
     assert f".venv/bin/python samples/{name}" in line(name, "Run it")
-    assert line(name, "Try it").startswith("curl ")
+    assert line(name, "Try it").startswith(("curl ", ".venv/bin/python -m websockets ", "write to your bot"))
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name not in STARTED and "providers/" not in name])

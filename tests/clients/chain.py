@@ -32,14 +32,14 @@ TOOLS: Final[dict[str, BaseTool]] = {"f": f, "g": g}
 Way = Literal["whole", "streamed"]
 
 
-def chat(base_url: str, **settings: Any) -> ChatOpenAI:
+def chat(base_url: str, *, use_responses_api: bool = True, **settings: Any) -> ChatOpenAI:
     """Return the demo as LangChain's chat model; what fails is not sent again."""
     return ChatOpenAI(
         model="demo",
         base_url=base_url,
         api_key=SecretStr("unused"),
-        use_responses_api=True,
         max_retries=0,
+        use_responses_api=use_responses_api,
         **settings,
     )
 

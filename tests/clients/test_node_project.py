@@ -20,7 +20,9 @@ def test_every_scenario_has_its_test(node_project: Path) -> None:
     """A script in another folder would lie there unplayed."""
     scripts = {f"{path.parent.name}/{path.stem}" for path in (node_project / "scenarios").rglob("*.mjs")}
     assert scripts == {
-        f"{folder}/{name}" for folder in ("openai", "agents", "ai", "ai_openai") for name in scenarios_of(folder)
+        f"{folder}/{name}"
+        for folder in ("openai", "chat", "agents", "ai", "ai_openai")
+        for name in scenarios_of(folder)
     }
 
 

@@ -212,12 +212,17 @@ def test_what_is_not_offered_is_not_found(client: OpenAI) -> None:
         lambda: client.responses.retrieve("resp_1"),
         lambda: client.responses.cancel("resp_1"),
         lambda: client.responses.input_items.list("resp_1"),
-        client.models.list,
         lambda: client.post("/chat/completions", cast_to=object, body={}),
     ):
         error = refusal(ask)
         assert type(error) is NotFoundError
         assert (error.type, error.code) == ("invalid_request_error", "not_found")
+
+
+def test_the_agent_is_the_one_model(client: OpenAI) -> None:
+    assert [model.id for model in client.models.list()] == ["demo"]
+    error = refusal(lambda: client.models.retrieve("gpt-5"))
+    assert (type(error), error.code, error.param) == (NotFoundError, "model_not_found", "model")
 
 
 def test_a_refused_turn_leaves_its_conversation_as_it_was(client: OpenAI) -> None:

@@ -87,6 +87,17 @@ async def test_another_path_has_no_alias() -> None:
         assert (await driver.request("POST", "/v1/responses", json={"input": "hi"})).status == 404
 
 
+async def test_the_agent_is_listed_as_a_model_beside_the_alias() -> None:
+    """Where the official clients look for it; another path has no list."""
+    async with serving(ScriptedAgent(name="shop")) as driver:
+        listed = (await driver.request("GET", "/v1/models")).json()
+        assert (await driver.request("GET", "/v1/models/shop")).json() == listed["data"][0]
+        unknown = await driver.request("GET", "/v1/models/other")
+    assert (unknown.status, unknown.json()["error"]["code"]) == (404, "model_not_found")
+    async with serving(ScriptedAgent(), path="/chat") as driver:
+        assert (await driver.request("GET", "/v1/models")).status == 404
+
+
 @pytest.mark.parametrize("path", ["/responses/nothing", "/v1/responses/a/b", "/elsewhere"])
 async def test_what_is_not_there_is_a_404_in_the_apis_shape(path: str) -> None:
     """With a request id, below the channel and beside it."""
@@ -264,7 +275,7 @@ def test_the_channel_is_made_of_keywords_alone() -> None:
     assert (channel.name, channel.path) == ("responses", "/responses")
 
 
-@pytest.mark.parametrize("minted", [None, "", 7])
+@pytest.mark.parametrize("minted", [None, "", 7, "resp_\0", "resp_\ud83d"])
 async def test_an_id_factory_that_gives_no_id_is_the_servers_fault(
     minted: Any, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -70,6 +70,26 @@ async def test_a_stream_that_is_asked_for_again_is_folded_from_what_was_stored(d
     assert "".join(check(second.body).deltas()) == "hello there"
 
 
+async def test_the_same_request_in_another_chat_is_another_one(database: str | None) -> None:
+    """Its answer would tell there what was said here."""
+    agent = ScriptedAgent(every="hello")
+
+    async def send_in(chat: str | None) -> Answer:
+        headers = {"idempotency-key": "3f8e", "x-agent-user-isolation-key": "ada"}
+        if chat is not None:
+            headers["x-agent-chat-isolation-key"] = chat
+        return await driver.request("POST", "/responses", json={"input": "hi"}, headers=headers)
+
+    async with serving(agent, database=database, trust_isolation_headers=True) as driver:
+        first = await send_in("one")
+        for chat in ("other", None):
+            other = await send_in(chat)
+            assert (other.status, other.json()["error"]["code"]) == (409, "idempotency_conflict")
+        again = await send_in("one")
+    assert len(agent.runs) == 1
+    assert (again.json(), is_replayed(again)) == (first.json(), True)
+
+
 async def test_without_a_key_every_request_is_run(database: str | None) -> None:
     agent = ScriptedAgent(every="hello")
     async with serving(agent, database=database) as driver:

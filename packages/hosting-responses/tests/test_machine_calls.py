@@ -1,5 +1,7 @@
 """Tool calls: those that the client must answer, and those that the agent ran itself."""
 
+import sys
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -292,3 +294,33 @@ def test_without_streaming_calls_look_the_same() -> None:
     updates = [says(calls("c1", "look", "{}")), returns("c1"), says(calls("c2", "ask", "{}"))]
     streamed = check(stream(*updates)).body
     assert without_ids(rendered(AgentResponse.from_updates(updates))["output"]) == without_ids(streamed["output"])
+
+
+def work_of(run: Callable[[], object]) -> int:
+    """Return how many functions were called: a measure of work that no busy machine changes."""
+    count = 0
+
+    def watch(*_: object) -> None:
+        nonlocal count
+        count += 1
+
+    before = sys.getprofile()
+    sys.setprofile(watch)
+    try:
+        run()
+    finally:
+        sys.setprofile(before)
+    return count
+
+
+@pytest.mark.parametrize("are_answered", [True, False])
+def test_the_work_for_each_of_many_calls_is_the_same(are_answered: bool) -> None:
+    """All are under way at once, as when a model asks for everything in one message."""
+
+    def run(many: int) -> None:
+        asked = [calls(f"c{number}", "look", "{}") for number in range(many)]
+        answered = [returns(f"c{number}", "found") for number in range(many)] if are_answered else []
+        stream(says(*asked), *answered)
+
+    few, many = work_of(lambda: run(250)), work_of(lambda: run(1_000))
+    assert many < 5 * few

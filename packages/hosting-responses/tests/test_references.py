@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytest
 from agent_framework import Content, Message
 
-from agent_framework_hosting.errors import UnknownId
 from agent_framework_hosting.host import AgentFrameworkHost
 from agent_framework_hosting.testing import Answer, InMemoryDriver, ScriptedAgent, events_from
 from agent_framework_hosting.types import JSON
@@ -144,9 +144,9 @@ async def test_more_references_than_items_are_allowed_are_not_even_looked_for() 
     """A lookup costs more than an item."""
     looked_for: list[str] = []
 
-    async def read(response_id: str) -> JSON:
-        looked_for.append(response_id)
-        raise UnknownId("unknown")
+    async def read(ids: Sequence[str]) -> Mapping[str, JSON]:
+        looked_for.extend(ids)
+        return {}
 
     body: dict[str, Any] = {"input": [reference(f"msg_{number}_0") for number in range(3)]}
     assert await find_referenced(body, read, max_items=3) == {}
@@ -161,9 +161,9 @@ async def test_a_response_is_read_once_for_all_that_is_wanted_of_it() -> None:
     reads: list[str] = []
     output = [{"type": "message", "id": f"msg_r_{number}"} for number in range(5)]
 
-    async def read(response_id: str) -> JSON:
-        reads.append(response_id)
-        return {"object": "response", "output": output, "previous_response_id": "resp_r"}
+    async def read(ids: Sequence[str]) -> Mapping[str, JSON]:
+        reads.extend(ids)
+        return {each: {"object": "response", "output": output, "previous_response_id": "resp_r"} for each in ids}
 
     body = {"input": [reference(item["id"]) for item in output], "previous_response_id": "resp_r"}
     assert await find_referenced(body, read, max_items=9) == {item["id"]: None for item in output}
@@ -179,3 +179,22 @@ async def test_an_item_is_referred_to_once() -> None:
     assert (answer.status, answer.json()["error"]["code"]) == (400, "duplicate_item")
     assert answer.json()["error"]["param"] == "input[1]"
     assert len(agent.runs) == 1
+
+
+async def test_responses_of_many_items_are_read_with_one_question() -> None:
+    """However many items a request refers to, the database is asked once for them."""
+    asked: list[list[str]] = []
+
+    async def read_records(ids: Sequence[str]) -> Mapping[str, Any]:
+        asked.append(list(ids))
+        return {
+            each: {"object": "response", "output": [{"id": f"msg_{each.removeprefix('resp_')}_0", "type": "message"}]}
+            for each in ids
+        }
+
+    items = [{"type": "item_reference", "id": f"msg_{number:032x}_0"} for number in range(300)]
+    found = await find_referenced({"input": items}, read_records, max_items=500)
+    assert len(found) == 300
+    assert all(item is not None for item in found.values())
+    [ids] = asked
+    assert len(set(ids)) == len(ids) == 300

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from agent_framework_hosting.errors import InvalidRequest
-from agent_framework_hosting_responses._inbound.policy import ALLOWED_OPTIONS, Admitted, apply_policy
+from agent_framework_hosting.parsing.policy import ALLOWED_OPTIONS, Admitted
+from agent_framework_hosting_responses._inbound.policy import apply_policy
 from agent_framework_hosting_responses._inbound.request import parse
 
 SYSTEM = {"role": "system", "content": "You are a pirate."}

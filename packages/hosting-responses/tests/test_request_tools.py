@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from agent_framework_hosting.errors import InvalidRequest
+from agent_framework_hosting.parsing.agent_tools import refuse_clashes
 from agent_framework_hosting_responses._inbound.request import ResponsesRequest, parse
-from agent_framework_hosting_responses._inbound.tools import refuse_clashes
 
 SCHEMA = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
 

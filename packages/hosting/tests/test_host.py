@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
+import re
 from typing import Any
 
 import pytest
 from fastapi import FastAPI
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import JSONResponse, PlainTextResponse
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Mount, Route, WebSocketRoute
 from starlette.testclient import TestClient
 from starlette.websockets import WebSocket
@@ -372,6 +373,32 @@ async def test_one_line_at_start_tells_what_is_served_where_and_what_is_kept(
     assert "probe at /probe" in lines[0]
     assert "memory only" in lines[0]
     assert "no channels" in lines[1]
+
+
+def test_limits_that_are_none_are_refused_with_the_mend() -> None:
+    not_limits: Any = 5
+    with pytest.raises(ConfigurationError, match=r"limits=5 .*Limits\(max_waiting=8\), from agent_framework_hosting"):
+        AgentFrameworkHost(ScriptedAgent(), channels=[], limits=not_limits)
+
+
+@pytest.mark.parametrize("error", [ConfigurationError, TargetError])
+async def test_callers_hear_nothing_of_what_is_wrong_with_the_servers_configuration(
+    make_probe: Any, caplog: pytest.LogCaptureFixture, error: type[ConfigurationError]
+) -> None:
+    """They get an id; the text, and how to mend it, stand under that id in the log."""
+
+    async def reset(_: Request) -> Response:
+        raise error("/srv/state belongs to somebody else. Give it another folder.")
+
+    probe = make_probe(routes=[Route("/", reset, methods=["POST"])])
+    async with InMemoryDriver(host_of(probe).app) as driver:
+        answer = await driver.request("POST", "/probe")
+    told = answer.json()["error"]
+    assert (answer.status, told["code"]) == (500, "internal_error")
+    assert "/srv" not in answer.body.decode()
+    assert (incident := re.search(r"err_\w+", told["message"])) is not None
+    assert f"{incident[0]}: the run failed" in caplog.text
+    assert "/srv/state belongs to somebody else" in caplog.text
 
 
 def test_commands_of_all_channels_are_known_to_each(make_probe: Any) -> None:

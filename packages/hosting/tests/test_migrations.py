@@ -20,6 +20,7 @@ from sqlalchemy import NullPool, create_engine, text
 from agent_framework_hosting._state.database import open_store
 from agent_framework_hosting._state.documents import NewDocument
 from agent_framework_hosting._state.sql.migrations import STEPS
+from agent_framework_hosting._state.tasks import NewTask
 from agent_framework_hosting.errors import ConfigurationError
 from agent_framework_hosting.limits import Limits
 
@@ -37,7 +38,8 @@ class Migrating:
     def wait_for(self, said: str) -> None:
         """Wait until it has said something."""
         give_up = time.monotonic() + PATIENCE
-        while not (printed := self._log.read_text() if self._log.exists() else ""):
+        # A line may come in two pieces.
+        while not (printed := self._log.read_text() if self._log.exists() else "").endswith("\n"):
             assert time.monotonic() < give_up, f"It never said {said!r}."
             time.sleep(0.01)
         assert printed == f"{said}\n"
@@ -126,9 +128,19 @@ async def test_a_database_of_an_older_release_goes_on_where_it_was(database: str
     store = open_store(database, limits=Limits())
     await store.start()
     assert (await store.named("default", "k")).session_id == "k#s"
-    owner = ("default", True, "ada")
-    await store.documents.add(owner, "k", [NewDocument("note", "1", b"1")])
-    assert await store.documents.find(owner, "note", "1") is not None
+    new = NewTask(
+        owner=("default", True, "ada"),
+        kind="work",
+        id="1",
+        line="l",
+        payload=b"1",
+        circumstances=b"{}",
+        max_waiting=1,
+        max_open=1,
+    )
+    assert await store.tasks.accept(new)
+    await store.documents.add(new.owner, "k", [NewDocument("note", "1", b"1")])
+    assert await store.documents.find(new.owner, "note", "1") is not None
     await store.stop()
 
 

@@ -13,11 +13,11 @@ import pytest
 from sqlalchemy import select, update
 
 from agent_framework_hosting._state.database import described, open_engine, open_store
-from agent_framework_hosting._state.sql import operator
+from agent_framework_hosting._state.sql import operation, selection
 from agent_framework_hosting._state.sql.migrations import STEPS
 from agent_framework_hosting._state.sql.schema import CLAIMS, SCHEMA, SESSIONS, TURNS
 from agent_framework_hosting._state.sql.sqlstore import SqlStore
-from agent_framework_hosting.channel import ChannelContext
+from agent_framework_hosting.channel import ChannelContext, Task
 from agent_framework_hosting.cli import main
 from agent_framework_hosting.errors import LeaseLost, UnknownId, UnknownParent
 from agent_framework_hosting.host import AgentFrameworkHost
@@ -27,8 +27,8 @@ from agent_framework_hosting.types import ChannelRequest, ChannelSession, Hosted
 
 Connect = Callable[..., Awaitable[ChannelContext]]
 
-NEWEST = len(STEPS)
 ADA, BOB = (Principal(id=name, kind="caller") for name in ("ada", "bob"))
+NEWEST = len(STEPS)
 LONG_AGO = 90 * 24 * 3600.0
 
 
@@ -109,7 +109,8 @@ async def test_a_purged_principal_is_unknown_at_once_in_a_host_that_runs(
 
     assert gone == would
     assert gone == {
-        "sessions": 1, "turns": 2, "records": 2, "answers": 0, "idempotency keys": 1, "checkpoints": 0, "documents": 0
+        "sessions": 1, "turns": 2, "records": 2, "answers": 0, "idempotency keys": 1, "checkpoints": 0,
+        "tasks": 0, "events": 0, "documents": 0,
     }  # fmt: skip
     for turn_id in ("t1", "t2"):
         with pytest.raises(UnknownId):
@@ -247,8 +248,8 @@ async def test_tenants_are_purged_apart(connect: Connect, command: Callable[...,
 async def test_many_conversations_are_purged_in_batches_and_counted_once(
     connect: Connect, command: Callable[..., dict[str, int]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(operator, "_BATCH", 2)
-    monkeypatch.setattr(operator, "_ROWS", 2)
+    monkeypatch.setattr(selection, "BATCH", 2)
+    monkeypatch.setattr(operation, "ROWS", 2)
     context = await connect(ScriptedAgent(every="ok"))
     for number in range(5):
         await say(context, "hi", commit_as=f"t{number}", idempotency=f"k{number}")
@@ -256,6 +257,39 @@ async def test_many_conversations_are_purged_in_batches_and_counted_once(
     gone = command("purge", "--anonymous")
     assert would == gone
     assert (gone["sessions"], gone["turns"], gone["idempotency keys"]) == (5, 5, 5)
+
+
+async def test_a_long_conversation_is_purged_little_by_little_and_counted_as_any_other(
+    connect: Connect, command: Callable[..., dict[str, int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    agent = ScriptedAgent(every="ok")
+    context = await connect(agent)
+    for number in range(8):
+        await say(context, "hi", "room", commit_as=f"t{number}", by=ADA, idempotency=f"k{number}")
+    await say(context, "fork", parent="t3", commit_as="fork", by=ADA)
+    await say(context, "other", "hall", commit_as="u", by=BOB)
+    would = command("purge", "--principal", "ada", "--dry-run")
+    monkeypatch.setattr(operation, "ROWS", 2)
+    gone = command("purge", "--principal", "ada")
+    assert would == gone
+    assert (gone["sessions"], gone["turns"], gone["records"], gone["idempotency keys"]) == (2, 9, 9, 8)
+    await say(context, "again", "room", commit_as="t9", by=ADA)
+    assert agent.runs[-1].seen == ["again"]
+    await context.read_record("u", principal=BOB)
+
+
+async def test_a_long_conversation_of_several_keeps_what_others_said(
+    connect: Connect, command: Callable[..., dict[str, int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    context = await connect(ScriptedAgent(every="ok"))
+    for number in range(6):
+        await say(context, "hi", "room", commit_as=f"t{number}", by=ADA if number % 2 else BOB)
+    would = command("purge", "--principal", "ada", "--dry-run")
+    monkeypatch.setattr(operation, "ROWS", 2)
+    assert command("purge", "--principal", "ada") == would
+    await context.read_record("t4", principal=BOB)
+    with pytest.raises(UnknownId):
+        await context.read_record("t5", principal=ADA)
 
 
 async def test_what_anonymous_callers_wrote_becomes_a_principals(
@@ -398,6 +432,35 @@ def test_an_age_that_is_none_is_refused(age: str, capsys: pytest.CaptureFixture[
     assert "is no age" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("option", ["--session", "--principal", "--tenant"])
+def test_a_name_that_is_no_utf_8_is_refused(option: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        main(["purge", "sqlite:///host.db", option, "half \udcff"])
+    assert stopped.value.code == 2
+    assert "is no UTF-8" in capsys.readouterr().err
+
+
 def test_purge_without_saying_what_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["purge", "sqlite:///host.db", "--tenant", "acme"]) == 2
     assert "purge needs to know what" in capsys.readouterr().err
+
+
+async def test_accepted_work_goes_with_the_principal_who_asked_for_it(
+    connect: Connect, command: Callable[..., dict[str, int]]
+) -> None:
+    context, gate, done = await connect(ScriptedAgent()), Gate(), asyncio.Event()
+
+    async def handler(task: Task) -> None:
+        if task.id == "running":
+            await gate.wait()
+        if task.principal == BOB:
+            done.set()
+
+    context.tasks.handle("work", handler)
+    for id, by in (("running", ADA), ("waiting", ADA), ("his", BOB)):
+        await context.tasks.accept(kind="work", id=id, line="line", payload="secret", principal=by)
+    await gate.wait_reached()
+    assert command("purge", "--principal", "ada", "--dry-run")["tasks"] == 2
+    assert command("purge", "--principal", "ada")["tasks"] == 2
+    async with asyncio.timeout(20):
+        await done.wait()

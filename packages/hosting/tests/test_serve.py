@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import logging
 import socket
+from collections.abc import Callable
 from typing import Any
 
 import pytest
+from starlette.routing import Route
 
 from agent_framework_hosting import _server
 from agent_framework_hosting._workers import location
 from agent_framework_hosting.auth import mounted_user
+from agent_framework_hosting.channel import Channel, VerifiedRoute
 from agent_framework_hosting.cli import main
 from agent_framework_hosting.errors import ConfigurationError
 from agent_framework_hosting.host import AgentFrameworkHost
@@ -122,6 +125,28 @@ def test_serving_to_strangers_is_allowed_when_something_tells_them_apart(
     monkeypatch.setattr(_server, "serve", serve)
     AgentFrameworkHost(ScriptedAgent(), channels=[], **options).serve(host="0.0.0.0")
     assert served == [["0.0.0.0:8000"]]
+
+
+@pytest.mark.parametrize("is_verified", [True, False])
+def test_serving_to_strangers_is_allowed_when_the_channels_verify_all_that_comes(
+    monkeypatch: pytest.MonkeyPatch, make_probe: Callable[..., Channel], is_verified: bool
+) -> None:
+    """A webhook of a platform needs no `auth=`, and one route beside it that nobody verifies is enough to need it."""
+    served: list[Any] = []
+
+    async def serve(_: Any, config: Any, **__: Any) -> None:
+        served.append(config.bind)
+
+    monkeypatch.setattr(_server, "serve", serve)
+    webhook = VerifiedRoute(Route("/", print), "signature of the platform")
+    routes = [] if is_verified else [Route("/other", print)]
+    host = AgentFrameworkHost(ScriptedAgent(), channels=[make_probe(routes=routes, verified_routes=[webhook])])
+    if is_verified:
+        host.serve(host="0.0.0.0")
+        assert served == [["0.0.0.0:8000"]]
+    else:
+        with pytest.raises(ConfigurationError, match="allow_unauthenticated=True"):
+            host.serve(host="0.0.0.0")
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.8.8.8", "::1", "[::1]", "localhost", "unix:/run/agent.sock"])

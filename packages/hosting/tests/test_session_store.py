@@ -160,6 +160,18 @@ def test_two_places_for_sessions_are_refused() -> None:
         AgentFrameworkHost(ScriptedAgent(), channels=[], session_store=Failing(), database="sqlite:///./host.db")
 
 
+def test_several_workers_with_a_session_store_alone_are_refused() -> None:
+    """It keeps sessions, and not the order of their turns."""
+    host = AgentFrameworkHost(ScriptedAgent(), channels=[], session_store=Failing())
+    with pytest.raises(ConfigurationError, match=r"need database=.*whatever session_store= keeps"):
+        host.serve(workers=2)
+
+
+def test_turns_that_would_keep_one_session_over_each_other_are_refused() -> None:
+    with pytest.raises(ConfigurationError, match=r"side by side.*Leave one of them out, or use database="):
+        AgentFrameworkHost(ScriptedAgent(), channels=[], session_store=Failing(), concurrency="concurrent")
+
+
 def test_what_is_no_store_is_refused() -> None:
     not_a_store: Any = object()
     with pytest.raises(ConfigurationError, match="no session store"):

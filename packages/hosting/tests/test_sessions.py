@@ -431,7 +431,7 @@ async def test_a_branch_begins_with_what_a_failed_run_left_before_its_parent(con
     assert agent.runs[4].seen == ["root", "ok", "again", "ok", "branch"]
 
 
-@pytest.mark.parametrize("strange", ["resp_\x00", "x" * 5000, "%s:name %(name)s"])
+@pytest.mark.parametrize("strange", ["resp_\x00", "half \ud83d", "x" * 5000, "%s:name %(name)s"])
 async def test_an_id_of_strange_characters_is_an_unknown_one(connect: Connect, strange: str) -> None:
     """Whatever a database makes of such a text, the caller is told the same."""
     context = await connect(ScriptedAgent(every="ok"))

@@ -172,6 +172,19 @@ async def test_only_the_newest_are_kept_when_so_asked(database: str) -> None:
     assert len(await storage.list_checkpoint_ids(workflow_name="w")) == 2
 
 
+@pytest.mark.parametrize("strange", ["room\0", "half \ud83d"])
+async def test_a_name_that_not_every_database_can_keep_is_refused(sql: SqlCheckpointStorage, strange: str) -> None:
+    with pytest.raises(ConfigurationError, match="NUL"):
+        sql.of(strange)
+    with pytest.raises(ConfigurationError, match="NUL"):
+        SqlCheckpointStorage("sqlite:///./host.db", session="room", tenant=strange, key=KEY)
+
+
+async def test_an_id_of_half_a_character_is_told_as_the_protocol_tells(sql: SqlCheckpointStorage) -> None:
+    with pytest.raises(WorkflowCheckpointException):
+        await sql.load("half \ud83d")
+
+
 def test_keeping_none_is_refused() -> None:
     with pytest.raises(ConfigurationError, match="keep=0"):
         SqlCheckpointStorage("sqlite:///./host.db", session="room", key=KEY, keep=0)

@@ -12,9 +12,16 @@ import pytest
 from sqlalchemy import NullPool, create_engine, text
 
 from agent_framework_hosting._state.database import open_store
+from agent_framework_hosting._state.sql import forgetting, sqlstore
 from agent_framework_hosting._state.sql.sqlstore import SqlPlace, SqlStore
 from agent_framework_hosting._state.store import Claim, Encoded, Finished, Opened, Place, Replay, TurnRequest
-from agent_framework_hosting.errors import IdempotencyConflict, InvalidRequest, StateUnavailable, UnknownParent
+from agent_framework_hosting.errors import (
+    IdempotencyConflict,
+    InvalidRequest,
+    LeaseLost,
+    StateUnavailable,
+    UnknownParent,
+)
 from agent_framework_hosting.host import AgentFrameworkHost
 from agent_framework_hosting.limits import Limits
 from agent_framework_hosting.testing import AgentRun, Gate, ScriptedAgent
@@ -249,12 +256,33 @@ async def test_an_answer_that_could_not_be_kept_leaves_its_idempotency_key_to_th
     assert len(agent.runs) == 2
 
 
-async def test_a_name_that_not_every_database_can_keep_is_refused(store: SqlStore) -> None:
+@pytest.mark.parametrize("strange", ["room\0", "half \ud83d", "x" * 5000])
+async def test_a_name_that_not_every_database_can_keep_is_refused(store: SqlStore, strange: str) -> None:
     """It is the caller's to mend, and nothing is taken for it."""
-    with pytest.raises(InvalidRequest, match="NUL"):
-        await accepted(store, "room\0")
-    with pytest.raises(InvalidRequest, match="NUL"):
-        await accepted(store, "room", answers=["request\0"])
+    unkeepable: list[dict[str, Any]] = [
+        {"key": strange},
+        {"key": None, "root": strange, "answers": ["request"]},
+        {"answers": [strange]},
+        {"claim": Claim("c", strange, b"body")},
+        {"claim": Claim(strange, "key", b"body")},
+        {"owner": ("default", True, strange)},
+        {"owner": (strange, True, "ada")},
+        {"tenant": strange},
+        {"turn_id": strange},
+    ]
+    for each in unkeepable:
+        with pytest.raises(InvalidRequest, match="NUL"):
+            await accepted(store, **{"key": "room", **each})
+    for tenant, key in (("default", strange), (strange, "room")):
+        with pytest.raises(InvalidRequest, match="NUL"):
+            await asyncio.to_thread(store.rotate, tenant, key)
+        with pytest.raises(InvalidRequest, match="NUL"):
+            await store.named(tenant, key)
+    assert await store.find(ADA, strange) is None
+    assert await store.find(("default", True, strange), "t") is None
+    assert await store.find((strange, True, "ada"), "t") is None
+    with pytest.raises(UnknownParent):
+        await accepted(store, parent=strange)
     place = await accepted(store, "room")
     await place.turn()
     await place.leave(has_run=False)
@@ -301,3 +329,153 @@ async def test_a_place_that_is_given_up_after_the_stop_keeps_nobody_busy(databas
     place.abandon()
     await asyncio.sleep(0)
     assert asyncio.all_tasks() <= before
+
+
+@pytest.mark.parametrize("is_stored", [False, True], ids=["aside", "stored"])
+@pytest.mark.parametrize("taken", ["line", "key"])
+async def test_a_worker_whose_line_or_key_was_taken_over_settles_nothing(
+    store: SqlStore, sql: Callable[[str], list[Any]], taken: str, is_stored: bool
+) -> None:
+    """A later attempt may run in another line, so that the lane alone does not tell that the key is gone."""
+    claim = Claim("c", "key", b"body")
+    stale = await accepted(store, "old", claim=claim)
+    await stale.turn()
+    opened = await stale.open()
+    later: Place | None = None
+    if taken == "line":
+        sql("UPDATE af_lane SET ticket = 'later', fence = fence + 1")
+    else:
+        sql("UPDATE af_claim SET worker = NULL")
+        later = await accepted(store, "new", claim=claim)
+        assert later.attempt == 2
+    with pytest.raises(LeaseLost):
+        await (stale.commit(done(opened, "t")) if is_stored else stale.settle(b"stale"))
+    assert sql("SELECT record FROM af_claim") == [(None,)]
+    assert await store.find(ADA, "t") is None
+    await stale.leave(has_run=True)
+    if later is not None:
+        await later.turn()
+        await later.settle(b"later")
+        again = await store.accept(TurnRequest(tenant="default", owner=ADA, key="old", claim=claim))
+        assert again == Replay(b"later")
+
+
+async def test_a_key_of_a_request_that_still_runs_is_not_forgotten(
+    store: SqlStore, sql: Callable[[str], list[Any]]
+) -> None:
+    """However long it runs, a second request under the key must not run beside it."""
+    claim = Claim("c", "key", b"body")
+    place = await accepted(store, claim=claim)
+    await place.turn()
+    sql("UPDATE af_claim SET created_at = created_at - 100000")
+    await store.sweep()
+    with pytest.raises(IdempotencyConflict):
+        await accepted(store, claim=claim)
+    await place.commit(done(await place.open(), "t"))
+    await store.sweep()
+    assert sql("SELECT count(*) FROM af_claim") == [(0,)]
+
+
+async def long_conversation(store: SqlStore) -> None:
+    """Take turns in one conversation, and one in a branch of it."""
+    points = [await said(store, f"t{number}", answers=[f"request {number}"]) for number in range(7)]
+    place = await accepted(store, None, parent="t3")
+    await place.turn()
+    await place.move("branch")
+    opened = await place.open()
+    name = type(opened.name)("default", "branch", "branch", root="k")
+    await place.commit(done(Opened(name, 0, None), "tip", parent=points[3]))
+
+
+def rows(sql: Callable[[str], list[Any]]) -> list[int]:
+    """Return how many turns, sessions and answers there are."""
+    tables = ("af_turn", "af_session", "af_answer")
+    return [sql(f"SELECT count(*) FROM {table}")[0][0] for table in tables]  # noqa: S608 - constants
+
+
+async def test_a_long_conversation_is_forgotten_little_by_little(
+    store: SqlStore, sql: Callable[[str], list[Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many turns it has, no transaction forgets more than so many of them; the others are left alone."""
+    monkeypatch.setattr(sqlstore, "_TURNS", 3)
+    dropped: list[int] = []
+    drop = forgetting.drop_turns
+
+    def watched(**given: Any) -> Any:
+        count = yield from drop(**given)
+        dropped.append(count)
+        return count
+
+    monkeypatch.setattr(forgetting, "drop_turns", watched)
+    await long_conversation(store)
+    await said(store, "other", "other")
+    sql("UPDATE af_session SET used_at = used_at - 100000 WHERE root = 'k'")
+    await store.sweep()
+    assert dropped == [3, 3, 2, 0]
+    assert rows(sql) == [1, 1, 0]
+    assert await store.find(ADA, "tip") is None
+    assert await store.find(ADA, "other") is not None
+
+
+async def test_a_sweep_that_dies_in_a_long_conversation_leaves_nothing_to_be_found_and_the_next_one_ends_it(
+    store: SqlStore, sql: Callable[[str], list[Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever uses the key in between begins with nothing, and keeps what is theirs."""
+    monkeypatch.setattr(sqlstore, "_TURNS", 3)
+    await long_conversation(store)
+    sql("UPDATE af_session SET used_at = used_at - 100000")
+
+    def die(**_: Any) -> Any:
+        raise StateUnavailable
+
+    with monkeypatch.context() as dying:
+        dying.setattr(forgetting, "drop_turns", die)
+        with pytest.raises(StateUnavailable):
+            await store.sweep()
+    assert rows(sql)[0] == 8
+    for turn_id in ("t0", "t6", "tip"):
+        assert await store.find(ADA, turn_id) is None
+    place = await accepted(store)
+    await place.turn()
+    assert (await place.open()).head is None
+    point = await place.commit(done(await place.open(), "new"))
+    assert len(await store.load(point)) == 1
+    await store.sweep()
+    assert await store.find(ADA, "new") is not None
+    sql("UPDATE af_session SET used_at = used_at - 100000")
+    await store.sweep()
+    assert rows(sql) == [0, 0, 0]
+
+
+async def test_a_conversation_in_which_a_turn_runs_is_not_forgotten(
+    store: SqlStore, sql: Callable[[str], list[Any]]
+) -> None:
+    """Also when the run takes longer than a conversation is kept that nobody uses."""
+    await said(store, "t1")
+    place = await accepted(store)
+    await place.turn()
+    opened = await place.open()
+    sql("UPDATE af_session SET used_at = used_at - 100000")
+    await store.sweep()
+    point = await place.commit(done(opened, "t2"))
+    assert len(await store.load(point)) == 2
+
+
+async def test_a_turn_that_begins_while_its_conversation_is_being_forgotten_begins_with_nothing(
+    database: str, store: SqlStore, sql: Callable[[str], list[Any]]
+) -> None:
+    """Many at once: never does one find half of a conversation, or lose its own turn to the sweep."""
+    other = open_store(database, limits=Limits(stored_session_ttl=DAY))
+    assert isinstance(other, SqlStore)
+    await other.start()
+    try:
+        for number in range(10):
+            await said(store, f"old {number}")
+            sql("UPDATE af_session SET used_at = used_at - 100000")
+            point, _ = await asyncio.gather(said(store, f"new {number}"), other.sweep())
+            assert len(await store.load(point)) in {1, 2}
+            assert await store.find(ADA, f"new {number}") is not None
+            sql("DELETE FROM af_session")
+            sql("DELETE FROM af_turn")
+    finally:
+        await other.stop()

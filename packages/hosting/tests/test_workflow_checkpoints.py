@@ -34,6 +34,7 @@ from agent_framework_hosting._target.workflow.key import KEY_VARIABLE, checkpoin
 from agent_framework_hosting.channel import ChannelContext
 from agent_framework_hosting.errors import ConfigurationError, NotRestorable, RunError, Unavailable
 from agent_framework_hosting.host import AgentFrameworkHost
+from agent_framework_hosting.limits import Limits
 from agent_framework_hosting.testing import ScriptedAgent
 from agent_framework_hosting.types import Principal
 
@@ -49,8 +50,8 @@ def host_in(folder: Path, target: Any = notebook, **options: Any) -> AgentFramew
 
 
 def files(folder: Path) -> list[Path]:
-    """Return all files below a folder."""
-    return sorted(path for path in folder.rglob("*") if path.is_file())
+    """Return all files below a folder, without the lock of the host that has it."""
+    return sorted(path for path in folder.rglob("*") if path.is_file() and path.name != ".lock")
 
 
 def restarted(folder: Path, key: str, text: str) -> dict[str, Any]:
@@ -445,6 +446,35 @@ async def test_the_start_line_names_folder_and_key(tmp_path: Path, caplog: pytes
             pass
     assert f"checkpoints in {tmp_path / 'kept'}, sealed with the key from checkpoint_key" in caplog.text
     assert "newest turn only" in caplog.text
+    assert "State: all but checkpoints in memory, at most 10000 sessions" in caplog.text
+    assert "memory only" not in caplog.text
+
+
+async def test_one_host_at_a_time_has_a_folder_of_checkpoints(tmp_path: Path) -> None:
+    """Two would overwrite each other's."""
+    limits = Limits(drain_timeout=0.1, state_grace=0.1)
+    async with host_in(tmp_path) as host:
+        with pytest.raises(ConfigurationError, match=rf"{tmp_path} is in use by .*Stop that host, or give this one"):
+            async with host_in(tmp_path, limits=limits):
+                pass
+        await host.run(say("one"))
+    async with host_in(tmp_path, limits=limits) as host:
+        assert said(await host.run(say("two"))) == ["one two"]
+
+
+async def test_hosts_that_share_a_database_share_a_folder_of_checkpoints_too(tmp_path: Path) -> None:
+    database = f"sqlite:///{tmp_path}/state/host.db"
+    async with host_in(tmp_path / "kept", database=database), host_in(tmp_path / "kept", database=database):
+        pass
+
+
+async def test_what_a_process_left_that_died_while_it_wrote_is_removed_with_the_next_turn(tmp_path: Path) -> None:
+    async with host_in(tmp_path) as host:
+        await host.run(say("one"))
+        [kept] = files(tmp_path)
+        (kept.parent / f".{kept.name}.0123456789abcdef.unfinished").write_bytes(b"half")
+        assert said(await host.run(say("two"))) == ["one two"]
+    assert files(tmp_path) == [kept]
 
 
 @pytest.mark.parametrize("how", ["file", "link", "dangling link"])

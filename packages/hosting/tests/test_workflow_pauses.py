@@ -8,7 +8,19 @@ from dataclasses import dataclass
 from typing import Any, Literal, Optional
 
 import pytest
-from agent_framework import Content, InMemoryCheckpointStorage, Message, RunContext, WorkflowRunResult, workflow
+from agent_framework import (
+    Agent,
+    AgentExecutor,
+    Content,
+    FunctionTool,
+    InMemoryCheckpointStorage,
+    Message,
+    RunContext,
+    WorkflowBuilder,
+    WorkflowRunResult,
+    tool,
+    workflow,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 from workflow_parts import Order, answer, notebook, said, say
@@ -17,6 +29,7 @@ from agent_framework_hosting._target.workflow.answers import fitted
 from agent_framework_hosting.channel import ChannelContext
 from agent_framework_hosting.errors import InvalidRequest
 from agent_framework_hosting.host import AgentFrameworkHost
+from agent_framework_hosting.testing import ScriptedChatClient
 from agent_framework_hosting.workflows import WorkflowAnswers, as_agent_response, pending_requests
 
 Connect = Callable[..., ChannelContext]
@@ -266,3 +279,31 @@ def test_json_text_is_read_to_a_bounded_depth() -> None:
         assert fitted(text, str) == text
         with pytest.raises(ValueError, match="deeply"):
             fitted(text, list)
+
+
+async def test_what_an_agent_inside_asks_is_answered_by_plain_values() -> None:
+    """Yes or no for an approval, the result for a call that nobody but the caller can run."""
+    paid: list[int] = []
+
+    @tool(approval_mode="always_require")
+    def pay(n: int) -> str:
+        """Pay."""
+        paid.append(n)
+        return f"paid {n}"
+
+    client = ScriptedChatClient(
+        [Content.from_function_call("c1", "pay", arguments='{"n":5}')],
+        [Content.from_function_call("c2", "weigh", arguments="{}")],
+        lambda call: f"It weighs {call.messages[-1].contents[0].result}.",
+    )
+    agent = Agent(client, tools=[pay, FunctionTool(name="weigh", description="Weigh.", func=None)])
+
+    def build() -> Any:
+        return WorkflowBuilder(start_executor=AgentExecutor(agent, id="till"), name="till").build()
+
+    async with AgentFrameworkHost(build, channels=[]) as host:
+        asked = await host.run(say("pay 5"))
+        more = await host.run(answer(True, to=asked))
+        assert paid == [5]
+        done = await host.run(answer("3 g", to=more))
+    assert as_agent_response(done.result).text == "It weighs 3 g."

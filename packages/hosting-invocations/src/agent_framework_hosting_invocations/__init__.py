@@ -7,4 +7,7 @@ refuse_foreign_base()
 # Everything that imports the base comes after the guard.
 from agent_framework_hosting._project import __version__
 
-__all__ = ["__version__"]
+from .channel import InvocationsChannel
+from .protocol import parse_invocation, render_invocation, stream_invocation
+
+__all__ = ["InvocationsChannel", "__version__", "parse_invocation", "render_invocation", "stream_invocation"]

@@ -79,7 +79,7 @@ class Compaction:
 
     async def _given(self, body: Mapping[str, Any]) -> list[dict[str, Any]]:
         limits = self._context.limits
-        referenced = await find_referenced(body, self._context.read_record, max_items=limits.max_input_items)
+        referenced = await find_referenced(body, self._context.read_records, max_items=limits.max_input_items)
         given = body.get("input")
         read_input(given, limits=limits, referenced=referenced)
         if is_list(given):

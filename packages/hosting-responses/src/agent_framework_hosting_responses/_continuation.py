@@ -12,7 +12,7 @@ from agent_framework_hosting.channel import ChannelContext
 from agent_framework_hosting.errors import InvalidRequest, UnknownId, UnknownParent
 from agent_framework_hosting.ids import mint
 from agent_framework_hosting.isolation import get_current_isolation_keys
-from agent_framework_hosting.parsing.agent_tools import tool_names
+from agent_framework_hosting.parsing.agent_tools import refuse_clashes, tool_names
 from agent_framework_hosting.parsing.checks import is_list
 from agent_framework_hosting.parsing.refusals import shown
 from agent_framework_hosting.types import JSON, ChannelRequest, ChannelSession
@@ -23,7 +23,6 @@ from ._inbound.history import Decision
 from ._inbound.input import read_input
 from ._inbound.open_calls import calls_of, check_answers
 from ._inbound.request import ResponsesRequest
-from ._inbound.tools import refuse_clashes
 from ._item_ids import response_id_of
 from ._record import chat_of, is_response, waiting_of
 from ._settings import CreationSettings
@@ -142,11 +141,9 @@ class Continuation:
         chat, is_hooked = chat_key(), self._settings.run_hook is not None
         if chat is None and not is_hooked:
             return []
-        for response_id in dict.fromkeys(name for request in decisions for name in response_id_of(request)):
-            try:
-                record = await self._context.read_record(response_id)
-            except UnknownId:
-                continue
+        asking = list(dict.fromkeys(name for request in decisions for name in response_id_of(request)))
+        records: Mapping[str, JSON] = await self._context.read_records(asking) if asking else {}
+        for record in records.values():
             if is_hooked or chat_of(record) == chat:
                 waiting |= dict.fromkeys(waiting_of(record))
         return list(waiting)

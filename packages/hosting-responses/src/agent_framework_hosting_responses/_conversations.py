@@ -8,14 +8,14 @@ from typing import Any, Final
 from agent_framework_hosting.channel import ChannelContext
 from agent_framework_hosting.errors import InvalidRequest
 from agent_framework_hosting.ids import mint
-from agent_framework_hosting.parsing.checks import Check, array, is_object
+from agent_framework_hosting.parsing.checks import Check, array, is_object, metadata
+from agent_framework_hosting.parsing.policy import CallerInstructions
 from agent_framework_hosting.parsing.refusals import missing, unknown_parameter, unsupported_content, wrong_value
 
 from ._conversation import Conversations
-from ._inbound.fields import metadata
 from ._inbound.input import REFERENCE, read_input, reference_of
 from ._inbound.listing import listed
-from ._inbound.policy import CallerInstructions, refuse_instructions
+from ._inbound.policy import refuse_instructions
 from ._operation import Call
 from ._paging import cut, listing
 from ._query import Query

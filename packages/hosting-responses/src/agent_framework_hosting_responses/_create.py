@@ -16,12 +16,14 @@ from agent_framework_hosting.channel import ChannelContext, HostedStream, Replay
 from agent_framework_hosting.errors import HookError, ResponseTooLarge, RunCancelled, RunError
 from agent_framework_hosting.parsing.agent_tools import asking_names, declared_names
 from agent_framework_hosting.parsing.body import decode
+from agent_framework_hosting.parsing.policy import Admitted
 from agent_framework_hosting.types import JSON, BeginTurn, ChannelRequest, HostedRunResult, IdempotencyKey
 from agent_framework_hosting.web.body import read_body
 from agent_framework_hosting.web.endpoint import send_json
 from agent_framework_hosting.web.errors import describe
 from agent_framework_hosting.web.events import EventStream
 from agent_framework_hosting.web.idempotency import REPLAYED, idempotency_key
+from agent_framework_hosting.web.models import model_name
 from agent_framework_hosting.web.watch import run_while_connected
 from agent_framework_hosting.workflows import as_agent_response
 
@@ -30,7 +32,7 @@ from ._conversation import Conversations
 from ._errors import failure_code
 from ._inbound.input import Referenced
 from ._inbound.listing import listed
-from ._inbound.policy import Admitted, apply_policy
+from ._inbound.policy import apply_policy
 from ._inbound.request import ResponsesRequest, read_request
 from ._outbound.machine import ResponseFields, ResponseMachine, render
 from ._outbound.tape import Tape
@@ -84,13 +86,12 @@ class Creation:
 
     @property
     def _label(self) -> str:
-        # A target that a factory makes has its name once the host has started.
-        return getattr(self._context.target, "name", None) or "agent"
+        return model_name(self._context.target)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send, *, request_id: bytes) -> None:
         """Answer one request."""
         body = await read_body(scope, receive, limits=self._context.limits)
-        named = idempotency_key(scope, body)
+        named = idempotency_key(scope, body, chat=chat_key())
         asked, referenced = await self._read(body)
         admitted = apply_policy(asked, caller_instructions=self._settings.caller_instructions)
         waiting = await self._continuation.check(asked)
@@ -117,7 +118,7 @@ class Creation:
     async def _read(self, body: bytes) -> tuple[ResponsesRequest, Referenced]:
         limits = self._context.limits
         decoded = decode(body, max_depth=limits.max_json_depth)
-        referenced = await find_referenced(decoded, self._context.read_record, max_items=limits.max_input_items)
+        referenced = await find_referenced(decoded, self._context.read_records, max_items=limits.max_input_items)
         asked = read_request(decoded, limits=limits, channel=self._settings.channel, referenced=referenced)
         return asked, referenced
 
@@ -161,8 +162,10 @@ class Creation:
 
     def _minted_id(self, previous: str | None) -> str:
         minted: Any = self._settings.response_id_factory(previous)
-        if not isinstance(minted, str) or not minted:
-            raise HookError(f"The response_id_factory returned {minted!r}; it must return the new id as text.")
+        if not isinstance(minted, str) or not minted.isprintable() or not minted:
+            raise HookError(
+                f"The response_id_factory returned {minted!r}; it must return the new id as text that can be printed."
+            )
         return minted
 
     def _request(self, asked: ResponsesRequest, admitted: Admitted, *, response_id: str) -> ChannelRequest:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
-from agent_framework_hosting.errors import UnknownId
 from agent_framework_hosting.parsing.checks import is_list
 from agent_framework_hosting.types import JSON
 
@@ -18,7 +17,7 @@ _FAR_BACK: Final = 256
 
 
 async def find_referenced(
-    body: Mapping[str, Any], read_record: Callable[[str], Awaitable[JSON]], *, max_items: int
+    body: Mapping[str, Any], read_records: Callable[[Sequence[str]], Awaitable[Mapping[str, JSON]]], *, max_items: int
 ) -> Referenced:
     """Return the items to which the input refers, as far as they are the caller's to see.
 
@@ -26,7 +25,7 @@ async def find_referenced(
 
     Args:
         body: The decoded body; whatever is wrong with it is said by those who read it.
-        read_record: Returns the response with an id, or raises `UnknownId` for one that is not the caller's.
+        read_records: Returns the responses with these ids, without those that are not the caller's.
         max_items: How many items an input may have.
 
     Raises:
@@ -39,7 +38,8 @@ async def find_referenced(
     if not wanted:
         return {}
     refuse_too_many(given, max_items)
-    responses = _Responses(read_record)
+    responses = _Responses(read_records)
+    await responses.read_all([response_id for reference in wanted for response_id in response_id_of(reference)])
     found: dict[str, Mapping[str, Any] | None] = {}
     owners: dict[str, str] = {}
     for reference in wanted:
@@ -57,19 +57,23 @@ async def find_referenced(
 class _Responses:
     """The caller's responses, each read once."""
 
-    def __init__(self, read_record: Callable[[str], Awaitable[JSON]]) -> None:
-        self._read_record = read_record
+    def __init__(self, read_records: Callable[[Sequence[str]], Awaitable[Mapping[str, JSON]]]) -> None:
+        self._read_records = read_records
         self._known: dict[str, JSON] = {}
 
     async def read(self, response_id: str) -> JSON:
         """Return the record of a response; `None` when there is none for this caller."""
         if response_id not in self._known:
-            try:
-                record = await self._read_record(response_id)
-            except UnknownId:
-                record = None
-            self._known[response_id] = record
+            await self.read_all([response_id])
         return self._known[response_id]
+
+    async def read_all(self, response_ids: Sequence[str]) -> None:
+        """Read several at once."""
+        wanted = [each for each in dict.fromkeys(response_ids) if each not in self._known]
+        if not wanted:
+            return
+        records = await self._read_records(wanted)
+        self._known.update((response_id, records.get(response_id)) for response_id in wanted)
 
     async def conversation(self, last: object, *, until: Iterable[str]) -> AsyncIterator[str]:
         """Yield the ids of the responses of a conversation, the last one first, while some of `until` are missing."""

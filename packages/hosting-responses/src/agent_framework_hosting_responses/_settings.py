@@ -6,8 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from agent_framework_hosting.hooks import ChannelResponseHook, ChannelRunHook, ChannelStreamUpdateHook
-
-from ._inbound.policy import CallerInstructions
+from agent_framework_hosting.parsing.policy import CallerInstructions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

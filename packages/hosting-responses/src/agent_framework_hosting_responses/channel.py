@@ -10,9 +10,10 @@ from agent_framework_hosting.channel import ChannelContext, ChannelContribution,
 from agent_framework_hosting.errors import ConfigurationError
 from agent_framework_hosting.hooks import ChannelResponseHook, ChannelRunHook, ChannelStreamUpdateHook
 from agent_framework_hosting.ids import mint
+from agent_framework_hosting.parsing.policy import CallerInstructions
+from agent_framework_hosting.web.models import MODELS, model_name, model_routes
 
 from ._errors import error_response
-from ._inbound.policy import CallerInstructions
 from ._routes import conversations_routes, responses_routes
 from ._settings import CreationSettings
 
@@ -24,7 +25,8 @@ class ResponsesChannel:
 
     Args:
         path: Where it answers; conversations stand beside it (`/api/responses`, `/api/conversations`). The default also
-            answers at `/v1/responses` and `/v1/conversations`, where the official clients look for it.
+            answers at `/v1/responses` and `/v1/conversations`, where the official clients look for it, and lists the
+            agent at `/v1/models`.
         run_hook: Called after parsing, before the run; it may grant what the policy held back
             (`request.attributes["requested_options"]`).
         response_hook: Called after the run, before the answer is rendered; it has the last word on the final body.
@@ -73,17 +75,20 @@ class ResponsesChannel:
         """Return the routes; every path below the channel's own answers, if only to say that nothing is there."""
         routes = responses_routes(context, self._settings)
         beside = self.path.rstrip("/").rpartition("/")[0]
-        siblings = conversations_routes(context, self._settings, prefix=beside)
+        beside_it = conversations_routes(context, self._settings, prefix=beside)
         if not self.path.rstrip("/"):
             # Below the root everything is the channel's own, in the order in which it is looked through.
-            routes, siblings = [*siblings, *routes], []
+            routes, beside_it = [*beside_it, *routes], []
+        shared: list[Route] = []
         if self.path == _DEFAULT_PATH:
             alias = f"/v1{_DEFAULT_PATH}"
-            siblings += [Route(f"{alias}{route.path}", route.endpoint) for route in routes]
-            siblings += [Route(alias, routes[0].endpoint), *conversations_routes(context, self._settings, prefix="/v1")]
-        return ChannelContribution(
-            routes=routes, siblings=[SiblingRoute(route) for route in siblings], render_error=error_response
-        )
+            beside_it += [Route(f"{alias}{route.path}", route.endpoint) for route in routes]
+            beside_it += [Route(alias, routes[0].endpoint)]
+            beside_it += conversations_routes(context, self._settings, prefix="/v1")
+            shared = model_routes("/v1", name=lambda: model_name(context.target), render_error=error_response)
+        siblings = [SiblingRoute(route) for route in beside_it]
+        siblings += [SiblingRoute(route, shared_as=MODELS) for route in shared]
+        return ChannelContribution(routes=routes, siblings=siblings, render_error=error_response)
 
 
 def _response_id(_: str | None) -> str:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Generator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from types import TracebackType
-from typing import Literal, Self
+from typing import Final, Literal, Self
 
 from .errors import Draining, NotStarted, RunCancelled, RunError
 
-StopReason = Literal["closed", "disconnected", "stalled", "drained", "interrupted", "lease_lost"]
+StopReason = Literal["closed", "disconnected", "stalled", "drained", "interrupted", "lease_lost", "cancelled"]
 
 
 class Run:
@@ -33,13 +36,19 @@ class Run:
         """Whether a task is inside the block right now."""
         return self._task is not None
 
+    @property
+    def reason(self) -> StopReason | None:
+        """Why the run was asked to stop, if it was."""
+        return self._reason
+
     def stop(self, reason: StopReason) -> None:
         """Ask the run to stop; only the first reason counts."""
         if self._reason is None:
             self._reason = reason
             if self._task is not None:
                 self._thrown = True
-                self._task.cancel()
+                # The reason goes along, for those inside who have something to say before they end.
+                self._task.cancel(reason)
 
     def pause(self) -> None:
         """Leave the block for a while."""
@@ -69,9 +78,21 @@ class Run:
         if kind is asyncio.CancelledError and not others and self._reason is not None:
             raise RunCancelled(reason=self._reason) from error
 
+    @contextmanager
+    def parts(self) -> Generator[None]:
+        """Let what is entered inside the block count as part of this run: it is taken also while the host drains."""
+        token = _whole.set(self)
+        try:
+            yield
+        finally:
+            _whole.reset(token)
+
     def end(self) -> None:
         """Say that the run is over; idempotent."""
         self._admission.leave(self)
+
+
+_whole: Final[ContextVar[Run | None]] = ContextVar("agent_framework_hosting_whole_run", default=None)
 
 
 class Admission:
@@ -129,6 +150,9 @@ class Admission:
             Draining: The host is shutting down.
             NotStarted: The host has something to start, and was not started.
         """
+        whole = _whole.get()
+        if whole is not None and whole in self._runs and whole.reason is None:
+            return
         if self._draining:
             raise Draining("The server is shutting down and takes no new requests. Send the request again.")
         if self._needs_start and not self._started:

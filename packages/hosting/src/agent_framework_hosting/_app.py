@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
+from contextlib import AbstractContextManager
 from typing import Any, Final
 
 from starlette.applications import Starlette
@@ -18,8 +19,9 @@ from ._authentication import Authentication
 from ._disabled import DisabledChannels
 from ._guard import TrustedIsolationHeaders, UntrustedIsolationHeaders
 from ._lifespan import NamedContribution
-from ._mount import Mounts
+from ._mount import Mounts, contribution_of, normal_path
 from .auth.authenticator import Authenticate
+from .channel import Channel, ChannelContext
 from .entrances import HOST, NOBODY, Entrance
 from .errors import HostError, StateUnavailable, Unavailable
 from .web.error_objects import error_response
@@ -56,6 +58,21 @@ def build_app(
     # A redirect to the path with or without its slash would name whatever host the request claims to be for.
     app.router.redirect_slashes = False
     return app
+
+
+def contributions_of(
+    channels: Sequence[Channel],
+    context: ChannelContext,
+    *,
+    handled_by: Callable[[str], AbstractContextManager[None]],
+) -> list[NamedContribution]:
+    """Return what the channels bring, each asked once, while what it handles is told to be its own."""
+    contributions: list[NamedContribution] = []
+    for channel in channels:
+        with handled_by(channel.name):
+            contribution = contribution_of(channel, context)
+        contributions.append(NamedContribution(channel.name, normal_path(channel), contribution))
+    return contributions
 
 
 def readiness_probe(admission: Admission, *, is_well: Callable[[], bool], stores_well: Callable[[], bool]) -> Entrance:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -11,7 +11,7 @@ from ._kept import OwnDocuments, OwnRecords
 from ._pipeline import Pipeline, PipelineStream, Steps
 from ._sessions.sessions import Sessions
 from ._target.target import Target
-from .channel import ChannelCommand
+from .channel import ChannelCommand, Runs, Tasks
 from .errors import UnknownId
 from .hooks import ChannelResponseHook, ChannelRunHook, ChannelStreamUpdateHook
 from .isolation import current_principal
@@ -23,7 +23,11 @@ from .web.events import Buffers
 class HostContext:
     """The one `ChannelContext` of a host, shared by its channels."""
 
-    def __init__(self, *, target: Target, limits: Limits, pipeline: Pipeline, sessions: Sessions) -> None:
+    def __init__(
+        self, *, target: Target, limits: Limits, pipeline: Pipeline, sessions: Sessions, runs: Runs, tasks: Tasks
+    ) -> None:
+        self.runs = runs
+        self.tasks = tasks
         self.limits = limits
         self.buffers = Buffers(max_bytes=limits.max_buffered_bytes)
         self.commands: Sequence[ChannelCommand] = ()
@@ -107,6 +111,11 @@ class HostContext:
             raise UnknownId(f"There is nothing with the id {turn_id!r}: it is unknown or has expired.")
         return msgspec.json.decode(turn.record)
 
+    async def read_records(self, turn_ids: Sequence[str], *, principal: Principal | None = None) -> Mapping[str, JSON]:
+        """Return the records that were sealed under these ids for this principal."""
+        turns = await self._sessions.turns(principal or self.principal, turn_ids)
+        return {turn_id: msgspec.json.decode(turn.record) for turn_id, turn in turns.items()}
+
     def reset_session(self, isolation_key: str) -> None:
         """Start a fresh session under this key with the next request."""
         self._sessions.reset(self.principal.tenant, isolation_key)
@@ -114,3 +123,11 @@ class HostContext:
     async def areset_session(self, isolation_key: str) -> None:
         """Do the same without holding up others while the disk is written."""
         await self._sessions.areset(self.principal.tenant, isolation_key)
+
+    async def cancel(self, isolation_key: str) -> bool:
+        """Stop what runs in this session, in whichever process, and what waits for it."""
+        return await self._sessions.cancel(self.principal.tenant, isolation_key)
+
+    async def session_id(self, isolation_key: str) -> str:
+        """Return the id of the session that this key stands for now."""
+        return await self._sessions.session_id(self.principal.tenant, isolation_key)

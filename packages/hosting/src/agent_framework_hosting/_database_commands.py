@@ -42,10 +42,10 @@ def register_purge(subparsers: Subparsers) -> None:
     )
     _add_database(parser)
     whose = parser.add_mutually_exclusive_group()
-    whose.add_argument("--principal", metavar="ID", help="the conversations of this principal")
+    whose.add_argument("--principal", type=_name, metavar="ID", help="the conversations of this principal")
     whose.add_argument("--anonymous", action="store_true", help="those of callers of whom nobody said who they are")
-    parser.add_argument("--session", metavar="KEY", help="the conversation with this session key")
-    parser.add_argument("--tenant", metavar="T", help="the tenant of these (default: the default tenant)")
+    parser.add_argument("--session", type=_name, metavar="KEY", help="the conversation with this session key")
+    parser.add_argument("--tenant", type=_name, metavar="T", help="the tenant of these (default: the default tenant)")
     parser.add_argument(
         "--older-than", metavar="AGE", type=_age, help="those that nobody has used for so long: 30d, 12h, 45m"
     )
@@ -64,9 +64,11 @@ def register_adopt(subparsers: Subparsers) -> None:
         description="Make what anonymous callers wrote, before the host authenticated anybody, a principal's.",
     )
     _add_database(parser)
-    parser.add_argument("--to", metavar="ID", required=True, help="the principal")
-    parser.add_argument("--tenant", metavar="T", default=DEFAULT_TENANT, help="the tenant (default: the default one)")
-    parser.add_argument("--session", metavar="KEY", help="only the conversation with this session key")
+    parser.add_argument("--to", type=_name, metavar="ID", required=True, help="the principal")
+    parser.add_argument(
+        "--tenant", type=_name, metavar="T", default=DEFAULT_TENANT, help="the tenant (default: the default one)"
+    )
+    parser.add_argument("--session", type=_name, metavar="KEY", help="only the conversation with this session key")
     parser.add_argument("--dry-run", action="store_true", help="only say what would change hands")
     parser.set_defaults(func=_adopt)
 
@@ -101,13 +103,15 @@ def _migrate(args: argparse.Namespace) -> int:
 
 def _purge(args: argparse.Namespace) -> int:
     from ._state.database import open_engine
-    from ._state.sql import operator
+    from ._state.sql.operation import require_current
+    from ._state.sql.purge import purge
+    from ._state.sql.selection import Selection
 
     if args.principal is None and not args.anonymous and args.session is None and args.older_than is None:
         raise CommandError(
             "purge needs to know what: --principal, --anonymous, --session, or --older-than.", exit_code=MISUSED
         )
-    selection = operator.Selection(
+    selection = Selection(
         tenant=args.tenant,
         principal=args.principal,
         is_anonymous=args.anonymous,
@@ -116,8 +120,8 @@ def _purge(args: argparse.Namespace) -> int:
     )
     engine = open_engine(_database(args))
     try:
-        operator.require_current(engine)
-        purged = operator.purge(engine, selection, with_shared=args.with_shared, dry_run=args.dry_run)
+        require_current(engine)
+        purged = purge(engine, selection, with_shared=args.with_shared, dry_run=args.dry_run)
     finally:
         engine.dispose()
     print("Would be forgotten:" if args.dry_run else "Forgotten:")
@@ -129,6 +133,8 @@ def _purge(args: argparse.Namespace) -> int:
             "answers": purged.answers,
             "idempotency keys": purged.claims,
             "checkpoints": purged.checkpoints,
+            "tasks": purged.tasks,
+            "events": purged.events,
             "documents": purged.documents,
         }
     )
@@ -142,12 +148,13 @@ def _purge(args: argparse.Namespace) -> int:
 
 def _adopt(args: argparse.Namespace) -> int:
     from ._state.database import open_engine
-    from ._state.sql import operator
+    from ._state.sql.adoption import adopt
+    from ._state.sql.operation import require_current
 
     engine = open_engine(_database(args))
     try:
-        operator.require_current(engine)
-        adopted = operator.adopt(engine, to=args.to, tenant=args.tenant, session=args.session, dry_run=args.dry_run)
+        require_current(engine)
+        adopted = adopt(engine, to=args.to, tenant=args.tenant, session=args.session, dry_run=args.dry_run)
     finally:
         engine.dispose()
     print(f"{'Would become' if args.dry_run else 'Now'} of {args.to} in tenant {args.tenant}:")
@@ -167,6 +174,14 @@ def _database(args: argparse.Namespace) -> str:
             exit_code=MISUSED,
         )
     return database
+
+
+def _name(said: str) -> str:
+    try:
+        said.encode()
+    except UnicodeEncodeError:
+        raise argparse.ArgumentTypeError(f"{said!r} is no UTF-8, as all names in a database are") from None
+    return said
 
 
 def _age(said: str) -> float:

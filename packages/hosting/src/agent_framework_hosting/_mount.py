@@ -23,6 +23,18 @@ def normal_path(channel: Channel) -> str:
     return path.rstrip("/")
 
 
+def checked_channels(channels: Sequence[Channel]) -> tuple[Channel, ...]:
+    """Return the channels of a host.
+
+    Raises:
+        ConfigurationError: Something among them is no channel, or two of them cannot stand beside each other.
+    """
+    given = listed(channels)
+    refuse_strangers(given)
+    refuse_clashes(given)
+    return given
+
+
 def listed(channels: Sequence[Channel] | Channel) -> tuple[Channel, ...]:
     """Return the channels that a host is given.
 
@@ -98,7 +110,7 @@ class Mounts:
     def __init__(self, *, reserved: Mapping[str, str]) -> None:
         self.entrances: list[Entrance] = []
         self._taken = {("http", path): [_Taken(owner, None)] for path, owner in reserved.items()}
-        self._shared: set[str] = set()
+        self._shared: set[tuple[str, str]] = set()
 
     def add(self, entrance: Entrance, *, prefix: str) -> None:
         """Mount a channel's route below its path; its `/` answers with and without the slash."""
@@ -113,11 +125,12 @@ class Mounts:
             self._add(replace(entrance, route=_moved(route, prefix + path)))
 
     def add_sibling(self, entrance: Entrance, *, shared_as: str | None) -> None:
-        """Mount a route at its own absolute path; one that is shared and there already is left out."""
+        """Mount a route at its own absolute path; one that is shared and at its path already is left out."""
         if shared_as is not None:
-            if shared_as in self._shared:
+            shared = (shared_as, _without_names(getattr(entrance.route, "path", "")))
+            if shared in self._shared:
                 return
-            self._shared.add(shared_as)
+            self._shared.add(shared)
         self._add(entrance)
 
     def _add(self, entrance: Entrance) -> None:

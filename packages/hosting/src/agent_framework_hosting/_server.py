@@ -9,11 +9,11 @@ import logging
 import os
 import signal
 import socket
-from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-from .errors import ConfigurationError
+from .errors import ConfigurationError, Draining
 from .logs import logger
 
 if TYPE_CHECKING:
@@ -168,6 +168,25 @@ def told_by_signals(on_told: Callable[[], None], *, at_once: Callable[[], None] 
     finally:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.remove_signal_handler(number)
+
+
+def run(serving: Coroutine[Any, Any, None], *, failure: Callable[[], Exception | None]) -> None:
+    """Serve on an event loop of its own.
+
+    Args:
+        serving: What `serve` returns.
+        failure: Why the app could not start. Hypercorn makes one text of it, traceback and all; whoever serves is told
+            what was wrong.
+    """
+    try:
+        asyncio.run(serving)
+    except Exception:
+        failed = failure()
+        if failed is None:
+            raise
+        if not isinstance(failed, Draining):
+            raise failed from None
+        logger.info("%s", failed)
 
 
 async def serve(

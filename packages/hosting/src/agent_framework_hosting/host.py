@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import os
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from multiprocessing.connection import Connection
+from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self
 
@@ -17,30 +16,39 @@ from starlette.applications import Starlette
 
 from . import _lifespan, _server
 from ._admission import Admission
-from ._app import build_app, mounted, readiness_probe
-from ._authentication import who_says
+from ._app import build_app, contributions_of, mounted, readiness_probe
 from ._context import HostContext
 from ._guard import platform_is_trusted
 from ._lifespan import Channels, NamedContribution
-from ._mount import contribution_of, listed, normal_path, refuse_clashes, refuse_strangers
+from ._mount import checked_channels
 from ._pipeline import Pipeline, Steps
+from ._runs.service import RunService
 from ._sessions.sessions import Sessions
-from ._state.database import Migrate, described, open_store
+from ._setup import (
+    Order,
+    checked_limits,
+    checked_order,
+    may_fail,
+    memory_store,
+    placed,
+    refuse_unordered,
+    stored_sessions,
+)
+from ._several import require_shared_state, shared_location, work
+from ._start_line import StartLine
+from ._state.database import Migrate, open_store
 from ._state.folders import StateFolders
-from ._state.memorystore import MemoryStore
-from ._state.paths import StateDir, StatePaths, resolve
-from ._state.store import Concurrency, StateStore
-from ._target.accepted import Checkpoints, accept, has_checkpoints, refuse_concurrent_turns
-from ._target.session_store import SessionStore, StoredSessions
+from ._state.paths import StateDir
+from ._state.store import StateStore
+from ._target.accepted import Checkpoints, accept
+from ._target.session_store import SessionStore
 from ._target.target import Target
-from ._workers import location
-from ._workers.report import reporting
+from ._tasks.service import TaskService
 from ._workers.serving import check_options, silence_addresses, supervise
-from ._workers.worker import Share, is_worker, leave_interrupts_to_the_supervisor, told_by_supervisor
+from ._workers.worker import Share, told_by_supervisor
 from .auth.authenticator import Authenticator, authenticate_with
 from .channel import Channel
-from .entrances import Entrance
-from .errors import ConfigurationError, Draining
+from .entrances import HOST, Entrance
 from .limits import Limits
 from .logs import logger
 from .types import DEFAULT_TENANT, ChannelRequest, HostedRunResult
@@ -117,43 +125,32 @@ class AgentFrameworkHost:
         database: str | StateStore | None = None,
         session_store: SessionStore | None = None,
         migrate: Migrate = "auto",
-        concurrency: Concurrency | Literal["concurrent"] = "queue",
+        concurrency: Order = "queue",
         failing_channels: Literal["stop", "disable"] = "stop",
     ) -> None:
-        self._limits = limits or Limits()
-        self._concurrency = _known(concurrency)
+        self._limits = checked_limits(limits)
+        self._concurrency: Order = checked_order(concurrency, session_store=session_store)
         self._database = database
         store = open_store(database, limits=self._limits, migrate=migrate) if database is not None else None
         checkpoints = Checkpoints(location=checkpoint_location, key=checkpoint_key, store=store)
-        paths = self._placed(state_dir, checkpoints, target)
-        self._session_store = _stored(session_store, database)
+        paths = placed(state_dir, checkpoints, target, database=database)
+        stored = stored_sessions(session_store, database=database)
         self._target: Target = accept(
-            target, checkpoints=replace(checkpoints, derived=paths.checkpoints), stored=self._session_store
+            target, checkpoints=replace(checkpoints, derived=paths.checkpoints), stored=stored
         )
-        self._refuse_concurrent_turns()
-        self._channels = listed(channels)
-        refuse_strangers(self._channels)
-        refuse_clashes(self._channels)
-        self._auth = auth
+        refuse_unordered(self._concurrency, self._target.served)
+        self._channels = checked_channels(channels)
         self._authenticate = None if auth is None else authenticate_with(auth)
         self._trusts_headers = platform_is_trusted() if trust_isolation_headers is None else trust_isolation_headers
         self._admission = Admission()
-        self._state = StateFolders(paths, limits=self._limits)
-        self._store = store or MemoryStore(
-            aliases=self._state.aliases,
-            max_turns=self._limits.max_turns,
-            max_waiting=self._limits.max_waiting,
-            claim_ttl=self._limits.idempotency_ttl,
-            document_ttl=self._limits.session_ttl,
-        )
+        self._state = StateFolders(paths, limits=self._limits, guarded=checkpoints.guarded(target))
+        self._store = store or memory_store(self._state.aliases, limits=self._limits)
         self._sessions = Sessions(
-            target=self._target,
-            store=self._store,
-            limits=self._limits,
-            concurrency=self._concurrency,
+            target=self._target, store=self._store, limits=self._limits, concurrency=self._concurrency
         )
         self._pipeline = Pipeline(target=self._target, sessions=self._sessions, admission=self._admission)
-        self._started = Channels(self._contributed(), may_fail=_may_fail(failing_channels))
+        self._tasks = TaskService(store=self._store.tasks, admission=self._admission, limits=self._limits)
+        self._started = Channels(self._contributed(), may_fail=may_fail(failing_channels))
         self._entrances = (
             readiness_probe(
                 self._admission,
@@ -162,7 +159,19 @@ class AgentFrameworkHost:
             ),
             *mounted(self._started.contributions),
         )
-        self._say = _say
+        self._line = StartLine(
+            target=self._target,
+            channels=self._started,
+            database=database,
+            session_store=stored,
+            folders=self._state,
+            max_sessions=self._limits.max_sessions,
+            is_concurrent=self._concurrency == "concurrent",
+            tasks=self._tasks,
+            auth=auth,
+            trusts_headers=self._trusts_headers,
+        )
+        self._say: Callable[[str], None] = partial(logger.info, "%s")
         if debug:
             logger.setLevel(logging.DEBUG)
 
@@ -180,6 +189,12 @@ class AgentFrameworkHost:
     def entrances(self) -> Sequence[Entrance]:
         """Every route of the app, and who says there who is calling."""
         return self._entrances
+
+    @property
+    def _is_verified(self) -> bool:
+        """Whether the channels verify all that comes to them, as those of chat platforms do."""
+        others = [each for each in self._entrances if each.channel is not None]
+        return bool(self._channels) and all(each.authenticated_by != HOST for each in others)
 
     @property
     def app(self) -> Starlette:
@@ -221,7 +236,8 @@ class AgentFrameworkHost:
                 self._failure = error if isinstance(error, Exception) else None
                 raise
             self._admission.start()
-            self._say(self._described())
+            self._tasks.start(without=self._started.disabled)
+            self._say(self._line.said(bind=self._bind))
         return self
 
     async def __aexit__(
@@ -232,6 +248,7 @@ class AgentFrameworkHost:
             await _lifespan.undo(
                 (
                     self._drain,
+                    self._tasks.stop,
                     self._started.stop,
                     self._admission.stop,
                     self._target.stop,
@@ -308,7 +325,7 @@ class AgentFrameworkHost:
         config = _server.configuration(
             bind=_server.address_of(host, port), options=server_options, patience=self._state.patience
         )
-        authenticated = self._authenticate is not None or self._trusts_headers
+        authenticated = self._authenticate is not None or self._trusts_headers or self._is_verified
         _server.refuse_open_door(config, authenticated=authenticated, allow_unauthenticated=allow_unauthenticated)
         _server.show_logs()
         if workers == 1:
@@ -316,22 +333,22 @@ class AgentFrameworkHost:
             self._addresses = config.bind
             self._serve(config)
             return
-        location = self._shared_location(workers, import_path)
+        location = shared_location(self, workers=workers, import_path=import_path, store=self._store)
         check_options(server_options, config)
         options = {**server_options, "startup_timeout": config.startup_timeout}
         supervise(
             config,
             options,
-            work=_work,
+            work=partial(work, AgentFrameworkHost, AgentFrameworkHost._serve_share),
             location=location,
             count=workers,
-            on_up=lambda description: _say(f"{description} Workers: {workers}."),
+            on_up=lambda description: self._say(f"{description} Workers: {workers}."),
             drain=self._limits.drain_timeout,
         )
 
-    def serve_share(self, share: Share, *, on_up: Callable[[str], None]) -> None:
-        """Serve as one of several processes; for `serve(workers=2)`, which starts them."""
-        self._require_shared_state()
+    def _serve_share(self, share: Share, on_up: Callable[[str], None]) -> None:
+        # As one of several processes, which `serve(workers=2)` has started.
+        require_shared_state(self._store)
         self._bind = share.bind
         self._say = on_up
         _server.show_logs()
@@ -339,38 +356,8 @@ class AgentFrameworkHost:
         self._serve(_server.configuration(bind="", options=share.taken()), told=told_by_supervisor)
 
     def _serve(self, config: Config, *, told: _server.Told = _server.told_by_signals) -> None:
-        try:
-            asyncio.run(_server.serve(self.app, config, told=told, on_told=self.begin_drain, drain=self._drain))
-        except Exception:
-            # Hypercorn makes one text of a failed start, traceback and all; whoever serves is told what was wrong.
-            failure = self._failed_start()
-            if failure is None:
-                raise
-            if not isinstance(failure, Draining):
-                raise failure from None
-            logger.info("%s", failure)
-
-    def _failed_start(self) -> Exception | None:
-        return self._failure
-
-    def _shared_location(self, workers: int, import_path: str | None) -> str:
-        if workers < 1:
-            raise ConfigurationError(f"serve(workers={workers}) cannot serve anything. Use 1 or more.")
-        if is_worker():
-            raise ConfigurationError(
-                f"serve(workers={workers}) was called while one of the workers imported the program. Call it under "
-                "`if __name__ == '__main__':`."
-            )
-        self._require_shared_state()
-        return import_path or location.find(self)
-
-    def _require_shared_state(self) -> None:
-        if not self._store.encodes:
-            raise ConfigurationError(
-                "Several workers need database=: without one, sessions live in one process's memory, and the others "
-                "would not know them. Give the host one, for example database='sqlite:///./state/host.db', or serve "
-                "with workers=1."
-            )
+        serving = _server.serve(self.app, config, told=told, on_told=self.begin_drain, drain=self._drain)
+        _server.run(serving, failure=lambda: self._failure)
 
     async def _start(self) -> None:
         started: list[Callable[[], Awaitable[None] | None]] = []
@@ -383,103 +370,27 @@ class AgentFrameworkHost:
             started.append(self._store.stop)
             await self._target.start()
             started.append(self._target.stop)
-            self._refuse_concurrent_turns()
+            refuse_unordered(self._concurrency, self._target.served)
             await self._started.start()
         except BaseException as error:
             await _lifespan.undo(started[::-1], because=error)
             raise
-
-    def _refuse_concurrent_turns(self) -> None:
-        if self._concurrency == "concurrent":
-            refuse_concurrent_turns(self._target.served)
-
-    def _placed(self, state_dir: StateDir | None, checkpoints: Checkpoints, target: Any) -> StatePaths:
-        paths = resolve(state_dir, has_checkpoints=has_checkpoints(target))
-        if self._database is None:
-            return checkpoints.placed(paths)
-        if state_dir is not None:
-            logger.warning("state_dir is not used: resets and checkpoints are kept in the database.")
-        return StatePaths()
 
     async def _drain(self) -> bool:
         return await self._admission.drain(timeout=self._limits.drain_timeout)
 
     def _contributed(self) -> list[NamedContribution]:
         context = HostContext(
-            target=self._target, limits=self._limits, pipeline=self._pipeline, sessions=self._sessions
+            target=self._target,
+            limits=self._limits,
+            pipeline=self._pipeline,
+            sessions=self._sessions,
+            runs=RunService(tasks=self._tasks, store=self._store, limits=self._limits),
+            tasks=self._tasks,
         )
-        contributions = [
-            NamedContribution(channel.name, normal_path(channel), contribution_of(channel, context))
-            for channel in self._channels
-        ]
+        contributions = contributions_of(self._channels, context, handled_by=self._tasks.handled_by)
         context.commands = tuple(command for each in contributions for command in each.contribution.commands)
-        if (
-            self._database is not None
-            or self._state.needs_start
-            or self._target.needs_start
-            or any(each.contribution.on_startup for each in contributions)
-        ):
+        has_steps = self._tasks.is_used or any(each.contribution.on_startup for each in contributions)
+        if has_steps or self._database is not None or self._state.needs_start or self._target.needs_start:
             self._admission.require_start()
         return contributions
-
-    def _described(self) -> str:
-        channels = (
-            ", ".join(f"{each.name} at {each.path or '/'}" for each in self._started.contributions) or "no channels"
-        )
-        if self._started.disabled:
-            channels += f" (disabled, since they failed to start: {', '.join(sorted(self._started.disabled))})"
-        where = f" on {self._bind}" if self._bind else ""
-        beside = ("turns of one session run side by side, and none remembers another",)
-        told = (*self._target.notes, *(beside if self._concurrency == "concurrent" else ()))
-        notes = "".join(f"; {note}" for note in told)
-        return (
-            f"Serving {self._target.name}{where}: {channels}. State: {self._described_state()}{notes}. "
-            f"Callers: {who_says(self._auth, trusts_headers=self._trusts_headers)}."
-        )
-
-    def _described_state(self) -> str:
-        if self._database is not None:
-            return described(self._database) if isinstance(self._database, str) else type(self._database).__name__
-        sessions = f"at most {self._limits.max_sessions} sessions"
-        if self._session_store is not None:
-            kept = f"sessions in {self._session_store.name}"
-            return f"{kept}, {self._state.description}" if self._state.needs_start else kept
-        if self._state.needs_start:
-            return f"{self._state.description}; the rest in memory, {sessions}, lost when the process ends"
-        return f"memory only, {sessions}, lost when the process ends"
-
-
-def _stored(session_store: SessionStore | None, database: str | StateStore | None) -> StoredSessions | None:
-    if session_store is None:
-        return None
-    if database is not None:
-        raise ConfigurationError(
-            "session_store and database say two places for one thing: where sessions are kept. Give one of them; a "
-            "database promises more."
-        )
-    return StoredSessions(session_store)
-
-
-def _say(description: str) -> None:
-    logger.info("%s", description)
-
-
-def _work(import_path: str, share: Share, reports: Connection) -> None:
-    """Be one of the processes of `serve(workers=2)`."""
-    with reporting(reports) as on_up:
-        leave_interrupts_to_the_supervisor()
-        location.load(import_path, kind=AgentFrameworkHost).serve_share(share, on_up=on_up)
-
-
-def _known(concurrency: Concurrency | Literal["concurrent"]) -> Concurrency | Literal["concurrent"]:
-    if concurrency not in ("queue", "reject", "interrupt", "concurrent"):
-        raise ConfigurationError(
-            f"concurrency={concurrency!r} is unknown. Use 'queue', 'reject', 'interrupt' or 'concurrent'."
-        )
-    return concurrency
-
-
-def _may_fail(failing_channels: Literal["stop", "disable"]) -> bool:
-    if failing_channels not in ("stop", "disable"):
-        raise ConfigurationError(f"failing_channels={failing_channels!r} is unknown. Use 'stop' or 'disable'.")
-    return failing_channels == "disable"

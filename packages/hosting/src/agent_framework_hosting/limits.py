@@ -27,11 +27,20 @@ class Limits:
     max_input_items: int = 2_000
     """Items of a request's input list."""
     max_response_bytes: int = 64 * _MIB
-    """Bytes of one streamed answer; a longer one is cut and its run cancelled."""
+    """Bytes of one streamed answer, or of what a background run says; a longer one is cut and its run cancelled."""
     max_buffered_bytes: int = 256 * _MIB
-    """Bytes that all streams together may hold for readers that are slower than their runs."""
+    """Bytes that all streams together may hold for readers that are slower than their runs, and, without a database,
+    that all event logs may hold; each."""
     max_waiting: int = 64
     """Turns that may wait for one session; the next is refused with 429."""
+    max_tasks: int = 10_000
+    """Accepted tasks that are not done, in all; the next is refused with 429. In one line: `max_waiting`."""
+    max_running_tasks: int = 100
+    """Accepted tasks that one process runs at once; the others wait."""
+    task_failures: int = 5
+    """Times that a task may fail, or take its process down with it, before it is given up."""
+    task_backoff: float = 1.0
+    """Time before a failed task is tried again; it doubles with every failure, up to five minutes."""
     max_sessions: int = 10_000
     """Live sessions in memory; beyond it the least recently used one is dropped."""
     max_turns: int = 50_000

@@ -13,6 +13,7 @@ from agent_framework import WorkflowCheckpoint
 from agent_framework.exceptions import WorkflowCheckpointException
 
 from ._state.database import open_engine
+from ._state.sql.names import is_keepable
 from ._target.workflow.codec import decode_checkpoint, encode_checkpoint
 from ._target.workflow.key import checkpoint_key
 from ._target.workflow.seal import BrokenSeal, Seal
@@ -65,6 +66,7 @@ class SqlCheckpointStorage:
     ) -> None:
         if keep is not None and keep < 1:
             raise ConfigurationError(f"keep={keep} would keep no checkpoint at all. Give 1 or more, or leave it out.")
+        _require_keepable(session, tenant)
         self._database = _Database(database)
         self._secret = checkpoint_key(key, location=None).secret
         self._keep = keep
@@ -74,6 +76,7 @@ class SqlCheckpointStorage:
 
     def of(self, session: str) -> SqlCheckpointStorage:
         """Return the storage of another session, which shares the database."""
+        _require_keepable(session, self._tenant)
         other = object.__new__(SqlCheckpointStorage)
         other._database, other._secret, other._keep = self._database, self._secret, self._keep
         other._tenant, other.session = self._tenant, session
@@ -191,7 +194,7 @@ class _Database:
         try:
             with engine.begin() as connection:
                 return work(connection)
-        except SQLAlchemyError as error:
+        except (SQLAlchemyError, UnicodeEncodeError) as error:
             said = getattr(error, "orig", None) or error
             raise WorkflowCheckpointException(f"The database of the checkpoints refused: {said}") from error
 
@@ -204,6 +207,14 @@ class _Database:
                 migrate(engine, apply=True)
                 self._engine = engine
             return self._engine
+
+
+def _require_keepable(session: str, tenant: str) -> None:
+    if not is_keepable(session, tenant):
+        raise ConfigurationError(
+            "The session, or its tenant, has a name that cannot be kept: it is too long, or has the character NUL, or "
+            "half of a character, in it. Choose another one."
+        )
 
 
 __all__: Sequence[str] = ("SqlCheckpointStorage",)

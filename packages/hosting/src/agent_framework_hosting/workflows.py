@@ -34,7 +34,8 @@ class WorkflowAnswers:
 
     Args:
         answers: The answers by the ids of what was asked (see `pending_requests`). Each has to fit the type that the
-            workflow expects; JSON text is read when that type is another one than `str`.
+            workflow expects; JSON text is read when that type is another one than `str`. What an agent inside the
+            workflow asks is answered with `True` or `False` for an approval, and with the result for a call.
 
     Example:
         >>> WorkflowAnswers({"3f1c": True}).answers["3f1c"]

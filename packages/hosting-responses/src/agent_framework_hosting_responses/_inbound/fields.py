@@ -19,18 +19,16 @@ from agent_framework_hosting.parsing.checks import (
     is_object,
     json_object,
     members,
+    metadata,
     name,
     number,
     one_of,
     refused,
     text,
 )
-from agent_framework_hosting.parsing.refusals import missing, shown, unknown_parameter, wrong_type, wrong_value
+from agent_framework_hosting.parsing.refusals import missing, unknown_parameter, wrong_type, wrong_value
 
 _MAX_INT = 2**31 - 1
-_MAX_PAIRS = 16
-_MAX_KEY = 64
-_MAX_VALUE = 512
 
 INCLUDABLE: Final = (
     "file_search_call.results",
@@ -73,19 +71,6 @@ def _conversation(value: Any, param: str) -> str:
 def include(value: Any, param: str) -> list[str]:
     """Take a list of what can be included."""
     return [_includable(item, f"{param}[{index}]") for index, item in enumerate(array(value, param))]
-
-
-def metadata(value: Any, param: str) -> dict[str, str]:
-    """Take metadata: a few pairs of short texts."""
-    pairs = json_object(value, param)
-    if len(pairs) > _MAX_PAIRS:
-        raise wrong_value(param, f"have at most {_MAX_PAIRS} pairs")
-    for key, item in pairs.items():
-        if len(key) > _MAX_KEY:
-            raise wrong_value(f"{param}.{shown(key)}", f"have a key of at most {_MAX_KEY} characters")
-        if len(text(item, f"{param}.{key}")) > _MAX_VALUE:
-            raise wrong_value(f"{param}.{key}", f"have at most {_MAX_VALUE} characters")
-    return pairs
 
 
 def _format(value: Any, param: str) -> dict[str, Any]:

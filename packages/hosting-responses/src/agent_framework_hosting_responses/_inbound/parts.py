@@ -13,16 +13,20 @@ from agent_framework import Annotation, Content, TextSpanRegion
 
 from agent_framework_hosting.errors import InvalidRequest
 from agent_framework_hosting.parsing.checks import array, filled, is_list, is_object, json_object, one_of, text
-from agent_framework_hosting.parsing.media import UNKNOWN, Place, media_type_of, read_base64, read_uri
+from agent_framework_hosting.parsing.contents import (
+    ANY_IMAGE,
+    AUDIO_TYPES,
+    content_at,
+    data_place,
+    image_place,
+    refusal,
+)
+from agent_framework_hosting.parsing.media import UNKNOWN, media_type_of, read_uri
 from agent_framework_hosting.parsing.refusals import missing, unsupported_content, wrong_type, wrong_value
 
-ANY_IMAGE: Final = "image/*"
-"""The media type of a picture of which only that much is known."""
-
 _LATER_PARTS: Final = frozenset({"computer_screenshot"})
-_AUDIO: Final = {"mp3": "audio/mpeg", "wav": "audio/wav"}
 _detail = one_of("auto", "low", "high", "original")
-_audio_format = one_of(*_AUDIO)
+_audio_format = one_of(*AUDIO_TYPES)
 
 
 def required(item: dict[str, Any], key: str, at: str) -> str:
@@ -78,8 +82,8 @@ def read_image(part: dict[str, Any], at: str) -> Content:
     file_id = None if part.get("file_id") is None else required_id(part, "file_id", at)
     properties = {"openai": marks}
     if (url := part.get("image_url")) is not None:
-        place = _image_place(url, f"{at}.image_url")
-        return _content(place, place.media_type or ANY_IMAGE, file_id=file_id, additional_properties=properties)
+        place = image_place(url, f"{at}.image_url")
+        return content_at(place, place.media_type or ANY_IMAGE, file_id=file_id, additional_properties=properties)
     if file_id is None:
         raise missing(f"{at}.image_url", "Send 'image_url' or 'file_id'.")
     return Content.from_hosted_file(file_id, media_type=ANY_IMAGE, additional_properties=properties)
@@ -88,10 +92,10 @@ def read_image(part: dict[str, Any], at: str) -> Content:
 def image_of(url: str) -> Content | None:
     """Return the picture at an address or in a data URL; nothing when that is malformed, or no picture."""
     try:
-        place = _image_place(url, "")
+        place = image_place(url, "")
     except InvalidRequest:
         return None
-    return _content(place, place.media_type or ANY_IMAGE)
+    return content_at(place, place.media_type or ANY_IMAGE)
 
 
 def _read_part(part: Any, role: str, at: str) -> Content:
@@ -114,8 +118,7 @@ def _said(part: dict[str, Any], at: str) -> Content:
 
 
 def _refusal(part: dict[str, Any], at: str) -> Content:
-    mark: dict[str, Any] = {"core": {"model_output_kind": "refusal"}}  # the core tells refusals from text by it
-    return Content.from_text(required(part, "refusal", at), additional_properties=mark)
+    return refusal(required(part, "refusal", at))
 
 
 def _file(part: dict[str, Any], at: str) -> Content:
@@ -140,16 +143,9 @@ def _file(part: dict[str, Any], at: str) -> Content:
         if place.is_data:
             raise wrong_value(param, "be an http or https URL; send data as 'file_data'")
     else:
-        place = _file_data(part[key], param, guessed)
+        place = data_place(part[key], param, media_type=guessed)
     known = place.media_type if place.is_data else guessed or place.media_type
-    return _content(place, known or UNKNOWN, name=name, additional_properties=properties)
-
-
-def _file_data(value: Any, param: str, media_type: str | None) -> Place:
-    data = filled(value, param)
-    if data[:5].lower() == "data:":
-        return read_uri(data, param)
-    return read_base64(data, param, media_type=media_type)
+    return content_at(place, known or UNKNOWN, name=name, additional_properties=properties)
 
 
 def _audio(part: dict[str, Any], at: str) -> Content:
@@ -157,24 +153,10 @@ def _audio(part: dict[str, Any], at: str) -> Content:
         raise missing(f"{at}.input_audio")
     at = f"{at}.input_audio"
     audio = json_object(part["input_audio"], at)
-    media_type = _AUDIO[_audio_format(required(audio, "format", at), f"{at}.format")]
+    media_type = AUDIO_TYPES[_audio_format(required(audio, "format", at), f"{at}.format")]
     # Agent Framework's own client of this API sends a data URL here.
-    place = _file_data(required(audio, "data", at), f"{at}.data", media_type)
-    return _content(place, media_type)
-
-
-def _image_place(url: Any, param: str) -> Place:
-    place = read_uri(url, param)
-    is_image = place.media_type is not None and place.media_type.startswith("image/")
-    if place.is_data and not is_image:
-        raise wrong_value(param, "be a picture: a data URL with a media type like 'image/png'")
-    # What an address ends in is a hint only: many lead to pictures through programs.
-    return place if is_image else Place(place.uri, None)
-
-
-def _content(place: Place, media_type: str, **fields: Any) -> Content:
-    """Return a content without the core's check of the URI, which copies the data: it has been checked."""
-    return Content("data" if place.is_data else "uri", uri=place.uri, media_type=media_type, **fields)
+    place = data_place(required(audio, "data", at), f"{at}.data", media_type=media_type)
+    return content_at(place, media_type)
 
 
 def _annotations(value: Any) -> list[Annotation]:

@@ -3,42 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
-from typing import Any, Final, Literal, TypeAlias
-
-from agent_framework import Message
+from typing import Any, Final
 
 from agent_framework_hosting.errors import InvalidRequest
+from agent_framework_hosting.parsing.policy import ALLOWED_OPTIONS, NEVER, Admitted, CallerInstructions, passing_options
 from agent_framework_hosting.parsing.refusals import unsupported_parameter
 
 from .fields import OPTION_NAMES
 from .history import History
 from .request import ResponsesRequest
-
-CallerInstructions: TypeAlias = Literal["ignore", "append", "refuse"]
-
-ALLOWED_OPTIONS: Final = frozenset(
-    {
-        "allow_multiple_tool_calls",
-        "frequency_penalty",
-        "max_tokens",
-        "presence_penalty",
-        "response_format",
-        "temperature",
-        "tool_choice",
-        "tools",
-        "top_p",
-    }
-)
-"""Options that pass: sampling, tools and their choice, the form of the answer.
-
-Only what every chat client of Agent Framework takes: `reasoning` and `verbosity` make some of them fail, so that it is
-for a run hook to grant them.
-"""
-
-NEVER: Final = frozenset({"conversation_id", "metadata", "model", "store", "user"})
-"""Options that a caller is not granted by any policy: they would choose the model, the storage or another session.
-A run hook may still set them."""
 
 _ECHOED: Final = NEVER | {"prompt_cache_key", "safety_identifier"}
 _FIELD_NAMES: Final = {option: field for field, option in OPTION_NAMES.items()} | {
@@ -54,24 +27,6 @@ _DEFAULTS: Final[Mapping[str, tuple[Any, ...]]] = {
 }
 """Values that ask for nothing but what happens anyway."""
 _LOGPROBS: Final = "message.output_text.logprobs"
-_NAMES_IN_HEADER: Final = 32
-
-
-@dataclass(frozen=True, slots=True)
-class Admitted:
-    """What of a request the agent gets, and the places of what was dropped."""
-
-    messages: list[Message]
-    options: dict[str, Any]
-    ignored: tuple[str, ...]
-
-    @property
-    def header(self) -> str | None:
-        """The value of `x-ignored-parameters`, bounded; `None` when nothing was ignored."""
-        if not self.ignored:
-            return None
-        names = self.ignored[:_NAMES_IN_HEADER]
-        return ", ".join(names if len(names) == len(self.ignored) else (*names, "..."))
 
 
 def apply_policy(
@@ -107,7 +62,9 @@ def apply_policy(
             param="input",
             code="invalid_value",
         )
-    options = _passing(request.requested_options, allowed_options, appended=appended)
+    options = passing_options(
+        request.requested_options, allowed=allowed_options, unasking=_DEFAULTS, instructions=appended
+    )
     return Admitted(
         messages,
         options,
@@ -140,17 +97,6 @@ def _instructing(request: ResponsesRequest) -> list[str]:
     places = ["instructions"] if request.requested_options.get("instructions") else []
     places += [at for message, at in zip(request.messages, request.origins, strict=True) if message.role == "system"]
     return places
-
-
-def _passing(requested: dict[str, Any], allowed: Collection[str], *, appended: bool) -> dict[str, Any]:
-    passing = {
-        name: value
-        for name, value in requested.items()
-        if name in allowed and name not in NEVER and name != "instructions" and value not in _DEFAULTS.get(name, ())
-    }
-    if appended and requested.get("instructions"):
-        passing["instructions"] = requested["instructions"]
-    return passing
 
 
 def _unmet(requested: dict[str, Any], passing: dict[str, Any]) -> list[str]:

@@ -9,7 +9,7 @@ Rule 3: a custom tool is a function of one text to the agent. The form of that t
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Mapping
 from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any, Final
@@ -145,21 +145,6 @@ def read_tool_choice(value: Any, kinds: Mapping[str, str]) -> ToolChoice:
         chosen = _known(value.get("name"), "tool_choice.name", kind, kinds)
         return ToolChoice({"type": kind, "name": chosen}, {"mode": "required", "required_function_name": chosen})
     raise _hosted(kind, "tool_choice.type")
-
-
-def refuse_clashes(client_tools: Iterable[FunctionTool], agent_tool_names: Collection[str]) -> None:
-    """Refuse a caller's tool that is named like one of the agent's own.
-
-    Raises:
-        InvalidRequest: There is one; `param` says which.
-    """
-    for index, tool in enumerate(client_tools):
-        if tool.name in agent_tool_names:
-            raise InvalidRequest(
-                f"The agent has a tool named '{tool.name}' already. Rename yours.",
-                param=f"tools[{index}].name",
-                code="invalid_value",
-            )
 
 
 def _read_tool(tool: Any, param: str) -> dict[str, Any]:

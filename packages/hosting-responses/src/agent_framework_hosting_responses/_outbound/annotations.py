@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from .reading import items_of, mapping_of, text_in
+from agent_framework_hosting.rendering.reading import items_of, mapping_of, text_in
 
 
 def annotations_of(content: Any) -> list[dict[str, Any]]:

@@ -12,8 +12,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
+from agent_framework_hosting.rendering.pieces import CallChunk
+
 from .._waiting import Waiting
-from .contents import CallChunk
 from .items import CallItem
 
 _EARLIER: Final = -1
@@ -48,12 +49,17 @@ class Call:
 class Calls:
     """The calls that have neither ended nor been answered, in the order in which they began."""
 
-    __slots__ = ("_last", "_open", "_settled")
+    __slots__ = ("_by_key", "_by_occurrence", "_last", "_open", "_settled")
 
     def __init__(self, before: Iterable[Waiting] = ()) -> None:
-        self._open: list[Call] = [_waiting(call) for call in before]
+        # Each by its ids, too: a run may make thousands of calls, and each asks for its own with every chunk.
+        self._open: dict[Call, None] = {}
+        self._by_key: dict[str, dict[Call, None]] = {}
+        self._by_occurrence: dict[str, dict[Call, None]] = {}
         self._last: Call | None = None
         self._settled: set[str] = set()
+        for call in before:
+            self._add(_waiting(call))
 
     def is_settled(self, occurrence: str) -> bool:
         """Whether this very call has been answered already."""
@@ -62,60 +68,71 @@ class Calls:
     def begin(self, chunk: CallChunk, message: int) -> Call:
         """Open a call."""
         call = Call(chunk.key, chunk.occurrence, message, server=chunk.server)
-        self._open.append(call)
+        self._add(call)
         self._last = call
         return call
 
     def find(self, chunk: CallChunk, message: int) -> Call | None:
         """Return the open call that the chunk continues."""
         call = self._find(chunk, message)
-        if call is not None:
-            call.occurrence = call.occurrence or chunk.occurrence
+        if call is not None and chunk.occurrence and not call.occurrence:
+            call.occurrence = chunk.occurrence
+            self._by_occurrence.setdefault(chunk.occurrence, {})[call] = None
         return call
 
     def answer(self, key: str, occurrence: str) -> Call | None:
         """Return the open call that a result belongs to, and forget it; a client's call is not answered here."""
-        waiting = [call for call in self._open if not call.is_for_client]
-        call = _belonging(waiting, key, occurrence)
-        if call is not None:
-            self._close(call)
-        return call
+        return self._taken(key, occurrence, but_clients=True)
 
     def ask(self, key: str, occurrence: str) -> Call | None:
         """Return the open call that an approval is asked for, and forget it."""
-        call = _belonging(self._open, key, occurrence)
-        if call is not None:
-            self._close(call)
-        return call
+        return self._taken(key, occurrence)
 
     def abandon(self) -> list[Call]:
         """Forget all open calls, and return them."""
-        calls, self._open = self._open, []
+        calls = list(self._open)
+        self._open, self._by_key, self._by_occurrence = {}, {}, {}
         return calls
 
-    def _close(self, call: Call) -> None:
-        self._open.remove(call)
+    def _add(self, call: Call) -> None:
+        self._open[call] = None
+        self._by_key.setdefault(call.key, {})[call] = None
         if call.occurrence:
+            self._by_occurrence.setdefault(call.occurrence, {})[call] = None
+
+    def _taken(self, key: str, occurrence: str, *, but_clients: bool = False) -> Call | None:
+        call = self._belonging(key, occurrence, but_clients=but_clients)
+        if call is None:
+            return None
+        del self._open[call]
+        _drop(self._by_key, call.key, call)
+        if call.occurrence:
+            _drop(self._by_occurrence, call.occurrence, call)
             self._settled.add(call.occurrence)
+        return call
+
+    def _belonging(self, key: str, occurrence: str, *, but_clients: bool) -> Call | None:
+        if occurrence:
+            for call in self._by_occurrence.get(occurrence, ()):
+                if not (but_clients and call.is_for_client):
+                    return call
+        # Models use their ids again from turn to turn: what this turn has called comes before what was left waiting.
+        for call in sorted(self._by_key.get(key, ()), key=lambda call: call.before is not None):
+            if _may_be(call, occurrence) and not (but_clients and call.is_for_client):
+                return call
+        return None
 
     def _find(self, chunk: CallChunk, message: int) -> Call | None:
         if chunk.occurrence:
-            for call in self._open:
-                if call.occurrence == chunk.occurrence:
-                    return call
+            for call in self._by_occurrence.get(chunk.occurrence, ()):
+                return call
         if chunk.key:
-            return next((call for call in reversed(self._open) if _is_same(call, chunk, message)), None)
+            same = reversed(self._by_key.get(chunk.key, {}))
+            return next((call for call in same if call.message == message and _may_be(call, chunk.occurrence)), None)
         last = self._last
         if last is None or last not in self._open or last.message != message or chunk.occurrence:
             return None
         return last if chunk.name in ("", last.name) or not last.name else None
-
-
-def _belonging(calls: list[Call], key: str, occurrence: str) -> Call | None:
-    call = next((call for call in calls if occurrence and call.occurrence == occurrence), None)
-    # Models use their ids again from turn to turn: what this turn has called comes before what was left waiting.
-    later = sorted(calls, key=lambda call: call.before is not None)
-    return call or next((call for call in later if call.key == key and _may_be(call, occurrence)), None)
 
 
 def _waiting(call: Waiting) -> Call:
@@ -124,8 +141,11 @@ def _waiting(call: Waiting) -> Call:
     return known
 
 
-def _is_same(call: Call, chunk: CallChunk, message: int) -> bool:
-    return call.key == chunk.key and call.message == message and _may_be(call, chunk.occurrence)
+def _drop(index: dict[str, dict[Call, None]], name: str, call: Call) -> None:
+    same = index[name]
+    del same[call]
+    if not same:
+        del index[name]
 
 
 def _may_be(call: Call, occurrence: str) -> bool:

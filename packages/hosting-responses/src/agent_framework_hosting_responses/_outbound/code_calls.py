@@ -11,10 +11,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
-from .contents import missing, replaces
+from agent_framework_hosting.rendering.pieces import missing, replaces
+from agent_framework_hosting.rendering.reading import items_of, mapping_of, text_in, text_of
+
 from .events import Listener
 from .items import Items, ItemStatus, joined
-from .reading import items_of, mapping_of, text_in, text_of
 from .tool_items import OpenTool, ToolItems
 
 _FAILED: Final = frozenset({"failed", "incomplete"})

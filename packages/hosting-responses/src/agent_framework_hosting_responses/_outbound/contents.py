@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
-import msgspec
+from agent_framework_hosting.rendering.pieces import CallChunk, is_refusal, replaces
+from agent_framework_hosting.rendering.reading import as_text, items_of, mapping_of, text_of
 
 from .annotations import annotations_of
 from .items import MESSAGE_PARTS, PartKind
-from .reading import as_text, items_of, mapping_of, text_of
 
 
 @dataclass(slots=True)
@@ -39,34 +39,12 @@ class Passage:
         return not source or not self.source or source == self.source
 
 
-class CallChunk(NamedTuple):
-    """A tool call, or a piece of one; what the agent left out is empty.
-
-    `is_whole` says that the arguments came as one value, which cannot be continued; `server` is the MCP server that
-    runs it, `None` when the agent or the client does.
-    """
-
-    key: str
-    occurrence: str
-    name: str
-    arguments: str
-    is_whole: bool
-    replaces: bool
-    is_for_client: bool
-    server: str | None = None
-
-
-def replaces(holder: Any) -> bool:
-    """Whether an update or a content stands for what came before it."""
-    return getattr(holder, "merge_mode", None) == "replace"
-
-
 def passage(content: Any) -> Passage:
     """Read a `text` or `text_reasoning` content."""
     marks = mapping_of(getattr(content, "additional_properties", None))
     text = text_of(content, "text")
     if content.type == "text":
-        if _is_refusal(marks):
+        if is_refusal(marks):
             return Passage("refusal", text, replaces=replaces(content))
         return Passage("output_text", text, replaces=replaces(content), annotations=annotations_of(content))
     return Passage(
@@ -76,10 +54,6 @@ def passage(content: Any) -> Passage:
         text_of(content, "protected_data") or None,
         replaces(content),
     )
-
-
-def _is_refusal(marks: Mapping[str, Any]) -> bool:
-    return mapping_of(marks.get("core")).get("model_output_kind", marks.get("model_output_kind")) == "refusal"
 
 
 def _is_full_reasoning(marks: Mapping[str, Any]) -> bool:
@@ -107,49 +81,6 @@ def runs(contents: Iterable[Any]) -> Iterator[Any]:
             open_run = following
     if open_run:
         yield open_run
-
-
-def missing(said: str, settled: int, replacement: str) -> str | None:
-    """Return what a replacement adds to what was said, or `None` when it contradicts it.
-
-    A replacement may also stand for the stretch since the last one only: a provider's message has several parts, each
-    of which ends in a replacement, while core's updates do not tell one part from the next.
-    """
-    if replacement.startswith(said):
-        return replacement[len(said) :]
-    stretch = said[settled:]
-    if settled and stretch and replacement.startswith(stretch):
-        return replacement[len(stretch) :]
-    return None
-
-
-def missing_arguments(said: str, replacement: str) -> str | None:
-    """Return what a replacement adds to a call's arguments, or `None`; equal JSON written otherwise adds nothing."""
-    if replacement.startswith(said):
-        return replacement[len(said) :]
-    return "" if _same_json(said, replacement) else None
-
-
-def _same_json(one: str, other: str) -> bool:
-    try:
-        values = msgspec.json.decode(one), msgspec.json.decode(other)
-    except (msgspec.DecodeError, RecursionError):
-        return False
-    return msgspec.json.encode(values[0], order="sorted") == msgspec.json.encode(values[1], order="sorted")
-
-
-def call_chunk(content: Any) -> CallChunk:
-    """Read a `function_call` content."""
-    arguments = getattr(content, "arguments", None)
-    return CallChunk(
-        key=text_of(content, "call_id"),
-        occurrence=text_of(content, "id"),
-        name=text_of(content, "name"),
-        arguments=as_text(arguments),
-        is_whole=not isinstance(arguments, str),
-        replaces=replaces(content),
-        is_for_client=getattr(content, "user_input_request", None) is True,
-    )
 
 
 def server_call_chunk(content: Any) -> CallChunk:

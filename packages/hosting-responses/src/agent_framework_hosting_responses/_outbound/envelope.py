@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final, Literal, TypeAlias
 
-from .wire import clean, clean_json
+from agent_framework_hosting.rendering.text import clean, clean_json
 
 ResponseStatus: TypeAlias = Literal["in_progress", "completed", "failed", "cancelled", "incomplete"]
 IncompleteReason: TypeAlias = Literal["max_output_tokens", "max_messages", "content_filter", "steered"]

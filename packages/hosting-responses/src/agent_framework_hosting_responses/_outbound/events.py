@@ -11,9 +11,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
+from agent_framework_hosting.rendering.text import to_json
+
 from .items import CallItem, FlowItem, Item, Part, PartKind, ToolItem
 from .tape import Entry
-from .wire import delta_template, event, to_json
+from .wire import delta_template, event
 
 
 class Listener(Protocol):

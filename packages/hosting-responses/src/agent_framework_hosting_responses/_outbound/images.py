@@ -11,9 +11,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+from agent_framework_hosting.rendering.reading import items_of, mapping_of, text_of
+
 from .events import Listener
 from .items import Items
-from .reading import items_of, mapping_of, text_of
 from .tool_items import OpenTool, ToolItems
 
 _BASE64: Final = ";base64,"

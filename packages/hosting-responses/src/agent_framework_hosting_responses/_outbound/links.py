@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from agent_framework_hosting.rendering.reading import text_of
+
 from .annotations import link
 from .contents import Passage
-from .reading import text_of
 
 
 def address(content: Any) -> Passage | None:

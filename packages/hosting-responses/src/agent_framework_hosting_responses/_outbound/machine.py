@@ -14,16 +14,19 @@ from typing import Any, Final, Literal, NamedTuple, NotRequired, TypedDict, Unpa
 
 from agent_framework import AgentResponse, AgentResponseUpdate, Content
 
+from agent_framework_hosting.rendering.reading import text_of
+from agent_framework_hosting.rendering.text import ascii_json, clean, clean_with_json
+from agent_framework_hosting.rendering.usage import TokenCounts, UsageTally
+
 from .._waiting import Waiting
 from .envelope import IncompleteReason, ResponseStatus, error_object, response_body, response_head
 from .events import EventWriter, Silence
 from .items import adopt_ids
 from .output import Output
-from .reading import text_of
 from .showing import Showing
 from .tape import Tape, take_down, terminal_event
-from .usage import UsageTally
-from .wire import DONE, ascii_json, clean, clean_with_json
+from .usage import usage_object
+from .wire import DONE
 
 _CUT_BY: Final[Mapping[str, IncompleteReason]] = {"length": "max_output_tokens", "content_filter": "content_filter"}
 
@@ -131,7 +134,7 @@ class ResponseMachine:
             ids: Mapping[str, str] = {}
             if override and final is not None:
                 shown = _taken(final, self._showing, first_id=len(streamed.items))
-            usage = shown.usage.snapshot() or streamed.usage.snapshot() or _usage(final)
+            usage = shown.usage.counts or streamed.usage.counts or _usage(final)
             end = _ending(shown, shown.finish_reason or streamed.finish_reason or text_of(final, "finish_reason"))
             streamed.finish(is_cut=end.is_cut)
             if shown is not streamed:
@@ -172,7 +175,7 @@ class ResponseMachine:
             return b""
         self._open()
         self._output.finish(is_cut=True)
-        body = _body(self._head, self._output, end, usage=self._output.usage.snapshot())
+        body = _body(self._head, self._output, end, usage=self._output.usage.counts)
         if self._body is not None:
             body |= {"output": self._body["output"], "usage": self._body["usage"]}
         self._body = body
@@ -198,7 +201,7 @@ def render(result: AgentResponse[Any], *, completed_at: int, **fields: Unpack[Re
     shown = _taken(result, _showing(fields))
     end = _ending(shown, shown.finish_reason)
     shown.finish(is_cut=end.is_cut)
-    body = _body(_head(fields), shown, end, usage=shown.usage.snapshot(), completed_at=completed_at)
+    body = _body(_head(fields), shown, end, usage=shown.usage.counts, completed_at=completed_at)
     return Rendered(body, shown.calls.waiting)
 
 
@@ -227,11 +230,11 @@ def _body(
     shown: Output,
     end: _Ending,
     *,
-    usage: Mapping[str, Any] | None,
+    usage: TokenCounts | None,
     completed_at: int | None = None,
 ) -> dict[str, Any]:
     output = [item.snapshot() for item in shown.items]
-    return response_body(head, **end._asdict(), output=output, usage=usage, completed_at=completed_at)
+    return response_body(head, **end._asdict(), output=output, usage=usage_object(usage), completed_at=completed_at)
 
 
 def _taken(response: AgentResponse[Any], showing: Showing, *, first_id: int = 0) -> Output:
@@ -240,10 +243,10 @@ def _taken(response: AgentResponse[Any], showing: Showing, *, first_id: int = 0)
     return output
 
 
-def _usage(final: AgentResponse[Any] | None) -> dict[str, Any] | None:
+def _usage(final: AgentResponse[Any] | None) -> TokenCounts | None:
     tally = UsageTally()
     tally.add(getattr(final, "usage_details", None))
-    return tally.snapshot()
+    return tally.counts
 
 
 def _plain_text(update: AgentResponseUpdate, output: Output) -> str:

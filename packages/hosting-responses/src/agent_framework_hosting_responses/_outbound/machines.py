@@ -12,12 +12,12 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from agent_framework_hosting.ids import mint
+from agent_framework_hosting.rendering.reading import items_of, mapping_of, text_of
+from agent_framework_hosting.rendering.text import clean, clean_json
 
 from .events import Listener
 from .items import Items
-from .reading import items_of, mapping_of, text_of
 from .tool_items import ToolItems
-from .wire import clean, clean_json
 
 _ACTIONS: Final[Mapping[str, Mapping[str, type]]] = {
     "click": {"button": str, "x": int, "y": int},

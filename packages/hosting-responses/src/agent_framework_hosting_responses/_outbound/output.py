@@ -16,17 +16,18 @@ from typing import Any, Final, cast
 from agent_framework import AgentResponse
 
 from agent_framework_hosting.logs import logger
+from agent_framework_hosting.rendering.pieces import replaces
+from agent_framework_hosting.rendering.reading import text_of
+from agent_framework_hosting.rendering.usage import UsageTally
 
-from .contents import Passage, passage, replaces, runs
+from .contents import Passage, passage, runs
 from .envelope import error_object
 from .events import Listener
 from .items import FlowItem, Item, Items, MessageItem, Part, ReasoningItem
 from .provider_tools import ProviderTools
-from .reading import text_of
 from .showing import Showing
 from .texts import Texts
 from .tool_calls import ToolCalls
-from .usage import UsageTally
 
 _OF_TOOLS: Final = frozenset(
     {

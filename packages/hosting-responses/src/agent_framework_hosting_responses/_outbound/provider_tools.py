@@ -11,6 +11,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from agent_framework_hosting.rendering.reading import text_of
+
 from . import links
 from .code_calls import CodeCalls
 from .contents import Passage
@@ -18,7 +20,6 @@ from .events import Listener
 from .images import Images, is_image
 from .items import Items
 from .machines import Machines
-from .reading import text_of
 from .searches import Searches
 from .showing import Showing
 from .texts import Texts

@@ -12,11 +12,12 @@ from typing import Any, Final
 
 import msgspec
 
+from agent_framework_hosting.rendering.reading import as_text, items_of, mapping_of, text_in, text_of
+from agent_framework_hosting.rendering.text import clean
+
 from .events import Listener
 from .items import Items
-from .reading import as_text, items_of, mapping_of, text_in, text_of
 from .tool_items import OpenTool, ToolItems
-from .wire import clean
 
 _FAILED: Final = frozenset({"failed", "incomplete"})
 _RESULT_TEXTS: Final = ("file_id", "filename", "text")

@@ -16,7 +16,9 @@ from typing import Any, Final, TypeAlias
 
 import msgspec
 
-from .wire import event, to_json
+from agent_framework_hosting.rendering.text import to_json
+
+from .wire import event
 
 Entry: TypeAlias = tuple[str, Mapping[str, Any]] | tuple[bytes, list[str]]
 """An event by its name and fields, or a run of deltas by their template and texts."""

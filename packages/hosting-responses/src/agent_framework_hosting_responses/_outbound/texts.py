@@ -10,7 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from .contents import Passage, missing
+from agent_framework_hosting.rendering.pieces import missing
+
+from .contents import Passage
 from .events import Listener
 from .items import FlowItem, Items, ItemStatus, MessageItem, Part, ReasoningItem
 

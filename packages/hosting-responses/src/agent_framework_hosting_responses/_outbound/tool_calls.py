@@ -15,20 +15,14 @@ from typing import Any, Final
 
 from agent_framework_hosting.ids import mint
 from agent_framework_hosting.logs import logger
+from agent_framework_hosting.rendering.pieces import CallChunk, call_chunk, missing_arguments
+from agent_framework_hosting.rendering.reading import text_of
 
 from .._waiting import Waiting
 from .calls import Call, Calls
-from .contents import (
-    CallChunk,
-    call_chunk,
-    missing_arguments,
-    result_text,
-    server_call_chunk,
-    server_result_text,
-)
+from .contents import result_text, server_call_chunk, server_result_text
 from .events import Listener
 from .items import CallForm, CallItem, Items, ItemStatus, ToolItem, joined
-from .reading import text_of
 from .showing import Showing
 
 _PREFIXES: Final[Mapping[CallForm, str]] = {"function_call": "fc_", "custom_tool_call": "ctc_", "mcp_call": "mcp_"}
@@ -46,6 +40,7 @@ class ToolCalls:
         "_asked",
         "_before_opening",
         "_calls",
+        "_is_clients_turn",
         "_items",
         "_listener",
         "_showing",
@@ -64,6 +59,7 @@ class ToolCalls:
         self._calls = Calls(showing.waiting)
         self._used_ids: set[str] = set()
         self._asked: dict[str, Waiting] = {}
+        self._is_clients_turn = False
         self.contradicted = False
         self.waiting: list[Waiting] = []
 
@@ -108,12 +104,14 @@ class ToolCalls:
     def open_items(self) -> list[CallItem]:
         """Forget all open calls, and return the items of those which the caller has to close."""
         calls = self._calls.abandon()
+        # Once for all of them: a run may end with thousands.
+        self._is_clients_turn = self._awaits_client()
         self.waiting = [*self._still_waiting(calls), *self._asked.values()]
         return [call.item for call in calls if call.item is not None]
 
     def close(self, item: CallItem, *, is_cut: bool) -> None:
         """Close a call for which nothing more will come."""
-        if item.form == "mcp_call" and not is_cut and self._awaits_client():
+        if item.form == "mcp_call" and not is_cut and self._is_clients_turn:
             # Agent Framework runs it once the client has answered: it has not failed, and a replay must not say so.
             self._end(item, "calling")
         elif item.form == "mcp_call":

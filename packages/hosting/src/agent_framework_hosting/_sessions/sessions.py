@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final, Literal
 
@@ -102,6 +102,7 @@ class Sessions:
             owner=principal.owner,
             key=wanted.isolation_key if wanted.parent is not None else wanted.isolation_key or wanted.commit_as,
             parent=wanted.parent,
+            turn_id=wanted.commit_as,
             concurrency=self._concurrency,
             max_waiting=self._max_waiting,
             answers=answers,
@@ -229,6 +230,10 @@ class Sessions:
         """Return the principal's turn of that id."""
         return await self.store.find(principal.owner, turn_id)
 
+    async def turns(self, principal: Principal, turn_ids: Sequence[str]) -> Mapping[str, StoredTurn]:
+        """Return those of the principal's turns that are known, by their ids."""
+        return await self.store.find_all(principal.owner, turn_ids)
+
     def reset(self, tenant: str, key: str) -> None:
         """Let the key stand for a fresh session from the next turn on; from whichever thread."""
         self._stale.extend(self.store.rotate(tenant, key))
@@ -236,6 +241,14 @@ class Sessions:
     async def areset(self, tenant: str, key: str) -> None:
         """Do the same in a thread; whoever gives up waiting leaves nothing half done."""
         await asyncio.to_thread(self.reset, tenant, key)
+
+    async def cancel(self, tenant: str, key: str) -> bool:
+        """Stop what runs under the key, and what waits for it; returns whether there was anything."""
+        return await self.store.cancel(tenant, key)
+
+    async def session_id(self, tenant: str, key: str) -> str:
+        """Return the id of the session that the key stands for now."""
+        return (await self.store.named(tenant, key)).session_id
 
     def _drop_stale(self) -> None:
         while self._stale:

@@ -9,7 +9,9 @@ from typing import Protocol
 from .._state.store import Finished, LossReason, Opened, Place, StateStore, StoredTurn, Unfinished
 from .._state.turns import SessionName
 from .._target.target import SessionState
+from ..errors import RunError
 from ..ids import mint
+from ..logs import logger
 from ..types import ChannelSession, Owner, Principal
 from .live import LiveSession
 
@@ -99,8 +101,7 @@ class OpenTurn:
             self._place = None
             return
         snapshot = await live.state.settle(named=self._commit_as is not None or store.encodes)
-        # From here on the state is ahead of what is stored: when storing fails it must not be used again.
-        self._live = None if store.encodes else live
+        # When storing fails `close` keeps what is left, unless it was stored after all: the place knows.
         finished = self._keeper.finished(live, snapshot, self._principal.owner, self._commit_as, record)
         live.head = await place.commit(finished)
         live.version += 1 if store.encodes else 0
@@ -156,4 +157,9 @@ class OpenTurn:
             await self._keeper.keep(live)
             return unfinished
         # Not put back: the stored session is what the next turn begins with, here or elsewhere.
-        return replace(unfinished, rest=live.state.remains())
+        try:
+            return replace(unfinished, rest=live.state.remains())
+        except RunError as error:
+            # How the run ended is what the caller has to hear.
+            logger.error("What an unfinished turn of the session %r used up is lost: %s", live.name.session_id, error)
+            return unfinished

@@ -22,8 +22,8 @@ Kind: TypeAlias = Literal["sqlite", "postgres"]
 
 _PASSWORD: Final = re.compile(r"([?&](?:ssl)?password=)[^&]*")
 _EXTRAS: Final = {"sqlite": ("sqlalchemy",), "postgres": ("sqlalchemy", "psycopg", "psycopg_pool")}
-_METHODS: Final = ("start", "stop", "accept", "named", "find", "head", "load", "rest", "rotate", "forget")
-_PARTS: Final = ("documents", "records")
+_METHODS: Final = ("start", "stop", "accept", "named", "find", "find_all", "head", "load", "rest", "rotate", "forget")
+_PARTS: Final = ("tasks", "events", "documents", "records")
 
 
 def open_store(database: str | StateStore, *, limits: Limits, migrate: Migrate = "auto") -> StateStore:
@@ -41,7 +41,7 @@ def open_store(database: str | StateStore, *, limits: Limits, migrate: Migrate =
     if migrate not in ("auto", "check"):
         raise ConfigurationError(f"migrate={migrate!r} is unknown. Use 'auto' or 'check'.")
     if not isinstance(database, str):
-        if all(hasattr(database, method) for method in (*_METHODS, *_PARTS)):
+        if all(hasattr(database, name) for name in (*_METHODS, *_PARTS)):
             return database
         raise ConfigurationError(
             f"database= is an object of type {type(database).__name__}, which is no store. Give a URL, such as "

@@ -38,13 +38,15 @@ class StateFolders:
     Args:
         paths: The folders; they are made at once, so that what is wrong with them shows at once.
         limits: The host's.
+        guarded: A folder of the developer's own that hosts share as little; one that is not started takes none.
 
     Raises:
         ConfigurationError: A folder cannot be used.
     """
 
-    def __init__(self, paths: StatePaths, *, limits: Limits) -> None:
+    def __init__(self, paths: StatePaths, *, limits: Limits, guarded: Path | None = None) -> None:
         self.paths = paths
+        self.guarded = guarded
         self.patience = limits.drain_timeout + limits.state_grace
         self._kept: list[_Kept] = []
         self.aliases: Aliases = MemoryAliases(max_aliases=limits.max_resets)
@@ -52,15 +54,16 @@ class StateFolders:
             aliases = DiskAliases(make_private_folder(paths.sessions), max_aliases=limits.max_resets)
             self.aliases = aliases
             self._kept.append(aliases)
-        if paths.checkpoints is not None:
-            self._kept.append(_Folder(make_private_folder(paths.checkpoints)))
+        for folder in (paths.checkpoints, guarded):
+            if folder is not None:
+                self._kept.append(_Folder(make_private_folder(folder)))
         # Two hosts that take the same folders in the same order never wait for each other.
         self._kept.sort(key=lambda kept: kept.lock.folder)
 
     @property
     def needs_start(self) -> bool:
-        """Whether there is a folder to take."""
-        return bool(self._kept)
+        """Whether there is a folder without which nothing can be done."""
+        return self.paths.sessions is not None or self.paths.checkpoints is not None
 
     @property
     def description(self) -> str:
@@ -105,7 +108,7 @@ class StateFolders:
             if asyncio.get_running_loop().time() >= until:
                 raise ConfigurationError(
                     f"The state folder {kept.lock.folder} is in use by {kept.lock.holder}, which has not given it up "
-                    f"within {self.patience:g} s. Stop that host, or give this one a state_dir of its own."
+                    f"within {self.patience:g} s. Stop that host, or give this one a folder of its own."
                 )
             await asyncio.sleep(_BETWEEN_LOOKS)
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Hashable
 from typing import Generic, TypeVar
 
 from ..errors import QueueFull, RunCancelled, SessionBusy
+from .refusals import STOPPED
 from .store import Concurrency, LossReason
 
 KeyT = TypeVar("KeyT", bound=Hashable)
@@ -35,7 +36,7 @@ class Place(Generic[KeyT]):
         """Wait until everybody who came before has left.
 
         Raises:
-            RunCancelled: A newer turn has interrupted this one.
+            RunCancelled: A newer turn has interrupted this one, or somebody has cancelled it.
         """
         if self._is_interrupted:
             raise _interrupted()
@@ -57,7 +58,7 @@ class Place(Generic[KeyT]):
             self._future.set_result(None)
 
     def interrupt(self) -> None:
-        """Tell whoever has this place that a newer turn takes over."""
+        """Tell whoever has this place to give it up."""
         if self._is_interrupted:
             return
         self._is_interrupted = True
@@ -105,10 +106,7 @@ class Lines(Generic[KeyT]):
             raise busy()
         waiting = line.waiting
         if concurrency == "interrupt":
-            line.holder.interrupt()
-            for place in list(waiting):
-                place.interrupt()
-                place.release()
+            self.stop(key)
         if len(waiting) >= self._max_waiting:
             raise QueueFull(
                 f"This session has {len(waiting)} turns waiting already. Try again when some of them are done."
@@ -116,6 +114,17 @@ class Lines(Generic[KeyT]):
         place = Place(self, key, held=False)
         waiting.append(place)
         return place
+
+    def stop(self, key: KeyT) -> bool:
+        """Stop whoever has the turn and whoever waits; returns whether there was anybody."""
+        line = self._lines.get(key)
+        if line is None:
+            return False
+        line.holder.interrupt()
+        for place in list(line.waiting):
+            place.interrupt()
+            place.release()
+        return True
 
     def leave(self, key: KeyT, place: Place[KeyT], *, held: bool) -> None:
         """Take a place out of its line; called by `Place.release`."""
@@ -138,4 +147,4 @@ def busy() -> SessionBusy:
 
 
 def _interrupted() -> RunCancelled:
-    return RunCancelled("The run was stopped because a newer request took its place.", reason="interrupted")
+    return RunCancelled(STOPPED, reason="interrupted")

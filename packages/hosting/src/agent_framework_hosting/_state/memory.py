@@ -20,13 +20,8 @@ class MemoryTurns:
         self._by_root: dict[tuple[str, str], dict[tuple[Owner, str], None]] = {}
 
     async def find(self, owner: Owner, turn_id: str) -> Turn | None:
-        """See `TurnStore`."""
+        """Return the owner's turn of that id; unknown, forgotten and another owner's are the same `None`."""
         return self._turns.get((owner, turn_id))
-
-    async def head(self, session: SessionName) -> Turn | None:
-        """See `TurnStore`."""
-        turns = self._by_session.get((session.tenant, session.session_id))
-        return self._turns[next(reversed(turns))] if turns else None
 
     def of_root(self, tenant: str, root: str) -> list[Turn]:
         """Return the turns of a conversation with its branches, the oldest first."""
@@ -40,7 +35,7 @@ class MemoryTurns:
         return turn is not None
 
     async def commit(self, turn: Turn) -> None:
-        """See `TurnStore`."""
+        """Store a turn; it takes the place of the owner's earlier turn of that id."""
         key = (turn.owner, turn.id)
         replaced = self._turns.pop(key, None)
         if replaced is not None:
@@ -54,7 +49,7 @@ class MemoryTurns:
             self._unlink(oldest, forgotten.session)
 
     async def forget(self, session: SessionName) -> None:
-        """See `TurnStore`."""
+        """Drop all turns of a session."""
         for key in list(self._by_session.get((session.tenant, session.session_id), {})):
             self._unlink(key, self._turns.pop(key).session)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +16,9 @@ from .aliases import Aliases
 from .lines import Lines
 from .memory import MemoryTurns
 from .memorydocuments import MemoryDocuments
+from .memoryevents import MemoryEvents
 from .memoryrecords import MemoryRecords
+from .memorytasks import MemoryTasks
 from .refusals import continued
 from .store import Claim, Finished, LossReason, Opened, Replay, StoredTurn, TurnRequest, Unfinished
 from .turns import SessionName, Turn
@@ -31,6 +33,7 @@ class MemoryStore:
         max_waiting: Turns that may wait for one session.
         claim_ttl: Seconds for which an idempotency key is remembered, within the bound.
         document_ttl: Seconds without use after which the documents of a session key go, within the bound.
+        max_event_bytes: Bytes of all event logs together; beyond it the oldest is forgotten.
         clock: Tells the time, in seconds.
     """
 
@@ -42,8 +45,13 @@ class MemoryStore:
         max_waiting: int,
         claim_ttl: float = math.inf,
         document_ttl: float = math.inf,
+        max_event_bytes: int = 256 * 1024 * 1024,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        self.tasks = MemoryTasks(max_known=max_turns, ttl=claim_ttl, clock=clock)
+        self.events = MemoryEvents(
+            find=lambda run: self.tasks.state((run.owner, run.kind, run.id)), max_bytes=max_event_bytes
+        )
         self.lines: Lines[tuple[str, str]] = Lines(max_waiting=max_waiting)
         self._aliases = aliases
         self._turns = MemoryTurns(max_turns=max_turns)
@@ -92,6 +100,11 @@ class MemoryStore:
         turn = await self._turns.find(owner, turn_id)
         return None if turn is None else StoredTurn(owner, turn_id, turn.session, turn, turn.record, turn.is_finished)
 
+    async def find_all(self, owner: Owner, turn_ids: Sequence[str]) -> Mapping[str, StoredTurn]:
+        """See `StateStore`."""
+        found = {turn_id: await self.find(owner, turn_id) for turn_id in turn_ids}
+        return {turn_id: turn for turn_id, turn in found.items() if turn is not None}
+
     async def head(self, session: SessionName) -> Turn | None:
         """See `StateStore`."""
         return self._heads.get((session.tenant, session.session_id))
@@ -121,6 +134,10 @@ class MemoryStore:
     def rotate(self, tenant: str, key: str) -> Sequence[SessionName]:
         """See `StateStore`."""
         return self._aliases.rotate(tenant, key)
+
+    async def cancel(self, tenant: str, key: str) -> bool:
+        """See `StateStore`."""
+        return self.lines.stop((tenant, key))
 
     async def opened(self, tenant: str, key: str, parent: StoredTurn | None) -> Opened:
         """Return a session as it is now."""

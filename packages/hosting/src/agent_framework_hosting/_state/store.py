@@ -7,7 +7,7 @@ not keeps the objects as they are.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, TypeAlias
 
@@ -15,7 +15,9 @@ import msgspec
 
 from ..types import Owner
 from .documents import DocumentStore
+from .events import EventLog
 from .records import RecordStore
+from .tasks import TaskStore
 from .turns import SessionName
 
 Concurrency: TypeAlias = Literal["queue", "reject", "interrupt"]
@@ -66,7 +68,7 @@ class TurnRequest:
     """What a turn asks for when it is accepted.
 
     `answers` are ids of requests for approval that this turn answers: each can be answered once in a conversation,
-    which `root` names where the key does not.
+    which `root` names where the key does not. `turn_id` is the id that the outcome is to have.
     """
 
     tenant: str
@@ -74,6 +76,7 @@ class TurnRequest:
     key: str | None
     parent: str | None = None
     root: str | None = None
+    turn_id: str | None = None
     concurrency: Concurrency = "queue"
     max_waiting: int = 64
     answers: Sequence[str] = ()
@@ -186,7 +189,11 @@ class Place(Protocol):
         ...
 
     async def settle(self, record: bytes) -> None:
-        """Keep what was answered under the idempotency key, store nothing of the turn, and let the next one start."""
+        """Keep what was answered under the idempotency key, store nothing of the turn, and let the next one start.
+
+        Raises:
+            LeaseLost: Somebody else has the line, or the key, by now; nothing was stored.
+        """
         ...
 
     async def leave(self, unfinished: Unfinished | None = None, *, has_run: bool) -> None:
@@ -209,6 +216,16 @@ class StateStore(Protocol):
     @property
     def is_well(self) -> bool:
         """Whether turns can be stored, as far as is known; what the readiness probe says."""
+        ...
+
+    @property
+    def tasks(self) -> TaskStore:
+        """Keeps accepted work, where the turns are kept."""
+        ...
+
+    @property
+    def events(self) -> EventLog:
+        """Keeps what background runs say."""
         ...
 
     @property
@@ -249,6 +266,10 @@ class StateStore(Protocol):
         """Return the owner's turn of that id; unknown, expired and another owner's are the same `None`."""
         ...
 
+    async def find_all(self, owner: Owner, turn_ids: Sequence[str]) -> Mapping[str, StoredTurn]:
+        """Return those of the owner's turns that are known, by their ids, in one transaction."""
+        ...
+
     async def head(self, session: SessionName) -> Any:
         """Return the point of a session's newest turn, `None` when it has none."""
         ...
@@ -269,6 +290,14 @@ class StateStore(Protocol):
 
         Returns:
             The sessions that keys stand for again because their reset was forgotten; they must not come back.
+        """
+        ...
+
+    async def cancel(self, tenant: str, key: str) -> bool:
+        """Stop the turn that runs under a key, in whichever process, and those that wait there, as `interrupt` does.
+
+        Returns:
+            Whether there was one.
         """
         ...
 

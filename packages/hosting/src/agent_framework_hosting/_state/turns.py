@@ -1,9 +1,9 @@
-"""The port to committed turns, and its values."""
+"""Sessions and turns, as stores speak of them."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 from ..types import Owner
 
@@ -36,23 +36,3 @@ class Turn:
     snapshot: Any
     record: bytes
     is_finished: bool = True
-
-
-class TurnStore(Protocol):
-    """Keeps committed turns, to a bound. Each method is one transaction."""
-
-    async def find(self, owner: Owner, turn_id: str) -> Turn | None:
-        """Return the owner's turn of that id; unknown, expired and another owner's are the same `None`."""
-        ...
-
-    async def head(self, session: SessionName) -> Turn | None:
-        """Return the newest turn of a session."""
-        ...
-
-    async def commit(self, turn: Turn) -> None:
-        """Store a turn as the newest one of its session; it takes the place of the owner's earlier turn of that id."""
-        ...
-
-    async def forget(self, session: SessionName) -> None:
-        """Drop all turns of a session."""
-        ...

@@ -48,6 +48,15 @@ class Checkpoints:
     key: str | bytes | None = None
     store: AnswerStore | None = None
 
+    @property
+    def folder(self) -> Path | None:
+        """The path that the developer gave; a later change of the working directory must not move what is kept."""
+        return Path(self.location).expanduser().absolute() if _is_path(self.location) else None
+
+    def guarded(self, target: Any) -> Path | None:
+        """Return the folder of the developer's own that one host at a time may have; a database keeps several apart."""
+        return self.folder if self.store is None and has_checkpoints(target) else None
+
     def keeping(self) -> Keeping:
         """Return how they are kept.
 
@@ -60,13 +69,13 @@ class Checkpoints:
             return self._folders(self.derived) if self.derived is not None else MemoryKeeping()
         if is_storage(self.location):
             return StorageKeeping(self.location, folders=self._folders(self.derived) if self.derived else None)
-        if not _is_path(self.location):
+        folder = self.folder
+        if folder is None:
             raise ConfigurationError(
                 f"checkpoint_location is {self.location!r}. Give it the path of a folder, or a CheckpointStorage of "
                 "Agent Framework."
             )
-        # A later change of the working directory must not move what is kept.
-        return self._folders(Path(self.location).expanduser().absolute(), is_named=False)
+        return self._folders(folder, is_named=False)
 
     def placed(self, paths: StatePaths) -> StatePaths:
         """Return the folders that the host needs besides; a path of the developer's own wins over the derived one."""

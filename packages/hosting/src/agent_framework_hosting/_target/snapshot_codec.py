@@ -60,7 +60,11 @@ def encode_rest(snapshot: Snapshot) -> bytes:
     with warnings.catch_warnings():
         # What cannot be encoded is an error below, not a warning among others.
         warnings.simplefilter("ignore")
-        said = carrier.to_dict()
+        try:
+            said = carrier.to_dict()
+        except Exception as error:
+            # Values of the agent's encode themselves, and refuse in their own ways.
+            raise _cannot_be_stored(f"something that cannot be encoded ({type(error).__name__})") from error
     return _json({"schema_version": _VERSION, "session": said})
 
 

@@ -1,11 +1,13 @@
-"""The tools that an agent brings along, as far as they can be known before a run."""
+"""The tools that an agent brings along, as far as they can be known before a run, and names that mean one thing."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
 from agent_framework import FunctionTool
+
+from ..errors import InvalidRequest
 
 
 def tool_names(agent: Any) -> frozenset[str]:
@@ -21,6 +23,25 @@ def declared_names(agent: Any) -> frozenset[str]:
 def asking_names(agent: Any) -> frozenset[str]:
     """Return the names of those that run only when a person has approved the call."""
     return frozenset(tool.name for tool in _tools(agent) if tool.approval_mode == "always_require")
+
+
+def refuse_clashes(
+    client_tools: Iterable[FunctionTool], agent_tool_names: Collection[str], *, place: str = "tools[{}].name"
+) -> None:
+    """Refuse a caller's tool that is named like one of the agent's own.
+
+    `place` is where the name of a tool stands in the protocol's requests, with `{}` for the tool's index.
+
+    Raises:
+        InvalidRequest: There is one; `param` says which.
+    """
+    for index, tool in enumerate(client_tools):
+        if tool.name in agent_tool_names:
+            raise InvalidRequest(
+                f"The agent has a tool named '{tool.name}' already. Rename yours.",
+                param=place.format(index),
+                code="invalid_value",
+            )
 
 
 def _tools(agent: Any) -> Iterable[FunctionTool]:

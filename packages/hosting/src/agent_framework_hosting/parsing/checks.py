@@ -9,10 +9,13 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, NoReturn, TypeAlias, TypeGuard
 
-from .refusals import missing, unknown_parameter, unsupported_parameter, wrong_type, wrong_value
+from .refusals import missing, shown, unknown_parameter, unsupported_parameter, wrong_type, wrong_value
 
 Check: TypeAlias = Callable[[Any, str], Any]
 
+_MAX_PAIRS = 16
+_MAX_KEY = 64
+_MAX_VALUE = 512
 _NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 
 
@@ -128,6 +131,19 @@ def members(known: Mapping[str, Check], *, required: tuple[str, ...] = ()) -> Ch
         return found
 
     return check
+
+
+def metadata(value: Any, param: str) -> dict[str, str]:
+    """Take pairs of texts, as many and as long as OpenAI takes."""
+    pairs = json_object(value, param)
+    if len(pairs) > _MAX_PAIRS:
+        raise wrong_value(param, f"have at most {_MAX_PAIRS} pairs")
+    for key, item in pairs.items():
+        if len(key) > _MAX_KEY:
+            raise wrong_value(f"{param}.{shown(key)}", f"have a key of at most {_MAX_KEY} characters")
+        if len(text(item, f"{param}.{key}")) > _MAX_VALUE:
+            raise wrong_value(f"{param}.{key}", f"have at most {_MAX_VALUE} characters")
+    return pairs
 
 
 def refused(reason: str) -> Check:

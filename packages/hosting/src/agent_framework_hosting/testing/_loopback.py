@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from typing import Self
 
 from starlette.types import ASGIApp
@@ -12,6 +14,7 @@ from ._asgi import Lifespan
 from ._driver import Driver, OutgoingRequest, StreamedAnswer
 from ._gate import TIMEOUT
 from ._server import ServerThread
+from ._socket import Socket
 
 
 class LoopbackDriver(Driver):
@@ -74,9 +77,34 @@ class LoopbackDriver(Driver):
     async def __aexit__(self, *exc_info: object) -> None:
         await asyncio.to_thread(self.__exit__, *exc_info)
 
+    @asynccontextmanager
+    async def websocket(
+        self,
+        path: str,
+        *,
+        headers: Mapping[str, str] | Sequence[tuple[str, str]] = (),
+        subprotocols: Sequence[str] = (),
+    ) -> AsyncGenerator[Socket]:
+        """Open a WebSocket and enter the block; leaving it hangs up without a word (`close` it to take leave).
+
+        Raises:
+            SocketRefused: The server answered the handshake with an ordinary answer; it carries the status.
+        """
+        from ._websocket import connect  # here, since it needs wsproto, which comes with the server
+
+        self._require_server()
+        link = await connect(self.address, path, headers=headers, subprotocols=subprotocols, timeout=self.timeout)
+        try:
+            yield link
+        finally:
+            await link.disconnect()
+
     async def _open(self, request: OutgoingRequest) -> StreamedAnswer:
-        if self._server is None:
-            raise RuntimeError("The driver is not running; use it inside `async with LoopbackDriver(app) as driver:`.")
+        self._require_server()
         from ._http1 import send  # here, since it needs h11, which comes with the server
 
         return await send(self.address, request, timeout=self.timeout)
+
+    def _require_server(self) -> None:
+        if self._server is None:
+            raise RuntimeError("The driver is not running; use it inside `async with LoopbackDriver(app) as driver:`.")

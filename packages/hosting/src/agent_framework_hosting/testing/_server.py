@@ -105,7 +105,7 @@ class ServerThread:
         if self._lifespan:
             scope["state"] = dict(self._lifespan.state)
         task = cast("asyncio.Task[Any]", asyncio.current_task())
-        self._requests[task] = f"{scope['method']} {scope['path']}"
+        self._requests[task] = f"{scope.get('method', 'WebSocket')} {scope['path']}"
         try:
             await self._app(scope, receive, send)
         except Exception as error:

@@ -67,5 +67,7 @@ def describe(error: BaseException) -> ErrorDescription:
             logger.warning("%s: the run ended with %s", incident, type(error).__name__, exc_info=error)
             return ErrorDescription(status, code, f"{message} (error id {incident})")
     logger.error("%s: the run failed", incident, exc_info=error)
-    code = error.code if isinstance(error, HostError) else RunError.code
+    # What is wrong with the server's configuration is in the log, for those who can mend it.
+    told = HostError if isinstance(error, HostError) else RunError
+    code = error.code if isinstance(error, RunError) else told.code
     return ErrorDescription(500, code, f"The server failed to answer this request. (error id {incident})")

@@ -21,8 +21,10 @@ _NAME: Final = "Idempotency-Key"
 _LONGEST: Final = 255
 
 
-def idempotency_key(scope: Scope, body: bytes) -> IdempotencyKey | None:
-    """Return the key of a request with this body, `None` when it has none.
+def idempotency_key(scope: Scope, body: bytes, *, chat: str | None = None) -> IdempotencyKey | None:
+    """Return the key of a request with this body in this chat of a platform, `None` when it has none.
+
+    The same words in another chat are another request: the answer to the first tells of what was said there.
 
     Raises:
         InvalidRequest: The header is there twice, is empty or too long, or holds more than visible characters.
@@ -40,7 +42,10 @@ def idempotency_key(scope: Scope, body: bytes) -> IdempotencyKey | None:
         key = key[1:-1]
     if not key or len(key) > _LONGEST or not key.isprintable():
         raise _refused(f"must have 1 to {_LONGEST} visible characters")
-    return IdempotencyKey(key, hashlib.sha256(body).digest())
+    fingerprint = hashlib.sha256(body).digest()
+    if chat is not None:
+        fingerprint = hashlib.sha256(fingerprint + chat.encode("utf-8", "surrogatepass")).digest()
+    return IdempotencyKey(key, fingerprint)
 
 
 def _refused(why: str) -> InvalidRequest:

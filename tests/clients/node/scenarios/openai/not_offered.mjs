@@ -7,7 +7,6 @@ export default async function (client) {
     () => client.responses.retrieve("resp_1"),
     () => client.responses.cancel("resp_1"),
     () => client.responses.delete("resp_1"),
-    () => client.models.list(),
   ];
   for (const reach of missing) {
     await assert.rejects(reach, (error) => {

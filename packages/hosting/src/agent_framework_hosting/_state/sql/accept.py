@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
 
-from ...errors import InvalidRequest, LeaseLost
+from ...errors import LeaseLost
 from ...types import Owner
 from ..refusals import continued
 from ..store import Finished, Opened, Replay, StoredTurn, TurnRequest, Unfinished
 from . import claims, lanes, turns
 from .lanes import Wake
-from .script import NUL, Script
-
-_LONGEST: Final = 2000
-"""Bytes of a name; PostgreSQL's indexes take some hundreds more, for the tenant and what resets add."""
+from .names import require_keepable
+from .script import Script
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +35,7 @@ def accept(request: TurnRequest, *, ticket: str, worker: str) -> Script[Accepted
     Raises:
         RequestError: See `StateStore.accept`.
     """
-    _require_keepable(request)
+    require_keepable(request)
     attempt = 1
     if request.claim is not None:
         claimed = yield from claims.claim(request.owner, request.claim, ticket=ticket, worker=worker)
@@ -86,7 +83,7 @@ def commit(finished: Finished, *, key: str, ticket: str, has_claim: bool) -> Scr
     """Store a finished turn and hand the line over; returns the turn's number.
 
     Raises:
-        LeaseLost: The line has been taken over, or the session has moved on.
+        LeaseLost: The line, or the idempotency key, has been taken over, or the session has moved on.
     """
     tenant = finished.session.tenant
     if not (yield from lanes.is_held(tenant=tenant, key=key, ticket=ticket)):
@@ -98,9 +95,16 @@ def commit(finished: Finished, *, key: str, ticket: str, has_claim: bool) -> Scr
     return number, wakes
 
 
-def settle(record: bytes, *, tenant: str, key: str, ticket: str) -> Script[tuple[Wake, ...]]:
-    """Keep what was answered under an idempotency key, and hand the line over."""
-    yield from claims.settle(ticket=ticket, record=record)
+def settle(record: bytes, *, tenant: str, key: str, ticket: str, has_claim: bool) -> Script[tuple[Wake, ...]]:
+    """Keep what was answered under an idempotency key, and hand the line over.
+
+    Raises:
+        LeaseLost: The line, or the key, has been taken over.
+    """
+    if not (yield from lanes.is_held(tenant=tenant, key=key, ticket=ticket)):
+        raise LeaseLost
+    if has_claim:
+        yield from claims.settle(ticket=ticket, record=record)
     return (yield from lanes.leave(tenant=tenant, key=key, ticket=ticket))
 
 
@@ -122,15 +126,6 @@ def give_back(*, ticket: str, worker: str) -> Script[tuple[Wake, ...]]:
     yield from claims.take_all_back(ticket=ticket)
     yield from claims.let_go(ticket=ticket, has_run=False)
     return (yield from lanes.give_back(worker=worker, ticket=ticket))
-
-
-def _require_keepable(request: TurnRequest) -> None:
-    for given in (request.key or "", *request.answers):
-        if NUL in given or len(given.encode()) > _LONGEST:
-            raise InvalidRequest(
-                "A session, or a request that is answered, has a name that cannot be kept: it is longer than "
-                f"{_LONGEST} bytes, or has the character NUL in it. Choose another one."
-            )
 
 
 def _parent(owner: Owner, request: TurnRequest) -> Script[StoredTurn | None]:

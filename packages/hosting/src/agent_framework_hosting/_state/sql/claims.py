@@ -4,7 +4,7 @@ Rules of this file:
 1. Both are marked in the transaction that accepts the turn, before anything runs.
 2. A turn that has not run gives its marks back. One that has run keeps its answers, whatever became of it.
 3. A key whose run ended without a record (it failed, was cancelled, or its process died) can be used again for the
-   same request; that is the next attempt.
+   same request; that is the next attempt, and the one before it can store nothing any more.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
-from ...errors import AnsweredAlready, IdempotencyConflict
+from ...errors import AnsweredAlready, IdempotencyConflict, LeaseLost
 from ...types import Owner
 from ..store import Claim, Replay
 from .script import Script, all_of, do, one
@@ -42,7 +42,9 @@ WHERE tenant = :tenant AND is_named = :is_named AND owner = :owner AND channel =
   AND claim_key = :claim_key AND attempt = :attempt AND record IS NULL
 RETURNING attempt
 """
-_RECORD: Final = "UPDATE af_claim SET record = :record, turn = :turn, worker = NULL WHERE ticket = :ticket"
+_RECORD: Final = """
+UPDATE af_claim SET record = :record, turn = :turn, worker = NULL WHERE ticket = :ticket RETURNING attempt
+"""
 _LET_GO: Final = "UPDATE af_claim SET worker = NULL WHERE ticket = :ticket AND record IS NULL"
 _RELEASE: Final = "DELETE FROM af_claim WHERE ticket = :ticket AND record IS NULL AND attempt = 1"
 
@@ -107,8 +109,13 @@ def claim(owner: Owner, wanted: Claim, *, ticket: str, worker: str) -> Script[Re
 
 
 def settle(*, ticket: str, record: bytes, turn: int | None = None) -> Script[None]:
-    """Keep what the request was answered, for those who ask again; with the turn's number when one was stored."""
-    yield from do(_RECORD, ticket=ticket, record=record, turn=turn)
+    """Keep what the request was answered, for those who ask again; with the turn's number when one was stored.
+
+    Raises:
+        LeaseLost: The key is a later attempt's by now, which may run in a line of its own, or it was purged.
+    """
+    if (yield from one(_RECORD, ticket=ticket, record=record, turn=turn)) is None:
+        raise LeaseLost
 
 
 def let_go(*, ticket: str, has_run: bool) -> Script[None]:

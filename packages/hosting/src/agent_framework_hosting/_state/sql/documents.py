@@ -30,7 +30,8 @@ from sqlalchemy import (
 from ...types import Owner
 from ..documents import Document, NewDocument
 from .driver import Driver
-from .script import NUL, Script, all_of, do, one
+from .names import is_known_possibly, require_key
+from .script import Script, all_of, do, one
 
 DOCUMENTS: Final = Table(
     "af_document",
@@ -64,7 +65,7 @@ SELECT kind, id, root, number, body FROM af_document WHERE {_OWN} AND root = :ro
 ORDER BY number LIMIT :limit
 """  # noqa: S608 - constants
 _DISCARD: Final = f"DELETE FROM af_document WHERE {_OWN} AND root = :root AND number <= :until"  # noqa: S608 - constants
-_FORGET: Final = "DELETE FROM af_document WHERE tenant = :tenant AND root = :root"
+_FORGET: Final = "DELETE FROM af_document WHERE tenant = :tenant AND root = :root RETURNING number"
 _SWEEP: Final = """
 DELETE FROM af_document WHERE number IN (
   SELECT d.number FROM af_document d WHERE d.used_at < {now} - :ttl
@@ -79,9 +80,9 @@ def create_documents(connection: Connection) -> None:
     DOCUMENTS.metadata.create_all(connection)
 
 
-def forget(*, tenant: str, root: str) -> Script[None]:
-    """Forget all documents of a session key."""
-    yield from do(_FORGET, tenant=tenant, root=root)
+def forget(*, tenant: str, root: str) -> Script[int]:
+    """Forget all documents of a session key; returns how many."""
+    return len((yield from all_of(_FORGET, tenant=tenant, root=root)))
 
 
 def sweep(*, ttl: float, most: int) -> Script[int]:
@@ -101,31 +102,38 @@ class SqlDocuments:
 
     async def find(self, owner: Owner, kind: str, id: str) -> Document | None:
         """See `DocumentStore`."""
-        return None if NUL in id else await self._driver.run(partial(_find, owner, kind, id), durable=False)
+        if not is_known_possibly(owner, id):
+            return None
+        return await self._driver.run(partial(_find, owner, kind, id), durable=False)
 
     async def replace(self, owner: Owner, kind: str, id: str, body: bytes) -> bool:
         """See `DocumentStore`."""
-        return NUL not in id and await self._driver.run(
+        return is_known_possibly(owner, id) and await self._driver.run(
             partial(_happened, _REPLACE, **_own(owner, kind), id=id, body=body), durable=True
         )
 
     async def remove(self, owner: Owner, kind: str, id: str) -> bool:
         """See `DocumentStore`."""
-        return NUL not in id and await self._driver.run(
+        return is_known_possibly(owner, id) and await self._driver.run(
             partial(_happened, _REMOVE, **_own(owner, kind), id=id), durable=True
         )
 
     async def listed(self, owner: Owner, kind: str, root: str, *, after: int, limit: int) -> Sequence[Document]:
         """See `DocumentStore`."""
+        if not is_known_possibly(owner, root):
+            return []
         return await self._driver.read(partial(_list, **_own(owner, kind), root=root, after=after, limit=limit))
 
     async def discard(self, owner: Owner, kind: str, root: str, *, until: int | None = None) -> None:
         """See `DocumentStore`."""
+        if not is_known_possibly(owner, root):
+            return
         until = _ALL if until is None else until
         await self._driver.run(partial(do, _DISCARD, **_own(owner, kind), root=root, until=until), durable=True)
 
 
 def _add(owner: Owner, root: str, new: Sequence[NewDocument]) -> Script[None]:
+    require_key(owner[0], root)
     for each in new:
         yield from do(_ADD, **_own(owner, each.kind), id=each.id, root=root, body=each.body)
 

@@ -129,6 +129,16 @@ def enter(
     return Entered(None, tuple(wakes))
 
 
+def stop(*, tenant: str, key: str) -> Script[tuple[bool, tuple[Wake, ...]]]:
+    """Have whoever has the turn stopped, and drop whoever waits; says whether there was anybody."""
+    wakes: list[Wake] = []
+    holder, _ = yield from _living_holder(tenant, key, wakes)
+    if holder is None:
+        return False, tuple(wakes)
+    wakes += yield from _interrupt(tenant, key, holder)
+    return True, tuple(wakes)
+
+
 def leave(*, tenant: str, key: str, ticket: str) -> Script[tuple[Wake, ...]]:
     """Give the turn, or the place in the line, back; nothing happens when it has been taken away."""
     lane = yield from one(_LOCK, tenant=tenant, key=key)

@@ -11,13 +11,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
-from sqlalchemy import Connection, Engine, create_engine, event, insert, inspect, make_url, select, text, update
+from sqlalchemy import Connection, Engine, Table, create_engine, event, insert, inspect, make_url, select, text, update
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.pool import NullPool
 
 from ...errors import ConfigurationError
 from .documents import create_documents
-from .schema import METADATA, SCHEMA
+from .schema import EVENTS, METADATA, SCHEMA, TASKS
 
 Step: TypeAlias = Callable[[Connection], None]
 _LOCK: Final = 0x61665F686F7374
@@ -26,11 +26,22 @@ _PATIENCE: Final = 5
 """Seconds to wait for a connection to PostgreSQL."""
 
 
+_LATER: Final = (TASKS, EVENTS)
+"""Tables that came with steps of their own."""
+
+
 def _create_tables(connection: Connection) -> None:
-    METADATA.create_all(connection)
+    METADATA.create_all(connection, tables=[table for table in METADATA.sorted_tables if table not in _LATER])
 
 
-STEPS: Final[Sequence[Step]] = (_create_tables, create_documents)
+def _adding(table: Table) -> Step:
+    def add(connection: Connection) -> None:
+        METADATA.create_all(connection, tables=[table])
+
+    return add
+
+
+STEPS: Final[Sequence[Step]] = (_create_tables, _adding(TASKS), _adding(EVENTS), create_documents)
 """What makes a schema of version n into one of version n + 1; a step that was released is never changed."""
 
 

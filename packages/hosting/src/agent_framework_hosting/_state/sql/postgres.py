@@ -17,7 +17,7 @@ from contextlib import asynccontextmanager, contextmanager
 from typing import Any, Final, TypeVar
 
 import psycopg
-from psycopg import AsyncConnection, errors, sql
+from psycopg import AsyncConnection, Connection, errors, sql
 from psycopg.conninfo import conninfo_to_dict
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
@@ -98,8 +98,7 @@ class PostgresDriver:
                 async with self._connection() as connection, _begun(connection, durable=durable):
                     return await _step_through(transaction(), connection)
             except _AGAIN as error:
-                if not left:
-                    raise StateUnavailable from error
+                _refuse_last(left, error)
         raise AssertionError("The loop returns or raises.")
 
     async def read(self, transaction: Transaction[ResultT]) -> ResultT:
@@ -109,13 +108,13 @@ class PostgresDriver:
 
     def run_now(self, transaction: Transaction[ResultT]) -> ResultT:
         """See `Driver`."""
-        with _translated(), psycopg.connect(self._url, **self._connecting) as connection:
-
-            def execute(dialect: Dialect, statement: Statement) -> list[Row]:
-                cursor = connection.execute(dialect.said(statement.text).encode(), statement.values)
-                return cursor.fetchall() if cursor.description else []
-
-            return step_through(transaction(), execute, POSTGRES)
+        for left in reversed(range(_ATTEMPTS)):
+            try:
+                with _translated(), psycopg.connect(self._url, **self._connecting) as connection:
+                    return step_through(transaction(), _executor(connection), POSTGRES)
+            except _AGAIN as error:
+                _refuse_last(left, error)
+        raise AssertionError("The loop returns or raises.")
 
     async def wake(self, wakes: Sequence[Wake]) -> None:
         """See `Driver`."""
@@ -168,6 +167,20 @@ def _translated() -> Generator[None]:
     except _AWAY as error:
         logger.error("The database cannot be used: %s", error)
         raise StateUnavailable from error
+
+
+def _refuse_last(left: int, error: Exception) -> None:
+    if not left:
+        logger.error("A transaction was tried %d times in vain: %s", _ATTEMPTS, error)
+        raise StateUnavailable from error
+
+
+def _executor(connection: Connection[Row]) -> Callable[[Dialect, Statement], list[Row]]:
+    def execute(dialect: Dialect, statement: Statement) -> list[Row]:
+        cursor = connection.execute(dialect.said(statement.text).encode(), statement.values)
+        return cursor.fetchall() if cursor.description else []
+
+    return execute
 
 
 @contextmanager

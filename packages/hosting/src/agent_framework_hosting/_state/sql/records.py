@@ -9,7 +9,8 @@ from typing import Any, Final
 from ...types import Owner
 from ..records import Told
 from .driver import Driver
-from .script import NUL, Script, all_of, do, one
+from .names import is_known_possibly
+from .script import Script, all_of, do, one
 from .turns import open_session
 
 _NEWEST: Final = "SELECT record FROM af_turn WHERE number = :number"
@@ -47,14 +48,15 @@ class SqlRecords:
         self, owner: Owner, root: str, *, start: str | None, newest_first: bool, limit: int
     ) -> Sequence[Told]:
         """See `RecordStore`."""
-        if start is not None and NUL in start:
+        if not is_known_possibly(owner, root) or (start is not None and not is_known_possibly(owner, start)):
             return []
         telling = partial(_told, owner, root, start=start, newest_first=newest_first, limit=limit)
         return await self._driver.read(telling)
 
     async def forget(self, owner: Owner, turn_id: str) -> bool:
         """See `RecordStore`."""
-        return NUL not in turn_id and await self._driver.run(partial(_forget, owner, turn_id), durable=True)
+        forgetting = partial(_forget, owner, turn_id)
+        return is_known_possibly(owner, turn_id) and await self._driver.run(forgetting, durable=True)
 
 
 def _newest(tenant: str, key: str) -> Script[bytes | None]:

@@ -5,6 +5,8 @@ Rules of this file:
 2. The ids of a session that has expired are unknown from then on, also while a branch of it lives; so is the id of a
    turn that is too old, while its session lives on.
 3. A sweep is bounded, so that nobody waits behind it; it is run until nothing is left.
+4. What a key stands for after a reset is never forgotten. The session that it stood for before may be gone here, but an
+   agent that keeps history elsewhere would find under its id what must not come back.
 """
 
 from __future__ import annotations
@@ -18,15 +20,11 @@ from .script import Script, all_of, do
 _EXPIRED: Final = """
 SELECT DISTINCT s.tenant, s.root FROM af_session s WHERE s.used_at < {now} - :ttl AND NOT EXISTS (
   SELECT 1 FROM af_session o WHERE o.tenant = s.tenant AND o.root = s.root AND o.used_at >= {now} - :ttl
+) AND NOT EXISTS (
+  SELECT 1 FROM af_lane l JOIN af_worker w ON w.id = l.worker AND w.alive_until > {now}
+  WHERE l.tenant = s.tenant AND l.key = s.key
 ) LIMIT :most
 """
-_OF_FAMILY: Final = "(SELECT session_id FROM af_session WHERE tenant = :tenant AND root = :root)"
-_FORGET_FAMILY: Final = (
-    f"DELETE FROM af_turn WHERE tenant = :tenant AND session_id IN {_OF_FAMILY}",  # noqa: S608 - a constant
-    f"DELETE FROM af_checkpoint WHERE tenant = :tenant AND session_id IN {_OF_FAMILY}",  # noqa: S608 - likewise
-    "DELETE FROM af_answer WHERE tenant = :tenant AND root = :root",
-    "DELETE FROM af_session WHERE tenant = :tenant AND root = :root",
-)
 _FORGET_IDS: Final = """
 UPDATE af_turn SET turn_id = NULL, record = NULL WHERE number IN (
   SELECT t.number FROM af_turn t JOIN af_session s ON s.tenant = t.tenant AND s.session_id = t.session_id
@@ -44,8 +42,11 @@ DELETE FROM af_answer WHERE answered_at < {now} - :ttl AND NOT EXISTS (
 )
 """
 _CLAIMS: Final = """
-DELETE FROM af_claim WHERE ticket IN (SELECT ticket FROM af_claim WHERE created_at < {now} - :ttl LIMIT :most)
-RETURNING ticket
+DELETE FROM af_claim WHERE ticket IN (
+  SELECT c.ticket FROM af_claim c WHERE c.created_at < {now} - :ttl
+    AND NOT EXISTS (SELECT 1 FROM af_worker w WHERE w.id = c.worker AND w.alive_until > {now})
+  LIMIT :most
+) RETURNING ticket
 """
 _WORKERS: Final = "DELETE FROM af_worker WHERE alive_until < {now} - :ttl"
 _TICKETS: Final = """
@@ -57,6 +58,26 @@ DELETE FROM af_lane WHERE used_at < {now} - :ttl
   AND NOT EXISTS (SELECT 1 FROM af_worker w WHERE w.id = af_lane.worker AND w.alive_until > {now})
   AND NOT EXISTS (SELECT 1 FROM af_ticket t WHERE t.tenant = af_lane.tenant AND t.key = af_lane.key)
 """
+_DONE_TASKS: Final = """
+DELETE FROM af_task WHERE number IN (
+  SELECT t.number FROM af_task t WHERE t.ended_at < {now} - :ttl AND NOT EXISTS (
+    SELECT 1 FROM af_event e
+    WHERE e.tenant = t.tenant AND e.is_named = t.is_named AND e.owner = t.owner AND e.kind = t.kind
+      AND e.run_id = t.task_id
+  ) LIMIT :most
+) RETURNING number
+"""
+_EVENTS: Final = """
+DELETE FROM af_event WHERE created_at < {now} - :ttl AND created_at <= (
+  SELECT max(created_at) FROM (SELECT created_at FROM af_event ORDER BY created_at LIMIT :most) oldest
+) RETURNING sequence
+"""
+_OLD_TASKS: Final = """
+DELETE FROM af_task WHERE outcome IS NULL AND created_at < {now} - :ttl
+  AND NOT EXISTS (SELECT 1 FROM af_worker w WHERE w.id = af_task.worker AND w.alive_until > {now})
+"""
+_EVENTS_SWEPT: Final = 5_000
+"""Events that one sweep's transaction forgets; they are small."""
 _CALM: Final = 3600.0
 """Seconds after which a lane that is nobody's, a dead worker and what it left in lines are swept."""
 
@@ -67,8 +88,8 @@ class Ages:
 
     Args:
         sessions: Conversations, with their branches, turns, answers, and documents of channels.
-        records: What can be read, and continued, by the id of a turn.
-        claims: Idempotency keys.
+        records: What can be read, and continued, by the id of a turn; and tasks that nobody could do.
+        claims: Idempotency keys, and the ids of tasks that have ended.
     """
 
     sessions: float
@@ -76,23 +97,21 @@ class Ages:
     claims: float
 
 
+def expired(ages: Ages, *, most: int) -> Script[list[tuple[str, str]]]:
+    """Return conversations that nobody has used for too long: their tenants and roots."""
+    return [(tenant, root) for tenant, root in (yield from all_of(_EXPIRED, ttl=ages.sessions, most=most))]
+
+
 def sweep(ages: Ages, *, most: int) -> Script[bool]:
-    """Forget what has expired, `most` of each kind at a time; says whether there may be more."""
-    families = yield from all_of(_EXPIRED, ttl=ages.sessions, most=most)
-    for tenant, root in families:
-        yield from forget(tenant=tenant, root=root)
+    """Forget what has expired beside conversations, `most` of each kind at a time; says whether there may be more."""
     yield from do(_FORGET_ANSWERS, ttl=ages.sessions)
     ids = yield from all_of(_FORGET_IDS, ttl=ages.sessions, most=most)
     records = yield from all_of(_FORGET_RECORDS, ttl=ages.records, most=most)
     claims = yield from all_of(_CLAIMS, ttl=ages.claims, most=most)
+    events = yield from all_of(_EVENTS, ttl=ages.records, most=_EVENTS_SWEPT)
+    tasks = yield from all_of(_DONE_TASKS, ttl=ages.claims, most=most)
+    yield from do(_OLD_TASKS, ttl=ages.records)
     swept = yield from documents.sweep(ttl=ages.sessions, most=most)
     for text in (_TICKETS, _LANES, _WORKERS):
         yield from do(text, ttl=_CALM)
-    return most in (len(families), len(ids), len(records), len(claims), swept)
-
-
-def forget(*, tenant: str, root: str) -> Script[None]:
-    """Forget a conversation with all its branches."""
-    for text in _FORGET_FAMILY:
-        yield from do(text, tenant=tenant, root=root)
-    yield from documents.forget(tenant=tenant, root=root)
+    return len(events) >= _EVENTS_SWEPT or most in (len(ids), len(records), len(claims), len(tasks), swept)

@@ -25,6 +25,7 @@ from sqlalchemy import (
 
 METADATA: Final = MetaData()
 _HAS_ID: Final = "turn_id IS NOT NULL"
+_IS_OPEN: Final = "outcome IS NULL"
 
 # SQLite counts up by itself in a column that is exactly INTEGER.
 _NUMBER: Final = BigInteger().with_variant(Integer, "sqlite")
@@ -90,8 +91,7 @@ TICKETS: Final = Table(
     Index("af_ticket_worker", "worker"),
     sqlite_autoincrement=True,
 )
-"""Those who wait in a line, in its order. `kind`, `payload`, `attempt` and `due_at` are for work that outlives its
-caller."""
+"""Those who wait in a line, in its order. `kind`, `payload`, `attempt` and `due_at` are not used."""
 
 SESSIONS: Final = Table(
     "af_session",
@@ -201,6 +201,51 @@ OUTBOX: Final = Table(
     sqlite_autoincrement=True,
 )
 """What is to be delivered, committed together with the turn that wants it."""
+
+TASKS: Final = Table(
+    "af_task",
+    METADATA,
+    Column("number", _NUMBER, primary_key=True, autoincrement=True),
+    _text("tenant"),
+    *_owner(),
+    _text("kind"),
+    _text("task_id"),
+    _text("line"),
+    _bytes("payload"),
+    _bytes("circumstances"),
+    _text("worker", nullable=True),
+    Column("attempt", Integer, nullable=False),
+    Column("failures", Integer, nullable=False),
+    Column("deaths", Integer, nullable=False),
+    _flag("is_stopped"),
+    _text("outcome", nullable=True),
+    _time("due_at"),
+    _time("created_at"),
+    Column("ended_at", Double, nullable=True),
+    UniqueConstraint("tenant", "is_named", "owner", "kind", "task_id", name="af_task_id"),
+    Index("af_task_open", "number", sqlite_where=text(_IS_OPEN), postgresql_where=text(_IS_OPEN)),
+    Index("af_task_line", "tenant", "line", "number", sqlite_where=text(_IS_OPEN), postgresql_where=text(_IS_OPEN)),
+    Index("af_task_worker", "worker"),
+    Index("af_task_ended", "ended_at"),
+    sqlite_autoincrement=True,
+)
+"""Accepted work: what is to be done while its `outcome` is open, and the ids of what was done, for some time."""
+
+EVENTS: Final = Table(
+    "af_event",
+    METADATA,
+    Column("tenant", Text, primary_key=True),
+    Column("is_named", SmallInteger, primary_key=True),
+    Column("owner", Text, primary_key=True),
+    Column("kind", Text, primary_key=True),
+    Column("run_id", Text, primary_key=True),
+    Column("attempt", Integer, primary_key=True),
+    Column("sequence", BigInteger, primary_key=True),
+    Column("data", LargeBinary, nullable=False),
+    _time("created_at"),
+    Index("af_event_created", "created_at"),
+)
+"""What background runs said, in each of their attempts."""
 
 SCHEMA: Final = Table("af_schema", METADATA, Column("version", Integer, nullable=False))
 """One row: which of the schema's steps have been taken."""

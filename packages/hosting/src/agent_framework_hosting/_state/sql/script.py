@@ -1,7 +1,8 @@
 """A transaction as a generator: it yields statements, gets their rows, and returns its result. It does no I/O.
 
 Statements are written in the words that SQLite and PostgreSQL share. Values are named (`:name`). What differs stands in
-braces: `{now}` is the database's clock in seconds, `{lock}` keeps a row that was read from others until the end.
+braces: `{now}` is the database's clock in seconds, `{lock}` keeps a row that was read from others until the end,
+`{unlocked}` does so with those that nobody else has, `{alone}` lets one through at a time for each number `:name`.
 """
 
 from __future__ import annotations
@@ -24,9 +25,6 @@ class Statement(NamedTuple):
 
 Script: TypeAlias = Generator[Statement, list[Row], ResultT]
 
-NUL: Final = "\0"
-"""The one character that PostgreSQL has no text with."""
-
 _NAMED: Final = re.compile(r"(?<![:\w]):(\w+)")
 
 
@@ -36,6 +34,8 @@ class Dialect:
 
     now: str
     lock: str
+    unlocked: str
+    alone: str
     named: str
     _known: dict[str, str] = field(default_factory=dict[str, str], compare=False)
 
@@ -43,15 +43,24 @@ class Dialect:
         """Return a statement in this dialect."""
         known = self._known.get(text)
         if known is None:
-            known = _NAMED.sub(self.named, text.replace("{now}", self.now).replace("{lock}", self.lock))
+            said = text
+            for word in ("now", "lock", "unlocked", "alone"):
+                said = said.replace(f"{{{word}}}", getattr(self, word))
+            known = _NAMED.sub(self.named, said)
             self._known[text] = known
         return known
 
 
 # Since the epoch, to the millisecond; `unixepoch('subsec')` is younger than the SQLite that many Pythons carry.
-SQLITE: Final = Dialect(now="((julianday('now') - 2440587.5) * 86400.0)", lock="", named=r":\1")
+SQLITE: Final = Dialect(
+    now="((julianday('now') - 2440587.5) * 86400.0)", lock="", unlocked="", alone=":name", named=r":\1"
+)
 POSTGRES: Final = Dialect(
-    now="extract(epoch from clock_timestamp())::double precision", lock="FOR UPDATE", named=r"%(\1)s"
+    now="extract(epoch from clock_timestamp())::double precision",
+    lock="FOR UPDATE",
+    unlocked="FOR UPDATE SKIP LOCKED",
+    alone="pg_advisory_xact_lock(:name)",
+    named=r"%(\1)s",
 )
 
 

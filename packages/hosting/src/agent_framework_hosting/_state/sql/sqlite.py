@@ -132,25 +132,36 @@ class _Thread:
         self._file = _File(path, begin=begin)
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
+        # Jobs come from any thread; none may come behind the word that no more will.
+        self._door = threading.Lock()
+        self._is_open = False
 
     def start(self, identity: _Identity) -> None:
         """Begin to take jobs, for this very file."""
         self._file.identity = identity
         self._thread = threading.Thread(target=self._work, name=self._name, daemon=True)
         self._thread.start()
+        self._is_open = True
 
     def stop(self) -> None:
-        """Do what has been submitted, and end."""
+        """Do what has been submitted, take nothing more, and end."""
+        with self._door:
+            if self._is_open:
+                self._is_open = False
+                self._jobs.put(None)
         if self._thread is not None:
-            self._jobs.put(None)
             self._thread.join()
-            self._thread = None
 
     def submit(self, job: _Job) -> Future[Any]:
-        """Take a job."""
-        if self._thread is None:
-            raise StateUnavailable("The database is not open: the host has not been started, or has stopped.")
-        self._jobs.put(job)
+        """Take a job.
+
+        Raises:
+            StateUnavailable: None are taken yet, or any more.
+        """
+        with self._door:
+            if not self._is_open:
+                raise StateUnavailable("The database is not open: the host has not been started, or has stopped.")
+            self._jobs.put(job)
         return job.future
 
     def _work(self) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Generator, Sequence
+from collections.abc import Callable, Coroutine, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from typing import Any, Final
@@ -14,13 +14,15 @@ from ...logs import logger
 from ...types import Owner
 from ..store import Encoded, Finished, LossReason, Opened, Replay, StoredTurn, TurnRequest, Unfinished
 from ..turns import SessionName
-from . import accept, claims, retention, turns
+from . import accept, claims, forgetting, lanes, retention, turns
 from .accept import Accepted
 from .documents import SqlDocuments
 from .doors import Doors
 from .driver import Driver
+from .events import SqlEvents
 from .records import SqlRecords
 from .retention import Ages
+from .sqltasks import SqlTasks
 from .worker import LEASE, Held, Worker
 
 _SWEEP: Final = 60.0
@@ -28,6 +30,8 @@ _SWEEP: Final = 60.0
 _BETWEEN_TRIES: Final = 1.0
 _SWEPT: Final = 100
 """Conversations, ids, and keys of one sweep's transaction."""
+_TURNS: Final = 500
+"""Turns of a conversation that are forgotten in one transaction."""
 
 
 class SqlStore:
@@ -43,6 +47,8 @@ class SqlStore:
         self._driver = driver
         self._ages = ages
         self._worker = Worker(driver, lease=lease)
+        self.tasks = SqlTasks(driver, self._worker)
+        self.events = SqlEvents(driver)
         self.documents = SqlDocuments(driver)
         self.records = SqlRecords(driver)
         self._doors = Doors()
@@ -61,7 +67,7 @@ class SqlStore:
 
     async def start(self) -> None:
         """See `StateStore`."""
-        await self._driver.start(self._worker.wake)
+        await self._driver.start(self._woken)
         try:
             await self._worker.start()
         except StateUnavailable as error:
@@ -117,6 +123,10 @@ class SqlStore:
         """See `StateStore`."""
         return await self._driver.run(partial(turns.find, owner, turn_id), durable=False)
 
+    async def find_all(self, owner: Owner, turn_ids: Sequence[str]) -> Mapping[str, StoredTurn]:
+        """See `StateStore`."""
+        return await self._driver.read(partial(turns.find_all, owner, turn_ids))
+
     async def head(self, session: SessionName) -> int | None:
         """See `StateStore`."""
         return (await self._driver.run(partial(turns.reopen, session), durable=False)).head
@@ -140,21 +150,46 @@ class SqlStore:
 
     async def forget(self, session: SessionName) -> None:
         """See `StateStore`."""
-        await self._driver.run(partial(retention.forget, tenant=session.tenant, root=session.root), durable=True)
+        await self._driver.run(partial(forgetting.forget, tenant=session.tenant, root=session.root), durable=True)
 
     def rotate(self, tenant: str, key: str) -> Sequence[SessionName]:
         """See `StateStore`."""
         self._driver.run_now(partial(turns.rotate, tenant, key, mint()))
         return ()
 
+    async def cancel(self, tenant: str, key: str) -> bool:
+        """See `StateStore`."""
+        found, wakes = await self._driver.run(partial(lanes.stop, tenant=tenant, key=key), durable=False)
+        await self._worker.tell(wakes)
+        return found
+
     async def sweep(self) -> None:
         """Forget all that has expired."""
+        before: list[tuple[str, str]] = []
+        while (found := await self._expired()) and found != before:
+            for tenant, root in found:
+                await self._expire(tenant, root)
+            # What stays although it has expired is being used: it is looked at again with the next sweep.
+            before = found
         more = True
         while more:
             more = await self._driver.run(
                 partial(retention.sweep, self._ages, most=_SWEPT),
                 durable=False,
             )
+
+    async def _expired(self) -> list[tuple[str, str]]:
+        return await self._driver.run(partial(retention.expired, self._ages, most=_SWEPT), durable=False)
+
+    async def _expire(self, tenant: str, root: str) -> None:
+        run, ttl, where = self._driver.run, self._ages.sessions, {"tenant": tenant, "root": root}
+        expiring = partial(forgetting.expire, **where, ttl=ttl, most=_TURNS)
+        while (last := (await run(expiring, durable=False)).last) is None:
+            pass
+        if last:
+            while await run(partial(forgetting.drop_turns, **where, last=last, most=_TURNS), durable=False):
+                pass
+            await run(partial(forgetting.expire_sessions, **where, ttl=ttl), durable=False)
 
     def leave_later(self, leaving: Callable[[], Coroutine[Any, Any, None]]) -> None:
         """Leave a line from where nobody can wait for it; tried until the database answers, or the host stops."""
@@ -167,6 +202,10 @@ class SqlStore:
         task = loop.create_task(_until_it_answers(leaving))
         self._leaving.add(task)
         task.add_done_callback(self._leaving.discard)
+
+    def _woken(self) -> None:
+        self._worker.wake()
+        self.tasks.wake()
 
     async def _sweep(self) -> None:
         while True:
@@ -280,7 +319,14 @@ class SqlPlace:
 
     async def settle(self, record: bytes) -> None:
         """See `Place`."""
-        settling = partial(accept.settle, record, tenant=self._request.tenant, key=self.key, ticket=self._held.id)
+        settling = partial(
+            accept.settle,
+            record,
+            tenant=self._request.tenant,
+            key=self.key,
+            ticket=self._held.id,
+            has_claim=self._request.claim is not None,
+        )
         self._worker.remove(self._held)
         with _after_a_run():
             wakes = await self._driver.run(settling, durable=True)

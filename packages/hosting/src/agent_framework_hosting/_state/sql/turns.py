@@ -8,20 +8,26 @@ Rules of this file:
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final
 
-from ...errors import LeaseLost
+from ...errors import LeaseLost, StateUnavailable
 from ...types import Owner
 from ..aliases import session_id_of
 from ..store import Encoded, Finished, Opened, StoredTurn, Unfinished
 from ..turns import SessionName
-from .script import NUL, Script, all_of, do, one
+from .names import is_known_possibly, require_key
+from .script import Row, Script, all_of, do, one
 
-_FIND: Final = """
-SELECT t.number, t.record, t.is_finished, t.session_id, s.key, s.root FROM af_turn t
+_FOUND: Final = """
+SELECT t.turn_id, t.number, t.record, t.is_finished, t.session_id, s.key, s.root FROM af_turn t
 JOIN af_session s ON s.tenant = t.tenant AND s.session_id = t.session_id
-WHERE t.tenant = :tenant AND t.is_named = :is_named AND t.owner = :owner AND t.turn_id = :turn_id
+WHERE t.tenant = :tenant AND t.is_named = :is_named AND t.owner = :owner
 """
+_FIND: Final = f"{_FOUND} AND t.turn_id = :turn_id"
+_AT_ONCE: Final = 50
+"""Ids of one statement; it is always the same, so that the database knows it."""
+_FIND_SOME: Final = f"{_FOUND} AND t.turn_id IN ({', '.join(f':id{number}' for number in range(_AT_ONCE))})"
 _ALIAS: Final = "SELECT suffix FROM af_alias WHERE tenant = :tenant AND key = :key"
 _SESSION: Final = "SELECT version, head FROM af_session WHERE tenant = :tenant AND session_id = :session_id"
 # A parent is always older, so that not even a damaged row can make a circle.
@@ -43,12 +49,14 @@ INSERT INTO af_turn
   (tenant, session_id, parent, is_base, is_finished, is_named, owner, turn_id, added, rest, record, created_at)
 VALUES
   (:tenant, :session_id, :parent, :is_base, 1, :is_named, :owner, :turn_id, :added, :rest, :record, {now})
-RETURNING number
+ON CONFLICT (tenant, is_named, owner, turn_id) DO NOTHING RETURNING number
 """
 _ADD_UNFINISHED: Final = """
 INSERT INTO af_turn (tenant, session_id, is_base, is_finished, is_named, owner, turn_id, record, created_at)
 VALUES (:tenant, :session_id, 0, 0, :is_named, :owner, :turn_id, :record, {now})
+ON CONFLICT (tenant, is_named, owner, turn_id) DO NOTHING RETURNING number
 """
+_TRIES: Final = 50
 _KNOW: Final = """
 INSERT INTO af_session (tenant, session_id, key, root, version, used_at)
 VALUES (:tenant, :session_id, :key, :root, 0, {now}) ON CONFLICT (tenant, session_id) DO NOTHING
@@ -75,18 +83,31 @@ ON CONFLICT (tenant, key) DO UPDATE SET suffix = excluded.suffix, rotated_at = e
 
 def find(owner: Owner, turn_id: str) -> Script[StoredTurn | None]:
     """Return the owner's turn of that id."""
-    if NUL in turn_id:
+    if not is_known_possibly(owner, turn_id):
         return None
     row = yield from one(_FIND, **_whose(owner), turn_id=turn_id)
-    if row is None:
-        return None
-    number, record, is_finished, session_id, key, root = row
-    name = SessionName(owner[0], key, session_id, root=root)
-    return StoredTurn(owner, turn_id, name, number, bytes(record or b""), bool(is_finished))
+    return _stored(owner, row) if row is not None else None
+
+
+def find_all(owner: Owner, turn_ids: Sequence[str]) -> Script[dict[str, StoredTurn]]:
+    """Return those of the owner's turns that are known, by their ids."""
+    wanted = [turn_id for turn_id in dict.fromkeys(turn_ids) if is_known_possibly(owner, turn_id)]
+    found: dict[str, StoredTurn] = {}
+    for first in range(0, len(wanted), _AT_ONCE):
+        some = wanted[first : first + _AT_ONCE]
+        padded = {f"id{number}": some[min(number, len(some) - 1)] for number in range(_AT_ONCE)}
+        rows = yield from all_of(_FIND_SOME, **_whose(owner), **padded)
+        found |= {row[0]: _stored(owner, row) for row in rows}
+    return found
 
 
 def open_session(tenant: str, key: str) -> Script[Opened]:
-    """Return the session that a key stands for now."""
+    """Return the session that a key stands for now.
+
+    Raises:
+        InvalidRequest: No database can keep the key.
+    """
+    require_key(tenant, key)
     alias = yield from one(_ALIAS, tenant=tenant, key=key)
     session_id = session_id_of(tenant, key, suffix=alias[0] if alias is not None else None)
     return (yield from reopen(SessionName(tenant, key, session_id, root=key)))
@@ -126,21 +147,17 @@ def add(finished: Finished) -> Script[int]:
     if is_branching and (yield from one(_IS_THERE, number=finished.parent)) is None:
         # What the branch continues was forgotten meanwhile.
         raise LeaseLost
-    whose = _whose(finished.owner)
-    if finished.turn_id is not None:
-        yield from do(_RENAME, **whose, turn_id=finished.turn_id)
-    row = yield from one(
+    number = yield from _insert(
         _ADD,
-        **whose,
+        finished.owner,
+        finished.turn_id,
         session_id=name.session_id,
         parent=finished.parent,
         is_base=int(snapshot.is_base),
-        turn_id=finished.turn_id,
         added=snapshot.added,
         rest=snapshot.rest,
         record=finished.record,
     )
-    number: int = row[0] if row is not None else 0
     moved = yield from one(_ADVANCE, **_of(name), version=finished.version, head=number, rest=snapshot.rest)
     if moved is None or moved[0] != finished.version + 1:
         raise LeaseLost
@@ -164,14 +181,42 @@ def keep_remains(unfinished: Unfinished) -> Script[None]:
     if unfinished.rest is not None:
         yield from do(_LEAVE, **where, version=version, rest=unfinished.rest)
     if is_told:
-        told = {**_whose(unfinished.owner), "turn_id": unfinished.turn_id}
-        yield from do(_RENAME, **told)
-        yield from do(_ADD_UNFINISHED, **told, session_id=name.session_id, record=unfinished.record)
+        yield from _insert(
+            _ADD_UNFINISHED,
+            unfinished.owner,
+            unfinished.turn_id,
+            session_id=name.session_id,
+            record=unfinished.record,
+        )
+
+
+def _insert(text: str, owner: Owner, turn_id: str | None, **values: Any) -> Script[int]:
+    """Insert a turn, which takes its id from the one that had it, and return its number."""
+    named = {**_whose(owner), "turn_id": turn_id}
+    for _ in range(_TRIES):
+        if turn_id is not None:
+            yield from do(_RENAME, **named)
+        row = yield from one(text, **named, **values)
+        if row is not None:
+            return row[0]
+        # Another turn has just been given the id, in another line: of the two, this one is the later.
+    raise StateUnavailable
 
 
 def rotate(tenant: str, key: str, suffix: str) -> Script[None]:
-    """Let a key stand for a session that has never been used."""
+    """Let a key stand for a session that has never been used.
+
+    Raises:
+        InvalidRequest: No database can keep the key.
+    """
+    require_key(tenant, key)
     yield from do(_ROTATE, tenant=tenant, key=key, suffix=suffix)
+
+
+def _stored(owner: Owner, row: Row) -> StoredTurn:
+    turn_id, number, record, is_finished, session_id, key, root = row
+    name = SessionName(owner[0], key, session_id, root=root)
+    return StoredTurn(owner, turn_id, name, number, bytes(record or b""), bool(is_finished))
 
 
 def _whose(owner: Owner) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from typing import Final
 from ...errors import LeaseLost, RunCancelled, StateUnavailable
 from ...ids import mint
 from ...logs import logger
+from ..refusals import STOPPED
 from ..store import LossReason
 from . import accept, lanes
 from .driver import Driver
@@ -49,7 +50,7 @@ class Held:
         """Wait for the turn.
 
         Raises:
-            RunCancelled: Another turn has interrupted this one.
+            RunCancelled: Another turn has interrupted this one, or somebody has cancelled it.
         """
         if self._lost is not None:
             raise _lost(self._lost)
@@ -234,4 +235,4 @@ class Worker:
 def _lost(reason: LossReason) -> RunCancelled:
     if reason == "lease_lost":
         return LeaseLost()
-    return RunCancelled("The run was stopped because a newer request took its place.", reason=reason)
+    return RunCancelled(STOPPED, reason=reason)

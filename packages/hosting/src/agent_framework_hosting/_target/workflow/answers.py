@@ -107,12 +107,23 @@ def _fitting(at: str, answer: Any, *, asked: Open, answered: Collection[str]) ->
             f"The workflow asks nothing with the id {shown!r}: it is unknown, or has been answered already."
         )
     try:
-        return fitted(answer, asked[at].response_type)
+        return fitted(_as_content(answer, asked[at].data), asked[at].response_type)
     except ValueError:
         wanted = type_name(asked[at].response_type)
         raise InvalidRequest(
             f"The answer to {shown!r} does not fit: the workflow expects {wanted}. It is still asked."
         ) from None
+
+
+def _as_content(answer: Any, question: Any) -> Any:
+    """Return the answer to what an agent inside the workflow asks as that agent takes it."""
+    if not isinstance(question, Content) or isinstance(answer, Content):
+        return answer
+    if question.type == "function_approval_request" and isinstance(answer, bool):
+        return question.to_function_approval_response(answer)
+    if question.type == "function_call" and question.call_id is not None:
+        return Content.from_function_result(question.call_id, result=answer)
+    return answer
 
 
 def fitted(value: Any, wanted: Any) -> Any:

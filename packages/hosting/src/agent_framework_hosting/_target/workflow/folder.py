@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Final
 
-from ..._state.private import BadFile, make_private_folder, read_private, set_aside, write_private
+from ..._state.private import BadFile, make_private_folder, read_private, remove_unfinished, set_aside, write_private
 from .seal import BrokenSeal, Seal, folder_name
 
 _LARGEST: Final = 512 * 1024 * 1024
@@ -44,6 +44,8 @@ class SessionFolder:
         make_private_folder(self._root)
         self._set_planted_aside()
         make_private_folder(self.path)
+        # One turn at a time writes here: what is left is a dead process's.
+        remove_unfinished(self.path)
         write_private(self.path / name, self._seal.close(record, purpose=name))
 
     def _set_planted_aside(self) -> None:

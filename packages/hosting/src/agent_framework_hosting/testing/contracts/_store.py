@@ -1,17 +1,18 @@
-"""One contract for all stores: memory, a SQLite file, PostgreSQL."""
+"""What every store keeps: order, turns, what was answered, what was asked twice.
+
+The tests are functions of a store, and `StoreContract` gathers them.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
-from typing import Any
+from collections.abc import Awaitable, Callable
+from inspect import Parameter, Signature, signature
+from typing import Any, Final
 
 import pytest
 
-from agent_framework_hosting._state.database import open_store
-from agent_framework_hosting._state.memory import MemoryAliases
-from agent_framework_hosting._state.memorystore import MemoryStore
-from agent_framework_hosting._state.store import (
+from ..._state.store import (
     Claim,
     Encoded,
     Finished,
@@ -22,32 +23,19 @@ from agent_framework_hosting._state.store import (
     TurnRequest,
     Unfinished,
 )
-from agent_framework_hosting.errors import (
+from ...errors import (
     AnsweredAlready,
     IdempotencyConflict,
-    LeaseLost,
     QueueFull,
     RunCancelled,
     SessionBusy,
     UnknownParent,
 )
-from agent_framework_hosting.limits import Limits
-from agent_framework_hosting.types import Owner
+from ...types import Owner
 
-ADA: Owner = ("default", True, "ada")
-BOB: Owner = ("default", True, "bob")
-QUICK = {"lease": 0.6}
-
-
-@pytest.fixture(params=["memory", "sqlite", "postgres"])
-async def store(request: pytest.FixtureRequest, make_database: Callable[[str], str]) -> AsyncGenerator[StateStore]:
-    if request.param == "memory":
-        yield MemoryStore(aliases=MemoryAliases(max_aliases=100), max_turns=100, max_waiting=64)
-        return
-    store = open_store(make_database(request.param), limits=Limits())
-    await store.start()
-    yield store
-    await store.stop()
+ADA: Final[Owner] = ("default", True, "ada")
+BOB: Final[Owner] = ("default", True, "bob")
+CLAIM: Final = Claim("responses", "key-1", b"hash")
 
 
 def asked(key: str | None = "k", **changes: Any) -> TurnRequest:
@@ -91,6 +79,17 @@ async def test_a_turn_is_found_by_its_owner_and_by_nobody_else(store: StateStore
     assert await store.find(ADA, "t2") is None
 
 
+async def test_many_turns_are_found_at_once_without_those_that_are_unknown(store: StateStore) -> None:
+    ids = [f"t{number}" for number in range(70)]
+    await asyncio.gather(*(said(store, turn_id, turn_id=turn_id) for turn_id in ids))
+    await said(store, "bobs", turn_id="bobs", owner=BOB)
+    found = await store.find_all(ADA, [*reversed(ids), "t3", "none", "bobs", "half \ud83d"])
+    assert set(found) == set(ids)
+    for each in ("t0", "t49", "t50", "t69"):
+        assert found[each] == await store.find(ADA, each)
+    assert await store.find_all(ADA, []) == {}
+
+
 async def test_the_newest_turn_is_the_head_also_when_it_has_no_id(store: StateStore) -> None:
     first = await said(store, turn_id="t1")
     found = await store.find(ADA, "t1")
@@ -114,6 +113,31 @@ async def test_an_id_that_is_used_again_stands_for_the_later_turn(store: StateSt
     found = await store.find(ADA, "t")
     assert found is not None
     assert (found.point, found.record, found.session.key) == (second, b"2", "other")
+
+
+async def test_an_id_that_turns_of_several_lines_are_given_at_once_stands_for_one_of_them(store: StateStore) -> None:
+    """As an id factory that repeats itself may have it."""
+    points = await asyncio.gather(*(said(store, f"line {number}", turn_id="t") for number in range(24)))
+    found = await store.find(ADA, "t")
+    assert found is not None
+    assert found.point in points
+    assert len(set(points)) == 24
+
+
+async def test_an_id_that_turns_of_several_lines_leave_unfinished_at_once_stands_for_one_of_them(
+    store: StateStore,
+) -> None:
+    async def fail(number: int) -> None:
+        place = await placed(store, f"line {number}")
+        await place.turn()
+        opened = await place.open()
+        remains = Unfinished(session=opened.name, version=0, owner=ADA, turn_id="t", record=b"%d" % number)
+        await place.leave(remains, has_run=True)
+
+    await asyncio.gather(*map(fail, range(24)))
+    found = await store.find(ADA, "t")
+    assert found is not None
+    assert int(found.record) in range(24)
 
 
 async def test_a_chain_is_loaded_from_its_last_base_on(store: StateStore) -> None:
@@ -160,18 +184,15 @@ async def test_equal_keys_of_two_tenants_never_meet(store: StateStore) -> None:
     await place.leave(has_run=False)
 
 
-async def test_a_line_that_is_full_refuses_and_takes_nothing(store: StateStore) -> None:
-    holder = await placed(store)
-    bounded = MemoryStore(aliases=MemoryAliases(max_aliases=9), max_turns=9, max_waiting=1)
-    full = bounded if isinstance(store, MemoryStore) else store
-    first = await placed(full, max_waiting=1) if full is bounded else holder
-    waiting = await placed(full, max_waiting=1)
+async def test_a_line_that_is_full_refuses_and_takes_nothing(full_after_one: StateStore) -> None:
+    first = await placed(full_after_one, max_waiting=1)
+    waiting = await placed(full_after_one, max_waiting=1)
     with pytest.raises(QueueFull):
-        await full.accept(asked(max_waiting=1, answers=("a",)))
+        await full_after_one.accept(asked(max_waiting=1, answers=("a",)))
     await first.leave(has_run=True)
     await waiting.turn()
     await waiting.leave(has_run=True)
-    answering = await placed(full, answers=("a",))
+    answering = await placed(full_after_one, answers=("a",))
     await answering.leave(has_run=True)
 
 
@@ -198,6 +219,44 @@ async def test_a_turn_that_does_not_want_to_wait_is_refused_only_while_something
     second = await placed(store, concurrency="reject")
     await second.turn()
     await second.leave(has_run=True)
+
+
+async def test_who_cancels_a_key_stops_what_runs_and_what_waits(store: StateStore) -> None:
+    running = await placed(store)
+    await running.turn()
+    stopped: list[str] = []
+    told = asyncio.Event()
+
+    def on_loss(reason: str) -> None:
+        stopped.append(reason)
+        told.set()
+
+    running.watch(on_loss)
+    waiting = await placed(store)
+    turn = asyncio.create_task(waiting.turn())
+    await asyncio.sleep(0)
+    assert await store.cancel("default", "k")
+    async with asyncio.timeout(5):
+        await told.wait()
+        with pytest.raises(RunCancelled):
+            await turn
+    assert stopped == ["interrupted"]
+    await waiting.leave(has_run=False)
+    await running.leave(has_run=True)
+    following = await placed(store)
+    await following.turn()
+    await following.leave(has_run=True)
+
+
+async def test_where_nothing_runs_there_is_nothing_to_cancel(store: StateStore) -> None:
+    assert not await store.cancel("default", "k")
+    await said(store)
+    assert not await store.cancel("default", "k")
+    running = await placed(store)
+    await running.turn()
+    assert not await store.cancel("other", "k")
+    assert not await store.cancel("default", "another")
+    await running.commit(done(store, await running.open()))
 
 
 async def test_an_interrupting_turn_stops_what_runs_and_what_waits(store: StateStore) -> None:
@@ -299,9 +358,6 @@ async def test_a_turn_that_never_ran_gives_its_answers_back(store: StateStore) -
         await store.accept(asked(answers=("a",)))
 
 
-CLAIM = Claim("responses", "key-1", b"hash")
-
-
 async def test_an_idempotency_key_gives_the_record_again_once_it_is_there(store: StateStore) -> None:
     place = await placed(store, claim=CLAIM)
     with pytest.raises(IdempotencyConflict) as error:
@@ -331,19 +387,6 @@ async def test_a_run_that_came_to_nothing_can_be_tried_again_as_the_next_attempt
     await second.turn()
     await second.commit(done(store, await second.open(), record=b"said"))
     assert await store.accept(asked(claim=CLAIM)) == Replay(b"said")
-
-
-async def test_an_idempotency_key_in_memory_is_forgotten_after_its_time() -> None:
-    now = 0.0
-    store = MemoryStore(
-        aliases=MemoryAliases(max_aliases=9), max_turns=9, max_waiting=9, claim_ttl=60.0, clock=lambda: now
-    )
-    place = await placed(store, claim=Claim("c", "key", b"body"))
-    await place.settle(b"1")
-    now = 59.0
-    assert isinstance(await store.accept(asked(claim=Claim("c", "key", b"body"))), Replay)
-    now = 61.0
-    await (await placed(store, claim=Claim("c", "key", b"another"))).leave(has_run=True)
 
 
 async def test_a_key_whose_turn_never_ran_is_as_new(store: StateStore) -> None:
@@ -422,44 +465,52 @@ async def test_giving_a_place_up_twice_does_nothing(store: StateStore) -> None:
     await third.leave(has_run=True)
 
 
-async def test_a_commit_on_a_session_that_moved_on_stores_nothing(database: str) -> None:
-    store = open_store(database, limits=Limits())
-    await store.start()
-    place = await placed(store)
-    opened = await place.open()
-    stale = done(store, Opened(opened.name, 7, None), turn_id="t1")
-    with pytest.raises(LeaseLost):
-        await place.commit(stale)
-    assert await store.find(ADA, "t1") is None
-    await place.leave(has_run=True)
-    await store.stop()
+@pytest.mark.anyio
+class StoreContract:
+    """Everything that a `StateStore` has to keep: inherit, and give a fixture `store`.
+
+    The fixture gives an empty store that was started, and stops it. One whose lines are bounded by more than each
+    request's `max_waiting` overrides the fixture `full_after_one` as well.
+
+    Example:
+        >>> import pytest
+        >>> from agent_framework_hosting.testing.contracts import StoreContract
+        >>> class TestMyStore(StoreContract):
+        ...     @pytest.fixture
+        ...     async def store(self, tmp_path):
+        ...         store = MyStore(tmp_path)
+        ...         await store.start()
+        ...         yield store
+        ...         await store.stop()
+    """
+
+    @pytest.fixture
+    def anyio_backend(self) -> str:
+        """Agent Framework runs on asyncio."""
+        return "asyncio"
+
+    @pytest.fixture
+    def store(self) -> StateStore:
+        """Give the store; to be overridden."""
+        raise NotImplementedError(f"{type(self).__name__} needs a fixture `store` that gives the store to be tested.")
+
+    @pytest.fixture
+    def full_after_one(self, store: StateStore) -> StateStore:
+        """Give a store in whose lines one turn can wait, when that is asked for."""
+        return store
 
 
-@pytest.mark.parametrize("kind", ["sqlite", "postgres"])
-async def test_a_turn_that_is_being_handed_over_is_never_taken_for_dropped(
-    kind: str, make_database: Callable[[str], str]
-) -> None:
-    """Two processes that look without pause while their turns alternate."""
-    url = make_database(kind)
-    stores = [open_store(url, limits=Limits()) for _ in range(2)]
-    for store in stores:
-        await store.start()
+def _as_method(test: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
+    async def method(_: StoreContract, **given: Any) -> None:
+        await test(**given)
 
-    async def look(store: Any) -> None:
-        while True:
-            store._worker.wake()  # noqa: SLF001 - what a datagram does
-            await asyncio.sleep(0)
+    method.__name__, method.__doc__ = test.__name__, test.__doc__
+    own = Parameter("self", Parameter.POSITIONAL_OR_KEYWORD)
+    # The fixtures that pytest has to give are read from here.
+    vars(method)["__signature__"] = Signature([own, *signature(test).parameters.values()])
+    return method
 
-    async def take_turns(store: StateStore) -> None:
-        for _ in range(40):
-            place = await placed(store)
-            await place.turn()
-            await place.leave(has_run=True)
 
-    looking = [asyncio.ensure_future(look(store)) for store in stores]
-    await asyncio.gather(*(take_turns(store) for store in stores for _ in range(2)))
-    for task in looking:
-        task.cancel()
-    await asyncio.gather(*looking, return_exceptions=True)
-    for store in stores:
-        await store.stop()
+for _name, _test in list(globals().items()):
+    if _name.startswith("test_"):
+        setattr(StoreContract, _name, _as_method(_test))

@@ -1,6 +1,6 @@
 """Reading of single values, whatever an agent put there: what is of an unexpected type counts as absent.
 
-Rule: text that leaves this file is clean, see `wire`.
+Rule: text that leaves this file is clean, see `text`.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, cast
 
-from .wire import clean, clean_json, to_json
+from .text import clean, clean_json, to_json
 
 
 def text_of(holder: Any, name: str) -> str:

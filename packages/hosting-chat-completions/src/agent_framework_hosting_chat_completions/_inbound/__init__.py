@@ -1,0 +1,1 @@
+"""From a request's bytes to what the agent gets: pure, without I/O."""

@@ -1,0 +1,1 @@
+"""From an agent's updates to the bytes of an answer: pure, without I/O."""

@@ -1,0 +1,1 @@
+"""From the agent's updates to the answer, whole or streamed; no I/O."""

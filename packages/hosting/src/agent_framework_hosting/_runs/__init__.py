@@ -1,0 +1,1 @@
+"""Background runs, and what they say."""

@@ -1,0 +1,117 @@
+"""What a developer said about a host, as far as it can be wrong by itself."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, TypeAlias
+
+from ._state.aliases import Aliases
+from ._state.memorystore import MemoryStore
+from ._state.paths import StateDir, StatePaths, resolve
+from ._state.store import Concurrency, StateStore
+from ._target.accepted import Checkpoints, has_checkpoints, refuse_concurrent_turns
+from ._target.session_store import SessionStore, StoredSessions
+from .errors import ConfigurationError
+from .limits import Limits
+from .logs import logger
+
+Order: TypeAlias = Concurrency | Literal["concurrent"]
+"""In which order turns of one session run."""
+
+
+def checked_limits(limits: object) -> Limits:
+    """Return the bounds of a host.
+
+    Raises:
+        ConfigurationError: They are none.
+    """
+    if limits is None:
+        return Limits()
+    if not isinstance(limits, Limits):
+        raise ConfigurationError(
+            f"limits={limits!r} is an object of type {type(limits).__name__}. Give the bounds by their names: "
+            "Limits(max_waiting=8), from agent_framework_hosting.limits."
+        )
+    return limits
+
+
+def checked_order(concurrency: Order, *, session_store: SessionStore | None) -> Order:
+    """Return the order of turns.
+
+    Raises:
+        ConfigurationError: There is no such order, or sessions cannot be kept in it.
+    """
+    if concurrency not in ("queue", "reject", "interrupt", "concurrent"):
+        raise ConfigurationError(
+            f"concurrency={concurrency!r} is unknown. Use 'queue', 'reject', 'interrupt' or 'concurrent'."
+        )
+    if concurrency == "concurrent" and session_store is not None:
+        raise ConfigurationError(
+            "concurrency='concurrent' and session_store do not go together: turns that run side by side would keep one "
+            "session over each other. Leave one of them out, or use database=."
+        )
+    return concurrency
+
+
+def refuse_unordered(order: Order, served: Any) -> None:
+    """Raise when turns cannot run in this order.
+
+    Raises:
+        ConfigurationError: They are to run side by side, and what is served is a workflow.
+    """
+    if order == "concurrent":
+        refuse_concurrent_turns(served)
+
+
+def memory_store(aliases: Aliases, *, limits: Limits) -> MemoryStore:
+    """Return the store of a host that has no database."""
+    return MemoryStore(
+        aliases=aliases,
+        max_turns=limits.max_turns,
+        max_waiting=limits.max_waiting,
+        claim_ttl=limits.idempotency_ttl,
+        document_ttl=limits.session_ttl,
+        max_event_bytes=limits.max_buffered_bytes,
+    )
+
+
+def may_fail(failing_channels: Literal["stop", "disable"]) -> bool:
+    """Whether the host starts without channels that fail to.
+
+    Raises:
+        ConfigurationError: The word is unknown.
+    """
+    if failing_channels not in ("stop", "disable"):
+        raise ConfigurationError(f"failing_channels={failing_channels!r} is unknown. Use 'stop' or 'disable'.")
+    return failing_channels == "disable"
+
+
+def stored_sessions(session_store: SessionStore | None, *, database: object) -> StoredSessions | None:
+    """Return what keeps whole sessions, when the developer has brought something for it.
+
+    Raises:
+        ConfigurationError: It is no store, or there is a database, too.
+    """
+    if session_store is None:
+        return None
+    if database is not None:
+        raise ConfigurationError(
+            "session_store and database say two places for one thing: where sessions are kept. Give one of them; a "
+            "database promises more."
+        )
+    return StoredSessions(session_store)
+
+
+def placed(
+    state_dir: StateDir | None, checkpoints: Checkpoints, target: Any, *, database: str | StateStore | None
+) -> StatePaths:
+    """Return the folders that the host keeps its state in; with a database there are none.
+
+    Raises:
+        ConfigurationError: They cannot be used.
+    """
+    paths = resolve(state_dir, has_checkpoints=has_checkpoints(target))
+    if database is None:
+        return checkpoints.placed(paths)
+    if state_dir is not None:
+        logger.warning("state_dir is not used: resets and checkpoints are kept in the database.")
+    return StatePaths()

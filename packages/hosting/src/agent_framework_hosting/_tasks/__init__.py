@@ -1,0 +1,1 @@
+"""Accepted work: kept, run in order, tried again, and given up."""

@@ -1,0 +1,109 @@
+"""One attempt at a task, and what is to become of the task after it."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+import msgspec
+
+from .._admission import Run
+from .._state.tasks import Outcome, TakenTask
+from ..channel import Task, TaskHandler, TryAgain
+from ..errors import Unavailable
+from ..ids import mint
+from ..limits import Limits
+from ..logs import logger
+from .circumstances import Restored
+
+_LONGEST_BACKOFF: Final = 300.0
+_JITTER: Final = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class Doer:
+    """Who does the tasks of a kind, who is told of one that is given up, and whose tasks they are."""
+
+    handler: TaskHandler
+    on_give_up: TaskHandler | None
+    channel: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ending:
+    """How an attempt ended: the task is over, somebody else has it, or it is to be tried again."""
+
+    outcome: Outcome | None = None
+    is_lost: bool = False
+    after: float = 0.0
+    has_failed: bool = False
+
+
+_STOPPED: Final[Mapping[str | None, Ending]] = {
+    "cancelled": Ending(outcome="cancelled"),
+    "lease_lost": Ending(is_lost=True),
+}
+"""What becomes of a task whose run was stopped; one that has to make way for the end of the host is tried elsewhere."""
+
+
+async def end_of(taken: TakenTask, run: Run, doer: Doer, *, limits: Limits) -> Ending:
+    """Run a task once."""
+    try:
+        restored = Restored(taken.circumstances)
+        payload = msgspec.json.decode(taken.payload)
+    except msgspec.DecodeError:
+        logger.exception("A task cannot be read, and is given up (%s %s).", taken.kind, taken.id)
+        return Ending(outcome="failed")
+    task = Task(
+        kind=taken.kind,
+        id=taken.id,
+        line=taken.line,
+        payload=payload,
+        attempt=taken.attempt,
+        principal=restored.principal,
+    )
+    if taken.failures >= limits.task_failures:
+        # The last attempts never came back to say why: they took their processes down.
+        with run.parts():
+            return await _given_up(task, doer, restored, said="its process died each time")
+    try:
+        with run, run.parts(), restored.around():
+            await doer.handler(task)
+    except Exception as error:  # noqa: BLE001 - whatever a handler raises is a failure of its task, not of the host
+        if run.reason is not None:
+            return _STOPPED.get(run.reason, Ending())
+        if isinstance(error, TryAgain | Unavailable):
+            return Ending(after=max(0.0, error.after) if isinstance(error, TryAgain) else limits.task_backoff)
+        with run.parts():
+            return await _failed(taken, task, doer, restored, limits=limits)
+    return Ending(outcome="done")
+
+
+async def _failed(taken: TakenTask, task: Task, doer: Doer, restored: Restored, *, limits: Limits) -> Ending:
+    incident, failures = mint("err_"), taken.failures + 1
+    logger.exception(
+        "A task failed (%s %s, attempt %s, failure %s of %s; error id %s).",
+        task.kind,
+        task.id,
+        task.attempt,
+        failures,
+        limits.task_failures,
+        incident,
+    )
+    if failures >= limits.task_failures:
+        return await _given_up(task, doer, restored, said=f"error id {incident}")
+    backoff = min(limits.task_backoff * 2**taken.failures, _LONGEST_BACKOFF)
+    return Ending(after=backoff * random.uniform(1 - _JITTER, 1 + _JITTER), has_failed=True)  # noqa: S311 - no secret
+
+
+async def _given_up(task: Task, doer: Doer, restored: Restored, *, said: str) -> Ending:
+    logger.error("A task is given up (%s %s, attempt %s): %s.", task.kind, task.id, task.attempt, said)
+    if doer.on_give_up is not None:
+        try:
+            with restored.around():
+                await doer.on_give_up(task)
+        except Exception:  # noqa: BLE001 - the task is over all the same
+            logger.exception("What is done with a task that is given up failed (%s %s).", task.kind, task.id)
+    return Ending(outcome="failed")

@@ -1,0 +1,220 @@
+"""Takes accepted work, runs it when its turn comes, and sees to it that it ends.
+
+Rules of this file:
+1. What is stored is the truth. This process looks there whenever it is woken, and from time to time in case that a wake
+   was lost, another process died, or a task is to be tried again.
+2. A task is taken only while there is room, and while the host takes work.
+3. Of those that were running at two deaths of their processes one runs at a time: when it is one of them that kills,
+   the others do not fail with it.
+4. How a task ended is stored however long that takes: until then it is this process's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Generator
+from collections.abc import Set as AbstractSet
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from typing import Final
+
+import msgspec
+
+from .._admission import Admission, Run
+from .._state.tasks import NewTask, TakenTask, TaskStore
+from ..channel import TaskHandler
+from ..errors import ConfigurationError, Draining, InvalidRequest, RequestTooLarge, StateUnavailable
+from ..isolation import current_principal
+from ..limits import Limits
+from ..logs import logger
+from ..types import JSON, Principal
+from .circumstances import described
+from .running import Doer, Ending, end_of
+
+_LOOK: Final = 1.0
+"""Seconds between two looks, and between two tries when the store does not answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Running:
+    taken: TakenTask
+    run: Run
+    task: asyncio.Task[None]
+
+
+class TaskService:
+    """The host's accepted work; see `channel.Tasks`."""
+
+    def __init__(self, *, store: TaskStore, admission: Admission, limits: Limits) -> None:
+        self._store = store
+        self._admission = admission
+        self._limits = limits
+        self._doers: dict[str, Doer] = {}
+        self._running: dict[int, _Running] = {}
+        self._wanted = asyncio.Event()
+        self._worker: asyncio.Task[None] | None = None
+        self._channel = ""
+        self._has_started = False
+        self._without: AbstractSet[str] = frozenset()
+
+    @property
+    def is_used(self) -> bool:
+        """Whether anything is to be done by tasks."""
+        return bool(self._doers)
+
+    @property
+    def is_durable(self) -> bool:
+        """See `channel.Tasks`."""
+        return self._store.is_durable
+
+    def handle(self, kind: str, handler: TaskHandler, *, on_give_up: TaskHandler | None = None) -> None:
+        """See `channel.Tasks`."""
+        if kind in self._doers:
+            raise ConfigurationError(
+                f"Tasks of the kind {kind!r} have a handler already. Let each channel name its kinds by its own name."
+            )
+        self._doers[kind] = Doer(handler, on_give_up, channel=self._channel)
+        self._watch()
+
+    async def accept(self, *, kind: str, id: str, line: str, payload: JSON, principal: Principal | None = None) -> bool:
+        """See `channel.Tasks`."""
+        if kind not in self._doers:
+            raise ConfigurationError(f"Nobody does tasks of the kind {kind!r}. Call `handle` for it first.")
+        self._admission.check()
+        principal = principal or current_principal()
+        try:
+            encoded = msgspec.json.encode(payload)
+        except UnicodeEncodeError as error:
+            raise InvalidRequest("A text of the task has half a surrogate pair in it, which is no Unicode.") from error
+        if len(encoded) > self._limits.max_request_bytes:
+            raise RequestTooLarge(
+                f"The task has {len(encoded)} bytes, which is more than the {self._limits.max_request_bytes} of "
+                "Limits.max_request_bytes."
+            )
+        return await self._store.accept(
+            NewTask(
+                owner=principal.owner,
+                kind=kind,
+                id=id,
+                line=line,
+                payload=encoded,
+                circumstances=described(principal),
+                max_waiting=self._limits.max_waiting,
+                max_open=self._limits.max_tasks,
+            )
+        )
+
+    async def cancel(self, *, kind: str, id: str, principal: Principal | None = None) -> bool:
+        """See `channel.Tasks`."""
+        return await self._store.cancel((principal or current_principal()).owner, kind, id)
+
+    async def cancel_line(self, line: str, *, principal: Principal | None = None) -> int:
+        """See `channel.Tasks`."""
+        return await self._store.cancel_line((principal or current_principal()).tenant, line)
+
+    @contextmanager
+    def handled_by(self, channel: str) -> Generator[None]:
+        """Take whatever is handled from inside the block for this channel's."""
+        self._channel = channel
+        try:
+            yield
+        finally:
+            self._channel = ""
+
+    def start(self, *, without: AbstractSet[str] = frozenset()) -> None:
+        """Do what was accepted, from now on; not that of channels that did not start, which waits for others."""
+        self._without = without
+        self._has_started = True
+        self._watch()
+
+    def _watch(self) -> None:
+        # A host without such work asks its database nothing.
+        if self._has_started and self._doers and self._worker is None:
+            # An event belongs to the loop in which it was waited for first, and a host may be started again in another.
+            self._wanted = asyncio.Event()
+            self._store.watch(self._wanted.set)
+            self._wanted.set()
+            self._worker = asyncio.create_task(self._work())
+
+    async def stop(self) -> None:
+        """Do nothing more; what still runs although the host has drained is put back as it is."""
+        worker, self._worker = self._worker, None
+        self._has_started = False
+        if worker is None:
+            return
+        late = list(self._running.values())
+        for task in (worker, *(running.task for running in late)):
+            task.cancel()
+        await asyncio.gather(worker, *(running.task for running in late), return_exceptions=True)
+        self._running.clear()
+        with suppress(StateUnavailable):  # then others take it once this process is known to be dead
+            for running in late:
+                await self._store.put_back(running.taken, after=0, has_failed=False)
+            # What was taken at the last moment, and not begun, too.
+            await self._store.look([])
+
+    async def _work(self) -> None:
+        while True:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_LOOK):
+                    await self._wanted.wait()
+            self._wanted.clear()
+            try:
+                await self._stop_some()
+                await self._begin_some()
+            except StateUnavailable:
+                await asyncio.sleep(_LOOK)
+            except Exception:  # noqa: BLE001 - accepted work must not wait for a restart because one look went wrong
+                logger.exception("Accepted work could not be looked after; it is tried again.")
+                await asyncio.sleep(_LOOK)
+
+    async def _stop_some(self) -> None:
+        held = [running.taken for running in self._running.values()]
+        for number, cause in (await self._store.look(held)).items():
+            if number in self._running:
+                self._running[number].run.stop(cause)
+
+    async def _begin_some(self) -> None:
+        kinds = tuple(kind for kind, doer in self._doers.items() if doer.channel not in self._without)
+        for suspects in (False, True):
+            room = self._limits.max_running_tasks - len(self._running)
+            if suspects:
+                room = min(room, 0 if any(running.taken.is_suspect for running in self._running.values()) else 1)
+            if room > 0 and kinds and not self._admission.draining:
+                for taken in await self._store.take(kinds, most=room, suspects=suspects):
+                    await self._begin(taken)
+
+    async def _begin(self, taken: TakenTask) -> None:
+        try:
+            run = self._admission.enter()
+        except Draining:
+            await self._store.put_back(taken, after=0, has_failed=False)
+        else:
+            self._running[taken.number] = _Running(taken, run, asyncio.create_task(self._do(taken, run)))
+
+    async def _do(self, taken: TakenTask, run: Run) -> None:
+        try:
+            ending = await end_of(taken, run, self._doers[taken.kind], limits=self._limits)
+            await self._store_end(taken, ending)
+        except Exception:  # noqa: BLE001 - the next look finds that nobody runs the task, and puts it back
+            logger.exception("How a task ended could not be stored (%s %s).", taken.kind, taken.id)
+        finally:
+            self._running.pop(taken.number, None)
+            run.end()
+            self._wanted.set()
+
+    async def _store_end(self, taken: TakenTask, ending: Ending) -> None:
+        while True:
+            try:
+                if ending.outcome is not None:
+                    await self._store.settle(taken, ending.outcome)
+                elif not ending.is_lost:
+                    await self._store.put_back(taken, after=ending.after, has_failed=ending.has_failed)
+                    self._wake_in(ending.after)
+                return
+            except StateUnavailable:
+                await asyncio.sleep(_LOOK)
+
+    def _wake_in(self, seconds: float) -> None:
+        if self._worker is not None:
+            asyncio.get_running_loop().call_later(seconds, self._wanted.set)

@@ -1,0 +1,80 @@
+"""The list of models that an app offers: front ends ask for it before they send anything.
+
+An app has one agent, so the list has one entry; which name a request gives changes nothing. Channels whose protocol
+has such a list declare `model_routes` as shared siblings: several channels at one path have one list between them.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any, Final
+
+import msgspec
+from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
+
+from ..errors import UnknownId
+from .endpoint import Endpoint, send_json
+from .error_objects import RenderError, error_response
+
+MODELS: Final = "models"
+"""The key under which channels share the list."""
+
+_OWNER: Final = "agent-framework-hosting"
+_SHOWN: Final = 64
+"""Characters of an unknown name that are repeated."""
+
+
+def model_name(target: Any) -> str:
+    """Return the name of an agent or workflow; one that a factory makes has it once the host has started."""
+    name = getattr(target, "name", None)
+    return name if isinstance(name, str) and name else "agent"
+
+
+def model_routes(prefix: str, *, name: Callable[[], str], render_error: RenderError = error_response) -> list[Route]:
+    """Return the routes of `<prefix>/models` and `<prefix>/models/<id>`.
+
+    Args:
+        prefix: The path that the list stands below; empty for the app's root.
+        name: Returns the model's name, asked for each request: an agent may have it once the host has started.
+        render_error: Says an error in the channel's protocol.
+
+    Example:
+        >>> [route.path for route in model_routes("/v1", name=lambda: "my-agent")]
+        ['/v1/models', '/v1/models/', '/v1/models/{id:path}']
+    """
+    created = int(time.time())
+    everything = Endpoint({"GET": _Models(name, created)}, render_error=render_error)
+    one = Endpoint({"GET": _Model(name, created)}, render_error=render_error)
+    path = f"{prefix}/models"
+    return [Route(path, everything), Route(f"{path}/", everything), Route(f"{path}/{{id:path}}", one)]
+
+
+class _Models:
+    def __init__(self, name: Callable[[], str], created: int) -> None:
+        self._name = name
+        self._created = created
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send, *, request_id: bytes) -> None:
+        del scope, receive
+        body = {"object": "list", "data": [_model(self._name(), self._created)]}
+        await send_json(send, 200, msgspec.json.encode(body), request_id=request_id, headers=[])
+
+
+class _Model:
+    def __init__(self, name: Callable[[], str], created: int) -> None:
+        self._name = name
+        self._created = created
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send, *, request_id: bytes) -> None:
+        del receive
+        wanted, name = scope["path_params"]["id"], self._name()
+        if wanted != name:
+            raise UnknownId(f"The model '{wanted[:_SHOWN]}' does not exist.", param="model", code="model_not_found")
+        body = msgspec.json.encode(_model(name, self._created))
+        await send_json(send, 200, body, request_id=request_id, headers=[])
+
+
+def _model(name: str, created: int) -> dict[str, object]:
+    return {"id": name, "object": "model", "created": created, "owned_by": _OWNER}

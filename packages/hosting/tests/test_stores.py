@@ -1,0 +1,96 @@
+"""One contract for all stores: memory, a SQLite file, PostgreSQL; and what only some of them promise."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable
+from typing import Any
+
+import pytest
+
+from agent_framework_hosting._state.database import open_store
+from agent_framework_hosting._state.memory import MemoryAliases
+from agent_framework_hosting._state.memorystore import MemoryStore
+from agent_framework_hosting.errors import LeaseLost
+from agent_framework_hosting.limits import Limits
+from agent_framework_hosting.stores import Claim, Opened, Replay, StateStore
+from agent_framework_hosting.testing.contracts import StoreContract
+from agent_framework_hosting.testing.contracts._store import ADA, asked, done, placed
+
+
+class TestOurStores(StoreContract):
+    @pytest.fixture(params=["memory", "sqlite", "postgres"])
+    async def store(
+        self, request: pytest.FixtureRequest, make_database: Callable[[str], str]
+    ) -> AsyncGenerator[StateStore]:
+        if request.param == "memory":
+            yield memory(max_waiting=64)
+            return
+        store = open_store(make_database(request.param), limits=Limits())
+        await store.start()
+        yield store
+        await store.stop()
+
+    @pytest.fixture
+    def full_after_one(self, store: StateStore) -> StateStore:
+        return memory(max_waiting=1) if isinstance(store, MemoryStore) else store
+
+
+def memory(*, max_waiting: int) -> MemoryStore:
+    return MemoryStore(aliases=MemoryAliases(max_aliases=100), max_turns=100, max_waiting=max_waiting)
+
+
+async def test_an_idempotency_key_in_memory_is_forgotten_after_its_time() -> None:
+    now = 0.0
+    store = MemoryStore(
+        aliases=MemoryAliases(max_aliases=9), max_turns=9, max_waiting=9, claim_ttl=60.0, clock=lambda: now
+    )
+    place = await placed(store, claim=Claim("c", "key", b"body"))
+    await place.settle(b"1")
+    now = 59.0
+    assert isinstance(await store.accept(asked(claim=Claim("c", "key", b"body"))), Replay)
+    now = 61.0
+    await (await placed(store, claim=Claim("c", "key", b"another"))).leave(has_run=True)
+
+
+async def test_a_commit_on_a_session_that_moved_on_stores_nothing(database: str) -> None:
+    store = open_store(database, limits=Limits())
+    await store.start()
+    place = await placed(store)
+    opened = await place.open()
+    stale = done(store, Opened(opened.name, 7, None), turn_id="t1")
+    with pytest.raises(LeaseLost):
+        await place.commit(stale)
+    assert await store.find(ADA, "t1") is None
+    await place.leave(has_run=True)
+    await store.stop()
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgres"])
+async def test_a_turn_that_is_being_handed_over_is_never_taken_for_dropped(
+    kind: str, make_database: Callable[[str], str]
+) -> None:
+    """Two processes that look without pause while their turns alternate."""
+    url = make_database(kind)
+    stores = [open_store(url, limits=Limits()) for _ in range(2)]
+    for store in stores:
+        await store.start()
+
+    async def look(store: Any) -> None:
+        while True:
+            store._worker.wake()  # noqa: SLF001 - what a datagram does
+            await asyncio.sleep(0)
+
+    async def take_turns(store: StateStore) -> None:
+        for _ in range(40):
+            place = await placed(store)
+            await place.turn()
+            await place.leave(has_run=True)
+
+    looking = [asyncio.ensure_future(look(store)) for store in stores]
+    await asyncio.gather(*(take_turns(store) for store in stores for _ in range(2)))
+    for task in looking:
+        task.cancel()
+    await asyncio.gather(*looking, return_exceptions=True)
+    for store in stores:
+        await store.stop()
