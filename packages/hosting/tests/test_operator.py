@@ -268,11 +268,16 @@ async def test_a_long_conversation_is_purged_little_by_little_and_counted_as_any
         await say(context, "hi", "room", commit_as=f"t{number}", by=ADA, idempotency=f"k{number}")
     await say(context, "fork", parent="t3", commit_as="fork", by=ADA)
     await say(context, "other", "hall", commit_as="u", by=BOB)
+    await context.documents.add("note", "room", [("n1", 1), ("n2", 2)], principal=ADA)
+    await context.documents.add("note", "hall", [("n3", 3)], principal=BOB)
     would = command("purge", "--principal", "ada", "--dry-run")
     monkeypatch.setattr(operation, "ROWS", 2)
     gone = command("purge", "--principal", "ada")
     assert would == gone
     assert (gone["sessions"], gone["turns"], gone["records"], gone["idempotency keys"]) == (2, 9, 9, 8)
+    assert gone["documents"] == 2
+    assert await context.documents.find("note", "n1", principal=ADA) is None
+    assert await context.documents.find("note", "n3", principal=BOB) is not None
     await say(context, "again", "room", commit_as="t9", by=ADA)
     assert agent.runs[-1].seen == ["again"]
     await context.read_record("u", principal=BOB)
