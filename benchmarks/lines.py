@@ -29,6 +29,7 @@ from agent_framework_hosting.host import AgentFrameworkHost
 from agent_framework_hosting.limits import Limits
 from agent_framework_hosting_responses.channel import ResponsesChannel
 
+from .answers import WrongAnswer
 from .connection import Connection
 from .machine import cpu_seconds
 
@@ -81,7 +82,8 @@ async def burst(servers: Sequence[tuple[int, int]], *, turns: int, has_line: boo
         connection.close()
     times = sorted(_times(exchange.body()) for exchange in exchanges)
     gaps = [1e3 * (later[0] - earlier[1]) for earlier, later in pairwise(times)]
-    assert not has_line or min(gaps) > 0, "two turns of one session ran side by side"
+    if has_line and min(gaps) <= 0:
+        raise WrongAnswer("Two turns of one session ran side by side.")
     return Figures(turns / wall, 1e3 * cpu / turns, median(gaps), quantiles(gaps, n=100)[-1])
 
 

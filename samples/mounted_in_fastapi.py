@@ -1,27 +1,40 @@
 """An agent beside the routes of your own FastAPI app, inside your own lifespan, behind your own login.
 
-The app says who is calling; a run hook turns that into the session key, so that a conversation belongs to its user.
-What the agent works with is opened before the host starts, and closed when the last run has ended.
+Starlette's `AuthenticationMiddleware` says who is calling, and the host takes its user: the ids of answers belong to
+whoever got them, and are unknown to everybody else. A run hook gives every user one conversation besides, for requests
+that continue no answer. What the agent works with is opened before the host starts, and closed when the last run has
+ended.
 
 Run it:  .venv/bin/python samples/mounted_in_fastapi.py
 Try it:  curl -s http://127.0.0.1:8000/agent/v1/responses -H "authorization: Bearer ada-token" -d '{"input": "Hi"}'
 """
 
 import os
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from fastapi import FastAPI, Request, Response
+from fastapi import FastAPI, Request
+from starlette.authentication import AuthCredentials, AuthenticationBackend, SimpleUser, requires
+from starlette.middleware.authentication import AuthenticationMiddleware
+from starlette.requests import HTTPConnection
 
-from agent_framework_hosting import AgentFrameworkHost, ChannelRequest, ChannelSession
+from agent_framework_hosting import AgentFrameworkHost, ChannelIdentity, ChannelRequest, ChannelSession
+from agent_framework_hosting.auth import bearer_token, mounted_user
 from agent_framework_hosting.testing import AgentRun, ScriptedAgent, recall
 from agent_framework_hosting_responses import ResponsesChannel
 
 USERS = {"ada-token": "ada", "bob-token": "bob"}
-current_user: ContextVar[str] = ContextVar("current_user")
+
+
+class Login(AuthenticationBackend):
+    """Your login; here tokens that stand for users."""
+
+    async def authenticate(self, conn: HTTPConnection) -> tuple[AuthCredentials, SimpleUser] | None:
+        """Return who is calling; `None` for a stranger."""
+        name = USERS.get(bearer_token(conn) or "")
+        return (AuthCredentials(["known"]), SimpleUser(name)) if name else None
 
 
 @dataclass
@@ -33,13 +46,17 @@ class GuestBook:
 
 
 def in_the_users_own_session(request: ChannelRequest, **_: Any) -> ChannelRequest:
-    """Give every user one conversation, whatever ids the request names."""
-    return replace(request, session=ChannelSession(f"user:{current_user.get()}"))
+    """Let what continues no answer go on in the user's own conversation, and tell the agent who the user is."""
+    user = request.principal.id if request.principal is not None else "nobody"
+    session = request.session
+    if session is None or session.parent is None:
+        session = ChannelSession(f"user:{user}")
+    return replace(request, session=session, identity=ChannelIdentity("app", user))
 
 
 def greet(run: AgentRun) -> list[str]:
     """Write the user into the book, and answer with all that they have said; an agent of yours would do better."""
-    book.guests.append(current_user.get())
+    book.guests.append(run.messages[-1].additional_properties["hosting"]["identity"]["native_id"])
     return recall(run)
 
 
@@ -55,30 +72,25 @@ async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
 
 
 book = GuestBook()
-host = AgentFrameworkHost(ScriptedAgent(every=greet), channels=[ResponsesChannel(run_hook=in_the_users_own_session)])
+channel = ResponsesChannel(run_hook=in_the_users_own_session)
+# `mounted_user` refuses strangers; without it they would be anonymous, one owner for all of them.
+host = AgentFrameworkHost(ScriptedAgent(every=greet), channels=[channel], auth=mounted_user)
 app = FastAPI(lifespan=lifespan)
+app.add_middleware(AuthenticationMiddleware, backend=Login())
 app.mount("/agent", host.app)
-
-
-@app.middleware("http")
-async def login(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
-    """Let only known users pass."""
-    user = USERS.get(request.headers.get("authorization", "").removeprefix("Bearer "))
-    if user is None and request.url.path != "/health":
-        return Response("Who are you?", status_code=401)
-    current_user.set(user or "nobody")
-    return await call_next(request)
 
 
 @app.get("/health")
 async def health() -> dict[str, bool]:
-    """Answer one of the app's own routes."""
+    """Answer one of the app's own routes, whoever asks."""
     return {"ok": book.is_open}
 
 
 @app.get("/guests")
-async def guests() -> list[str]:
-    """Answer another one, from what the agent has written."""
+@requires("known", status_code=401)
+async def guests(request: Request) -> list[str]:
+    """Answer another one, for users alone, from what the agent has written."""
+    del request  # it is there for `requires`, which looks at its user
     return book.guests
 
 

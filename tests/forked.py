@@ -18,7 +18,8 @@ from typing import Any, Final
 from .replicas import Replicas
 from .served import Served, free_port
 
-_PATIENCE: Final = 45.0
+_PATIENCE: Final = 150.0
+"""Seconds that another process gets; much, since the machine may be busy, and the test has its own bound."""
 _BETWEEN_LOOKS: Final = 0.01
 
 
@@ -122,9 +123,11 @@ class Forks:
                 forked.kill()
 
     @contextmanager
-    def serving(self, folder: Path, database: str, *, lease: float, **limits: Any) -> Generator[Forked]:
+    def serving(
+        self, folder: Path, database: str, *, lease: float, concurrency: str = "queue", **limits: Any
+    ) -> Generator[Forked]:
         """Start a replica, and hand it over once it is ready."""
-        with self.starting(folder, database, lease=lease, **limits) as forked:
+        with self.starting(folder, database, lease=lease, concurrency=concurrency, **limits) as forked:
             forked.wait_for_readiness()
             yield forked
 

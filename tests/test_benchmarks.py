@@ -118,3 +118,34 @@ def test_a_wrong_whole_answer_is_told() -> None:
     with served(body, media_type="application/json") as port:
         done = python("-m", "benchmarks.load", port, os.getpid())
     assert "The response does not carry the text." in done.stderr
+
+
+@pytest.mark.timeout(300)  # half a dozen processes, on a machine that may be busy with other tests
+def test_lines_are_set_beside_the_same_turns_without_a_line(tmp_path: Path) -> None:
+    database = f"sqlite:///{tmp_path}/lines.db"
+    done = python("-m", "benchmarks.lines", database, "--processes", 1, 2, "--turns", 12, "--rounds", 1)
+    assert done.returncode == 0, done.stderr
+    title, _, *lines = [[cell.strip() for cell in line.strip("| ").split("|")] for line in done.stdout.splitlines()]
+    assert title[:2] == ["processes", "line"]
+    assert [line[:2] for line in lines] == [["1", "one"], ["1", "none"], ["2", "one"], ["2", "none"]]
+    for one, none in zip(lines[::2], lines[1::2], strict=True):
+        speed, beside = (float(line[2].replace(",", "")) for line in (one, none))
+        cpu, p50, p99, ratio = map(float, one[3:])
+        assert min(cpu, p50) > 0
+        assert p50 <= p99
+        # Both speeds are shown in whole turns.
+        assert (speed - 1) / (beside + 1) - 0.01 <= ratio <= (speed + 1) / (beside - 1) + 0.01
+        assert none[4:6] == ["-", "-"]
+
+
+def test_turns_of_one_line_that_ran_side_by_side_are_told() -> None:
+    """The times that are answered overlap."""
+    body = b'{"output": [{"content": [{"text": "1.0 2.0"}]}]}'
+    program = "import asyncio, sys; from benchmarks.lines import burst; {}"
+    asking = "asyncio.run(burst([(int(sys.argv[1]), int(sys.argv[2]))], turns=3, has_line={}))"
+    with served(body, media_type="application/json") as port:
+        in_line, beside = (
+            python("-c", program.format(asking.format(has_line)), port, os.getpid()) for has_line in (True, False)
+        )
+    assert "WrongAnswer: Two turns of one session ran side by side." in in_line.stderr
+    assert beside.returncode == 0, beside.stderr

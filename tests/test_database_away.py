@@ -1,9 +1,9 @@
-"""PostgreSQL that is not there: at the start, in mid-run, or silent. It is said, nothing is lost, and it comes back."""
+"""PostgreSQL away, silent, killed or read-only, at the start or in mid-run: it is said, and nothing is lost."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from pathlib import Path
 from typing import Any, Final
 
@@ -118,3 +118,67 @@ async def test_a_host_outlives_its_database(
     seen = host.begun("later")[-1]["seen"][::2]
     assert [each for each in seen if each != "running [gate]"] == ["before", "after", "later"]
     assert not host.begun("away")
+
+
+@pytest.mark.timeout(240)  # a server is made, killed and recovers, on a machine that may be busy with other tests
+async def test_what_was_acknowledged_is_there_when_the_server_itself_was_killed(
+    databases: Any, tmp_path: Path, forks: Forks, figure: Callable[[int, int], int]
+) -> None:
+    """Again and again, while somebody talks; and no restart of the host is needed."""
+    host = noted(tmp_path)
+    acknowledged: list[str] = []
+    doubtful: list[str] = []
+    is_over = anyio.Event()
+
+    async def talk(client: httpx2.AsyncClient, served: Forked) -> None:
+        number = 0
+        while not is_over.is_set():
+            said = f"turn {number}"
+            answer = await say(client, served.url, said, key="k")
+            if answer.status_code == 200:
+                acknowledged.append(said)
+            else:
+                assert (answer.status_code, answer.json()["error"]["code"]) == (503, "state_unavailable")
+                doubtful.append(said)
+            number += 1
+
+    with databases.own_postgres_server(tmp_path) as server, forks.serving(tmp_path, server.url, lease=LEASE) as served:
+        async with httpx2.AsyncClient(timeout=PATIENCE) as client:
+            async with anyio.create_task_group() as group:
+                group.start_soon(talk, client, served)
+                for _ in range(figure(3, 30)):
+                    before, refused_before = len(acknowledged), len(doubtful)
+                    await until(lambda before=before: len(acknowledged) > before + 2, "some turns")
+                    await anyio.to_thread.run_sync(server.kill)
+                    await until(lambda before=refused_before: len(doubtful) > before, "a refusal")
+                    await anyio.to_thread.run_sync(server.begin)
+                    await until(lambda: served.readiness() == (200, "ok"), "the database's return")
+                is_over.set()
+            await turn(client, served, "after")
+        assert "Traceback" not in served.printed
+    *seen, last = host.begun("after")[-1]["seen"][::2]
+    assert last == "after"
+    assert len(set(seen)) == len(seen)
+    assert [each for each in seen if each not in doubtful] == acknowledged
+
+
+@pytest.mark.timeout(240)  # as above
+async def test_a_database_that_takes_no_writing_any_more_refuses_turns_until_it_does(
+    databases: Any, tmp_path: Path, forks: Forks
+) -> None:
+    """As one that has become a standby; what was there goes on afterwards."""
+    host = noted(tmp_path)
+    with databases.own_postgres_server(tmp_path) as server, forks.serving(tmp_path, server.url, lease=LEASE) as served:
+        async with httpx2.AsyncClient(timeout=PATIENCE) as client:
+            await turn(client, served, "before")
+            server.make_read_only()
+            await anyio.to_thread.run_sync(served.wait_for_readiness, 503)
+            await refused(client, f"{served.url}/plain", {"text": "read-only", "key": "k"})
+            await refused(client, f"{served.url}/v1/responses", {"model": "m", "input": "read-only"})
+            server.make_read_only(is_it=False)
+            await anyio.to_thread.run_sync(served.wait_for_readiness)
+            await turn(client, served, "after")
+        assert "read-only transaction" in served.printed
+        assert "Traceback" not in served.printed
+    assert host.begun("after")[-1]["seen"][::2] == ["before", "after"]
+    assert not host.begun("read-only")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import anyio
@@ -9,7 +11,8 @@ import httpx2
 from anyio.lowlevel import checkpoint
 
 from .clients.stream_rules import check_stream
-from .replicas import Replicas, replicas, responses_body, say
+from .forked import Forks, noted
+from .replicas import Replicas, in_line, replicas, responses_body, say, until
 
 PLENTY = 100.0
 ROOM = {"x-agent-chat-isolation-key": "room"}
@@ -86,6 +89,46 @@ async def test_interrupt_stops_what_runs_on_whichever_replica(database: str, tmp
         check_told(told)
         assert ends(two) == ["first [first]", "second [second]", "third [third]", "fourth"]
         assert two.begun()[-1]["seen"] == ["fourth"]
+
+
+async def test_interrupt_drops_those_who_wait_on_another_replica(
+    fresh_database: str, tmp_path: Path, forks: Forks
+) -> None:
+    """They never run, which their callers are told as those of what ran are."""
+    told: dict[str, httpx2.Response] = {}
+    headers = {"x-agent-chat-isolation-key": "full room"}
+    host = noted(tmp_path)
+    async with AsyncExitStack() as stack:
+        # A lease that does not run out while one of them stands still.
+        several = [
+            stack.enter_context(forks.serving(tmp_path, fresh_database, lease=PLENTY, concurrency="interrupt"))
+            for _ in range(3)
+        ]
+        client = await stack.enter_async_context(httpx2.AsyncClient(timeout=PLENTY, headers=headers))
+        group = await stack.enter_async_context(anyio.create_task_group())
+
+        async def turn(number: int, text: str) -> None:
+            told[text] = await client.post(f"{several[number].url}/v1/responses", json=responses_body(text))
+
+        group.start_soon(turn, 0, "first [first]")
+        await host.reached("first")
+        # What runs is not stopped for now, so that whatever comes has to wait for it.
+        several[0].signal(signal.SIGSTOP)
+        try:
+            group.start_soon(turn, 1, "second")
+            await in_line(fresh_database, 1)
+            group.start_soon(turn, 2, "third")
+            await until(lambda: "second" in told, "the end of the one that waited")
+            await in_line(fresh_database, 1)
+        finally:
+            several[0].signal(signal.SIGCONT)
+        await until(lambda: len(told) == 3, "all answers")
+    for text in ("first [first]", "second"):
+        assert (told[text].status_code, told[text].json()["error"]["code"]) == (409, "response_interrupted")
+        assert told[text].headers["x-should-retry"] == "false"
+    assert told["third"].json()["status"] == "completed"
+    assert ends(host) == ["first [first]", "third"]
+    assert host.begun()[-1]["seen"] == ["third"]
 
 
 def check_told(told: dict[str, httpx2.Response]) -> None:

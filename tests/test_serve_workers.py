@@ -5,27 +5,46 @@ from __future__ import annotations
 import os
 import re
 import signal
+import ssl
 import subprocess
 import sys
-from collections.abc import Generator
+import tempfile
+import time
+from collections.abc import Callable, Generator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
 from pathlib import Path
+from textwrap import dedent
 
 import anyio
 import httpx2
 import pytest
 from anyio.to_thread import run_sync
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from agent_framework_hosting.errors import ConfigurationError
+from agent_framework_hosting.host import AgentFrameworkHost
+from agent_framework_hosting.testing import ScriptedAgent
 
 from .clients.stream_rules import check_stream
 from .replicas import Replicas, replicas, responses_body, say, until
-from .served import COMMANDS, free_port, serving
+from .served import COMMANDS, Served, free_port, serving, starting
 
-PLENTY = 40.0
+PLENTY = 150.0
+
+# A start is three processes that import one after another, about 1.5 s of CPU each: on a machine that is busy with
+# other things a test of seconds takes minutes, and what is waited for is an event, never a time.
+pytestmark = pytest.mark.timeout(300)
 
 
 @contextmanager
 def two_workers(folder: Path) -> Generator[Replicas]:
-    with replicas(folder, f"sqlite:///{folder}/state/host.db", 1, workers=2) as one:
+    with replicas(folder, f"sqlite:///{folder}/state/host.db", 1, workers=2, agent="scripted") as one:
         yield one
 
 
@@ -37,9 +56,13 @@ def is_alive(pid: int) -> bool:
     return True
 
 
+NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+"""Without the system's certificates, which each client would read for itself."""
+
+
 async def ask(url: str, text: str) -> None:
     """Ask on a connection of its own, which any worker may take."""
-    async with httpx2.AsyncClient(timeout=PLENTY) as client:
+    async with httpx2.AsyncClient(timeout=PLENTY, verify=NO_TLS) as client:
         answer = await say(client, url, text)
     assert answer.json() == {"said": f"<{text}>"}
 
@@ -100,7 +123,7 @@ async def read(one: Replicas, name: str, bodies: dict[str, bytes]) -> None:
     """Keep the stream of an answer that waits at the gate of that name."""
     body = responses_body(f"hello [{name}]", stream=True)
     async with (
-        httpx2.AsyncClient(timeout=PLENTY) as client,
+        httpx2.AsyncClient(timeout=PLENTY, verify=NO_TLS) as client,
         client.stream("POST", f"{one.url()}/v1/responses", json=body) as answer,
     ):
         bodies[name] = await answer.aread()
@@ -183,7 +206,7 @@ def test_workers_that_cannot_start_end_the_whole_and_say_why_once(tmp_path: Path
     """No storm of restarts: the first one's error is everybody's."""
     (tmp_path / "host.db").write_text("this is no database at all, whatever its name may say about it")
     write_app(tmp_path)
-    code, error = failed([COMMANDS / "af-hosting", "serve", "app:host", "--workers", "3"], tmp_path)
+    code, error = failed([COMMANDS / "af-hosting", "serve", "app:host", "--workers", "2"], tmp_path)
     assert code == 1
     assert error.count("host.db cannot be used as the host's database") == 1
     assert "Traceback" not in error
@@ -199,13 +222,11 @@ def test_an_import_path_is_followed_by_the_workers(tmp_path: Path) -> None:
 
 
 def test_a_host_that_nobody_else_can_import_is_refused_with_both_mends(tmp_path: Path) -> None:
-    write_app(tmp_path)
-    program = "import app; host = app.host; del app.host; host.serve(workers=2)"
-    code, error = failed([sys.executable, "-c", program], tmp_path)
-    assert code == 1
-    assert "Another process cannot find this host" in error
-    assert "above `if __name__ == '__main__':`" in error
-    assert 'serve(workers=2, import_path="package.module:host")' in error
+    host = AgentFrameworkHost(ScriptedAgent(), channels=[], database=f"sqlite:///{tmp_path}/host.db")
+    with pytest.raises(ConfigurationError, match="Another process cannot find this host") as refused:
+        host.serve(workers=2)
+    assert "above `if __name__ == '__main__':`" in refused.value.message
+    assert 'serve(workers=2, import_path="package.module:host")' in refused.value.message
 
 
 def test_a_program_that_serves_while_it_is_imported_is_told_what_to_do(tmp_path: Path) -> None:
@@ -213,3 +234,95 @@ def test_a_program_that_serves_while_it_is_imported_is_told_what_to_do(tmp_path:
     code, error = failed([sys.executable, path], tmp_path)
     assert code == 1
     assert error.count("Call it under `if __name__ == '__main__':`.") == 1
+
+
+SPOKEN = """
+    import os
+
+    from agent_framework_hosting.host import AgentFrameworkHost
+    from agent_framework_hosting.testing import ScriptedAgent
+    from agent_framework_hosting_responses.channel import ResponsesChannel
+
+    agent = ScriptedAgent(every=lambda run: str(os.getpid()))
+    host = AgentFrameworkHost(agent, channels=[ResponsesChannel()], database="sqlite:///./host.db")
+
+    if __name__ == "__main__":
+        host.serve(workers=2, {options})
+"""
+
+
+@contextmanager
+def served_with(folder: Path, options: str, *, port: int = 0) -> Generator[Served]:
+    """Serve an agent that answers with its process, by two workers and with such options; stopped in order."""
+    program = folder / "spoken.py"
+    program.write_text(dedent(SPOKEN).format(options=options))
+    with starting([sys.executable, program], port=port, log=folder / "printed", cwd=folder) as served:
+        served.wait_for_print("Workers: 2.")
+        yield served
+        assert served.stop() == 0
+    assert "Traceback" not in served.printed
+
+
+def answering_process(url: str, transport: httpx2.HTTPTransport) -> int:
+    """Return the process that answers on a connection of its own."""
+    with httpx2.Client(transport=transport, timeout=PLENTY, verify=NO_TLS) as client:
+        answer = client.post(f"{url}/responses", json={"input": "who?"})
+    return int(answer.json()["output"][0]["content"][0]["text"])
+
+
+def answered_by(count: int, url: str, connect: Callable[[], httpx2.HTTPTransport]) -> set[int]:
+    """Return the processes that answer at a URL, on connections of their own, once there are so many."""
+    pids: set[int] = set()
+    give_up = time.monotonic() + PLENTY
+    while len(pids) < count:
+        assert time.monotonic() < give_up, f"Only {pids} answered."
+        with ThreadPoolExecutor(4) as pool:
+            asked = [pool.submit(answering_process, url, connect()) for _ in range(4)]
+        # The line that they serve comes a moment before they listen.
+        pids.update(each.result() for each in asked if not isinstance(each.exception(), httpx2.ConnectError))
+    return pids
+
+
+def test_workers_share_a_unix_socket(tmp_path: Path) -> None:
+    # The path of a socket has 107 characters at the most, and folders of tests are deep.
+    with tempfile.TemporaryDirectory(prefix="af-") as folder:
+        path = Path(folder) / "agent.sock"
+        with served_with(tmp_path, f"host='unix:{path}'") as served:
+            pids = answered_by(2, "http://localhost", lambda: httpx2.HTTPTransport(uds=str(path), verify=NO_TLS))
+            assert served.process.pid not in pids
+            assert f"Serving scripted on unix:{path}: " in served.printed
+
+
+def test_workers_share_an_address_with_tls(tmp_path: Path) -> None:
+    """With the certificate that was named, and nobody is answered in plain text."""
+    certificate, key = tmp_path / "certificate.pem", tmp_path / "key.pem"
+    write_certificate(certificate, key)
+    trusting = ssl.create_default_context(cafile=str(certificate))
+    with free_port() as port:
+        options = f"port={port}, certfile='{certificate}', keyfile='{key}'"
+        with served_with(tmp_path, options, port=port) as served:
+            pids = answered_by(2, f"https://127.0.0.1:{port}", lambda: httpx2.HTTPTransport(verify=trusting))
+            assert served.process.pid not in pids
+            with pytest.raises(httpx2.TransportError):
+                httpx2.get(f"{served.url}/readiness")
+
+
+def write_certificate(certificate: Path, key: Path) -> None:
+    """Make a certificate of the loopback address that speaks for itself, and its key."""
+    secret = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
+    now = datetime.now(UTC)
+    made = (
+        x509.CertificateBuilder(name, name, secret.public_key(), x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(secret, hashes.SHA256())
+    )
+    certificate.write_bytes(made.public_bytes(serialization.Encoding.PEM))
+    key.write_bytes(
+        secret.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
+    )

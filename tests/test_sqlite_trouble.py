@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import re
 import resource
 import shutil
 import sqlite3
@@ -15,15 +16,16 @@ from typing import Any, Final, Self
 
 import pytest
 
-from agent_framework_hosting.errors import ConfigurationError
+from agent_framework_hosting.errors import ConfigurationError, StateDamaged
 from agent_framework_hosting.host import AgentFrameworkHost
 from agent_framework_hosting.limits import Limits
 from agent_framework_hosting.testing import AgentRun, InMemoryDriver, ScriptedAgent
+from agent_framework_hosting.types import ChannelRequest, ChannelSession
 from agent_framework_hosting_responses.channel import ResponsesChannel
 
 LEASE: Final = 0.6
 PATIENCE: Final = 30.0
-REFUSALS: Final = ("state_unavailable", "previous_response_not_found", "lease_lost", "server_error")
+REFUSALS: Final = ("state_unavailable", "previous_response_not_found", "state_damaged", "server_error")
 LONG: Final = "x" * 100_000
 
 
@@ -35,6 +37,7 @@ class Host:
         host = AgentFrameworkHost(
             agent, channels=[ResponsesChannel()], database=f"sqlite:///{file}", limits=Limits(lease=LEASE)
         )
+        self.hosted = host
         self.driver = InMemoryDriver(host.app, timeout=PATIENCE)
 
     async def __aenter__(self) -> Self:
@@ -195,7 +198,8 @@ def read_only(folder: Path) -> Generator[None]:
         subprocess.run(["mount", "-o", "remount,bind,ro", folder], check=True)
         yield
     finally:
-        subprocess.run(["umount", folder], check=True)
+        # Lazily: what the host has opened there meanwhile is its own business.
+        subprocess.run(["umount", "--lazy", folder], check=True)
 
 
 def flipped(data: bytes, chance: random.Random) -> bytes:
@@ -232,6 +236,88 @@ async def test_a_damaged_file_never_gives_an_empty_session(
             assert answer.json()["output"][0]["content"][0]["text"] != "1"
         else:
             assert answer.json()["error"]["code"] in REFUSALS
+
+
+DAMAGE: Final = {
+    "what a turn added": ("UPDATE af_turn SET added = X'7B' WHERE number = 1", "the row 1 of af_turn"),
+    "what a turn left beside": ("UPDATE af_turn SET rest = X'00FF' WHERE number = 1", "the row 1 of af_turn"),
+    "no JSON of ours": ('UPDATE af_turn SET added = \'{"added": {"a": 7}}\' WHERE number = 1', "the row 1 of af_turn"),
+    "a turn in the middle": ("DELETE FROM af_turn WHERE number = 1", "the row 2 of af_turn, or one that it continues"),
+    "the state as it was left": ("UPDATE af_session SET rest = X'7B'", "the column rest of af_session"),
+}
+
+
+@pytest.mark.parametrize("what", DAMAGE)
+async def test_a_damaged_row_is_an_error_of_its_own_and_the_log_says_where_it_lies(
+    file: Path, what: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The caller learns a number that leads there, and nothing else; others are served."""
+    statement, place = DAMAGE[what]
+    async with Host(file) as host:
+        first = await host.turn("one")
+        last = await host.turn("two", first, seen=3)
+    with closing(sqlite3.connect(file, isolation_level=None)) as other:
+        assert other.execute(statement).rowcount == 1
+    async with Host(file) as host:
+        for _ in range(2):
+            caplog.clear()
+            answer = await host.ask("three", last)
+            error = answer.json()["error"]
+            assert (answer.status, error["code"]) == (500, "state_damaged")
+            (incident,) = re.findall(r"err_\w+", error["message"])
+            assert error["message"] == f"What is stored of this conversation cannot be read. (error id {incident})"
+            (told,) = [each.message for each in caplog.records if incident in each.message]
+            assert f"{place}" in told
+            assert f"session '{first}' of tenant 'default'" in told
+        await host.turn("somebody else's")
+
+
+async def test_a_session_whose_newest_turn_is_gone_is_damaged_and_nobody_took_it_over(file: Path) -> None:
+    """An empty one would be a lie, and so would be a word of another process."""
+
+    async def run() -> None:
+        async with Host(file) as host:
+            await host.hosted.run(ChannelRequest("test", "message", "hi", ChannelSession("room")))
+
+    await run()
+    with closing(sqlite3.connect(file, isolation_level=None)) as other:
+        assert other.execute("UPDATE af_session SET head = 77").rowcount == 1
+    with pytest.raises(StateDamaged) as damaged:
+        await run()
+    assert damaged.value.place.startswith(
+        "the row 77 of af_turn, or one that it continues, is not there, session 'room'"
+    )
+
+
+async def test_a_damaged_record_is_told_in_the_same_way(file: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """What was answered under an idempotency key; it is not run again."""
+    asked: dict[str, Any] = {"json": {"input": "one"}, "headers": {"idempotency-key": "k"}}
+    async with Host(file) as host:
+        assert (await host.driver.request("POST", "/responses", **asked)).status == 200
+    with closing(sqlite3.connect(file, isolation_level=None)) as other:
+        assert other.execute("UPDATE af_claim SET record = X'7B'").rowcount == 1
+    async with Host(file) as host:
+        answer = await host.driver.request("POST", "/responses", **asked)
+    assert answer.status == 500
+    (incident,) = re.findall(r"err_\w+", answer.json()["error"]["message"])
+    assert f"{incident}: what is stored cannot be read: the column record of af_claim" in caplog.text
+
+
+async def test_a_file_that_can_only_be_read_any_more_refuses_turns_until_it_can_be_written(file: Path) -> None:
+    """It is seen when it is opened anew, here after another program had locked it."""
+    async with Host(file) as host:
+        first = await host.turn("before")
+        with closing(sqlite3.connect(file, isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            with read_only(file.parent):
+                await host.refused("locked", first)
+                other.execute("ROLLBACK")
+                await host.refused("read-only", first)
+                while await host.readiness() != 503:
+                    await host.refused("until it is noticed", first)
+        second = await host.turn("after", first, seen=3)
+    async with Host(file) as host:
+        await host.turn("after a restart", second, seen=5)
 
 
 async def test_a_file_without_its_wal_is_an_older_one(file: Path, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import time
 from collections.abc import AsyncGenerator, Callable
 from contextlib import ExitStack, suppress
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import anyio
 import httpx2
@@ -170,7 +170,7 @@ async def test_a_process_that_is_told_to_stop_gives_its_task_back_at_once(
     fresh_database: str, tmp_path: Path, forks: Forks, client: httpx2.AsyncClient
 ) -> None:
     """Long before a lease runs out; and a deploy is no failure, however often it comes."""
-    host, impatient = noted(tmp_path), {"drain_timeout": 0.2, "task_failures": 3}
+    host, impatient = noted(tmp_path), dict[str, Any](drain_timeout=0.2, task_failures=3)
     with ExitStack() as stack:
         serving = stack.enter_context(forks.serving(tmp_path, fresh_database, lease=600, **impatient))
         await give(client, serving, "1", said="first [first]")

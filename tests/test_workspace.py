@@ -34,3 +34,10 @@ def test_every_package_layers_all_of_its_modules() -> None:
     layered = [contract for contract in CONFIG["importlinter"]["contracts"] if contract["type"] == "layers"]
     assert {container for contract in layered for container in contract["containers"]} >= SOURCES
     assert all(contract["exhaustive"] for contract in layered)
+
+
+def test_every_channel_guards_itself_with_the_same_file() -> None:
+    """It stands in each of them, since it is what finds out whether there is a base to have it from."""
+    guards = {path.read_text() for path in ROOT.glob("packages/*/src/*/_foreign.py")}
+    assert len(guards) == 1
+    assert len(list(ROOT.glob("packages/*/src/*/_foreign.py"))) == len(SOURCES) - 1

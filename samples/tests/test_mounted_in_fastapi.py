@@ -9,7 +9,7 @@ import pytest
 from openai import AsyncOpenAI
 
 from agent_framework_hosting import AgentFrameworkHost, ChannelRequest
-from agent_framework_hosting.testing import Gate, InMemoryDriver, ScriptedAgent
+from agent_framework_hosting.testing import Answer, Gate, InMemoryDriver, ScriptedAgent
 
 from .conftest import Load
 from .processes import started
@@ -32,6 +32,22 @@ async def test_users_have_a_conversation_each_and_strangers_have_none(sample: Lo
         guests = await driver.request("GET", "/guests", headers={"authorization": "Bearer ada-token"})
         assert guests.json() == ["ada", "bob", "ada"]
         assert (await driver.request("GET", "/health")).json() == {"ok": True}
+
+
+async def test_what_a_user_was_answered_is_continued_by_that_user_alone(sample: Load) -> None:
+    """For everybody else its id is answered like one that never was."""
+    async with InMemoryDriver(sample("mounted_in_fastapi.py").app) as driver:
+        ada, bob = "Bearer ada-token", "Bearer bob-token"
+        first = (await ask(driver, "I am Ada", path=PATH, authorization=ada)).json()["id"]
+        assert text((await ask(driver, "Aside", path=PATH, authorization=ada)).json()) == "I am Ada | Aside"
+
+        async def go_on(authorization: str, previous: str) -> Answer:
+            return await ask(driver, "And?", path=PATH, authorization=authorization, previous_response_id=previous)
+
+        assert text((await go_on(ada, first)).json()) == "I am Ada | And?"
+        others, unknown = await go_on(bob, first), await go_on(bob, "resp_none")
+        assert (others.status, others.json()["error"]["code"]) == (400, "previous_response_not_found")
+        assert others.body.replace(first.encode(), b"resp_none") == unknown.body
 
 
 async def test_the_lifespan_of_the_app_goes_around_that_of_the_host(

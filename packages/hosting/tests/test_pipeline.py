@@ -183,6 +183,17 @@ async def test_a_run_hook_may_make_a_new_request(connect: Connect) -> None:
     assert await context.read_record("a", principal=ada) == 1
 
 
+async def test_records_are_read_together_and_those_that_are_not_the_callers_are_left_out(connect: Connect) -> None:
+    context = connect(ScriptedAgent(every="ok"))
+    ada, bob = Principal(id="ada", kind="caller"), Principal(id="bob", kind="caller")
+    for turn_id, principal in (("a", ada), ("b", bob), ("c", ada)):
+        asked = ask(session=ChannelSession(commit_as=turn_id), principal=principal)
+        await context.run(asked, seal=lambda _, told=turn_id: f"told {told}")
+    assert await context.read_records(["c", "b", "none", "a"], principal=ada) == {"a": "told a", "c": "told c"}
+    assert await context.read_records(["a", "b"], principal=bob) == {"b": "told b"}
+    assert await context.read_records(["a", "b"]) == await context.read_records([], principal=ada) == {}
+
+
 async def test_a_run_hook_that_chooses_a_key_keeps_the_id_of_the_outcome(connect: Connect) -> None:
     """The id that the caller is told can still be continued."""
     context = connect(ScriptedAgent(every="ok"))

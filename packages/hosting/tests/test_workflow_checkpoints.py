@@ -32,11 +32,11 @@ from agent_framework_hosting._target.workflow.codec import encode
 from agent_framework_hosting._target.workflow.folder import SessionFolder
 from agent_framework_hosting._target.workflow.key import KEY_VARIABLE, checkpoint_key
 from agent_framework_hosting.channel import ChannelContext
-from agent_framework_hosting.errors import ConfigurationError, NotRestorable, RunError, Unavailable
+from agent_framework_hosting.errors import ConfigurationError, NotRestorable, RunError, Unavailable, UnknownParent
 from agent_framework_hosting.host import AgentFrameworkHost
 from agent_framework_hosting.limits import Limits
 from agent_framework_hosting.testing import ScriptedAgent
-from agent_framework_hosting.types import Principal
+from agent_framework_hosting.types import ChannelSession, Principal
 
 Connect = Callable[..., ChannelContext]
 
@@ -110,6 +110,26 @@ async def test_a_reset_session_has_a_folder_of_its_own(tmp_path: Path) -> None:
         host.reset_session("room")
         assert said(await host.run(say("new"))) == ["new"]
     assert set(before) < set(files(tmp_path))
+
+
+async def test_after_a_reset_old_ids_go_on_until_the_restart_and_their_folder_stays(tmp_path: Path) -> None:
+    """Its name is a hash, so that nothing tells afterwards whose it was."""
+
+    def kept() -> AgentFrameworkHost:
+        return AgentFrameworkHost(notebook, channels=[], state_dir=tmp_path, checkpoint_key=KEY)
+
+    async with kept() as host:
+        await host.run(replace(say("old"), session=ChannelSession("room", commit_as="old")))
+        before = files(tmp_path / "checkpoints")
+        host.reset_session("room")
+        more = replace(say("more"), session=ChannelSession(parent="old", commit_as="older"))
+        assert said(await host.run(more)) == ["old more"]
+    async with kept() as host:
+        with pytest.raises(UnknownParent):
+            await host.run(replace(say("?"), session=ChannelSession(parent="older")))
+        assert said(await host.run(say("new"))) == ["new"]
+    assert set(before) < set(files(tmp_path / "checkpoints"))
+    assert not any("room" in str(file.relative_to(tmp_path)) for file in files(tmp_path / "checkpoints"))
 
 
 async def test_tenants_and_workflows_do_not_meet(tmp_path: Path) -> None:

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import msgspec
-
 from ._kept import OwnDocuments, OwnRecords
 from ._pipeline import Pipeline, PipelineStream, Steps
 from ._sessions.sessions import Sessions
+from ._state.records import record_of
 from ._target.target import Target
 from .channel import ChannelCommand, Runs, Tasks
 from .errors import UnknownId
@@ -109,12 +108,12 @@ class HostContext:
         turn = await self._sessions.turn(principal or self.principal, turn_id)
         if turn is None:
             raise UnknownId(f"There is nothing with the id {turn_id!r}: it is unknown or has expired.")
-        return msgspec.json.decode(turn.record)
+        return record_of(turn)
 
     async def read_records(self, turn_ids: Sequence[str], *, principal: Principal | None = None) -> Mapping[str, JSON]:
         """Return the records that were sealed under these ids for this principal."""
         turns = await self._sessions.turns(principal or self.principal, turn_ids)
-        return {turn_id: msgspec.json.decode(turn.record) for turn_id, turn in turns.items()}
+        return {turn_id: record_of(turn) for turn_id, turn in turns.items()}
 
     def reset_session(self, isolation_key: str) -> None:
         """Start a fresh session under this key with the next request."""

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import msgspec
 
 from ._state.documents import Document, DocumentStore, NewDocument
-from ._state.records import RecordStore
+from ._state.records import read
+from ._state.recordstore import RecordStore, Told
 from .isolation import current_principal
 from .kept import KeptDocument, KeptRecord
 from .types import JSON, Owner, Principal
@@ -63,7 +64,10 @@ class OwnRecords:
         """Return the newest record of a session."""
         tenant = (principal or current_principal()).tenant
         record = await self._store.newest(tenant, session_key)
-        return None if record is None else KeptRecord("", msgspec.json.decode(record or b"null"), is_finished=True)
+        if record is None:
+            return None
+        place = f"the column record of the newest row of af_turn, key {session_key!r} of tenant {tenant!r}"
+        return KeptRecord("", read(record or b"null", place=place), is_finished=True)
 
     async def told(
         self,
@@ -78,7 +82,7 @@ class OwnRecords:
         told = await self._store.told(
             _owner(principal), session_key, start=start, newest_first=newest_first, limit=limit
         )
-        return [KeptRecord(each.turn_id, msgspec.json.decode(each.record), each.is_finished) for each in told]
+        return [KeptRecord(each.turn_id, _read(each), each.is_finished) for each in told]
 
     async def forget(self, turn_id: str, *, principal: Principal | None = None) -> bool:
         """Forget a turn's id and record."""
@@ -90,4 +94,9 @@ def _owner(principal: Principal | None) -> Owner:
 
 
 def _kept(document: Document) -> KeptDocument:
-    return KeptDocument(document.id, document.number, msgspec.json.decode(document.body))
+    place = f"the column body of the row {document.number} of af_document, id {document.id!r}"
+    return KeptDocument(document.id, document.number, read(document.body, place=place))
+
+
+def _read(told: Told) -> JSON:
+    return read(told.record, place=f"the column record of af_turn, id {told.turn_id!r}")

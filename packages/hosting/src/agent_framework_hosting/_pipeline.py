@@ -21,6 +21,7 @@ from ._admission import Admission, Run, StopReason
 from ._sessions.answers import answer_ids
 from ._sessions.sessions import Repeated, Sessions
 from ._sessions.turn import OpenTurn
+from ._state import records
 from ._state.store import Claim
 from ._target.target import SessionState, Target
 from ._tracing import each_under, under
@@ -187,7 +188,8 @@ class Pipeline:
                 principal, wanted or _NO_SESSION, answers=answer_ids(request.input), claim=claim
             )
         except Repeated as repeated:
-            raise Replayed(msgspec.json.decode(repeated.record)) from None
+            place = f"the column record of af_claim, channel {request.channel!r}, owner {principal.owner!r}"
+            raise Replayed(records.read(repeated.record, place=place)) from None
 
 
 class PipelineStream:

@@ -25,6 +25,7 @@
     │   ├── NotStarted
     │   ├── Draining
     │   └── StateUnavailable      ... what keeps the state does not answer
+    ├── StateDamaged              the operator: what is stored cannot be read
     └── RunError                  the operator: the run itself went wrong
         ├── RunCancelled
         │   └── LeaseLost         ... because somebody else has taken the session over
@@ -256,6 +257,19 @@ class StateUnavailable(Unavailable):
     ) -> None:
         super().__init__(message)
         self.has_run = has_run
+
+
+class StateDamaged(HostError):
+    """What is stored of a conversation cannot be read; nothing takes its place.
+
+    `place` says where it lies, for the log.
+    """
+
+    code = "state_damaged"
+
+    def __init__(self, place: str) -> None:
+        super().__init__("What is stored of this conversation cannot be read.")
+        self.place = place
 
 
 class RunError(HostError):

@@ -6,7 +6,7 @@ pass as well.
 """
 
 from ._state.documents import Document, DocumentStore, NewDocument
-from ._state.records import RecordStore, Told
+from ._state.recordstore import RecordStore, Told
 from ._state.store import (
     Claim,
     Concurrency,

@@ -29,7 +29,7 @@ from .._state.store import (
 )
 from .._state.turns import SessionName
 from .._target.target import Target
-from ..errors import LeaseLost, NotForkable
+from ..errors import LeaseLost, NotForkable, StateDamaged
 from ..ids import mint
 from ..limits import Limits
 from ..types import ChannelSession, Principal
@@ -188,9 +188,11 @@ class Sessions:
         rest = await self.store.rest(opened.name)
         chain: Any = await self.store.load(opened.head) if opened.head is not None else []
         if opened.head is not None and not chain:
+            if await self.store.head(opened.name) == opened.head:
+                raise _missing(opened.name, opened.head)
             # Forgotten since the turn began; an empty session in its place would be a lie.
             raise LeaseLost
-        state = await self.target.resume(opened.name, await self._decoded(chain, rest))
+        state = await self.target.resume(opened.name, await self._decoded(opened.name, chain, rest))
         return LiveSession(opened.name, state, named=True, head=opened.head, version=opened.version)
 
     async def branch(self, parent: StoredTurn, opened: Opened) -> LiveSession:
@@ -268,7 +270,9 @@ class Sessions:
     async def _require_forkable(self, parent: StoredTurn) -> Any:
         head = await self.store.head(parent.session)
         snapshot = await self._known(parent)
-        newest = snapshot if head == parent.point else None if head is None else await self._snapshot(head)
+        newest = (
+            snapshot if head == parent.point else None if head is None else await self._snapshot(parent.session, head)
+        )
         if not self.target.can_branch(snapshot, newest):
             raise not_forkable()
         return snapshot
@@ -278,23 +282,37 @@ class Sessions:
         return not self.store.encodes or head == stored
 
     async def _known(self, parent: StoredTurn) -> Any:
-        snapshot = await self._snapshot(parent.point)
+        snapshot = await self._snapshot(parent.session, parent.point)
         if snapshot is None and self.store.encodes:
+            found = await self.store.find(parent.owner, parent.id)
+            if found is not None and found.point == parent.point:
+                raise _missing(parent.session, parent.point)
             # Forgotten since it was found.
             raise unknown_parent(parent.id)
         return snapshot
 
-    async def _snapshot(self, point: Any) -> Any:
+    async def _snapshot(self, session: SessionName, point: Any) -> Any:
         loaded = await self.store.load(point)
-        return None if self.store.encodes and not loaded else await self._decoded(loaded, None)
+        return None if self.store.encodes and not loaded else await self._decoded(session, loaded, None)
 
-    async def _decoded(self, loaded: Any, rest: bytes | None) -> Any:
+    async def _decoded(self, session: SessionName, loaded: Any, rest: bytes | None) -> Any:
         if not self.store.encodes:
             return loaded
         chain: list[Encoded] = loaded
-        if sum(len(each.added) for each in chain) > _LONG:
-            return await asyncio.to_thread(self.target.decode, chain, rest)
-        return self.target.decode(chain, rest)
+        try:
+            if sum(len(each.added) for each in chain) > _LONG:
+                return await asyncio.to_thread(self.target.decode, chain, rest)
+            return self.target.decode(chain, rest)
+        except StateDamaged as error:
+            raise StateDamaged(f"{error.place}, {_of(session)}") from error.__cause__
+
+
+def _missing(session: SessionName, point: Any) -> StateDamaged:
+    return StateDamaged(f"the row {point} of af_turn, or one that it continues, is not there, {_of(session)}")
+
+
+def _of(session: SessionName) -> str:
+    return f"session {session.session_id!r} of tenant {session.tenant!r}"
 
 
 def not_forkable() -> NotForkable:

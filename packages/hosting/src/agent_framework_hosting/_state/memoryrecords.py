@@ -7,7 +7,7 @@ from itertools import dropwhile, islice
 
 from ..types import Owner
 from .memory import MemoryTurns
-from .records import Told
+from .recordstore import Told
 from .turns import Turn
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, TypeAlias
 
 import msgspec
@@ -16,7 +16,7 @@ import msgspec
 from ..types import Owner
 from .documents import DocumentStore
 from .events import EventLog
-from .records import RecordStore
+from .recordstore import RecordStore
 from .tasks import TaskStore
 from .turns import SessionName
 
@@ -30,12 +30,14 @@ LossReason: TypeAlias = Literal["interrupted", "lease_lost"]
 class Encoded:
     """A snapshot as bytes, as the difference to the one before; `is_base` when nothing before it is needed.
 
-    `rest` is the state without its messages; `None` when it is that of the turn before.
+    `rest` is the state without its messages; `None` when it is that of the turn before. `number` is that of the row
+    which it was read from.
     """
 
     added: bytes
     rest: bytes | None
     is_base: bool = False
+    number: int | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

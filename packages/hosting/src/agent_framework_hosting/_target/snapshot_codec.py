@@ -6,14 +6,15 @@ Messages and state go through Agent Framework's own encoders, which know the reg
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, Final
 
 import msgspec
 from agent_framework import AgentSession, Message
 
 from .._state.store import Encoded
-from ..errors import RunError
+from ..errors import RunError, StateDamaged
 from .snapshots import Added, Snapshot
 
 _VERSION: Final = 1
@@ -69,22 +70,37 @@ def encode_rest(snapshot: Snapshot) -> bytes:
 
 
 def decode(chain: Sequence[Encoded], rest: bytes | None) -> Snapshot:
-    """Return the snapshot that a chain ends with, with its parents; `rest` stands in for the chain's own."""
+    """Return the snapshot that a chain ends with, with its parents; `rest` stands in for the chain's own.
+
+    Raises:
+        StateDamaged: A part of it is none that was ever encoded here.
+    """
     snapshot: Snapshot | None = None
     state: Mapping[str, Any] = {}
     service: Any = None
     own: bytes | None = None
     for each in chain:
-        if each.rest is not None:
-            own = each.rest
-            state, service = _rest(own)
-        snapshot = Snapshot(snapshot, dict(_added(each.added)), state, service)
+        with _readable(f"the row {each.number} of af_turn"):
+            if each.rest is not None:
+                own = each.rest
+                state, service = _rest(own)
+            snapshot = Snapshot(snapshot, dict(_added(each.added)), state, service)
     if rest is not None:
-        state, service = _rest(rest)
+        with _readable("the column rest of af_session"):
+            state, service = _rest(rest)
     is_own = rest is None or rest == own
     if snapshot is None:
         return Snapshot(None, {}, state, service, is_turns_own=is_own)
     return Snapshot(snapshot.parent, snapshot.added, state, service, is_turns_own=is_own)
+
+
+@contextmanager
+def _readable(place: str) -> Generator[None]:
+    try:
+        yield
+    except Exception as error:
+        # Whatever it is made of now, core's decoders and registered types refuse it in their own ways.
+        raise StateDamaged(place) from error
 
 
 def _added(data: bytes) -> Iterator[tuple[str, Added]]:

@@ -10,7 +10,7 @@ from typing import Final
 
 from agent_framework import exceptions as core
 
-from ..errors import HostError, RequestError, RunCancelled, RunError, StateUnavailable, Unavailable
+from ..errors import HostError, RequestError, RunCancelled, RunError, StateDamaged, StateUnavailable, Unavailable
 from ..ids import mint
 from ..logs import logger
 
@@ -61,7 +61,14 @@ def describe(error: BaseException) -> ErrorDescription:
         if error.reason == "interrupted":
             return ErrorDescription(409, "interrupted", error.message)
         return ErrorDescription(503, error.code, _CANCELLED.get(error.reason, error.message))
+    return _logged(error)
+
+
+def _logged(error: BaseException) -> ErrorDescription:
     incident = mint("err_")
+    if isinstance(error, StateDamaged):
+        logger.error("%s: what is stored cannot be read: %s", incident, error.place, exc_info=error.__cause__)
+        return ErrorDescription(error.status, error.code, f"{error.message} (error id {incident})")
     for kind, status, code, message in _CORE_ERRORS:
         if isinstance(error, kind):
             logger.warning("%s: the run ended with %s", incident, type(error).__name__, exc_info=error)

@@ -32,6 +32,7 @@ from ..documents import Document, NewDocument
 from .driver import Driver
 from .names import is_known_possibly, require_key
 from .script import Script, all_of, do, one
+from .turns import bytes_of
 
 DOCUMENTS: Final = Table(
     "af_document",
@@ -153,7 +154,7 @@ def _happened(text: str, **values: Any) -> Script[bool]:
 
 def _document(row: tuple[Any, ...]) -> Document:
     kind, id, root, number, body = row
-    return Document(kind, id, root, number, bytes(body))
+    return Document(kind, id, root, number, bytes_of(body))
 
 
 def _own(owner: Owner, kind: str) -> dict[str, Any]:

@@ -7,11 +7,11 @@ from functools import partial
 from typing import Any, Final
 
 from ...types import Owner
-from ..records import Told
+from ..recordstore import Told
 from .driver import Driver
 from .names import is_known_possibly
 from .script import Script, all_of, do, one
-from .turns import open_session
+from .turns import bytes_of, open_session
 
 _NEWEST: Final = "SELECT record FROM af_turn WHERE number = :number"
 _NUMBER: Final = """
@@ -64,7 +64,7 @@ def _newest(tenant: str, key: str) -> Script[bytes | None]:
     if opened.head is None:
         return None
     row = yield from one(_NEWEST, number=opened.head)
-    return bytes(row[0] or b"") if row is not None else b""
+    return bytes_of(row[0] or b"") if row is not None else b""
 
 
 def _told(owner: Owner, root: str, *, start: str | None, newest_first: bool, limit: int) -> Script[list[Told]]:
@@ -76,7 +76,7 @@ def _told(owner: Owner, root: str, *, start: str | None, newest_first: bool, lim
         number = row[0]
     text = _NEWEST_FIRST if newest_first else _OLDEST_FIRST
     rows = yield from all_of(text, **_whose(owner), root=root, start=number, limit=limit)
-    return [Told(turn_id, bytes(record or b""), bool(is_finished)) for turn_id, record, is_finished in rows]
+    return [Told(turn_id, bytes_of(record or b""), bool(is_finished)) for turn_id, record, is_finished in rows]
 
 
 def _forget(owner: Owner, turn_id: str) -> Script[bool]:

@@ -37,7 +37,7 @@ WITH RECURSIVE chain (number, parent, is_base, added, rest) AS (
   UNION ALL
   SELECT t.number, t.parent, t.is_base, t.added, t.rest FROM chain c JOIN af_turn t ON t.number = c.parent
   WHERE c.is_base = 0 AND t.number < c.number
-) SELECT added, rest, is_base, parent FROM chain ORDER BY number
+) SELECT added, rest, is_base, parent, number FROM chain ORDER BY number
 """
 _REST: Final = "SELECT rest FROM af_session WHERE tenant = :tenant AND session_id = :session_id"
 _RENAME: Final = """
@@ -126,14 +126,15 @@ def chain(number: int) -> Script[list[Encoded]]:
     if rows and not rows[0][2] and rows[0][3] is not None:
         return []
     return [
-        Encoded(bytes(added), None if rest is None else bytes(rest), bool(is_base)) for added, rest, is_base, _ in rows
+        Encoded(bytes_of(added), None if rest is None else bytes_of(rest), bool(is_base), number)
+        for added, rest, is_base, _, number in rows
     ]
 
 
 def last_rest(name: SessionName) -> Script[bytes | None]:
     """Return the state beside the messages as the session's last run left it."""
     row = yield from one(_REST, tenant=name.tenant, session_id=name.session_id)
-    return bytes(row[0]) if row is not None and row[0] is not None else None
+    return bytes_of(row[0]) if row is not None and row[0] is not None else None
 
 
 def add(finished: Finished) -> Script[int]:
@@ -216,7 +217,13 @@ def rotate(tenant: str, key: str, suffix: str) -> Script[None]:
 def _stored(owner: Owner, row: Row) -> StoredTurn:
     turn_id, number, record, is_finished, session_id, key, root = row
     name = SessionName(owner[0], key, session_id, root=root)
-    return StoredTurn(owner, turn_id, name, number, bytes(record or b""), bool(is_finished))
+    return StoredTurn(owner, turn_id, name, number, bytes_of(record or b""), bool(is_finished))
+
+
+def bytes_of(value: Any) -> bytes:
+    """Return what a column of bytes holds."""
+    # Whoever reads them says what is wrong, and where; SQLite keeps values of any type in any column.
+    return str(value).encode() if isinstance(value, (str, int, float)) else bytes(value)
 
 
 def _whose(owner: Owner) -> dict[str, Any]:
