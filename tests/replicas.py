@@ -36,7 +36,7 @@ class Replicas:
     def notes(self, tag: str = "") -> list[dict[str, Any]]:
         """Return what all runs whose texts begin with `tag` have noted, in the order of time."""
         path = self.folder / "runs"
-        notes = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+        notes = _lines(path)
         return [each for each in notes if each.get("began", each.get("ended")).startswith(tag)]
 
     def begun(self, tag: str = "") -> list[dict[str, Any]]:
@@ -46,7 +46,7 @@ class Replicas:
     def tasks(self) -> list[dict[str, Any]]:
         """Return what all tasks have noted, in the order of time."""
         path = self.folder / "tasks"
-        return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+        return _lines(path)
 
     def ended(self, id: str) -> list[str]:
         """Return how a task ended, each time that it did."""
@@ -122,3 +122,9 @@ async def say(client: httpx2.AsyncClient, url: str, said: str, **asked: Any) -> 
 def responses_body(said: str, **fields: Any) -> Mapping[str, Any]:
     """Return the body of a request to the Responses channel."""
     return {"model": "m", "input": said, **fields}
+
+
+def _lines(path: Path) -> list[dict[str, Any]]:
+    # What is being written may be seen in part.
+    whole = path.read_text().rpartition("\n")[0] if path.exists() else ""
+    return [json.loads(line) for line in whole.splitlines()]

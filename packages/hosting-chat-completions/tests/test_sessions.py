@@ -55,6 +55,20 @@ async def test_the_header_means_nothing_unless_it_is_configured() -> None:
     assert [run.session for run in agent.runs] == [None, None]
 
 
+@WAYS
+async def test_the_same_words_under_one_idempotency_key_in_another_conversation_are_refused(stream: bool) -> None:
+    """The answer that is there was given in the first one, and tells of what was said in it."""
+    agent = ScriptedAgent(every=recall)
+    async with serving(agent, session_header=HEADER) as driver:
+        again = {"Idempotency-Key": "once"}
+        first = await complete(driver, headers={**TEA, **again}, stream=stream)
+        assert await complete(driver, headers={**TEA, **again}, stream=stream) == first
+        for other in ({HEADER: "coffee"}, {}):
+            refused = await ask(driver, headers={**other, **again}, stream=stream)
+            assert error_of(refused)[0] == 409
+    assert len(agent.runs) == 1
+
+
 async def test_a_name_is_the_callers_own() -> None:
     """Two callers that name the same conversation have two, and no name is a session key by itself."""
     keys = {"ada": new_key(), "bob": new_key()}

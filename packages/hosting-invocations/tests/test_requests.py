@@ -114,6 +114,14 @@ REFUSED: dict[str, tuple[Any, tuple[int, str, str | None]]] = {
     "an item that is none": ({"input": ["hi"]}, (400, "invalid_type", "input[0]")),
     "no content": ({"input": [{"role": "user"}]}, (400, "missing_required_parameter", "input[0].content")),
     "instructions": ({"input": [{"role": "system", "content": "x"}]}, (400, "invalid_value", "input[0].role")),
+    "a kind of part that is a list": (
+        {"input": [{"role": "user", "content": [{"type": []}]}]},
+        (400, "invalid_value", "input[0].content[0].type"),
+    ),
+    "a kind of part that is an object": (
+        {"input": [{"role": "user", "content": [{"type": {"text": "x"}}]}]},
+        (400, "invalid_value", "input[0].content[0].type"),
+    ),
     "another role": ({"input": [{"role": "tool", "content": "x"}]}, (400, "invalid_value", "input[0].role")),
     "a member too many": ({"input": [{"content": "x", "id": 1}]}, (400, "unknown_parameter", "input[0].id")),
     "an unknown part": (

@@ -56,7 +56,15 @@ def test_silence_is_as_long_as_telegram_says() -> None:
     assert error.seconds == 126
 
 
-@pytest.mark.parametrize(("header", "seconds"), [("7", 7.0), (None, 5.0), ("Wed, 21 Oct 2026", 5.0)])
+def test_nobody_is_silenced_for_ever() -> None:
+    error = failed(429, "Too Many Requests: retry after ever", retry_after=1e300)
+    assert isinstance(error, RetryAfter)
+    assert error.seconds == 24 * 3600
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"), [("7", 7.0), (None, 5.0), ("Wed, 21 Oct 2026", 5.0), ("9" * 400, 24 * 3600.0)]
+)
 def test_silence_that_a_proxy_wants_is_kept_too(header: str | None, seconds: float) -> None:
     with pytest.raises(RetryAfter) as raised:
         result_of("sendMessage", status=429, body=b"<html>slow down</html>", retry_after=header)
@@ -81,6 +89,7 @@ def test_what_was_sent_is_not_repeated_in_the_error() -> None:
         (200, b"", OutcomeUnknown),
         (502, b"<html>", Unreachable),
         (404, b"", NotOffered),
+        (200, b'{"ok": true, "result": ' + b"[" * 100_000, OutcomeUnknown),
     ],
 )
 def test_what_answers_in_telegrams_place_is_told_apart(status: int, body: bytes, kind: type[OutletError]) -> None:

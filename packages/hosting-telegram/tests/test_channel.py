@@ -8,6 +8,7 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import Any
 
+import httpx2
 import pytest
 from agent_framework import Content
 
@@ -429,6 +430,25 @@ async def test_polling_goes_on_after_whatever_telegram_says(telegram: TelegramSe
     assert {1.0, 3.0, 30.0} <= {*clock.slept}
 
 
+async def test_polling_goes_on_after_a_fault_of_the_apps_own_client(
+    telegram: TelegramServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    clock, faults = HurriedClock(), [RuntimeError("The app's hook failed.")]
+
+    async def fail(request: httpx2.Request) -> None:
+        if request.url.path.endswith("getUpdates") and faults:
+            raise faults.pop()
+
+    async with (
+        httpx2.AsyncClient(event_hooks={"request": [fail]}) as client,
+        polling(telegram, ScriptedAgent(), clock=clock, client=client),
+    ):
+        telegram.push(telegram.said("one"))
+        await telegram.wait_texts(7)
+    assert 30.0 in clock.slept
+    assert "could not be asked for" in caplog.text
+
+
 # ------------------------------------------------------------------------------------------------------- start
 
 
@@ -437,6 +457,12 @@ async def test_a_token_that_telegram_does_not_know_ends_the_start(telegram: Tele
     with pytest.raises(ConfigurationError, match="@BotFather"):
         async with AgentFrameworkHost(ScriptedAgent(), channels=[other]):
             pass
+
+
+@pytest.mark.parametrize("allow", ["ada", ["@ada", " ada_1 "]])
+def test_a_username_without_its_sign_is_refused_because_it_would_let_nobody_in(allow: Any) -> None:
+    with pytest.raises(ConfigurationError, match="'@ada"):
+        TelegramChannel(bot_token=BOT_TOKEN, allow=allow)
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 
 import pytest
 from hypothesis import example, given
@@ -153,3 +154,21 @@ def test_thirty_thousand_characters_arrive_whole_in_order_and_within_the_limit()
     assert "".join(chunk.source for chunk in chunks) == text
     assert max(limits.measure(chunk.text) for chunk in chunks) <= 4096
     assert len(chunks) <= len(text) / 4096 * 1.5
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "```\n" + "a" * 4000 + " " * 120_000 + "\n```",
+        "```\n" + "\n" * 120_000 + "x\n```",
+        "🇩" * 250_000,
+        "a" * 4000 + "\n" * 250_000 + "b",
+    ],
+    ids=["blanks in code", "blank lines in code", "flags", "blank lines"],
+)
+def test_a_model_that_repeats_itself_without_end_keeps_nobody_waiting(text: str) -> None:
+    """All chats wait while one answer is cut: the time grows with the text, not with its square."""
+    began = time.process_time()
+    chunks = split(text, TextLimits(max_length=4096, unit="utf16"))
+    assert time.process_time() - began < 2
+    assert "".join(chunk.source for chunk in chunks) == text

@@ -124,6 +124,17 @@ async def test_who_is_not_let_in_is_told_once_and_the_agent_never_hears_of_it(se
     assert [run.seen for run in agent.runs] == [["Hello."]]
 
 
+async def test_nobody_waits_because_a_stranger_cannot_be_told_that_they_are_not_let_in(serve: Serve) -> None:
+    """Strangers may be many, and silence may be long."""
+    chats = Chats({"allow": ["@Ada"]})
+    chats.at("far").fail("send", RetryAfter(30.0))
+    await serve(ScriptedAgent(), chats, limits=Limits(max_running_tasks=1))
+    await chats.say("Let me in.", chat="far", **{"from": "eve"})
+    await chats.say("Hello.", **{"from": "ada"})
+    await chats.until("echo: Hello.")
+    assert [call.method for call in chats.at("far").calls] == ["send"]
+
+
 async def test_bots_other_peoples_talk_and_commands_to_other_bots_are_not_answered(serve: Serve) -> None:
     agent = ScriptedAgent()
     chats = await serve(agent)
@@ -284,6 +295,18 @@ async def test_too_many_messages_are_refused_politely_and_once(serve: Serve) -> 
     gate.open()
     texts = await chats.until("first", "later", "later")
     assert texts.count(Phrases().busy) == 1
+
+
+async def test_who_is_refused_is_told_so_also_where_something_else_is_on_its_way(serve: Serve) -> None:
+    gate, chats = Gate(), Chats()
+    chats.at().fail("send", RetryAfter(0.01))
+    await serve(ScriptedAgent([gate, "first"], every="later"), chats, limits=Limits(max_waiting=1))
+    await chats.say("one")
+    await gate.wait_reached()
+    assert [await chats.say("two"), await chats.say("three")] == [True, False]
+    await chats.until(Phrases().busy)
+    gate.open()
+    await chats.until("first", "later")
 
 
 async def test_somebody_who_has_blocked_the_bot_costs_one_try(serve: Serve) -> None:

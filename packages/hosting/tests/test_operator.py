@@ -10,14 +10,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import Connection, Engine, select, update
 
 from agent_framework_hosting._state.database import described, open_engine, open_store
-from agent_framework_hosting._state.sql import operation, selection
+from agent_framework_hosting._state.events import Event, RunName
+from agent_framework_hosting._state.sql import operation, purge, selection
 from agent_framework_hosting._state.sql.migrations import STEPS
-from agent_framework_hosting._state.sql.schema import CLAIMS, SCHEMA, SESSIONS, TURNS
+from agent_framework_hosting._state.sql.schema import CLAIMS, EVENTS, SCHEMA, SESSIONS, TURNS
 from agent_framework_hosting._state.sql.sqlstore import SqlStore
-from agent_framework_hosting.channel import ChannelContext, Task
+from agent_framework_hosting._state.tasks import NewTask
+from agent_framework_hosting.channel import ChannelContext, RunWriter, Task
 from agent_framework_hosting.cli import main
 from agent_framework_hosting.errors import LeaseLost, UnknownId, UnknownParent
 from agent_framework_hosting.host import AgentFrameworkHost
@@ -304,11 +306,21 @@ async def test_what_anonymous_callers_wrote_becomes_a_principals(
     context = await connect(agent)
     await say(context, "one", commit_as="t1", idempotency="k")
     await say(context, "else", "room")
-    assert command("adopt", "--to", "ada", "--dry-run") == {"turns": 2, "idempotency keys": 1, "documents": 0}
+    assert command("adopt", "--to", "ada", "--dry-run") == {
+        "turns": 2,
+        "idempotency keys": 1,
+        "tasks": 0,
+        "documents": 0,
+    }
     with pytest.raises(UnknownParent):
         await say(context, "two", parent="t1", commit_as="t2", by=ADA)
-    assert command("adopt", "--to", "ada", "--session", "t1") == {"turns": 1, "idempotency keys": 0, "documents": 0}
-    assert command("adopt", "--to", "ada") == {"turns": 1, "idempotency keys": 1, "documents": 0}
+    assert command("adopt", "--to", "ada", "--session", "t1") == {
+        "turns": 1,
+        "idempotency keys": 0,
+        "tasks": 0,
+        "documents": 0,
+    }
+    assert command("adopt", "--to", "ada") == {"turns": 1, "idempotency keys": 1, **others}
     await say(context, "two", parent="t1", commit_as="t2", by=ADA)
     assert agent.runs[-1].seen == ["one", "ok", "two"]
     with pytest.raises(UnknownParent):
@@ -329,6 +341,39 @@ async def test_an_id_that_the_principal_has_already_stays_and_is_named(
         assert printed.err.strip().endswith("stay as they are: t1.")
     assert await context.read_record("t1", principal=ADA) == {"said": "hers"}
     assert await context.read_record("t2", principal=ADA) == {"said": "free"}
+
+
+async def test_background_runs_that_have_ended_become_a_principals_with_what_they_said(
+    connect: Connect, command: Callable[..., dict[str, int]]
+) -> None:
+    context, gate = await connect(ScriptedAgent()), Gate()
+
+    async def handler(task: Task, writer: RunWriter) -> None:
+        await writer.write(task.id.encode())
+        if task.id == "open":
+            await gate.wait()
+
+    async def said(id: str, by: Principal | None) -> list[bytes]:
+        return [event.data async for event in await context.runs.events(id, kind="run", principal=by)]
+
+    context.runs.handle("run", handler)
+    for id, by in (("ended", None), ("hers", None), ("hers", ADA), ("open", None)):
+        await context.runs.start(kind="run", line=f"{id}{by}", payload=None, id=id, principal=by)
+        if id != "open":
+            await said(id, by)
+    await gate.wait_reached()
+    with pytest.raises(UnknownId):
+        await said("ended", ADA)
+    assert command("adopt", "--to", "ada", "--dry-run", code=1)["tasks"] == 1
+    assert command("adopt", "--to", "ada", code=1)["tasks"] == 1
+    assert await said("ended", ADA) == [b"ended"]
+    with pytest.raises(UnknownId):
+        await said("ended", None)
+    # What is not done yet belongs to whom it is done for.
+    gate.open()
+    assert await said("open", None) == [b"open"]
+    assert command("adopt", "--to", "ada", code=1)["tasks"] == 1
+    assert await said("open", ADA) == [b"open"]
 
 
 async def test_each_kind_is_swept_after_its_own_time(connect: Connect, database: str) -> None:
@@ -469,3 +514,33 @@ async def test_accepted_work_goes_with_the_principal_who_asked_for_it(
     assert command("purge", "--principal", "ada")["tasks"] == 2
     async with asyncio.timeout(20):
         await done.wait()
+
+
+async def test_what_a_run_says_while_its_principal_is_purged_goes_too(
+    database: str, command: Callable[..., dict[str, int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = open_store(database, limits=Limits())
+    await store.start()
+    new = NewTask(
+        owner=ADA.owner, kind="run", id="1", line="l", payload=b"1", circumstances=b"{}", max_waiting=1, max_open=1
+    )
+    await store.tasks.accept(new)
+    await store.tasks.take(["run"], most=1)
+    loop, in_transaction, kept = asyncio.get_running_loop(), operation.in_transaction, list[bool]()
+
+    def say_more() -> None:
+        if len(kept) < 50:
+            saying = store.events.append(RunName(ADA.owner, "run", "1"), [Event(1, len(kept), b"ada's")])
+            kept.append(asyncio.run_coroutine_threadsafe(saying, loop).result())
+
+    def in_transaction_while_it_talks(engine: Engine, work: Callable[[Connection], Any]) -> Any:
+        say_more()
+        result = in_transaction(engine, work)
+        say_more()
+        return result
+
+    monkeypatch.setattr(purge, "in_transaction", in_transaction_while_it_talks)
+    assert (await asyncio.to_thread(command, "purge", "--principal", "ada"))["tasks"] == 1
+    await store.stop()
+    assert (kept[0], kept[-1]) == (True, False)
+    assert rows(database, EVENTS) == 0

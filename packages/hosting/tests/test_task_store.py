@@ -343,6 +343,21 @@ async def test_a_process_that_stood_still_takes_nothing_under_a_lease_that_has_r
     assert await store.tasks.settle(task, "done")
 
 
+async def test_a_process_does_not_take_what_it_has_when_its_lease_ran_out_unnoticed(
+    open_one: Open, sql: Callable[[str], list[Any]]
+) -> None:
+    """A machine that slept, or the database's clock that jumped: this process's own clock shows nothing of it."""
+    store = (await open_one()).tasks
+    await store.accept(new("1"))
+    await store.accept(new("2", "other"))
+    mine, lost = await taken(store)
+    standing_still(sql)
+    assert await taken(store) == []
+    assert await store.look([mine]) == {}
+    assert [(task.id, task.failures) for task in await taken(store)] == [(lost.id, 0)]
+    assert await store.settle(mine, "done")
+
+
 async def test_a_cancellation_wakes_the_process_that_runs_the_task(open_one: Open) -> None:
     here, there = await open_one(), await open_one()
     await there.tasks.accept(new("1"))
@@ -380,8 +395,8 @@ async def test_the_id_of_an_ended_task_is_known_for_its_time_and_what_it_said_is
     assert await store.tasks.accept(new("1"))
 
 
-async def test_what_nobody_could_do_is_forgotten_in_the_end_and_what_runs_is_not(
-    open_one: Open, sql: Callable[[str], list[Any]]
+async def test_what_nobody_could_do_is_forgotten_in_the_end_with_a_word_and_what_runs_is_not(
+    open_one: Open, sql: Callable[[str], list[Any]], caplog: pytest.LogCaptureFixture
 ) -> None:
     store = await open_one()
     await store.tasks.accept(new("1"))
@@ -391,6 +406,7 @@ async def test_what_nobody_could_do_is_forgotten_in_the_end_and_what_runs_is_not
     sql("UPDATE af_task SET created_at = created_at - 31 * 86400 WHERE task_id IN ('1', '2')")
     await store.sweep()
     assert sql("SELECT task_id FROM af_task ORDER BY task_id") == [("1",), ("3",)]
+    assert "nobody has done within 30 days: 1 of the kind of an older release." in caplog.text
 
 
 async def test_who_joins_a_line_while_another_one_is_still_being_accepted_comes_after_it(

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Callable
-from contextlib import AsyncExitStack
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import AsyncExitStack, suppress
 from dataclasses import replace
 from typing import Any
 
@@ -13,6 +13,10 @@ import pytest
 from opentelemetry import trace
 from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags
 
+from agent_framework_hosting._admission import Admission
+from agent_framework_hosting._state.memorytasks import MemoryTasks
+from agent_framework_hosting._state.tasks import TakenTask
+from agent_framework_hosting._tasks.service import TaskService
 from agent_framework_hosting.channel import ChannelContext, Replayed, Task, TryAgain
 from agent_framework_hosting.errors import (
     ConfigurationError,
@@ -330,6 +334,82 @@ async def test_no_more_run_at_once_than_are_allowed(
     assert max(active) == 3
 
 
+class SlowToAnswer(MemoryTasks):
+    """A store that puts a task back long before it says so, as one behind a network may."""
+
+    def __init__(self) -> None:
+        super().__init__(max_known=10)
+        self.answer = Gate()
+
+    async def put_back(self, taken: TakenTask, *, after: float, has_failed: bool) -> bool:
+        is_back = await super().put_back(taken, after=after, has_failed=has_failed)
+        await self.answer.wait()
+        return is_back
+
+
+async def test_a_task_that_is_taken_again_before_it_is_known_to_be_back_runs_once_at_a_time(done: Done) -> None:
+    store, gate = SlowToAnswer(), Gate()
+    service = TaskService(store=store, admission=Admission(), limits=Limits())
+
+    async def handler(task: Task) -> None:
+        if task.attempt == 1:
+            raise TryAgain(after=0)
+        if task.id == "1":
+            await gate.wait()
+        done.add(task)
+
+    service.handle(KIND, handler)
+    service.start()
+    await service.accept(kind=KIND, id="1", line="room", payload=None, principal=ADA)
+    await gate.wait_reached()
+    store.answer.open()
+    await service.accept(kind=KIND, id="2", line="other", payload=None, principal=ADA)
+    await done.until(1)
+    assert await service.cancel(kind=KIND, id="1", principal=ADA)
+    await service.accept(kind=KIND, id="3", line="room", payload=None, principal=ADA)
+    # Cancelled, it makes way: this process still knew that it ran.
+    await done.until(2)
+    assert done.ids == ["2", "3"]
+    await service.stop()
+
+
+class Watched(MemoryTasks):
+    """A store that remembers what was taken."""
+
+    def __init__(self) -> None:
+        super().__init__(max_known=10)
+        self.taken: list[TakenTask] = []
+
+    async def take(self, kinds: Sequence[str], *, most: int, suspects: bool = False) -> Sequence[TakenTask]:
+        taken = await super().take(kinds, most=most, suspects=suspects)
+        self.taken += taken
+        return taken
+
+
+async def test_an_attempt_that_fails_after_another_process_took_the_task_over_gives_nothing_up(
+    done: Done, caplog: pytest.LogCaptureFixture
+) -> None:
+    store, admission = Watched(), Admission()
+    service = TaskService(store=store, admission=admission, limits=Limits(task_failures=1))
+
+    async def handler(task: Task) -> None:
+        # As after a process stood still: another one has the task, and connections of this one have died.
+        await store.put_back(store.taken[0], after=0, has_failed=False)
+        await store.take([KIND], most=1)
+        done.add(task)
+        raise ConnectionError
+
+    service.handle(KIND, handler, on_give_up=done.give_up)
+    service.start()
+    await service.accept(kind=KIND, id="1", line="room", payload=None, principal=ADA)
+    await done.until(1)
+    assert await admission.calm(timeout=20)
+    await service.stop()
+    assert not done.given_up
+    assert not [record for record in caplog.records if record.levelno >= logging.ERROR]
+    assert await store.settle(store.taken[1], "done")
+
+
 async def test_a_task_that_waits_is_cancelled_without_ever_running(
     probe: Any, where: str | None, done: Done, stack: AsyncExitStack
 ) -> None:
@@ -451,6 +531,27 @@ async def test_what_has_not_ended_when_the_drain_is_over_is_done_again_later(
     await done.until(1)
     assert done.seen[0].attempt == 4
     assert not done.given_up
+
+
+async def test_a_handler_that_does_not_let_itself_be_stopped_does_not_hold_the_end_of_the_host_up(
+    probe: Any, where: str | None, done: Done, caplog: pytest.LogCaptureFixture
+) -> None:
+    host, gate = host_of(probe, where, drain_timeout=0.05), Gate()
+
+    async def handler(task: Task) -> None:
+        while not gate.is_open:
+            with suppress(asyncio.CancelledError):
+                await gate.wait()
+        done.add(task)
+
+    probe.context.tasks.handle(KIND, handler)
+    async with asyncio.timeout(20):
+        async with host:
+            await give(probe.context, "stubborn")
+            await gate.wait_reached()
+    assert "stubborn" in caplog.text
+    gate.open()
+    await done.until(1)
 
 
 async def test_nothing_is_accepted_that_nobody_does_or_before_the_host_has_started(probe: Any, done: Done) -> None:

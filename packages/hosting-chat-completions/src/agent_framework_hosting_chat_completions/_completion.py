@@ -102,7 +102,8 @@ class Completion:
     async def _read(self, scope: Scope, receive: Receive) -> _Job:
         settings, limits = self._settings, self._context.limits
         body = await read_body(scope, receive, limits=limits)
-        named = idempotency_key(scope, body)
+        session = self._session(scope)
+        named = idempotency_key(scope, body, chat=session)
         asked = parse(
             body,
             limits=limits,
@@ -111,7 +112,6 @@ class Completion:
             own_tools=_ASKING if settings.requests_as == "tool_calls" else (),
         )
         self._check_tools(asked)
-        session = self._session(scope)
         continues = session is not None
         admitted = apply_policy(asked, caller_instructions=settings.caller_instructions, continues=continues)
         decided = await self._decided(asked.decisions, session)

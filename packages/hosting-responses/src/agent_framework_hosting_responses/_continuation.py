@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any, Final, NamedTuple
 
@@ -24,7 +25,7 @@ from ._inbound.input import read_input
 from ._inbound.open_calls import calls_of, check_answers
 from ._inbound.request import ResponsesRequest
 from ._item_ids import response_id_of
-from ._record import chat_of, is_response, waiting_of
+from ._record import chat_of, is_of_another_channel, waiting_of
 from ._settings import CreationSettings
 from ._waiting import Waiting
 
@@ -121,15 +122,14 @@ class Continuation:
         return settle(asked.decisions, waiting_of(standing.record))
 
     async def _record(self, previous: str) -> JSON:
-        try:
+        with suppress(UnknownId):
             record = await self._context.read_record(previous)
-        except UnknownId:
-            # A run hook may yet choose another conversation, and then the id is not even looked at.
-            if self._settings.run_hook is not None:
-                return None
-            raise UnknownParent(f"Previous response with id '{shown(previous)}' not found.") from None
-        # What another channel has kept of its turn says nothing here.
-        return record if is_response(record) else {}
+            if not is_of_another_channel(record):
+                return record
+        # A run hook may yet choose another conversation, and then the id is not even looked at.
+        if self._settings.run_hook is not None:
+            return None
+        raise UnknownParent(f"Previous response with id '{shown(previous)}' not found.")
 
     async def _asked_for(self, decisions: Mapping[str, Decision]) -> list[Waiting]:
         """Return what the responses that asked have left waiting, found by the ids of their requests.

@@ -95,6 +95,11 @@ def is_response(record: JSON) -> bool:
     return body_of(record).get("object") == "response"
 
 
+def is_of_another_channel(record: JSON) -> bool:
+    """Whether a record is no response's: what a session or a completion is called is no response to continue."""
+    return isinstance(record, Mapping) and not is_response(record)
+
+
 def conversation_of(record: JSON) -> str | None:
     """Return the id of the conversation that a response was made in, if it was in one."""
     known: Any = body_of(record).get("conversation") if is_response(record) else None

@@ -10,7 +10,7 @@ from agent_framework_hosting.types import JSON
 
 from ._inbound.input import Referenced, reference_of, refuse_too_many
 from ._item_ids import response_id_of
-from ._record import body_of, input_of, output_of
+from ._record import body_of, input_of, is_of_another_channel, output_of
 
 _FAR_BACK: Final = 256
 """Responses of a conversation that are looked through for items which it holds already."""
@@ -73,7 +73,9 @@ class _Responses:
         if not wanted:
             return
         records = await self._read_records(wanted)
-        self._known.update((response_id, records.get(response_id)) for response_id in wanted)
+        for response_id in wanted:
+            record = records.get(response_id)
+            self._known[response_id] = None if is_of_another_channel(record) else record
 
     async def conversation(self, last: object, *, until: Iterable[str]) -> AsyncIterator[str]:
         """Yield the ids of the responses of a conversation, the last one first, while some of `until` are missing."""

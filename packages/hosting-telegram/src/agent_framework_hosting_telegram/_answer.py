@@ -29,6 +29,8 @@ _TOO_MANY: Final = 429
 _FAULT: Final = 500
 _USUAL_SILENCE: Final = 5.0
 """Seconds, where a server between us and Telegram says "too many" without saying for how long."""
+_LONGEST_SILENCE: Final = 24 * 3600.0
+"""Seconds: whoever wants more of it is asked again after a day."""
 
 _FORMAT: Final = ("can't parse entities", "can't parse message text", "can't find end", "unsupported start tag")
 _UNCHANGED: Final = "message is not modified"
@@ -96,7 +98,7 @@ def result_of(method: str, *, status: int, body: bytes, retry_after: str | None 
     """
     try:
         answer = msgspec.json.decode(body, type=_Answer)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         answer = None
     if answer is not None and answer.ok:
         return answer.result
@@ -108,7 +110,8 @@ def result_of(method: str, *, status: int, body: bytes, retry_after: str | None 
 def _error(method: str, status: int, answer: _Answer, retry_after: str | None) -> OutletError:
     wait = answer.parameters.retry_after
     if status == _TOO_MANY or wait is not None:
-        return RetryAfter(_seconds(retry_after) if wait is None else max(wait, 0.0))
+        seconds = _seconds(retry_after) if wait is None else wait
+        return RetryAfter(min(max(seconds, 0.0), _LONGEST_SILENCE))
     if answer.parameters.migrate_to_chat_id is not None:
         return Moved(answer.parameters.migrate_to_chat_id)
     told = f"{method}: {status} {_shown(answer.description)}"

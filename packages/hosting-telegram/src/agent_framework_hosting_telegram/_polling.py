@@ -78,6 +78,9 @@ class Poller:
                 await self._clock.sleep(_STAND_BY)
             except OutletError as error:
                 await self._wait(error)
+            except Exception:  # noqa: BLE001 - of a client of the user's, say: who stops asking is deaf, and nobody sees it
+                logger.exception("Updates could not be asked for; this is tried again in %g seconds.", _LONGEST_PAUSE)
+                await self._clock.sleep(_LONGEST_PAUSE)
             else:
                 self._pause = _FIRST_PAUSE
                 for update in updates:

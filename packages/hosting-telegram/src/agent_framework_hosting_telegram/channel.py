@@ -39,6 +39,7 @@ from ._update import GroupPolicy
 from ._webhook import Webhook
 
 _SECRET: Final = re.compile(r"[A-Za-z0-9_-]{16,256}")
+_BARE_NAME: Final = re.compile(r"[A-Za-z]\w*", re.ASCII)
 _PURPOSE: Final = "agent-framework-hosting-telegram webhook"
 
 
@@ -111,7 +112,7 @@ class TelegramChannel:
         self.name = name
         self.path = path
         token = BotToken(bot_token)
-        self._access = Access(allow=allow, open=open, channel="TelegramChannel")
+        self._access = Access(allow=_allowed(allow), open=open, channel="TelegramChannel")
         self._api = BotApi(token, base_url=api_base_url, client=client)
         _check(mode, groups, public_url, secret_token, needs_https=self._api.is_telegram)
         self._mode: Mode = mode
@@ -183,6 +184,20 @@ class TelegramChannel:
             poller.start()
             how = "updates are asked for"
         logger.info("%s: %s; %s; %s.", self.name, bot, how, self._access.description)
+
+
+def _allowed(allow: Allow | None) -> Allow | None:
+    """Return who is allowed; Telegram's ids are numbers, so that a name by itself would let nobody in."""
+    if allow is None or callable(allow):
+        return allow
+    entries = [allow] if isinstance(allow, (str, int)) else list(allow)
+    for entry in entries:
+        if isinstance(entry, str) and _BARE_NAME.fullmatch(entry.strip()):
+            raise ConfigurationError(
+                f"TelegramChannel has {entry!r} in allow=, which is no id of Telegram's. Write a username as "
+                f"'@{entry.strip()}'."
+            )
+    return entries
 
 
 def _check(mode: str, groups: str, public_url: str | None, secret_token: str | None, *, needs_https: bool) -> None:

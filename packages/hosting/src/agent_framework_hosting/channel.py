@@ -203,7 +203,8 @@ class Tasks(Protocol):
             QueueFull: Too many wait in its line, or in all.
             InvalidRequest: Its id or line is one that cannot be kept.
             RequestTooLarge: The payload is larger than `Limits.max_request_bytes`.
-            Unavailable: The host drains, has not started, or cannot reach its database; the task is not kept.
+            Unavailable: The host drains, has not started, or cannot reach its database. Then it is not known whether
+                the task was kept; asking again with the same id is safe.
         """
         ...
 
@@ -281,7 +282,10 @@ class Runs(Protocol):
     async def start(
         self, *, kind: str, line: str, payload: JSON, id: str | None = None, principal: Principal | None = None
     ) -> str:
-        """Accept a run, and return its id: one of its own that nobody can guess when left out; see `Tasks.accept`."""
+        """Accept a run, and return its id: one of its own that nobody can guess when left out; see `Tasks.accept`.
+
+        Whoever may ask a second time names the run, so that it is begun once.
+        """
         ...
 
     async def status(self, id: str, *, kind: str, principal: Principal | None = None) -> RunStatus:

@@ -43,7 +43,7 @@ def read_message(value: Any, at: str) -> Message:
 def read_content(value: Any, at: str) -> Content:
     """Return one part of a message."""
     kind = json_object(value, at).get("type")
-    if kind not in _PARTS:
+    if not isinstance(kind, str) or kind not in _PARTS:
         raise wrong_value(_inside(at, "type"), "be 'text' or 'file'")
     return cast("Content", _PARTS[kind](value, at))
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from agent_framework_hosting.rendering.reading import items_of, mapping_of, text_in
+from agent_framework_hosting.rendering.reading import count_in, items_of, mapping_of, spans_of, text_in
 
 
 def annotations_of(content: Any) -> list[dict[str, Any]]:
@@ -32,25 +32,10 @@ def _shown(citation: Mapping[str, Any]) -> list[dict[str, Any]]:
     container = text_in(marks, "container_id")
     if container and file_id:
         shown = {"type": "container_file_citation", "container_id": container, "file_id": file_id, "filename": url}
-        return [{**shown, "start_index": start, "end_index": end} for start, end in _spans(citation)]
+        return [{**shown, "start_index": start, "end_index": end} for start, end in spans_of(citation)]
     if file_id:
         named = {"type": "file_citation", "filename": url} if url else {"type": "file_path"}
-        return [{**named, "file_id": file_id, "index": _count(marks, "index") or 0}]
+        return [{**named, "file_id": file_id, "index": count_in(marks, "index") or 0}]
     if not url:
         return []
-    return [link(url, title=text_in(citation, "title"), start=start, end=end) for start, end in _spans(citation)]
-
-
-def _spans(citation: Mapping[str, Any]) -> list[tuple[int, int]]:
-    spans: list[tuple[int, int]] = []
-    for item in items_of(citation.get("annotated_regions")):
-        region = mapping_of(item)
-        start, end = _count(region, "start_index"), _count(region, "end_index")
-        if start is not None and end is not None:
-            spans.append((start, end))
-    return spans or [(0, 0)]
-
-
-def _count(holder: Mapping[str, Any], name: str) -> int | None:
-    value = holder.get(name)
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+    return [link(url, title=text_in(citation, "title"), start=start, end=end) for start, end in spans_of(citation)]

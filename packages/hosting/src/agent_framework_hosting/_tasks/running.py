@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeAlias
 
 import msgspec
 
@@ -16,6 +16,7 @@ from ..errors import Unavailable
 from ..ids import mint
 from ..limits import Limits
 from ..logs import logger
+from ..types import Owner
 from .circumstances import Restored
 
 _LONGEST_BACKOFF: Final = 300.0
@@ -41,6 +42,9 @@ class Ending:
     has_failed: bool = False
 
 
+IsOurs: TypeAlias = Callable[[Owner], Awaitable[bool]]
+"""Says whether the task of this owner is still this process's."""
+
 _STOPPED: Final[Mapping[str | None, Ending]] = {
     "cancelled": Ending(outcome="cancelled"),
     "lease_lost": Ending(is_lost=True),
@@ -48,8 +52,8 @@ _STOPPED: Final[Mapping[str | None, Ending]] = {
 """What becomes of a task whose run was stopped; one that has to make way for the end of the host is tried elsewhere."""
 
 
-async def end_of(taken: TakenTask, run: Run, doer: Doer, *, limits: Limits) -> Ending:
-    """Run a task once."""
+async def end_of(taken: TakenTask, run: Run, doer: Doer, *, limits: Limits, is_ours: IsOurs) -> Ending:
+    """Run a task once; `is_ours` is asked before anything is said of a failure."""
     try:
         restored = Restored(taken.circumstances)
         payload = msgspec.json.decode(taken.payload)
@@ -77,11 +81,17 @@ async def end_of(taken: TakenTask, run: Run, doer: Doer, *, limits: Limits) -> E
         if isinstance(error, TryAgain | Unavailable):
             return Ending(after=max(0.0, error.after) if isinstance(error, TryAgain) else limits.task_backoff)
         with run.parts():
-            return await _failed(taken, task, doer, restored, limits=limits)
+            return await _failed(taken, task, doer, restored, limits=limits, is_ours=is_ours)
     return Ending(outcome="done")
 
 
-async def _failed(taken: TakenTask, task: Task, doer: Doer, restored: Restored, *, limits: Limits) -> Ending:
+async def _failed(
+    taken: TakenTask, task: Task, doer: Doer, restored: Restored, *, limits: Limits, is_ours: IsOurs
+) -> Ending:
+    if not await is_ours(restored.principal.owner):
+        # This process stood still, which may be why it failed.
+        logger.info("A task failed that another process has by now (%s %s).", task.kind, task.id)
+        return Ending(is_lost=True)
     incident, failures = mint("err_"), taken.failures + 1
     logger.exception(
         "A task failed (%s %s, attempt %s, failure %s of %s; error id %s).",

@@ -16,6 +16,7 @@ from collections.abc import Generator
 from collections.abc import Set as AbstractSet
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 import msgspec
@@ -27,12 +28,14 @@ from ..errors import ConfigurationError, Draining, InvalidRequest, RequestTooLar
 from ..isolation import current_principal
 from ..limits import Limits
 from ..logs import logger
-from ..types import JSON, Principal
+from ..types import JSON, Owner, Principal
 from .circumstances import described
 from .running import Doer, Ending, end_of
 
 _LOOK: Final = 1.0
 """Seconds between two looks, and between two tries when the store does not answer."""
+_GRACE: Final = 1.0
+"""Seconds that handlers get to let themselves be cancelled, once the host has drained and told them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,9 +146,17 @@ class TaskService:
         if worker is None:
             return
         late = list(self._running.values())
-        for task in (worker, *(running.task for running in late)):
+        ending = {worker, *(running.task for running in late)}
+        for task in ending:
             task.cancel()
-        await asyncio.gather(worker, *(running.task for running in late), return_exceptions=True)
+        _, stubborn = await asyncio.wait(ending, timeout=_GRACE)
+        for running in late:
+            if running.task in stubborn:
+                logger.error(
+                    "A task does not let itself be stopped, and is put back while it runs (%s %s).",
+                    running.taken.kind,
+                    running.taken.id,
+                )
         self._running.clear()
         with suppress(StateUnavailable):  # then others take it once this process is known to be dead
             for running in late:
@@ -194,17 +205,34 @@ class TaskService:
 
     async def _do(self, taken: TakenTask, run: Run) -> None:
         try:
-            ending = await end_of(taken, run, self._doers[taken.kind], limits=self._limits)
+            doer, is_ours = self._doers[taken.kind], partial(self._is_ours, taken)
+            ending = await end_of(taken, run, doer, limits=self._limits, is_ours=is_ours)
             await self._store_end(taken, ending)
         except Exception:  # noqa: BLE001 - the next look finds that nobody runs the task, and puts it back
             logger.exception("How a task ended could not be stored (%s %s).", taken.kind, taken.id)
         finally:
-            self._running.pop(taken.number, None)
+            # What was put back may have been taken again before this is reached.
+            if self._has(taken):
+                del self._running[taken.number]
             run.end()
             self._wanted.set()
 
+    def _has(self, taken: TakenTask) -> bool:
+        running = self._running.get(taken.number)
+        return running is not None and running.taken is taken
+
+    async def _is_ours(self, taken: TakenTask, owner: Owner) -> bool:
+        while self._has(taken):
+            try:
+                state = await self._store.find(owner, taken.kind, taken.id)
+            except StateUnavailable:
+                await asyncio.sleep(_LOOK)
+            else:
+                return state is not None and not state.has_ended and state.attempt == taken.attempt
+        return False
+
     async def _store_end(self, taken: TakenTask, ending: Ending) -> None:
-        while True:
+        while self._has(taken):
             try:
                 if ending.outcome is not None:
                     await self._store.settle(taken, ending.outcome)

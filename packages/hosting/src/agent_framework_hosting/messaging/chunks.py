@@ -91,8 +91,10 @@ class _Cutter:
         opened = self._fences.at(start)
         room = self._most - (self._measure(opened.opening) + 1 if opened is not None else 0)
         highest = bisect_right(self._lengths, self._lengths[start] + room) - 1
-        while highest < len(self._text) and self._text[highest].isspace():
-            highest += 1
+        if self._fences.at(highest) is None:
+            # Blank ends of text are not sent, so that they need no room; those of code are, and do.
+            while highest < len(self._text) and self._text[highest].isspace():
+                highest += 1
         for end in self._candidates(start, highest):
             if self._fits(start, end):
                 return end

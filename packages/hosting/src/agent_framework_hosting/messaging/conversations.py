@@ -182,7 +182,9 @@ class Conversations:
     async def _serve(self, said: Said) -> None:
         if not await self._access.admits(said.incoming):
             if self._access.is_to_be_told(said.incoming):
-                await said.voice.say(self._phrases.refused)
+                # Waited for, it would take the place of somebody who is let in.
+                with suppress(OutletError):
+                    await said.voice.show_message(self._phrases.refused)
             return
         spoken = self._spoken(said.incoming)
         command = self.commands.get(spoken.name) if spoken is not None else None
@@ -237,7 +239,8 @@ class Conversations:
     async def _say_busy(self, incoming: Incoming) -> None:
         with suppress(OutletError):
             if await self._access.admits(incoming):
-                await self._voice(incoming).show_message(self._phrases.busy)
+                # Delivered: where so much is said that messages are refused, something is on its way all the time.
+                await self._voice(incoming).deliver_message(self._phrases.busy)
 
     def _voice(self, incoming: Incoming) -> Voice:
         outlet = self._platform.outlet(incoming)

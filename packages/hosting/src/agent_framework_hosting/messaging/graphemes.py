@@ -22,8 +22,8 @@ _FARTHEST: Final = 64
 """Code points that are looked back over for the beginning of one visible character."""
 
 
-def is_boundary(text: str, at: int) -> bool:
-    """Whether a text may be cut before the code point at this index."""
+def is_boundary(text: str, at: int, *, since: int = 0) -> bool:
+    """Whether a text may be cut before the code point at this index; `since` is an earlier place where it may be."""
     if at <= 0 or at >= len(text):
         return True
     before, after = text[at - 1], text[at]
@@ -35,15 +35,18 @@ def is_boundary(text: str, at: int) -> bool:
     if point in _SKIN_TONES or point in _TAGS:
         return False
     if point in _FLAG_LETTERS:
-        return _letters_before(text, at) % 2 == 0
+        return _letters_before(text, at, since=since) % 2 == 0
     return not _continues_syllable(ord(before), point)
 
 
 def boundary_before(text: str, at: int, *, after: int) -> int:
-    """Return the last index up to `at` where the text may be cut, if there is one beyond `after`; else `at`."""
+    """Return the last index up to `at` where the text may be cut, if there is one beyond `after`; else `at`.
+
+    It may be cut at `after`, too.
+    """
     lowest = max(after, at - _FARTHEST)
     for index in range(at, lowest, -1):
-        if is_boundary(text, index):
+        if is_boundary(text, index, since=after):
             return index
     return at
 
@@ -62,9 +65,9 @@ def repaired(text: str) -> str:
     return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 
-def _letters_before(text: str, at: int) -> int:
+def _letters_before(text: str, at: int, *, since: int) -> int:
     count = 0
-    while count < at and ord(text[at - 1 - count]) in _FLAG_LETTERS:
+    while count < at - since and ord(text[at - 1 - count]) in _FLAG_LETTERS:
         count += 1
     return count
 

@@ -151,8 +151,10 @@ class StreamRenderer:
     async def _show(self, text: str) -> None:
         chunks = [chunk.text for chunk in split(text, self._voice.traits.limits)]
         is_draft = self._modes[0] == "draft"
+        behind = sum(map(len, chunks))
         for index, chunk in enumerate(chunks):
-            is_settled = len("".join(chunks[index + 1 :])) > _ENOUGH_BEHIND
+            behind -= len(chunk)
+            is_settled = behind > _ENOUGH_BEHIND
             if is_draft and not is_settled:
                 await self._voice.show_draft(chunk)
                 return

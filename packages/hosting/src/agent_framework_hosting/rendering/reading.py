@@ -21,6 +21,12 @@ def text_in(holder: Mapping[str, Any], name: str) -> str:
     return _text(holder.get(name))
 
 
+def count_in(holder: Mapping[str, Any], name: str) -> int | None:
+    """Return a whole number of 0 or more among the members, or `None`."""
+    value = holder.get(name)
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+
+
 def mapping_of(value: Any) -> Mapping[str, Any]:
     """Return a mapping as it is, and an empty one for anything else."""
     return cast("Mapping[str, Any]", value) if isinstance(value, Mapping) else {}
@@ -31,6 +37,20 @@ def items_of(value: Any) -> list[Any]:
     if isinstance(value, (list, tuple)):
         return list(cast("Iterable[Any]", value))
     return [] if value is None else [value]
+
+
+def spans_of(citation: Mapping[str, Any]) -> list[tuple[int, int]]:
+    """Return which parts of its text a citation is about, by their first character and the one behind their last.
+
+    One that does not say so is about the start.
+    """
+    spans: list[tuple[int, int]] = []
+    for item in items_of(citation.get("annotated_regions")):
+        region = mapping_of(item)
+        start, end = count_in(region, "start_index"), count_in(region, "end_index")
+        if start is not None and end is not None:
+            spans.append((start, end))
+    return spans or [(0, 0)]
 
 
 def as_text(value: Any) -> str:

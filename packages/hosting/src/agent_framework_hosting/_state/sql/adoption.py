@@ -9,12 +9,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
-from sqlalchemy import Connection, Engine, and_, exists, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Engine, and_, exists, or_, select, update
 
 from . import operation
 from .documents import DOCUMENTS
 from .operation import count_of, in_transaction
-from .schema import CLAIMS, SESSIONS, TURNS
+from .schema import CLAIMS, EVENTS, SESSIONS, TASKS, TURNS
 from .selection import Selection, roots_of
 
 
@@ -24,6 +24,7 @@ class Adopted:
 
     turns: int = 0
     claims: int = 0
+    tasks: int = 0
     documents: int = 0
     conflicts: list[str] = field(default_factory=list[str])
 
@@ -56,6 +57,9 @@ def adopt(engine: Engine, *, to: str, tenant: str, session: str | None = None, d
     if session is None:
         count, conflicts = in_transaction(engine, partial(_adopt_claims, tenant=tenant, to=to, dry_run=dry_run))
         adopted.claims += count
+        adopted.conflicts += conflicts
+        count, conflicts = in_transaction(engine, partial(_adopt_tasks, tenant=tenant, to=to, dry_run=dry_run))
+        adopted.tasks += count
         adopted.conflicts += conflicts
     adopting = partial(_adopt_documents, selection=selection, tenant=tenant, to=to, dry_run=dry_run)
     adopted.documents = in_transaction(engine, adopting)
@@ -108,6 +112,37 @@ def _adopt_claims(connection: Connection, *, tenant: str, to: str, dry_run: bool
     if dry_run:
         return count_of(connection, CLAIMS, free), conflicts
     return connection.execute(update(CLAIMS).where(free).values(is_named=1, owner=to)).rowcount, conflicts
+
+
+def _adopt_tasks(connection: Connection, *, tenant: str, to: str, dry_run: bool) -> tuple[int, list[str]]:
+    """Give the tasks away that have ended, with what they said; one that is open runs for whom it was accepted."""
+    ended = and_(TASKS.c.tenant == tenant, TASKS.c.is_named == 0, TASKS.c.outcome.is_not(None))
+    conflicts = list(connection.execute(select(TASKS.c.task_id).where(ended, _has_already(to))).scalars())
+    free = and_(ended, ~_has_already(to))
+    if dry_run:
+        return count_of(connection, TASKS, free), conflicts
+    said = exists(
+        select(TASKS.c.number).where(
+            free, TASKS.c.owner == EVENTS.c.owner, TASKS.c.kind == EVENTS.c.kind, TASKS.c.task_id == EVENTS.c.run_id
+        )
+    )
+    unowned = and_(EVENTS.c.tenant == tenant, EVENTS.c.is_named == 0)
+    connection.execute(update(EVENTS).where(unowned, said).values(is_named=1, owner=to))
+    return connection.execute(update(TASKS).where(free).values(is_named=1, owner=to)).rowcount, conflicts
+
+
+def _has_already(to: str) -> ColumnElement[bool]:
+    """Return which tasks a principal has one of the same name beside."""
+    own = TASKS.alias()
+    return exists(
+        select(own.c.number).where(
+            own.c.tenant == TASKS.c.tenant,
+            own.c.is_named == 1,
+            own.c.owner == to,
+            own.c.kind == TASKS.c.kind,
+            own.c.task_id == TASKS.c.task_id,
+        )
+    )
 
 
 def _adopt_documents(connection: Connection, *, selection: Selection, tenant: str, to: str, dry_run: bool) -> int:

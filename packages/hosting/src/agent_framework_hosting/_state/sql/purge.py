@@ -216,7 +216,8 @@ def _purge_rest(engine: Engine, selection: Selection, *, dry_run: bool) -> dict[
     before = in_transaction(engine, lambda connection: moment_ago(connection, selection.older_than))
     counts: dict[str, int] = {}
     if selection.session is None:
-        for name, table in (("events", EVENTS), ("tasks", TASKS)):
+        # Tasks first: a run whose task is gone can say nothing more.
+        for name, table in (("tasks", TASKS), ("events", EVENTS)):
             counts[name] = _remove_all(engine, table, and_(*_asked_for(selection, table, before)), dry_run=dry_run)
         wanted = _asked_for(selection, CLAIMS, before)
         if dry_run:

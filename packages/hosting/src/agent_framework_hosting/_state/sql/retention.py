@@ -11,6 +11,8 @@ Rules of this file:
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -75,6 +77,7 @@ DELETE FROM af_event WHERE created_at < {now} - :ttl AND created_at <= (
 _OLD_TASKS: Final = """
 DELETE FROM af_task WHERE outcome IS NULL AND created_at < {now} - :ttl
   AND NOT EXISTS (SELECT 1 FROM af_worker w WHERE w.id = af_task.worker AND w.alive_until > {now})
+RETURNING kind
 """
 _EVENTS_SWEPT: Final = 5_000
 """Events that one sweep's transaction forgets; they are small."""
@@ -102,16 +105,25 @@ def expired(ages: Ages, *, most: int) -> Script[list[tuple[str, str]]]:
     return [(tenant, root) for tenant, root in (yield from all_of(_EXPIRED, ttl=ages.sessions, most=most))]
 
 
-def sweep(ages: Ages, *, most: int) -> Script[bool]:
-    """Forget what has expired beside conversations, `most` of each kind at a time; says whether there may be more."""
+@dataclass(frozen=True, slots=True)
+class Swept:
+    """What one transaction of a sweep did: whether it was the last one, and which kinds of tasks nobody had done."""
+
+    is_over: bool
+    undone: Mapping[str, int]
+
+
+def sweep(ages: Ages, *, most: int) -> Script[Swept]:
+    """Forget what has expired beside conversations, `most` of each kind at a time."""
     yield from do(_FORGET_ANSWERS, ttl=ages.sessions)
     ids = yield from all_of(_FORGET_IDS, ttl=ages.sessions, most=most)
     records = yield from all_of(_FORGET_RECORDS, ttl=ages.records, most=most)
     claims = yield from all_of(_CLAIMS, ttl=ages.claims, most=most)
     events = yield from all_of(_EVENTS, ttl=ages.records, most=_EVENTS_SWEPT)
     tasks = yield from all_of(_DONE_TASKS, ttl=ages.claims, most=most)
-    yield from do(_OLD_TASKS, ttl=ages.records)
+    undone = yield from all_of(_OLD_TASKS, ttl=ages.records)
     swept = yield from documents.sweep(ttl=ages.sessions, most=most)
     for text in (_TICKETS, _LANES, _WORKERS):
         yield from do(text, ttl=_CALM)
-    return len(events) >= _EVENTS_SWEPT or most in (len(ids), len(records), len(claims), len(tasks), swept)
+    has_more = len(events) >= _EVENTS_SWEPT or most in (len(ids), len(records), len(claims), len(tasks), swept)
+    return Swept(not has_more, Counter(kind for (kind,) in undone))

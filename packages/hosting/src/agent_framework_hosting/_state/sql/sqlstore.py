@@ -30,6 +30,7 @@ _SWEEP: Final = 60.0
 _BETWEEN_TRIES: Final = 1.0
 _SWEPT: Final = 100
 """Conversations, ids, and keys of one sweep's transaction."""
+_DAY: Final = 86_400.0
 _TURNS: Final = 500
 """Turns of a conversation that are forgotten in one transaction."""
 
@@ -171,12 +172,17 @@ class SqlStore:
                 await self._expire(tenant, root)
             # What stays although it has expired is being used: it is looked at again with the next sweep.
             before = found
-        more = True
-        while more:
-            more = await self._driver.run(
-                partial(retention.sweep, self._ages, most=_SWEPT),
-                durable=False,
-            )
+        sweeping, is_over = partial(retention.sweep, self._ages, most=_SWEPT), False
+        while not is_over:
+            swept = await self._driver.run(sweeping, durable=False)
+            is_over = swept.is_over
+            for kind, number in swept.undone.items():
+                logger.warning(
+                    "Accepted work is forgotten that nobody has done within %g days: %d of the kind %s.",
+                    self._ages.records / _DAY,
+                    number,
+                    kind,
+                )
 
     async def _expired(self) -> list[tuple[str, str]]:
         return await self._driver.run(partial(retention.expired, self._ages, most=_SWEPT), durable=False)

@@ -4,7 +4,8 @@ Rules of this file:
 1. The first open task of a line is the only one of it that can be taken. Those who add to a line do it one by one, so
    that numbers become visible in their order.
 2. A task is its worker's while that one is alive. One that a dead worker had can be taken again, which counts: the task
-   may be what killed it. At the second death it becomes a suspect.
+   may be what killed it. At the second death it becomes a suspect. A worker never takes what it has: its lease may have
+   run out behind its back, as on a machine that slept, while the task still runs.
 3. `attempt` is the fence: what is written about a task names the attempt, and comes to nothing when there is a later
    one.
 4. A task that ended leaves its id behind, so that a duplicate is known for some time, and nothing of what it said.
@@ -45,6 +46,7 @@ WITH due AS (
   SELECT t.number FROM af_task t
   WHERE t.outcome IS NULL AND t.due_at <= {now} AND t.kind IN (KINDS)
     AND (t.deaths + (CASE WHEN t.worker IS NULL THEN 0 ELSE 1 END) >= 2) = (:suspects = 1)
+    AND coalesce(t.worker, '') <> :worker
     AND NOT EXISTS (SELECT 1 FROM af_worker w WHERE w.id = t.worker AND w.alive_until > {now})
     AND NOT EXISTS (
       SELECT 1 FROM af_task o
