@@ -306,20 +306,11 @@ async def test_what_anonymous_callers_wrote_becomes_a_principals(
     context = await connect(agent)
     await say(context, "one", commit_as="t1", idempotency="k")
     await say(context, "else", "room")
-    assert command("adopt", "--to", "ada", "--dry-run") == {
-        "turns": 2,
-        "idempotency keys": 1,
-        "tasks": 0,
-        "documents": 0,
-    }
+    others = {"tasks": 0, "documents": 0}
+    assert command("adopt", "--to", "ada", "--dry-run") == {"turns": 2, "idempotency keys": 1, **others}
     with pytest.raises(UnknownParent):
         await say(context, "two", parent="t1", commit_as="t2", by=ADA)
-    assert command("adopt", "--to", "ada", "--session", "t1") == {
-        "turns": 1,
-        "idempotency keys": 0,
-        "tasks": 0,
-        "documents": 0,
-    }
+    assert command("adopt", "--to", "ada", "--session", "t1") == {"turns": 1, "idempotency keys": 0, **others}
     assert command("adopt", "--to", "ada") == {"turns": 1, "idempotency keys": 1, **others}
     await say(context, "two", parent="t1", commit_as="t2", by=ADA)
     assert agent.runs[-1].seen == ["one", "ok", "two"]
