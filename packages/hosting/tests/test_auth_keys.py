@@ -54,7 +54,7 @@ def test_keys_are_given_as_mapping_sequence_or_text(keys: Any) -> None:
     principal = ApiKeys(keys).principal_of(KEY)
     assert principal is not None
     assert (principal.tenant, principal.id, principal.kind) == ("acme", "ada", "caller")
-    assert principal.owner == ("acme", True, "ada")
+    assert principal.owner == ("acme", 1, "ada")
 
 
 def test_keys_come_from_the_environment() -> None:

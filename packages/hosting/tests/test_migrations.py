@@ -129,7 +129,7 @@ async def test_a_database_of_an_older_release_goes_on_where_it_was(database: str
     await store.start()
     assert (await store.named("default", "k")).session_id == "k#s"
     new = NewTask(
-        owner=("default", True, "ada"),
+        owner=("default", 1, "ada"),
         kind="work",
         id="1",
         line="l",

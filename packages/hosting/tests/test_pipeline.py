@@ -194,6 +194,19 @@ async def test_records_are_read_together_and_those_that_are_not_the_callers_are_
     assert await context.read_records(["a", "b"]) == await context.read_records([], principal=ada) == {}
 
 
+async def test_nobody_can_be_named_into_a_person_whom_a_channel_knows(connect: Connect) -> None:
+    context = connect(ScriptedAgent(every="ok"))
+    name = "telegram:4711:7"
+    native, caller = Principal(id=name, kind="native"), Principal(id=name, kind="caller")
+    asked = ask(session=ChannelSession("chat", commit_as="a"), principal=native)
+    await context.run(asked, seal=lambda _: "told")
+    assert await context.read_record("a", principal=native) == "told"
+    with pytest.raises(UnknownId):
+        await context.read_record("a", principal=caller)
+    with pytest.raises(UnknownParent):
+        await context.run(ask(session=ChannelSession(parent="a"), principal=caller))
+
+
 async def test_a_run_hook_that_chooses_a_key_keeps_the_id_of_the_outcome(connect: Connect) -> None:
     """The id that the caller is told can still be continued."""
     context = connect(ScriptedAgent(every="ok"))

@@ -28,7 +28,7 @@ from agent_framework_hosting.limits import Limits
 from agent_framework_hosting.testing import AgentRun, Gate, ScriptedAgent
 from agent_framework_hosting.types import ChannelRequest, ChannelSession, IdempotencyKey, Owner
 
-ADA: Owner = ("default", True, "ada")
+ADA: Owner = ("default", 1, "ada")
 LEASE = 0.6
 SOON = 10.0
 DAY = 24 * 3600.0
@@ -267,7 +267,7 @@ async def test_a_name_that_not_every_database_can_keep_is_refused(store: SqlStor
         {"claim": Claim("c", strange, b"body")},
         {"claim": Claim(strange, "key", b"body")},
         {"owner": ("default", True, strange)},
-        {"owner": (strange, True, "ada")},
+        {"owner": (strange, 1, "ada")},
         {"tenant": strange},
         {"turn_id": strange},
     ]
@@ -281,7 +281,7 @@ async def test_a_name_that_not_every_database_can_keep_is_refused(store: SqlStor
             await store.named(tenant, key)
     assert await store.find(ADA, strange) is None
     assert await store.find(("default", True, strange), "t") is None
-    assert await store.find((strange, True, "ada"), "t") is None
+    assert await store.find((strange, 1, "ada"), "t") is None
     with pytest.raises(UnknownParent):
         await accepted(store, parent=strange)
     place = await accepted(store, "room")

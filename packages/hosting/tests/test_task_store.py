@@ -22,9 +22,9 @@ from agent_framework_hosting.errors import InvalidRequest, QueueFull
 from agent_framework_hosting.limits import Limits
 from agent_framework_hosting.types import Owner
 
-ADA: Owner = ("default", True, "ada")
-BOB: Owner = ("default", True, "bob")
-ELSEWHERE: Owner = ("elsewhere", True, "ada")
+ADA: Owner = ("default", 1, "ada")
+BOB: Owner = ("default", 1, "bob")
+ELSEWHERE: Owner = ("elsewhere", 1, "ada")
 LEASE = 0.6
 SOON = 20.0
 
@@ -304,11 +304,11 @@ def standing_still(sql: Callable[[str], list[Any]]) -> None:
 
 
 async def test_what_was_running_at_two_deaths_is_suspect(open_one: Open, sql: Callable[[str], list[Any]]) -> None:
-    store = (await open_one()).tasks
+    *dying, store = [(await open_one()).tasks for _ in range(3)]
     await store.accept(new("1", "a"))
     await store.accept(new("2", "b"))
-    for _ in range(2):
-        assert len(await taken(store)) == 2
+    for dead in dying:
+        assert len(await taken(dead)) == 2
         standing_still(sql)
     assert await taken(store) == []
     [first] = await store.take(["work"], most=1, suspects=True)

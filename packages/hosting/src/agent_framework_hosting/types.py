@@ -19,10 +19,11 @@ JSON: TypeAlias = "Mapping[str, Any] | list[Any] | str | int | float | bool | No
 DEFAULT_TENANT: Final = "default"
 """The tenant of everybody when nobody says otherwise."""
 
-Owner: TypeAlias = tuple[str, bool, str]
-"""Whose an id is: tenant, whether somebody said who is calling, principal."""
+Owner: TypeAlias = tuple[str, int, str]
+"""Whose an id is: the tenant, who said who is calling (0 nobody, 1 whom the host asks, 2 a channel), the principal."""
 
 PrincipalKind: TypeAlias = Literal["anonymous", "caller", "native", "linked", "system"]
+_SAID_BY: Final[Mapping[PrincipalKind, int]] = {"anonymous": 0, "native": 2}
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +45,12 @@ class Principal:
 
     @property
     def owner(self) -> Owner:
-        """The key under which this principal's ids are kept; nobody can name themselves `anonymous` into it."""
-        return (self.tenant, self.kind != "anonymous", self.id)
+        """The key under which this principal's ids are kept.
+
+        Nobody can name themselves into another kind of principal: a caller who is called `anonymous`, or as a channel
+        calls one of its people, is somebody else.
+        """
+        return (self.tenant, _SAID_BY.get(self.kind, 1), self.id)
 
 
 ANONYMOUS: Final = Principal()

@@ -1,7 +1,8 @@
 """The tables, as SQLAlchemy has them: for the schema's steps and for an operator's queries.
 
-Times are seconds since the epoch on the database's clock. A principal is `(is_named, owner)` inside its tenant. What
-the host stores is JSON with a version of its own (`snapshots`), never anything that could be executed.
+Times are seconds since the epoch on the database's clock. A principal is `(is_named, owner)` inside its tenant, where
+`is_named` says by whom: 0 nobody, 1 whom the host asks, 2 a channel that knows its own people. What the host stores is
+JSON with a version of its own (`snapshots`), never anything that could be executed.
 """
 
 from __future__ import annotations

@@ -92,7 +92,7 @@ def _written(selection: Selection) -> Any:
 def is_by(selection: Selection, table: Table) -> ColumnElement[bool]:
     if selection.is_anonymous:
         return and_(table.c.tenant == selection.within, table.c.is_named == 0)
-    return and_(table.c.tenant == selection.within, table.c.is_named == 1, table.c.owner == selection.principal)
+    return and_(table.c.tenant == selection.within, table.c.is_named != 0, table.c.owner == selection.principal)
 
 
 def sessions_of(conversations: Sequence[Conversation]) -> Any:

@@ -10,7 +10,7 @@ from ..._state.store import StateStore, Unfinished
 from ...types import Owner
 from ._store_turns import ADA, BOB, CLAIM, done, placed, said
 
-_OTHERS: Final[tuple[Owner, ...]] = (BOB, ("other", True, "ada"), ("default", False, "ada"))
+_OTHERS: Final[tuple[Owner, ...]] = (BOB, ("other", 1, "ada"), ("default", 0, "ada"), ("default", 2, "ada"))
 
 
 def note(id: str, body: bytes = b"1", *, kind: str = "note") -> NewDocument:

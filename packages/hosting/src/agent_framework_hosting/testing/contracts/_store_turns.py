@@ -7,8 +7,8 @@ from typing import Any, Final
 from ..._state.store import Claim, Encoded, Finished, Opened, Place, Replay, StateStore, TurnRequest
 from ...types import Owner
 
-ADA: Final[Owner] = ("default", True, "ada")
-BOB: Final[Owner] = ("default", True, "bob")
+ADA: Final[Owner] = ("default", 1, "ada")
+BOB: Final[Owner] = ("default", 1, "bob")
 CLAIM: Final = Claim("responses", "key-1", b"hash")
 
 
