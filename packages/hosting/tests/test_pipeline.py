@@ -13,7 +13,7 @@ from agent_framework import AgentResponse, AgentResponseUpdate, Content, Message
 from opentelemetry import context as otel
 
 from agent_framework_hosting.channel import ChannelContext
-from agent_framework_hosting.errors import HookError, InvalidRequest, UnknownId
+from agent_framework_hosting.errors import HookError, InvalidRequest, UnknownId, UnknownParent
 from agent_framework_hosting.testing import CoroutineAgent, GeneratorAgent, OptionlessAgent, ScriptedAgent
 from agent_framework_hosting.types import (
     ChannelIdentity,
