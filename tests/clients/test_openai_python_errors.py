@@ -129,7 +129,7 @@ BAD: dict[str, tuple[dict[str, Any], str, str | None]] = {
     "a call without its output": ({"input": [USER, CALL]}, "invalid_value", "input[1]"),
     "two outputs of one call": ({"input": [USER, CALL, OUTPUT, OUTPUT]}, "invalid_value", "input[3].call_id"),
     "too many items": ({"input": [USER] * 2_001}, "request_too_large", "input"),
-    "a conversation": ({"conversation": "conv_1"}, "unsupported_parameter", "conversation"),
+    "a conversation": ({"conversation": "conv_1"}, "conversation_not_found", "conversation"),
     "a conversation and a previous response": (
         {"conversation": "conv_1", "previous_response_id": "resp_1"},
         "mutually_exclusive_parameters",

@@ -29,6 +29,7 @@ from agent_framework_hosting.testing import (
     events_from,
 )
 from agent_framework_hosting.types import ChannelRequest, ChannelSession, HostedRunResult
+from agent_framework_hosting_responses._record import body_of
 from agent_framework_hosting_responses.channel import ResponsesChannel
 
 GET_WEATHER: dict[str, Any] = {
@@ -660,7 +661,7 @@ async def test_how_the_caller_names_its_user_reaches_the_agent_as_metadata() -> 
 
 
 async def test_what_is_stored_is_what_was_sent() -> None:
-    """The record under the response's id is the body that the client got."""
+    """What is read under the response's id is the body that the client got."""
     channel = ResponsesChannel()
     records: list[Any] = []
     contribute = channel.contribute
@@ -673,5 +674,5 @@ async def test_what_is_stored_is_what_was_sent() -> None:
     async with InMemoryDriver(AgentFrameworkHost(ScriptedAgent(every=["a", "b"]), channels=[channel]).app) as driver:
         whole = await create(driver)
         answer = await driver.request("POST", "/responses", json={"input": "hi", "stream": True})
-    assert await records[0].read_record(whole["id"]) == whole
-    assert await records[0].read_record(final(answer)["id"]) == final(answer)
+    assert body_of(await records[0].read_record(whole["id"])) == whole
+    assert body_of(await records[0].read_record(final(answer)["id"])) == final(answer)

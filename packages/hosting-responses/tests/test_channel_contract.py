@@ -16,7 +16,6 @@ class ResponsesAdapter(HTTPAdapter):
 
     lacks: ClassVar[Mapping[Capability, str]] = {
         "private": "a chat key of a trusted platform says what is shared",
-        "reading": "responses are not read again by their ids yet",
         "reset": "a request that names no response begins anew",
     }
     host_options: ClassVar[Mapping[str, Any]] = {"trust_isolation_headers": True}
@@ -31,6 +30,9 @@ class ResponsesAdapter(HTTPAdapter):
 
     def message(self, line: Line, text: str, *, stream: bool) -> Any:
         return {"input": text, "stream": stream, "previous_response_id": line.last_id}
+
+    async def look_up(self, line: Line, answer_id: str) -> Said:
+        return self.said(await self.driver.request("GET", f"{self.at}/{answer_id}", headers=line.headers))
 
     def answered(self, answer: Answer) -> Said:
         return said_by(answer.json())

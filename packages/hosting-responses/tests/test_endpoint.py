@@ -16,7 +16,7 @@ from agent_framework_hosting_responses.channel import ResponsesChannel
 EARLY = {
     "too large a body": ("POST", "/responses", 413),
     "another method": ("PUT", "/responses", 405),
-    "another path": ("POST", "/v1/responses/nothing", 404),
+    "another path": ("POST", "/v1/conversations/a/b/c", 404),
 }
 
 

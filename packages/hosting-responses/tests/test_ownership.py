@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import statistics
 import time
 from collections.abc import Callable
@@ -124,6 +125,86 @@ async def test_another_ones_response_id_is_answered_as_an_unknown_one(way: Any, 
             assert told(foreign, ada) == told(unknown, UNKNOWN)
             assert "secret" not in foreign.text
         assert len(agent.runs) == runs
+
+
+READS: list[tuple[str, str, Any]] = [
+    ("GET", "/responses/RESPONSE", None),
+    ("GET", "/responses/RESPONSE?stream=true", None),
+    ("DELETE", "/responses/RESPONSE", None),
+    ("POST", "/responses/RESPONSE/cancel", None),
+    ("GET", "/responses/RESPONSE/input_items", None),
+    ("GET", "/responses/RESPONSE/input_items?after=ITEM", None),
+    ("POST", "/responses/compact", {"model": "m", "previous_response_id": "RESPONSE"}),
+    ("POST", "/responses/compact", {"model": "m", "input": [{"type": "item_reference", "id": "ITEM"}]}),
+    ("POST", "/responses", {"input": [{"type": "item_reference", "id": "ITEM"}]}),
+    ("POST", "/responses", {"input": "and?", "conversation": "CONVERSATION"}),
+    ("POST", "/responses", {"input": "and?", "conversation": {"id": "CONVERSATION"}, "stream": True}),
+    ("POST", "/responses", {"input": "and?", "conversation": "CONVERSATION", "store": False}),
+    ("GET", "/conversations/CONVERSATION", None),
+    ("POST", "/conversations/CONVERSATION", {"metadata": {"a": "b"}}),
+    ("DELETE", "/conversations/CONVERSATION", None),
+    ("GET", "/conversations/CONVERSATION/items", None),
+    ("POST", "/conversations/CONVERSATION/items", {"items": [{"role": "user", "content": "x"}]}),
+    ("GET", "/conversations/CONVERSATION/items/ITEM", None),
+    ("GET", "/conversations/CONVERSATION/items/ADDED", None),
+    ("DELETE", "/conversations/CONVERSATION/items/ITEM", None),
+    ("DELETE", "/conversations/CONVERSATION/items/ADDED", None),
+    ("GET", "/conversations/OWN/items/ITEM", None),
+    ("GET", "/conversations/OWN/items/ADDED", None),
+    ("DELETE", "/conversations/OWN/items/ADDED", None),
+    ("GET", "/conversations/OWN/items?after=ADDED", None),
+]
+
+
+@pytest.mark.parametrize("way", WAYS)
+async def test_every_id_of_another_one_is_answered_as_an_unknown_one_everywhere(way: Any) -> None:
+    """Whatever is asked of it; and nothing of it has changed afterwards."""
+    agent = ScriptedAgent(every=recall)
+    served = way(agent)
+    async with LoopbackDriver(served.app) as driver:
+
+        async def ask(name: str, method: str, path: str, body: Any = None) -> Answer:
+            return await driver.request(method, served.prefix + path, json=body, headers=served.headers(name))
+
+        async def standing() -> list[str]:
+            reads = [path for method, path, _ in READS if method == "GET" and "OWN" not in path]
+            return [(await ask("ada", "GET", filled(path, adas))).text for path in reads]
+
+        conversation = (await ask("ada", "POST", "/conversations", {"metadata": {"of": "ada"}})).json()["id"]
+        body = {"input": "secret", "conversation": conversation}
+        made = (await ask("ada", "POST", "/responses", body)).json()
+        items = {"items": [{"role": "user", "content": "hidden"}]}
+        added = await ask("ada", "POST", f"/conversations/{conversation}/items", items)
+        own = (await ask("bob", "POST", "/conversations", {})).json()["id"]
+        adas = {
+            "RESPONSE": made["id"],
+            "CONVERSATION": conversation,
+            "ITEM": made["output"][0]["id"],
+            "ADDED": added.json()["data"][0]["id"],
+        }
+        unknown = {name: each.replace(each.split("_")[1], "0" * len(each.split("_")[1])) for name, each in adas.items()}
+        before, runs = await standing(), len(agent.runs)
+        for prefix in ("", "/v1"):
+            for method, path, body in READS:
+                answers: list[Any] = []
+                for ids in (adas, unknown):
+                    wanted = {**ids, "OWN": own}
+                    answer = await ask("bob", method, prefix + filled(path, wanted), filled(body, wanted))
+                    assert answer.status in (400, 404), answer
+                    answers.append(told(answer, *ids.values()))
+                    assert "secret" not in answer.text
+                    assert "hidden" not in answer.text
+                assert answers[0] == answers[1]
+        assert len(agent.runs) == runs
+        assert await standing() == before
+
+
+def filled(template: Any, ids: dict[str, str]) -> Any:
+    """Return a path or a body with ids in place of their names."""
+    text = json.dumps(template)
+    for name, each in ids.items():
+        text = text.replace(name, each)
+    return json.loads(text)
 
 
 async def test_an_answer_that_is_still_being_made_is_unknown_to_others_at_once() -> None:

@@ -175,8 +175,6 @@ def test_a_field_of_another_protocol_is_refused_with_the_name_it_has_here() -> N
     [
         ("background", True),
         ("context_management", [{"type": "compaction"}]),
-        ("conversation", "conv_1"),
-        ("conversation", {"id": "conv_1"}),
         ("moderation", {"model": "omni"}),
         ("prompt", {"id": "pmpt_1"}),
     ],

@@ -389,7 +389,6 @@ def test_a_malformed_item_is_refused_where_it_stands(item: object, param: str, c
 
 NOT_READ: list[tuple[dict[str, Any], str]] = [
     ({"type": "additional_tools", "role": "developer", "tools": []}, "input[0]"),
-    ({"type": "compaction", "encrypted_content": "x"}, "input[0]"),
     ({"type": "compaction_trigger"}, "input[0]"),
     ({"type": "configuration_update"}, "input[0]"),
     ({"role": "user", "content": [{"type": "computer_screenshot", "image_url": "x"}]}, "input[0].content[0]"),

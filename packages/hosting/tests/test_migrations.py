@@ -18,6 +18,7 @@ import pytest
 from sqlalchemy import NullPool, create_engine, text
 
 from agent_framework_hosting._state.database import open_store
+from agent_framework_hosting._state.documents import NewDocument
 from agent_framework_hosting._state.sql.migrations import STEPS
 from agent_framework_hosting._state.tasks import NewTask
 from agent_framework_hosting.errors import ConfigurationError
@@ -138,6 +139,8 @@ async def test_a_database_of_an_older_release_goes_on_where_it_was(database: str
         max_open=1,
     )
     assert await store.tasks.accept(new)
+    await store.documents.add(new.owner, "k", [NewDocument("note", "1", b"1")])
+    assert await store.documents.find(new.owner, "note", "1") is not None
     await store.stop()
 
 

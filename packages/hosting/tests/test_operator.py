@@ -112,7 +112,7 @@ async def test_a_purged_principal_is_unknown_at_once_in_a_host_that_runs(
     assert gone == would
     assert gone == {
         "sessions": 1, "turns": 2, "records": 2, "answers": 0, "idempotency keys": 1, "checkpoints": 0,
-        "tasks": 0, "events": 0,
+        "tasks": 0, "events": 0, "documents": 0,
     }  # fmt: skip
     for turn_id in ("t1", "t2"):
         with pytest.raises(UnknownId):
@@ -270,11 +270,16 @@ async def test_a_long_conversation_is_purged_little_by_little_and_counted_as_any
         await say(context, "hi", "room", commit_as=f"t{number}", by=ADA, idempotency=f"k{number}")
     await say(context, "fork", parent="t3", commit_as="fork", by=ADA)
     await say(context, "other", "hall", commit_as="u", by=BOB)
+    await context.documents.add("note", "room", [("n1", 1), ("n2", 2)], principal=ADA)
+    await context.documents.add("note", "hall", [("n3", 3)], principal=BOB)
     would = command("purge", "--principal", "ada", "--dry-run")
     monkeypatch.setattr(operation, "ROWS", 2)
     gone = command("purge", "--principal", "ada")
     assert would == gone
     assert (gone["sessions"], gone["turns"], gone["records"], gone["idempotency keys"]) == (2, 9, 9, 8)
+    assert gone["documents"] == 2
+    assert await context.documents.find("note", "n1", principal=ADA) is None
+    assert await context.documents.find("note", "n3", principal=BOB) is not None
     await say(context, "again", "room", commit_as="t9", by=ADA)
     assert agent.runs[-1].seen == ["again"]
     await context.read_record("u", principal=BOB)
@@ -301,11 +306,12 @@ async def test_what_anonymous_callers_wrote_becomes_a_principals(
     context = await connect(agent)
     await say(context, "one", commit_as="t1", idempotency="k")
     await say(context, "else", "room")
-    assert command("adopt", "--to", "ada", "--dry-run") == {"turns": 2, "idempotency keys": 1, "tasks": 0}
+    others = {"tasks": 0, "documents": 0}
+    assert command("adopt", "--to", "ada", "--dry-run") == {"turns": 2, "idempotency keys": 1, **others}
     with pytest.raises(UnknownParent):
         await say(context, "two", parent="t1", commit_as="t2", by=ADA)
-    assert command("adopt", "--to", "ada", "--session", "t1") == {"turns": 1, "idempotency keys": 0, "tasks": 0}
-    assert command("adopt", "--to", "ada") == {"turns": 1, "idempotency keys": 1, "tasks": 0}
+    assert command("adopt", "--to", "ada", "--session", "t1") == {"turns": 1, "idempotency keys": 0, **others}
+    assert command("adopt", "--to", "ada") == {"turns": 1, "idempotency keys": 1, **others}
     await say(context, "two", parent="t1", commit_as="t2", by=ADA)
     assert agent.runs[-1].seen == ["one", "ok", "two"]
     with pytest.raises(UnknownParent):

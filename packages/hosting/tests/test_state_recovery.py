@@ -12,6 +12,7 @@ import pytest
 from sqlalchemy import NullPool, create_engine, text
 
 from agent_framework_hosting._state.database import open_store
+from agent_framework_hosting._state.documents import NewDocument
 from agent_framework_hosting._state.sql import forgetting, sqlstore
 from agent_framework_hosting._state.sql.sqlstore import SqlPlace, SqlStore
 from agent_framework_hosting._state.store import Claim, Encoded, Finished, Opened, Place, Replay, TurnRequest
@@ -385,11 +386,12 @@ async def long_conversation(store: SqlStore) -> None:
     opened = await place.open()
     name = type(opened.name)("default", "branch", "branch", root="k")
     await place.commit(done(Opened(name, 0, None), "tip", parent=points[3]))
+    await store.documents.add(ADA, "k", [NewDocument("note", "old", b"1")])
 
 
 def rows(sql: Callable[[str], list[Any]]) -> list[int]:
-    """Return how many turns, sessions and answers there are."""
-    tables = ("af_turn", "af_session", "af_answer")
+    """Return how many turns, sessions, answers and documents there are."""
+    tables = ("af_turn", "af_session", "af_answer", "af_document")
     return [sql(f"SELECT count(*) FROM {table}")[0][0] for table in tables]  # noqa: S608 - constants
 
 
@@ -412,7 +414,7 @@ async def test_a_long_conversation_is_forgotten_little_by_little(
     sql("UPDATE af_session SET used_at = used_at - 100000 WHERE root = 'k'")
     await store.sweep()
     assert dropped == [3, 3, 2, 0]
-    assert rows(sql) == [1, 1, 0]
+    assert rows(sql) == [1, 1, 0, 0]
     assert await store.find(ADA, "tip") is None
     assert await store.find(ADA, "other") is not None
 
@@ -438,13 +440,16 @@ async def test_a_sweep_that_dies_in_a_long_conversation_leaves_nothing_to_be_fou
     place = await accepted(store)
     await place.turn()
     assert (await place.open()).head is None
+    assert await store.documents.find(ADA, "note", "old") is None
+    await store.documents.add(ADA, "k", [NewDocument("note", "new", b"1")])
     point = await place.commit(done(await place.open(), "new"))
     assert len(await store.load(point)) == 1
     await store.sweep()
     assert await store.find(ADA, "new") is not None
+    assert await store.documents.find(ADA, "note", "new") is not None
     sql("UPDATE af_session SET used_at = used_at - 100000")
     await store.sweep()
-    assert rows(sql) == [0, 0, 0]
+    assert rows(sql) == [0, 0, 0, 0]
 
 
 async def test_a_conversation_in_which_a_turn_runs_is_not_forgotten(

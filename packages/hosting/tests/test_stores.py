@@ -15,7 +15,7 @@ from agent_framework_hosting.errors import LeaseLost
 from agent_framework_hosting.limits import Limits
 from agent_framework_hosting.stores import Claim, Opened, Replay, StateStore
 from agent_framework_hosting.testing.contracts import StoreContract
-from agent_framework_hosting.testing.contracts._store import ADA, asked, done, placed
+from agent_framework_hosting.testing.contracts._store_turns import ADA, asked, done, placed
 
 
 class TestOurStores(StoreContract):

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncGenerator, Callable, Mapping
-from contextlib import suppress
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final, cast
 
 import msgspec
@@ -13,22 +13,11 @@ from agent_framework import AgentResponse, WorkflowRunResult
 from starlette.types import Receive, Scope, Send
 
 from agent_framework_hosting.channel import ChannelContext, HostedStream, Replayed
-from agent_framework_hosting.errors import (
-    HookError,
-    InvalidRequest,
-    ResponseTooLarge,
-    RunCancelled,
-    RunError,
-    UnknownId,
-    UnknownParent,
-)
-from agent_framework_hosting.hooks import ChannelResponseHook, ChannelRunHook, ChannelStreamUpdateHook
-from agent_framework_hosting.isolation import get_current_isolation_keys
-from agent_framework_hosting.parsing.agent_tools import asking_names, declared_names, refuse_clashes, tool_names
+from agent_framework_hosting.errors import HookError, ResponseTooLarge, RunCancelled, RunError
+from agent_framework_hosting.parsing.agent_tools import asking_names, declared_names
 from agent_framework_hosting.parsing.body import decode
-from agent_framework_hosting.parsing.policy import Admitted, CallerInstructions
-from agent_framework_hosting.parsing.refusals import shown
-from agent_framework_hosting.types import JSON, ChannelRequest, ChannelSession, HostedRunResult, IdempotencyKey
+from agent_framework_hosting.parsing.policy import Admitted
+from agent_framework_hosting.types import JSON, BeginTurn, ChannelRequest, HostedRunResult, IdempotencyKey
 from agent_framework_hosting.web.body import read_body
 from agent_framework_hosting.web.endpoint import send_json
 from agent_framework_hosting.web.errors import describe
@@ -38,32 +27,52 @@ from agent_framework_hosting.web.models import model_name
 from agent_framework_hosting.web.watch import run_while_connected
 from agent_framework_hosting.workflows import as_agent_response
 
+from ._continuation import Continuation, chat_key, is_kept, session_of
+from ._conversation import Conversations
 from ._errors import failure_code
-from ._inbound.decisions import settle
-from ._inbound.history import Decision
-from ._inbound.open_calls import calls_of, check_answers
+from ._inbound.input import Referenced
+from ._inbound.listing import listed
 from ._inbound.policy import apply_policy
 from ._inbound.request import ResponsesRequest, read_request
-from ._item_ids import response_id_of
-from ._outbound.fold import fold
 from ._outbound.machine import ResponseFields, ResponseMachine, render
+from ._outbound.tape import Tape
+from ._record import body_of, sealed
 from ._references import find_referenced
-from ._waiting import Waiting, body_of, chat_of, is_of_another_channel, sealed, waiting_of
+from ._replay import said_again
+from ._settings import CreationSettings
+from ._waiting import Waiting
 
 _CUT: Final = "max_output_tokens"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CreationSettings:
-    """How a channel was set up; see `ResponsesChannel`."""
+@dataclass(slots=True, kw_only=True)
+class _Exchange:
+    """One request and what becomes of it.
 
-    channel: str
-    run_hook: ChannelRunHook | None
-    response_hook: ChannelResponseHook | None
-    stream_update_hook: ChannelStreamUpdateHook | None
-    response_id_factory: Callable[[str | None], str]
-    caller_instructions: CallerInstructions
-    show_tool_calls: bool
+    Args:
+        asked: The request.
+        fields: What its response knows about itself.
+        named: The idempotency key.
+        input: The items that it answers, as they are listed later; empty when nothing is kept.
+        taken: The number of the last item of its conversation that this turn, or one before, has read.
+        reads: Whether it reads any itself.
+    """
+
+    asked: ResponsesRequest
+    fields: ResponseFields
+    named: IdempotencyKey | None
+    input: list[dict[str, Any]]
+    taken: int = 0
+    reads: bool = False
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether anybody can ask for its record."""
+        return is_kept(self.asked) or self.named is not None
+
+    def sealed(self, body: Mapping[str, Any], *, waiting: Iterable[Waiting] = (), tape: Tape | None = None) -> JSON:
+        """Return the record."""
+        return sealed(body, waiting=waiting, chat=chat_key(), input=self.input, tape=tape, taken=self.taken)
 
 
 class Creation:
@@ -72,6 +81,8 @@ class Creation:
     def __init__(self, context: ChannelContext, settings: CreationSettings) -> None:
         self._context = context
         self._settings = settings
+        self._continuation = Continuation(context, settings)
+        self._conversations = Conversations(context)
 
     @property
     def _label(self) -> str:
@@ -80,78 +91,55 @@ class Creation:
     async def __call__(self, scope: Scope, receive: Receive, send: Send, *, request_id: bytes) -> None:
         """Answer one request."""
         body = await read_body(scope, receive, limits=self._context.limits)
-        named = idempotency_key(scope, body, chat=_chat_key())
-        asked = await self._read(body)
+        named = idempotency_key(scope, body, chat=chat_key())
+        asked, referenced = await self._read(body)
         admitted = apply_policy(asked, caller_instructions=self._settings.caller_instructions)
-        waiting = await self._check(asked)
-        fields = self._fields(asked, admitted, waiting)
-        request = self._request(asked, admitted, response_id=fields["response_id"])
+        waiting = await self._continuation.check(asked)
+        exchange = self._exchange(asked, admitted, waiting, referenced, named)
+        request = self._request(asked, admitted, response_id=exchange.fields["response_id"])
         headers = [(b"x-request-id", request_id)]
         ignored = [(b"x-ignored-parameters", admitted.header.encode())] if admitted.header else []
         try:
             if asked.stream:
-                stream = self._stream(request, asked, fields, named)
+                stream = self._stream(request, exchange)
                 answer = self._sent(await run_while_connected(stream, receive), headers=[*headers, *ignored])
                 await answer(scope, receive, send)
             else:
-                whole = await run_while_connected(self._whole(request, asked, fields, named), receive)
+                whole = await run_while_connected(self._whole(request, exchange), receive)
                 await send_json(send, 200, msgspec.json.encode(whole), request_id=request_id, headers=ignored)
         except Replayed as replayed:
-            before = body_of(replayed.record)
             if asked.stream:
-                answer = self._sent(_again(before), headers=[*headers, REPLAYED])
+                answer = self._sent(_again(replayed.record), headers=[*headers, REPLAYED])
                 await answer(scope, receive, send)
             else:
-                await send_json(send, 200, msgspec.json.encode(before), request_id=request_id, headers=[REPLAYED])
+                before = msgspec.json.encode(body_of(replayed.record))
+                await send_json(send, 200, before, request_id=request_id, headers=[REPLAYED])
 
-    async def _read(self, body: bytes) -> ResponsesRequest:
+    async def _read(self, body: bytes) -> tuple[ResponsesRequest, Referenced]:
         limits = self._context.limits
         decoded = decode(body, max_depth=limits.max_json_depth)
         referenced = await find_referenced(decoded, self._context.read_records, max_items=limits.max_input_items)
-        return read_request(decoded, limits=limits, channel=self._settings.channel, referenced=referenced)
+        asked = read_request(decoded, limits=limits, channel=self._settings.channel, referenced=referenced)
+        return asked, referenced
 
-    async def _check(self, asked: ResponsesRequest) -> tuple[Waiting, ...]:
-        """Check the request against what it continues; return what that has left waiting."""
-        if asked.client_tools:
-            if not self._context.accepts_options:
-                raise InvalidRequest("This agent takes no tools from its callers. Leave 'tools' out.", param="tools")
-            refuse_clashes(asked.client_tools, tool_names(self._context.target))
-        previous = asked.previous_response_id
-        record = None if previous is None else await self._record(previous)
-        if record is not None:
-            check_answers(asked, calls_of(record))
-            return settle(asked.decisions, waiting_of(record))
-        # A session that a platform or a hook names may hold any calls.
-        if self._settings.run_hook is None and _chat_key() is None:
-            check_answers(asked, [])
-        return settle(asked.decisions, await self._asked_for(asked.decisions))
-
-    async def _record(self, previous: str) -> JSON:
-        with suppress(UnknownId):
-            record = await self._context.read_record(previous)
-            if not is_of_another_channel(record):
-                return record
-        # A run hook may yet choose another conversation, and then the id is not even looked at.
-        if self._settings.run_hook is not None:
-            return None
-        raise UnknownParent(f"Previous response with id '{shown(previous)}' not found.")
-
-    async def _asked_for(self, decisions: Mapping[str, Decision]) -> list[Waiting]:
-        """Return what the responses that asked have left waiting, found by the ids of their requests.
-
-        That is for the chat of a platform, which names no response. A hook may choose any session; there Agent
-        Framework has the last word.
-        """
-        waiting: dict[Waiting, None] = {}
-        chat, is_hooked = _chat_key(), self._settings.run_hook is not None
-        if chat is None and not is_hooked:
-            return []
-        asking = list(dict.fromkeys(name for request in decisions for name in response_id_of(request)))
-        records: Mapping[str, JSON] = await self._context.read_records(asking) if asking else {}
-        for record in records.values():
-            if is_hooked or chat_of(record) == chat:
-                waiting |= dict.fromkeys(waiting_of(record))
-        return list(waiting)
+    def _exchange(
+        self,
+        asked: ResponsesRequest,
+        admitted: Admitted,
+        waiting: tuple[Waiting, ...],
+        referenced: Referenced,
+        named: IdempotencyKey | None,
+    ) -> _Exchange:
+        fields = self._fields(asked, admitted, waiting)
+        items: list[dict[str, Any]] = []
+        if is_kept(asked):
+            items = listed(
+                asked.body.get("input"),
+                response_id=fields["response_id"],
+                referenced=referenced,
+                keeps_ids=asked.conversation is None,
+            )
+        return _Exchange(asked=asked, fields=fields, named=named, input=items)
 
     def _fields(self, asked: ResponsesRequest, admitted: Admitted, waiting: tuple[Waiting, ...]) -> ResponseFields:
         previous, included = asked.previous_response_id, frozenset(asked.requested_options.get("include", ()))
@@ -184,11 +172,13 @@ class Creation:
         attributes: dict[str, Any] = {"response_id": response_id, "requested_options": asked.requested_options}
         if asked.previous_response_id is not None:
             attributes["previous_response_id"] = asked.previous_response_id
+        if asked.conversation is not None:
+            attributes["conversation"] = asked.conversation
         return ChannelRequest(
             channel=self._settings.channel,
             operation="create",
             input=admitted.messages,
-            session=_session(asked, response_id),
+            session=session_of(asked, response_id),
             options=admitted.options or None,
             metadata=asked.echo.get("metadata") or {},
             attributes=attributes,
@@ -197,60 +187,70 @@ class Creation:
             principal=self._context.principal,
         )
 
-    async def _whole(
-        self,
-        request: ChannelRequest,
-        asked: ResponsesRequest,
-        fields: ResponseFields,
-        named: IdempotencyKey | None,
-    ) -> dict[str, Any]:
+    def _begin(self, exchange: _Exchange, machine: ResponseMachine | None = None) -> BeginTurn | None:
+        """Return what has to be done once the session is this turn's alone: a conversation may have moved on."""
+        if exchange.asked.conversation is None:
+            return None
+
+        async def begin(request: ChannelRequest) -> ChannelRequest:
+            begun = await self._continuation.begin(exchange.asked, request)
+            exchange.fields["waiting"] = begun.waiting
+            if machine is not None:
+                machine.expect(begun.waiting)
+            exchange.input = [*begun.items, *exchange.input]
+            exchange.taken, exchange.reads = begun.taken, bool(begun.items)
+            return begun.request
+
+        return begin
+
+    async def _drop_read(self, exchange: _Exchange) -> None:
+        if exchange.asked.conversation is not None and exchange.reads:
+            await self._conversations.drop_read(exchange.asked.conversation, until=exchange.taken)
+
+    async def _whole(self, request: ChannelRequest, exchange: _Exchange) -> dict[str, Any]:
         body: dict[str, Any] = {}
-        chat = _chat_key()
 
         def seal(result: HostedRunResult[Any]) -> JSON:
-            rendered = render(_answer(result), completed_at=int(time.time()), **fields)
+            rendered = render(_answer(result), completed_at=int(time.time()), **exchange.fields)
             body.update(rendered.body)
-            return sealed(body, waiting=rendered.waiting, chat=chat)
+            return exchange.sealed(body, waiting=rendered.waiting)
 
         await self._context.run(
             request,
             run_hook=self._settings.run_hook,
-            protocol_request=asked.body,
+            protocol_request=exchange.asked.body,
             response_hook=self._settings.response_hook,
             seal=seal,
-            idempotency=named,
+            begin=self._begin(exchange),
+            idempotency=exchange.named,
         )
+        await self._drop_read(exchange)
         return body
 
-    async def _stream(
-        self,
-        request: ChannelRequest,
-        asked: ResponsesRequest,
-        fields: ResponseFields,
-        named: IdempotencyKey | None,
-    ) -> AsyncGenerator[bytes, None]:
-        machine, endings = ResponseMachine(**fields), list[bytes]()
-        hook, chat = self._settings.response_hook, _chat_key()
+    async def _stream(self, request: ChannelRequest, exchange: _Exchange) -> AsyncGenerator[bytes, None]:
+        machine, endings = ResponseMachine(**exchange.fields), list[bytes]()
+        hook = self._settings.response_hook
 
         def seal(result: HostedRunResult[Any]) -> JSON:
             body = machine.complete(_answer(result), completed_at=int(time.time()), override=hook is not None)
-            return sealed(body, waiting=machine.waiting, chat=chat)
+            return exchange.sealed(body, waiting=machine.waiting, tape=machine.tape if exchange.is_kept else None)
 
         def seal_unfinished(error: Exception) -> JSON:
             endings.append(_ended(machine, error))
-            return machine.body
+            return exchange.sealed(machine.body or {}, tape=machine.tape if exchange.is_kept else None)
 
         stream = await self._context.run_stream(
             request,
             run_hook=self._settings.run_hook,
-            protocol_request=asked.body,
+            protocol_request=exchange.asked.body,
             stream_update_hook=self._settings.stream_update_hook,
             response_hook=hook,
             seal=seal,
             seal_unfinished=seal_unfinished,
-            idempotency=named,
+            begin=self._begin(exchange, machine),
+            idempotency=exchange.named,
         )
-        return _events(machine, stream, endings)
+        return _events(machine, stream, endings, on_commit=partial(self._drop_read, exchange))
 
     def _sent(self, events: AsyncGenerator[bytes, None], *, headers: list[tuple[bytes, bytes]]) -> EventStream:
         context = self._context
@@ -270,7 +270,13 @@ def _answer(result: HostedRunResult[Any]) -> AgentResponse[Any]:
     return cast("AgentResponse[Any]", answer)
 
 
-async def _events(machine: ResponseMachine, stream: HostedStream, endings: list[bytes]) -> AsyncGenerator[bytes, None]:
+async def _events(
+    machine: ResponseMachine,
+    stream: HostedStream,
+    endings: list[bytes],
+    *,
+    on_commit: Callable[[], Awaitable[None]],
+) -> AsyncGenerator[bytes, None]:
     """Yield a stream's events; `endings` holds the end of one that did not finish, when that was stored already."""
     ending = b""
     try:
@@ -280,6 +286,7 @@ async def _events(machine: ResponseMachine, stream: HostedStream, endings: list[
             if data:
                 yield data
         ending = machine.closing()
+        await on_commit()
         yield ending
     except Exception as error:  # noqa: BLE001 - the answer has begun, so every failure must become its last event
         # When it was the ending that found no room, its turn is committed: the client has to hear of it all the same.
@@ -300,17 +307,5 @@ def _ended(machine: ResponseMachine, error: Exception) -> bytes:
     return machine.fail(failure_code(description), description.message)
 
 
-async def _again(body: Mapping[str, Any]) -> AsyncGenerator[bytes, None]:
-    yield fold(body)
-
-
-def _session(asked: ResponsesRequest, response_id: str) -> ChannelSession:
-    commit_as = response_id if asked.store else None
-    if asked.previous_response_id is not None:
-        return ChannelSession(parent=asked.previous_response_id, commit_as=commit_as)
-    return ChannelSession(_chat_key(), commit_as=commit_as)
-
-
-def _chat_key() -> str | None:
-    keys = get_current_isolation_keys()
-    return keys.chat_key if keys else None
+async def _again(record: JSON) -> AsyncGenerator[bytes, None]:
+    yield said_again(record)

@@ -1,4 +1,4 @@
-"""Ids of output items, which name the response that they belong to.
+"""Ids of items, which name the response that they belong to.
 
 An item is found again by its id alone, without an index of items: the id holds the response's id, and whoever cannot
 guess that cannot guess the item's.
@@ -13,16 +13,17 @@ _RESPONSE: Final = "resp_"
 _AS_IT_IS: Final = "-"
 """Stands before the id of a response that is of another form than `resp_...`."""
 
-_ITEM_ID: Final = re.compile(r"[a-z]+_(?P<response>.*)_(?:0|[1-9][0-9]{0,8})", re.DOTALL)
+_ITEM_ID: Final = re.compile(r"[a-z]+_(?P<response>.*)_i?(?:0|[1-9][0-9]{0,8})", re.DOTALL)
 
 
-def item_id(response_id: str, *, prefix: str, index: int) -> str:
-    """Return the id of an item of a response.
+def item_id(response_id: str, *, prefix: str, index: int, is_input: bool = False) -> str:
+    """Return the id of an item of a response's output, or input.
 
     Args:
         response_id: The response's id, of whatever form.
         prefix: Says what the item is: lower-case letters and an underscore.
         index: Tells the response's items of this prefix apart.
+        is_input: Whether the item is one that the response answers; those are counted apart.
 
     Example:
         >>> item_id("resp_5f2c", prefix="msg_", index=0)
@@ -31,7 +32,7 @@ def item_id(response_id: str, *, prefix: str, index: int) -> str:
     rest = response_id.removeprefix(_RESPONSE)
     if rest == response_id or rest.startswith(_AS_IT_IS):
         rest = _AS_IT_IS + response_id
-    return f"{prefix}{rest}_{index}"
+    return f"{prefix}{rest}_{'i' if is_input else ''}{index}"
 
 
 def response_id_of(item_id: str) -> list[str]:

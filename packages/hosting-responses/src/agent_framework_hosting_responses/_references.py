@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from agent_framework_hosting.parsing.checks import is_list
 from agent_framework_hosting.types import JSON
 
 from ._inbound.input import Referenced, reference_of, refuse_too_many
 from ._item_ids import response_id_of
-from ._waiting import is_of_another_channel
+from ._record import body_of, input_of, is_of_another_channel, output_of
 
 _FAR_BACK: Final = 256
 """Responses of a conversation that are looked through for items which it holds already."""
@@ -59,10 +59,10 @@ class _Responses:
 
     def __init__(self, read_records: Callable[[Sequence[str]], Awaitable[Mapping[str, JSON]]]) -> None:
         self._read_records = read_records
-        self._known: dict[str, Mapping[str, Any]] = {}
+        self._known: dict[str, JSON] = {}
 
-    async def read(self, response_id: str) -> Mapping[str, Any]:
-        """Return a response; an empty one when there is none for this caller."""
+    async def read(self, response_id: str) -> JSON:
+        """Return the record of a response; `None` when there is none for this caller."""
         if response_id not in self._known:
             await self.read_all([response_id])
         return self._known[response_id]
@@ -75,8 +75,7 @@ class _Responses:
         records = await self._read_records(wanted)
         for response_id in wanted:
             record = records.get(response_id)
-            is_ours = not is_of_another_channel(record)
-            self._known[response_id] = record if isinstance(record, Mapping) and is_ours else {}
+            self._known[response_id] = None if is_of_another_channel(record) else record
 
     async def conversation(self, last: object, *, until: Iterable[str]) -> AsyncIterator[str]:
         """Yield the ids of the responses of a conversation, the last one first, while some of `until` are missing."""
@@ -86,9 +85,8 @@ class _Responses:
                 return
             missing.discard(last)
             yield last
-            last = (await self.read(last)).get("previous_response_id")
+            last = body_of(await self.read(last)).get("previous_response_id")
 
 
-def _item(response: Mapping[str, Any], item_id: str) -> dict[str, Any] | None:
-    output = cast("list[dict[str, Any]]", response.get("output") or [])
-    return next((item for item in output if item.get("id") == item_id), None)
+def _item(record: JSON, item_id: str) -> dict[str, Any] | None:
+    return next((item for item in (*output_of(record), *input_of(record)) if item.get("id") == item_id), None)

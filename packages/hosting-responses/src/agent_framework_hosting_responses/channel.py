@@ -11,11 +11,11 @@ from agent_framework_hosting.errors import ConfigurationError
 from agent_framework_hosting.hooks import ChannelResponseHook, ChannelRunHook, ChannelStreamUpdateHook
 from agent_framework_hosting.ids import mint
 from agent_framework_hosting.parsing.policy import CallerInstructions
-from agent_framework_hosting.web.endpoint import Endpoint, NotFound
 from agent_framework_hosting.web.models import MODELS, model_name, model_routes
 
-from ._create import Creation, CreationSettings
 from ._errors import error_response
+from ._routes import conversations_routes, responses_routes
+from ._settings import CreationSettings
 
 _DEFAULT_PATH = "/responses"
 
@@ -24,8 +24,9 @@ class ResponsesChannel:
     """Serves the agent to every client of the OpenAI Responses API.
 
     Args:
-        path: Where it answers. The default also answers at `/v1/responses`, where the official clients look for it,
-            and lists the agent at `/v1/models`.
+        path: Where it answers; conversations stand beside it (`/api/responses`, `/api/conversations`). The default also
+            answers at `/v1/responses` and `/v1/conversations`, where the official clients look for it, and lists the
+            agent at `/v1/models`.
         run_hook: Called after parsing, before the run; it may grant what the policy held back
             (`request.attributes["requested_options"]`).
         response_hook: Called after the run, before the answer is rendered; it has the last word on the final body.
@@ -72,16 +73,21 @@ class ResponsesChannel:
 
     def contribute(self, context: ChannelContext) -> ChannelContribution:
         """Return the routes; every path below the channel's own answers, if only to say that nothing is there."""
-        create = Endpoint({"POST": Creation(context, self._settings)}, render_error=error_response)
-        nothing = NotFound(render_error=error_response)
-        routes = [Route("/", create), Route("/{rest:path}", nothing)]
-        if self.path != _DEFAULT_PATH:
-            return ChannelContribution(routes=routes, render_error=error_response)
-        alias = f"/v1{_DEFAULT_PATH}"
-        paths = {alias: create, f"{alias}/": create, f"{alias}/{{rest:path}}": nothing}
-        siblings = [SiblingRoute(Route(path, endpoint)) for path, endpoint in paths.items()]
-        models = model_routes("/v1", name=lambda: model_name(context.target), render_error=error_response)
-        siblings += [SiblingRoute(route, shared_as=MODELS) for route in models]
+        routes = responses_routes(context, self._settings)
+        beside = self.path.rstrip("/").rpartition("/")[0]
+        beside_it = conversations_routes(context, self._settings, prefix=beside)
+        if not self.path.rstrip("/"):
+            # Below the root everything is the channel's own, in the order in which it is looked through.
+            routes, beside_it = [*beside_it, *routes], []
+        shared: list[Route] = []
+        if self.path == _DEFAULT_PATH:
+            alias = f"/v1{_DEFAULT_PATH}"
+            beside_it += [Route(f"{alias}{route.path}", route.endpoint) for route in routes]
+            beside_it += [Route(alias, routes[0].endpoint)]
+            beside_it += conversations_routes(context, self._settings, prefix="/v1")
+            shared = model_routes("/v1", name=lambda: model_name(context.target), render_error=error_response)
+        siblings = [SiblingRoute(route) for route in beside_it]
+        siblings += [SiblingRoute(route, shared_as=MODELS) for route in shared]
         return ChannelContribution(routes=routes, siblings=siblings, render_error=error_response)
 
 

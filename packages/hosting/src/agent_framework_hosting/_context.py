@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ._kept import OwnDocuments, OwnRecords
 from ._pipeline import Pipeline, PipelineStream, Steps
 from ._sessions.sessions import Sessions
 from ._state.records import record_of
@@ -14,7 +15,7 @@ from .errors import UnknownId
 from .hooks import ChannelResponseHook, ChannelRunHook, ChannelStreamUpdateHook
 from .isolation import current_principal
 from .limits import Limits
-from .types import JSON, ChannelRequest, HostedRunResult, IdempotencyKey, Principal, Seal, SealUnfinished
+from .types import JSON, BeginTurn, ChannelRequest, HostedRunResult, IdempotencyKey, Principal, Seal, SealUnfinished
 from .web.events import Buffers
 
 
@@ -32,6 +33,8 @@ class HostContext:
         self._target = target
         self._pipeline = pipeline
         self._sessions = sessions
+        self.documents = OwnDocuments(sessions.store.documents)
+        self.records = OwnRecords(sessions.store.records)
 
     @property
     def target(self) -> Any:
@@ -57,6 +60,7 @@ class HostContext:
         response_hook: ChannelResponseHook | None = None,
         channel_name: str | None = None,
         seal: Seal | None = None,
+        begin: BeginTurn | None = None,
         idempotency: IdempotencyKey | None = None,
     ) -> HostedRunResult[Any]:
         """Run the target to its end and commit the turn."""
@@ -66,6 +70,7 @@ class HostContext:
             response_hook=response_hook,
             channel_name=channel_name,
             seal=seal,
+            begin=begin,
             idempotency=idempotency,
         )
         return await self._pipeline.run(request, steps)
@@ -81,6 +86,7 @@ class HostContext:
         channel_name: str | None = None,
         seal: Seal | None = None,
         seal_unfinished: SealUnfinished | None = None,
+        begin: BeginTurn | None = None,
         idempotency: IdempotencyKey | None = None,
     ) -> PipelineStream:
         """Admit the request and return its stream."""
@@ -91,6 +97,7 @@ class HostContext:
             response_hook=response_hook,
             channel_name=channel_name,
             seal=seal,
+            begin=begin,
             seal_unfinished=seal_unfinished,
             idempotency=idempotency,
         )

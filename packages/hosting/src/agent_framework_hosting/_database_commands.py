@@ -135,6 +135,7 @@ def _purge(args: argparse.Namespace) -> int:
             "checkpoints": purged.checkpoints,
             "tasks": purged.tasks,
             "events": purged.events,
+            "documents": purged.documents,
         }
     )
     if purged.shared:
@@ -157,7 +158,14 @@ def _adopt(args: argparse.Namespace) -> int:
     finally:
         engine.dispose()
     print(f"{'Would become' if args.dry_run else 'Now'} of {args.to} in tenant {args.tenant}:")
-    _print_counts({"turns": adopted.turns, "idempotency keys": adopted.claims, "tasks": adopted.tasks})
+    _print_counts(
+        {
+            "turns": adopted.turns,
+            "idempotency keys": adopted.claims,
+            "tasks": adopted.tasks,
+            "documents": adopted.documents,
+        }
+    )
     if not adopted.conflicts:
         return OK
     more = len(adopted.conflicts) - _SHOWN

@@ -1,6 +1,6 @@
 """The one way from a request to its result, and the only caller of hooks and targets.
 
-    run hook → authorise → claim (the session's line) → session → run → response hook → seal → commit → release
+    run hook → authorise → claim (the session's line) → session → begin → run → response hook → seal → commit → release
 
 What is stored is what was sent: the channel's sealed record is committed with the turn, before the channel can send the
 end of its answer.
@@ -30,7 +30,16 @@ from .errors import HookError, RunCancelled
 from .hooks import ChannelResponseHook, ChannelRunHook, ChannelStreamUpdateHook, settled
 from .isolation import current_principal
 from .logs import logger
-from .types import ChannelRequest, ChannelSession, HostedRunResult, IdempotencyKey, Principal, Seal, SealUnfinished
+from .types import (
+    BeginTurn,
+    ChannelRequest,
+    ChannelSession,
+    HostedRunResult,
+    IdempotencyKey,
+    Principal,
+    Seal,
+    SealUnfinished,
+)
 from .workflows import as_agent_response
 
 ReturnedT = TypeVar("ReturnedT")
@@ -49,6 +58,7 @@ class Steps:
     channel_name: str | None = None
     seal: Seal | None = None
     seal_unfinished: SealUnfinished | None = None
+    begin: BeginTurn | None = None
     idempotency: IdempotencyKey | None = None
 
 
@@ -69,8 +79,19 @@ class Admitted:
         self._closed = False
 
     async def state(self) -> SessionState | None:
-        """Wait for the turn and return the state of the session to run in."""
-        return await self._turn.start(self.run.stop) if self._turn is not None else None
+        """Wait for the turn and return the state of the session to run in.
+
+        The channel has its last word on the request then, with the session this turn's alone.
+        """
+        state = await self._turn.start(self.run.stop) if self._turn is not None else None
+        if self.steps.begin is not None:
+            try:
+                self.request = await self.steps.begin(self.request)
+            except BaseException:
+                if self._turn is not None:
+                    self._turn.has_not_run()
+                raise
+        return state
 
     async def finish(self, response: Any, state: SessionState | None) -> HostedRunResult[Any]:
         """Shape, seal and commit what the target returned."""

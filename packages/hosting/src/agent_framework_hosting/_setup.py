@@ -69,6 +69,7 @@ def memory_store(aliases: Aliases, *, limits: Limits) -> MemoryStore:
         max_turns=limits.max_turns,
         max_waiting=limits.max_waiting,
         claim_ttl=limits.idempotency_ttl,
+        document_ttl=limits.session_ttl,
         max_event_bytes=limits.max_buffered_bytes,
     )
 

@@ -11,8 +11,9 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute
 
 from .hooks import ChannelResponseHook, ChannelRunHook, ChannelStreamUpdateHook
+from .kept import ChannelDocuments, ChannelRecords
 from .limits import Limits
-from .types import JSON, ChannelRequest, HostedRunResult, IdempotencyKey, Principal, Seal, SealUnfinished
+from .types import JSON, BeginTurn, ChannelRequest, HostedRunResult, IdempotencyKey, Principal, Seal, SealUnfinished
 from .web.errors import ErrorDescription
 from .web.events import Buffers
 
@@ -357,6 +358,16 @@ class ChannelContext(Protocol):
         """Who makes the request that is being handled."""
         ...
 
+    @property
+    def documents(self) -> ChannelDocuments:
+        """What channels keep beside turns."""
+        ...
+
+    @property
+    def records(self) -> ChannelRecords:
+        """What conversations have told."""
+        ...
+
     async def run(
         self,
         request: ChannelRequest,
@@ -366,6 +377,7 @@ class ChannelContext(Protocol):
         response_hook: ChannelResponseHook | None = None,
         channel_name: str | None = None,
         seal: Seal | None = None,
+        begin: BeginTurn | None = None,
         idempotency: IdempotencyKey | None = None,
     ) -> HostedRunResult[Any]:
         """Run the target to its end and commit the turn.
@@ -377,6 +389,7 @@ class ChannelContext(Protocol):
             response_hook: Called after the run.
             channel_name: Handed to the response hook; the request's channel when left out.
             seal: Folds what the channel will send into a record that is committed with the turn.
+            begin: Has the last word on the request once the session is its turn's alone.
             idempotency: What the caller names this request by; the request is run once under it.
 
         Raises:
@@ -397,6 +410,7 @@ class ChannelContext(Protocol):
         channel_name: str | None = None,
         seal: Seal | None = None,
         seal_unfinished: SealUnfinished | None = None,
+        begin: BeginTurn | None = None,
         idempotency: IdempotencyKey | None = None,
     ) -> HostedStream:
         """Admit the request and return its stream; raises as `run` does, before anything is sent.

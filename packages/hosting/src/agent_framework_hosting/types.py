@@ -5,7 +5,7 @@ All are frozen: a hook changes a request with `dataclasses.replace`, a result wi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Generic, Literal, TypeAlias, TypeVar, cast
 
@@ -158,4 +158,11 @@ SealUnfinished: TypeAlias = Callable[[Exception], JSON]
 """The same for a turn that did not finish: folds what had been sent when the error came, and the end that is told.
 
 The record can be read under the turn's id; the turn cannot be continued.
+"""
+
+BeginTurn: TypeAlias = Callable[[ChannelRequest], Awaitable[ChannelRequest]]
+"""A channel's last word on a request, once the session is its turn's alone and before the target runs.
+
+What it raises refuses the turn, which gives back what it had claimed. It may change the input; session, principal and
+whatever else the turn was admitted with are settled by then.
 """

@@ -34,6 +34,8 @@ def echo(fields: Mapping[str, Any], tools: ClientTools, choice: ToolChoice | Non
     `service_tier` is always `default`: it says what was done, not what was wished for.
     """
     shown = {key: fields.get(key, default) for key, default in _DEFAULTS.items()}
+    if "conversation" in fields:
+        shown["conversation"] = {"id": fields["conversation"]}
     shown["metadata"] = fields.get("metadata", {})
     shown["reasoning"] = {"effort": None, "summary": None, **fields.get("reasoning", {})}
     shown["service_tier"] = "default"

@@ -68,7 +68,8 @@ def _conversation(value: Any, param: str) -> str:
     return filled(value, param)
 
 
-def _include(value: Any, param: str) -> list[str]:
+def include(value: Any, param: str) -> list[str]:
+    """Take a list of what can be included."""
     return [_includable(item, f"{param}[{index}]") for index, item in enumerate(array(value, param))]
 
 
@@ -103,7 +104,7 @@ FIELDS: Final[Mapping[str, Check]] = {
     "conversation": _conversation,
     "frequency_penalty": number(-2, 2),
     "image": json_object,
-    "include": _include,
+    "include": include,
     "input": anything,
     "instructions": text,
     "max_output_tokens": integer(1, _MAX_INT),

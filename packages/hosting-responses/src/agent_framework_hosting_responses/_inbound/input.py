@@ -2,9 +2,10 @@
 
 Read is all that a server of this API hands back: messages (with and without `type`), calls of functions and custom
 tools and their outputs, reasoning, what tools of a provider did (see `hosted_items`), and the `mcp_call` items in which
-this server shows the calls that its agent ran itself. References stand for items that this server has sent. What asks
-for more than a history can give is refused with the code `unsupported_content`. Members of an item that say nothing to
-an agent (`id`, `status`) are passed over, whatever they hold: items come back from many versions of many clients.
+this server shows the calls that its agent ran itself. References stand for items that this server has sent, and
+compactions for those that it has packed. What asks for more than a history can give is refused with the code
+`unsupported_content`. Members of an item that say nothing to an agent (`id`, `status`) are passed over, whatever they
+hold: items come back from many versions of many clients.
 """
 
 from __future__ import annotations
@@ -15,14 +16,17 @@ from collections.abc import Callable, Mapping
 from hashlib import sha256
 from typing import Any, Final, TypeAlias
 
+import msgspec
 from agent_framework import Content
 
 from agent_framework_hosting.errors import InvalidRequest, RequestTooLarge
+from agent_framework_hosting.limits import Limits
 from agent_framework_hosting.parsing.checks import is_list, is_object, json_object, text
 from agent_framework_hosting.parsing.refusals import missing, shown, unsupported_content, wrong_type, wrong_value
 
 from .._sealed_thoughts import unseal
 from .approvals import read_answer, read_request
+from .compaction import COMPACTION, unpack
 from .history import History, Role
 from .hosted_items import HOSTED_ITEMS, pair_calls, read_hosted_item
 from .parts import optional, placed, read_content, required, required_id
@@ -34,7 +38,6 @@ PARTS_PER_ITEM: Final = 4
 LATER_ITEMS: Final = frozenset(
     {
         "additional_tools",
-        "compaction",
         "compaction_trigger",
         "configuration_update",
     }
@@ -57,32 +60,44 @@ _ROLES: Final[dict[str, Role]] = {
 }
 
 
-def read_input(value: Any, *, max_items: int | None = None, referenced: Referenced | None = None) -> History:
-    """Return the messages of an `input` field; null is an empty input.
+def read_input(
+    value: Any,
+    *,
+    limits: Limits | None = None,
+    referenced: Referenced | None = None,
+    name: str = "input",
+) -> History:
+    """Return the messages of an `input` field; null is an empty input. Without `limits` it may be of any length.
+
+    `name` is what the field is called.
 
     Raises:
         InvalidRequest: An item is malformed, refers to one that is not among the `referenced`, or is of a kind that is
             not read; `param` says which.
-        RequestTooLarge: There are more than `max_items` items, or many times as many parts.
+        RequestTooLarge: There are more than `max_input_items` items, or many times as many parts; or a compaction
+            holds more than a request may.
     """
     history = History()
     if isinstance(value, str):
         if value:
-            history.say("user", [Content.from_text(value)], "input")
+            history.say("user", [Content.from_text(value)], name)
         return history
     if value is None:
         return history
     if not is_list(value):
-        raise wrong_type(value, "input", "a string or an array")
-    if max_items is not None:
-        refuse_too_many(value, max_items)
-    items = _resolved(value, referenced or {})
-    pairs = pair_calls(items)
-    for index, item in items:
-        at = f"input[{index}]"
+        raise wrong_type(value, name, "a string or an array")
+    if limits is not None:
+        refuse_too_many(value, limits.max_input_items, name)
+    items = _resolved(unpacked(value, limits or Limits(), name), referenced or {}, name)
+    if limits is not None and len(items) > len(value):
+        refuse_too_many([item for _, item in items], limits.max_input_items, name)
+    # Those of one compaction share a place, but not a pair.
+    pairs = pair_calls(enumerate(item for _, item in items))
+    for number, (index, item) in enumerate(items):
+        at = f"{name}[{index}]"
         kind = _kind(item, at)
         if kind in HOSTED_ITEMS:
-            read_hosted_item(history, item, at, call_id=pairs.get(index))
+            read_hosted_item(history, item, at, call_id=pairs.get(number))
         else:
             _READERS[kind](history, item, at)
     history.end()
@@ -98,7 +113,7 @@ def reference_of(item: Any) -> str | None:
     return known if is_reference and isinstance(known, str) else None
 
 
-def refuse_too_many(items: list[Any], limit: int) -> None:
+def refuse_too_many(items: list[Any], limit: int, name: str = "input") -> None:
     """Refuse more items, or many times as many parts, than `limit`.
 
     Raises:
@@ -106,22 +121,40 @@ def refuse_too_many(items: list[Any], limit: int) -> None:
     """
     if len(items) > limit:
         raise RequestTooLarge(
-            f"'input' has {len(items)} items; this server takes {limit}. Continue with 'previous_response_id' instead"
+            f"'{name}' has {len(items)} items; this server takes {limit}. Continue with 'previous_response_id' instead"
             " of sending the whole conversation.",
-            param="input",
+            param=name,
         )
     parts = sum(len(part) for item in items if is_object(item) for part in item.values() if is_list(part))
     if parts > limit * PARTS_PER_ITEM:
         raise RequestTooLarge(
-            f"The items of 'input' have {parts} parts; this server takes {limit * PARTS_PER_ITEM}.", param="input"
+            f"The items of '{name}' have {parts} parts; this server takes {limit * PARTS_PER_ITEM}.", param=name
         )
 
 
-def _resolved(items: list[Any], referenced: Referenced) -> list[tuple[int, Any]]:
+def unpacked(items: list[Any], limits: Limits, name: str) -> list[tuple[int, Any]]:
+    """Return the items with their positions, and in place of compactions what they hold."""
+    found: list[tuple[int, Any]] = []
+    left = limits.max_request_bytes
+    for index, item in enumerate(items):
+        if not is_object(item) or item.get("type") != COMPACTION:
+            found.append((index, item))
+            continue
+        at = f"{name}[{index}]"
+        inner = unpack(required(item, "encrypted_content", at), max_bytes=max(left, 1), max_depth=limits.max_json_depth)
+        if inner is None:
+            raise wrong_value(f"{at}.encrypted_content", "be what this server's 'compact' has returned")
+        # In all, they hold no more than a request may.
+        left -= len(msgspec.json.encode(inner))
+        found += [(index, each) for each in inner]
+    return found
+
+
+def _resolved(items: list[tuple[int, Any]], referenced: Referenced, name: str) -> list[tuple[int, Any]]:
     """Return the items with their positions, and in place of references what they stand for."""
     found: list[tuple[int, Any]] = []
     seen: set[str] = set()
-    for index, item in enumerate(items):
+    for index, item in items:
         reference = reference_of(item)
         if reference is None:
             found.append((index, item))
@@ -129,12 +162,12 @@ def _resolved(items: list[Any], referenced: Referenced) -> list[tuple[int, Any]]
             # A few bytes stand for much: named a thousand times, one picture would fill the memory.
             raise InvalidRequest(
                 f"Duplicate item found with id '{shown(reference)}'. Refer to it once.",
-                param=f"input[{index}]",
+                param=f"{name}[{index}]",
                 code="duplicate_item",
             )
         elif reference not in referenced:
             raise InvalidRequest(
-                f"Item with id '{shown(reference)}' not found.", param=f"input[{index}]", code="item_not_found"
+                f"Item with id '{shown(reference)}' not found.", param=f"{name}[{index}]", code="item_not_found"
             )
         else:
             seen.add(reference)
@@ -262,5 +295,5 @@ _READERS: Final[dict[str, _Reader]] = {
     "mcp_approval_response": read_answer,
     "mcp_call": _mcp_call,
 }
-READ_ITEMS: Final = HOSTED_ITEMS | {*_READERS, REFERENCE}
+READ_ITEMS: Final = HOSTED_ITEMS | {*_READERS, REFERENCE, COMPACTION}
 """Items that are read here."""

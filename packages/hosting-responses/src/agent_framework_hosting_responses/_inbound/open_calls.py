@@ -9,8 +9,6 @@ from agent_framework_hosting.errors import InvalidRequest
 from agent_framework_hosting.parsing.refusals import shown
 from agent_framework_hosting.types import JSON
 
-from .request import ResponsesRequest
-
 _FOR_THE_CLIENT: Final = ("function_call", "custom_tool_call", "computer_call")
 
 
@@ -22,25 +20,26 @@ def calls_of(response: JSON) -> list[str]:
     return [call_id for call_id in calls if call_id not in answered]
 
 
-def check_answers(asked: ResponsesRequest, made: Collection[str]) -> None:
+def check_answers(answered: Mapping[str, str], *, declared: Collection[str], made: Collection[str]) -> None:
     """Refuse outputs of calls that nobody made, and silence about calls that were.
 
     Args:
-        asked: The request.
+        answered: The calls that outputs answer, with the places of those.
+        declared: The calls that the input has itself.
         made: The calls that what it continues has left open.
 
     Raises:
         InvalidRequest: `param` says where.
     """
-    for call_id, at in asked.answered_calls.items():
-        if call_id not in asked.declared_calls and call_id not in made:
+    for call_id, at in answered.items():
+        if call_id not in declared and call_id not in made:
             raise InvalidRequest(
                 f"No tool call found for function call output with call_id {shown(call_id)}.",
                 param=at,
                 code="invalid_value",
             )
     for call_id in made:
-        if call_id not in asked.answered_calls:
+        if call_id not in answered:
             raise InvalidRequest(
                 f"No tool output found for function call {shown(call_id)}. Add a function_call_output item for it.",
                 param="input",

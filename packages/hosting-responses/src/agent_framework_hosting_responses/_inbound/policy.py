@@ -10,6 +10,7 @@ from agent_framework_hosting.parsing.policy import ALLOWED_OPTIONS, NEVER, Admit
 from agent_framework_hosting.parsing.refusals import unsupported_parameter
 
 from .fields import OPTION_NAMES
+from .history import History
 from .request import ResponsesRequest
 
 _ECHOED: Final = NEVER | {"prompt_cache_key", "safety_identifier"}
@@ -50,12 +51,11 @@ def apply_policy(
     """
     instructing = _instructing(request)
     if instructing and caller_instructions == "refuse":
-        raise unsupported_parameter(
-            instructing[0], "This agent takes no instructions from callers: send messages of the role 'user'."
-        )
+        raise _no_instructions(instructing[0])
     appended = caller_instructions == "append"
     messages = [item for item in request.messages if appended or item.role != "system"]
-    if not messages and instructing and request.previous_response_id is None:
+    continues = request.previous_response_id is not None or request.conversation is not None
+    if not messages and instructing and not continues:
         raise InvalidRequest(
             "Nothing is left to answer: 'input' holds system and developer messages only, which this agent ignores."
             " Send a message of the role 'user'.",
@@ -74,6 +74,22 @@ def apply_policy(
             *request.without_effect,
         ),
     )
+
+
+def refuse_instructions(history: History, *, caller_instructions: CallerInstructions) -> list[str]:
+    """Return the places of system and developer items that the agent will not get.
+
+    Raises:
+        InvalidRequest: There are some, and they are refused.
+    """
+    places = [at for message, at in zip(history.messages, history.origins, strict=True) if message.role == "system"]
+    if places and caller_instructions == "refuse":
+        raise _no_instructions(places[0])
+    return [] if caller_instructions == "append" else places
+
+
+def _no_instructions(at: str) -> InvalidRequest:
+    return unsupported_parameter(at, "This agent takes no instructions from callers: send messages of the role 'user'.")
 
 
 def _instructing(request: ResponsesRequest) -> list[str]:

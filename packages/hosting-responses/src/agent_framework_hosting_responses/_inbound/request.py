@@ -43,6 +43,7 @@ class ResponsesRequest:
         stream: Whether events are wanted.
         store: Whether the response can be read and continued later.
         previous_response_id: The response to continue.
+        conversation: The conversation to continue.
         identity: How the caller names its user.
         declared_calls: The calls of function_call items, with their places.
         answered_calls: The calls that function_call_output items answer, with their places. One that is not among
@@ -62,6 +63,7 @@ class ResponsesRequest:
     stream: bool
     store: bool
     previous_response_id: str | None
+    conversation: str | None
     identity: ChannelIdentity | None
     declared_calls: dict[str, str]
     answered_calls: dict[str, str]
@@ -119,6 +121,7 @@ def read_request(
         stream=fields.get("stream", False),
         store=fields.get("store", True),
         previous_response_id=fields.get("previous_response_id"),
+        conversation=fields.get("conversation"),
         identity=parse_responses_identity(fields, channel),
         declared_calls=history.declared_calls,
         answered_calls=history.answered_calls,
@@ -190,7 +193,7 @@ def _read(body: dict[str, Any], limits: Limits, referenced: Referenced | None) -
     choice = None
     if "tool_choice" in fields:
         choice = read_tool_choice(fields["tool_choice"], tools.kinds)
-    history = read_input(fields.get("input"), max_items=limits.max_input_items, referenced=referenced)
+    history = read_input(fields.get("input"), limits=limits, referenced=referenced)
     if not (history.messages or "previous_response_id" in fields or "conversation" in fields):
         if fields.get("input"):
             raise wrong_value("input", "hold something that the agent can read")
@@ -199,14 +202,12 @@ def _read(body: dict[str, Any], limits: Limits, referenced: Referenced | None) -
 
 
 def _refuse_unserved(fields: Mapping[str, Any]) -> None:
-    if "conversation" in fields:
-        if "previous_response_id" in fields:
-            raise InvalidRequest(
-                "'conversation' and 'previous_response_id' are mutually exclusive: send one of them.",
-                param="conversation",
-                code="mutually_exclusive_parameters",
-            )
-        raise unsupported_parameter("conversation", "Continue with 'previous_response_id'.")
+    if "conversation" in fields and "previous_response_id" in fields:
+        raise InvalidRequest(
+            "'conversation' and 'previous_response_id' are mutually exclusive: send one of them.",
+            param="conversation",
+            code="mutually_exclusive_parameters",
+        )
     if fields.get("background"):
         raise unsupported_parameter("background", "Responses run in the foreground here.")
 

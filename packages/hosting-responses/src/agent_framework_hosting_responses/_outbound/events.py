@@ -14,6 +14,7 @@ from typing import Any, Final, Protocol
 from agent_framework_hosting.rendering.text import to_json
 
 from .items import CallItem, FlowItem, Item, Part, PartKind, ToolItem
+from .tape import Entry
 from .wire import delta_template, event
 
 
@@ -110,12 +111,22 @@ _PART_EVENTS: Final[Mapping[PartKind, _PartEvents]] = {
 
 
 class EventWriter:
-    """The listener of a stream: turns what happens into bytes, to be collected by `take`."""
+    """The listener of a stream: turns what happens into bytes, to be collected by `take`.
 
-    __slots__ = ("_out", "sequence_number")
+    `said` holds what was written, in another form; the texts that come one after another from one `source` are a run.
 
-    def __init__(self) -> None:
+    Args:
+        after: Leave out what has a sequence number up to this one.
+    """
+
+    __slots__ = ("_after", "_out", "run", "said", "sequence_number", "source")
+
+    def __init__(self, *, after: int = -1) -> None:
         self.sequence_number = 0
+        self.said: list[Entry] = []
+        self.run: list[str] = []
+        self.source: Part | CallItem | None = None
+        self._after = after
         self._out: list[bytes] = []
 
     def take(self) -> bytes:
@@ -126,8 +137,14 @@ class EventWriter:
 
     def write(self, name: str, /, **fields: Any) -> None:
         """Write one event."""
-        self._out.append(event(name, self.sequence_number, fields))
-        self.sequence_number += 1
+        self.source = None
+        self.said.append((name, fields))
+        self._write(event(name, self.sequence_number, fields))
+
+    def follow(self, source: Part | CallItem) -> None:
+        """Begin a run of texts of another source."""
+        self.source, self.run = source, []
+        self.said.append((source.template, self.run))
 
     def item_added(self, item: Item) -> None:
         """Open the item."""
@@ -151,7 +168,7 @@ class EventWriter:
 
     def text_added(self, part: Part, text: str) -> None:
         """Send the text."""
-        self._write_delta(part.template, text)
+        self._write_delta(part, text)
 
     def annotation_added(self, item: FlowItem, part: Part, annotation: Mapping[str, Any]) -> None:
         """Send the annotation."""
@@ -169,7 +186,7 @@ class EventWriter:
     def arguments_added(self, item: CallItem, text: str) -> None:
         """Send the arguments; what a custom tool is given is known when they are whole."""
         if item.form != "custom_tool_call":
-            self._write_delta(item.template, text)
+            self._write_delta(item, text)
 
     def call_done(self, item: CallItem) -> None:
         """Close the call: its arguments, how a run tool ended, and the item."""
@@ -200,8 +217,15 @@ class EventWriter:
         """Close the item."""
         self.write("response.output_item.done", output_index=item.index, item=item.snapshot())
 
-    def _write_delta(self, template: bytes, text: str) -> None:
-        self._out.append(template % (self.sequence_number, to_json(text)))
+    def _write_delta(self, source: Part | CallItem, text: str) -> None:
+        if self.source is not source:
+            self.follow(source)
+        self.run.append(text)
+        self._write(source.template % (self.sequence_number, to_json(text)))
+
+    def _write(self, data: bytes) -> None:
+        if self.sequence_number > self._after:
+            self._out.append(data)
         self.sequence_number += 1
 
 

@@ -11,19 +11,11 @@ from typing import Any, Final, TypeAlias
 
 from .events import EventWriter
 from .items import CallItem, FlowItem, MessageItem, Part, PartKind, ReasoningItem
+from .tape import BEGUN, terminal_event
 from .wire import DONE
 
 Step: TypeAlias = tuple[str, Mapping[str, Any]]
 
-_UNSAID: Final[Mapping[str, Any]] = {
-    "status": "in_progress",
-    "output": [],
-    "usage": None,
-    "completed_at": None,
-    "error": None,
-    "incomplete_details": None,
-}
-_TERMINAL: Final = {"completed": "response.completed", "failed": "response.failed"}
 _SAID: Final[Mapping[str, str]] = {"refusal": "refusal"}
 _EMPTY: Final[Mapping[str, Mapping[str, Any]]] = {
     "message": {"content": []},
@@ -42,20 +34,20 @@ _SAY_COMPLETED: Final = frozenset(
 )
 
 
-def fold(body: Mapping[str, Any]) -> bytes:
-    """Return the stream whose final body this is.
+def fold(body: Mapping[str, Any], *, after: int = -1) -> bytes:
+    """Return the stream whose final body this is, from behind the sequence number `after`.
 
     Example:
         >>> fold({"id": "resp_1", "status": "completed", "output": []}).count(b"event: ")
         3
     """
-    writer = EventWriter()
-    begun = {**body, **_UNSAID}
+    writer = EventWriter(after=after)
+    begun = {**body, **BEGUN}
     writer.write("response.created", response=begun)
     writer.write("response.in_progress", response=begun)
     for index, item in enumerate(body["output"]):
         _item(writer, index, item)
-    writer.write(_TERMINAL.get(body["status"], "response.incomplete"), response=body)
+    writer.write(terminal_event(body["status"]), response=body)
     return writer.take() + DONE
 
 

@@ -9,7 +9,7 @@ Rules of this file:
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final, Literal, NamedTuple, NotRequired, TypedDict, Unpack
 
 from agent_framework import AgentResponse, AgentResponseUpdate, Content
@@ -24,11 +24,11 @@ from .events import EventWriter, Silence
 from .items import adopt_ids
 from .output import Output
 from .showing import Showing
+from .tape import Tape, take_down, terminal_event
 from .usage import usage_object
 from .wire import DONE
 
 _CUT_BY: Final[Mapping[str, IncompleteReason]] = {"length": "max_output_tokens", "content_filter": "content_filter"}
-_TERMINAL_EVENTS: Final[Mapping[str, str]] = {"completed": "response.completed", "failed": "response.failed"}
 
 
 class ResponseFields(TypedDict):
@@ -77,6 +77,17 @@ class ResponseMachine:
         """The final body, once there is one."""
         return self._body
 
+    @property
+    def tape(self) -> Tape:
+        """What was said until now, to be said again with the final body, which there has to be."""
+        if self._body is None:
+            raise RuntimeError("There is no final body yet.")
+        return take_down(self._writer.said, self._body)
+
+    def expect(self, waiting: Iterable[Waiting]) -> None:
+        """Take notice, before the first update, of the calls that earlier turns have left waiting."""
+        self._output.calls.expect(waiting)
+
     def start(self) -> bytes:
         """Return the opening events."""
         if self._is_started:
@@ -94,6 +105,9 @@ class ResponseMachine:
                 text, data = clean_with_json(text)
             part.chunks.append(text)
             writer = self._writer
+            if writer.source is not part:
+                writer.follow(part)
+            writer.run.append(text)
             number = writer.sequence_number
             writer.sequence_number = number + 1
             return part.template % (number, data)
@@ -171,7 +185,7 @@ class ResponseMachine:
         if self._is_ended:
             return b""
         self._is_ended = True
-        self._writer.write(_TERMINAL_EVENTS.get(body["status"], "response.incomplete"), response=body)
+        self._writer.write(terminal_event(body["status"]), response=body)
         return self._writer.take() + DONE
 
 

@@ -10,7 +10,7 @@ Rules of this file:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 from agent_framework_hosting.ids import mint
@@ -62,6 +62,10 @@ class ToolCalls:
         self._is_clients_turn = False
         self.contradicted = False
         self.waiting: list[Waiting] = []
+
+    def expect(self, waiting: Iterable[Waiting]) -> None:
+        """Take notice of the calls that earlier turns have left waiting; before anything is added."""
+        self._calls = Calls(waiting)
 
     def take(self, content: Any, *, message: int, restated: bool = False) -> None:
         """Add a call or a piece of one; `restated` when it belongs to a message that replaces what was said."""

@@ -87,6 +87,10 @@ class OpenTurn:
         self._has_started = True
         return live.state if live is not None else None
 
+    def has_not_run(self) -> None:
+        """Take notice that a turn which had begun was refused: `close` gives back what it had claimed."""
+        self._has_started = False
+
     async def commit(self, record: bytes) -> None:
         """Make the turn part of the history, together with the channel's record."""
         live, place, store = self._live, self._place, self._keeper.store

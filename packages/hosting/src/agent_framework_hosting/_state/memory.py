@@ -17,10 +17,22 @@ class MemoryTurns:
         self._max_turns = max_turns
         self._turns: OrderedDict[tuple[Owner, str], Turn] = OrderedDict()
         self._by_session: dict[tuple[str, str], dict[tuple[Owner, str], None]] = {}
+        self._by_root: dict[tuple[str, str], dict[tuple[Owner, str], None]] = {}
 
     async def find(self, owner: Owner, turn_id: str) -> Turn | None:
         """Return the owner's turn of that id; unknown, forgotten and another owner's are the same `None`."""
         return self._turns.get((owner, turn_id))
+
+    def of_root(self, tenant: str, root: str) -> list[Turn]:
+        """Return the turns of a conversation with its branches, the oldest first."""
+        return [self._turns[key] for key in self._by_root.get((tenant, root), ())]
+
+    def remove(self, owner: Owner, turn_id: str) -> bool:
+        """Drop a turn; says whether there was one."""
+        turn = self._turns.pop((owner, turn_id), None)
+        if turn is not None:
+            self._unlink((owner, turn_id), turn.session)
+        return turn is not None
 
     async def commit(self, turn: Turn) -> None:
         """Store a turn; it takes the place of the owner's earlier turn of that id."""
@@ -31,21 +43,22 @@ class MemoryTurns:
             self._unlink(key, replaced.session)
         self._turns[key] = turn
         self._by_session.setdefault((turn.session.tenant, turn.session.session_id), {})[key] = None
+        self._by_root.setdefault((turn.session.tenant, turn.session.root), {})[key] = None
         while len(self._turns) > self._max_turns:
             oldest, forgotten = self._turns.popitem(last=False)
             self._unlink(oldest, forgotten.session)
 
     async def forget(self, session: SessionName) -> None:
         """Drop all turns of a session."""
-        for key in self._by_session.pop((session.tenant, session.session_id), {}):
-            del self._turns[key]
+        for key in list(self._by_session.get((session.tenant, session.session_id), {})):
+            self._unlink(key, self._turns.pop(key).session)
 
     def _unlink(self, key: tuple[Owner, str], session: SessionName) -> None:
-        name = (session.tenant, session.session_id)
-        turns = self._by_session[name]
-        del turns[key]
-        if not turns:
-            del self._by_session[name]
+        for index, name in ((self._by_session, session.session_id), (self._by_root, session.root)):
+            turns = index[session.tenant, name]
+            del turns[key]
+            if not turns:
+                del index[session.tenant, name]
 
 
 class MemoryAliases:

@@ -15,7 +15,9 @@ from . import lines
 from .aliases import Aliases
 from .lines import Lines
 from .memory import MemoryTurns
+from .memorydocuments import MemoryDocuments
 from .memoryevents import MemoryEvents
+from .memoryrecords import MemoryRecords
 from .memorytasks import MemoryTasks
 from .refusals import continued
 from .store import Claim, Finished, LossReason, Opened, Replay, StoredTurn, TurnRequest, Unfinished
@@ -27,9 +29,10 @@ class MemoryStore:
 
     Args:
         aliases: What keys stand for after resets; may be kept elsewhere.
-        max_turns: Turns, answers and idempotency keys that are kept, each; beyond it the oldest is forgotten.
+        max_turns: Turns, answers, idempotency keys, documents that are kept, each; beyond it the oldest is forgotten.
         max_waiting: Turns that may wait for one session.
         claim_ttl: Seconds for which an idempotency key is remembered, within the bound.
+        document_ttl: Seconds without use after which the documents of a session key go, within the bound.
         max_event_bytes: Bytes of all event logs together; beyond it the oldest is forgotten.
         clock: Tells the time, in seconds.
     """
@@ -41,6 +44,7 @@ class MemoryStore:
         max_turns: int,
         max_waiting: int,
         claim_ttl: float = math.inf,
+        document_ttl: float = math.inf,
         max_event_bytes: int = 256 * 1024 * 1024,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -53,6 +57,8 @@ class MemoryStore:
         self._turns = MemoryTurns(max_turns=max_turns)
         self._heads: dict[tuple[str, str], Turn] = {}
         self._marks = _Marks(max_marks=max_turns, claim_ttl=claim_ttl, clock=clock)
+        self.documents = MemoryDocuments(max_documents=max_turns, ttl=document_ttl, clock=clock)
+        self.records = MemoryRecords(self._turns, head=self._head_of, on_forget=self._marks.forget)
 
     @property
     def encodes(self) -> bool:
@@ -122,6 +128,8 @@ class MemoryStore:
         """See `StateStore`."""
         self._heads.pop((session.tenant, session.session_id), None)
         await self._turns.forget(session)
+        if session == self._name(session.tenant, session.root):
+            self.documents.forget(session.tenant, session.root)
 
     def rotate(self, tenant: str, key: str) -> Sequence[SessionName]:
         """See `StateStore`."""
@@ -156,10 +164,10 @@ class MemoryStore:
         """Mark requests for approval as answered: all of them, or none."""
         return self._marks.answer(tenant, root, request_ids)
 
-    def settle(self, request: TurnRequest, record: bytes) -> None:
+    def settle(self, request: TurnRequest, record: bytes, *, turn_id: str | None = None) -> None:
         """Keep what was answered under an idempotency key."""
         if request.claim is not None:
-            self._marks.settle(request.owner, request.claim, record)
+            self._marks.settle(request.owner, request.claim, record, turn_id=turn_id)
 
     def let_go(
         self, request: TurnRequest, marked: Sequence[tuple[str, str, str]], *, has_run: bool, attempt: int
@@ -169,6 +177,9 @@ class MemoryStore:
             self._marks.take_back(marked)
         if request.claim is not None:
             self._marks.let_go(request.owner, request.claim, forget=not has_run and attempt == 1)
+
+    def _head_of(self, tenant: str, key: str) -> Turn | None:
+        return self._heads.get((tenant, self._name(tenant, key).session_id))
 
     def _name(self, tenant: str, key: str) -> SessionName:
         return SessionName(tenant, key, self._aliases.session_id(tenant, key), root=key)
@@ -229,7 +240,7 @@ class MemoryPlace:
     async def commit(self, finished: Finished) -> Turn:
         """See `Place`."""
         point = await self._store.add(finished)
-        self._store.settle(self._request, finished.record)
+        self._store.settle(self._request, finished.record, turn_id=finished.turn_id)
         self._is_over = True
         self._release()
         return point
@@ -270,6 +281,7 @@ class _Claimed:
     is_running: bool
     made_at: float
     record: bytes | None = None
+    turn_id: str | None = None
 
 
 class _Marks:
@@ -320,10 +332,15 @@ class _Marks:
         known.is_running = True
         return known.attempt
 
-    def settle(self, owner: Owner, wanted: Claim, record: bytes) -> None:
+    def settle(self, owner: Owner, wanted: Claim, record: bytes, *, turn_id: str | None) -> None:
         known = self._claims.get((owner, wanted.channel, wanted.key))
         if known is not None:
-            known.record, known.is_running = record, False
+            known.record, known.is_running, known.turn_id = record, False, turn_id
+
+    def forget(self, owner: Owner, turn_id: str) -> None:
+        answered = [scope for scope, known in self._claims.items() if scope[0] == owner and known.turn_id == turn_id]
+        for scope in answered:
+            del self._claims[scope]
 
     def let_go(self, owner: Owner, wanted: Claim, *, forget: bool) -> None:
         scope = (owner, wanted.channel, wanted.key)

@@ -14,7 +14,9 @@ from typing import Any, Literal, Protocol, TypeAlias
 import msgspec
 
 from ..types import Owner
+from .documents import DocumentStore
 from .events import EventLog
+from .recordstore import RecordStore
 from .tasks import TaskStore
 from .turns import SessionName
 
@@ -226,6 +228,16 @@ class StateStore(Protocol):
     @property
     def events(self) -> EventLog:
         """Keeps what background runs say."""
+        ...
+
+    @property
+    def documents(self) -> DocumentStore:
+        """Keeps what channels keep beside turns, where the turns are kept."""
+        ...
+
+    @property
+    def records(self) -> RecordStore:
+        """Reads and forgets the records of turns."""
         ...
 
     async def start(self) -> None:

@@ -18,7 +18,7 @@ const BAD = [
   [{ input: "" }, "missing_required_parameter", "input"],
   [{ input: [{ role: "king", content: "hello" }] }, "invalid_value", "input[0].role"],
   [{ input: [OUTPUT] }, "invalid_value", "input[0]"],
-  [{ conversation: "conv_1" }, "unsupported_parameter", "conversation"],
+  [{ conversation: "conv_1" }, "conversation_not_found", "conversation"],
   [{ background: true }, "unsupported_parameter", "background"],
   [{ prompt: { id: "pmpt_1" } }, "unsupported_parameter", "prompt"],
 ];

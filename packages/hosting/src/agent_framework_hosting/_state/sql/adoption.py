@@ -12,6 +12,7 @@ from functools import partial
 from sqlalchemy import ColumnElement, Connection, Engine, and_, exists, or_, select, update
 
 from . import operation
+from .documents import DOCUMENTS
 from .operation import count_of, in_transaction
 from .schema import CLAIMS, EVENTS, SESSIONS, TASKS, TURNS
 from .selection import Selection, roots_of
@@ -24,6 +25,7 @@ class Adopted:
     turns: int = 0
     claims: int = 0
     tasks: int = 0
+    documents: int = 0
     conflicts: list[str] = field(default_factory=list[str])
 
 
@@ -59,6 +61,8 @@ def adopt(engine: Engine, *, to: str, tenant: str, session: str | None = None, d
         count, conflicts = in_transaction(engine, partial(_adopt_tasks, tenant=tenant, to=to, dry_run=dry_run))
         adopted.tasks += count
         adopted.conflicts += conflicts
+    adopting = partial(_adopt_documents, selection=selection, tenant=tenant, to=to, dry_run=dry_run)
+    adopted.documents = in_transaction(engine, adopting)
     return adopted
 
 
@@ -139,3 +143,13 @@ def _has_already(to: str) -> ColumnElement[bool]:
             own.c.task_id == TASKS.c.task_id,
         )
     )
+
+
+def _adopt_documents(connection: Connection, *, selection: Selection, tenant: str, to: str, dry_run: bool) -> int:
+    # Their ids were minted, so that the new owner has none of the same name.
+    unowned = and_(DOCUMENTS.c.tenant == tenant, DOCUMENTS.c.is_named == 0)
+    if selection.session is not None:
+        unowned = and_(unowned, or_(DOCUMENTS.c.root == selection.session, DOCUMENTS.c.root.in_(roots_of(selection))))
+    if dry_run:
+        return count_of(connection, DOCUMENTS, unowned)
+    return connection.execute(update(DOCUMENTS).where(unowned).values(is_named=1, owner=to)).rowcount

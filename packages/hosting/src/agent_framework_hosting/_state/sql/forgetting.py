@@ -12,6 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from . import documents
 from .script import Script, all_of, do, one
 
 _OF_FAMILY: Final = "(SELECT session_id FROM af_session WHERE tenant = :tenant AND root = :root)"
@@ -62,6 +63,7 @@ class Step:
     ids: tuple[int, ...] = ()
     answers: int = 0
     checkpoints: int = 0
+    documents: int = 0
 
 
 def expire(*, tenant: str, root: str, ttl: float, most: int) -> Script[Step]:
@@ -90,7 +92,8 @@ def begin(*, tenant: str, root: str, most: int) -> Script[Step]:
     yield from do(_BEHEAD, tenant=tenant, root=root)
     answers = yield from all_of(_DROP_ANSWERS, tenant=tenant, root=root)
     checkpoints = yield from all_of(_DROP_CHECKPOINTS, tenant=tenant, root=root)
-    return Step(last[0] if last is not None else 0, ids, len(answers), len(checkpoints))
+    kept = yield from documents.forget(tenant=tenant, root=root)
+    return Step(last[0] if last is not None else 0, ids, len(answers), len(checkpoints), kept)
 
 
 def drop_turns(*, tenant: str, root: str, last: int, most: int) -> Script[int]:
@@ -115,4 +118,5 @@ def forget(*, tenant: str, root: str) -> Script[None]:
     yield from do(f"DELETE FROM af_turn WHERE number IN ({_TURNS})", tenant=tenant, root=root)  # noqa: S608 - likewise
     yield from all_of(_DROP_CHECKPOINTS, tenant=tenant, root=root)
     yield from all_of(_DROP_ANSWERS, tenant=tenant, root=root)
+    yield from documents.forget(tenant=tenant, root=root)
     yield from do(_DROP_ALL, tenant=tenant, root=root)

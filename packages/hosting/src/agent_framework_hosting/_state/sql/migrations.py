@@ -16,6 +16,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.pool import NullPool
 
 from ...errors import ConfigurationError
+from .documents import create_documents
 from .schema import EVENTS, METADATA, SCHEMA, TASKS
 
 Step: TypeAlias = Callable[[Connection], None]
@@ -40,7 +41,7 @@ def _adding(table: Table) -> Step:
     return add
 
 
-STEPS: Final[Sequence[Step]] = (_create_tables, _adding(TASKS), _adding(EVENTS))
+STEPS: Final[Sequence[Step]] = (_create_tables, _adding(TASKS), _adding(EVENTS), create_documents)
 """What makes a schema of version n into one of version n + 1; a step that was released is never changed."""
 
 

@@ -16,6 +16,7 @@ from functools import partial
 from sqlalchemy import ColumnElement, Connection, Engine, Table, and_, delete, exists, func, or_, select, tuple_, update
 
 from . import forgetting, operation
+from .documents import DOCUMENTS
 from .operation import count_of, in_transaction, remove, run
 from .schema import ANSWERS, CHECKPOINTS, CLAIMS, EVENTS, LANES, SESSIONS, TASKS, TURNS
 from .selection import Conversation, Selection, is_by, moment_ago, selected, sessions_of, wanted_by
@@ -36,6 +37,7 @@ class Purged:
     checkpoints: int = 0
     tasks: int = 0
     events: int = 0
+    documents: int = 0
     shared: int = 0
 
     def add(self, counts: Mapping[str, int]) -> None:
@@ -98,6 +100,8 @@ def _purge(
     counts["checkpoints"] = remove(connection, CHECKPOINTS, of_sessions, dry_run=dry_run)
     of_roots = tuple_(ANSWERS.c.tenant, ANSWERS.c.root).in_(whole)
     counts["answers"] = remove(connection, ANSWERS, of_roots, dry_run=dry_run)
+    of_keys = tuple_(DOCUMENTS.c.tenant, DOCUMENTS.c.root).in_(whole)
+    counts["documents"] += remove(connection, DOCUMENTS, of_keys, dry_run=dry_run)
     of_conversations = tuple_(SESSIONS.c.tenant, SESSIONS.c.root).in_(whole)
     counts["sessions"] = remove(connection, SESSIONS, of_conversations, dry_run=dry_run)
     return counts
@@ -116,7 +120,8 @@ def _purge_long(
     engine: Engine, conversation: Conversation, selection: Selection, *, with_shared: bool
 ) -> dict[str, int]:
     """Forget a conversation little by little, as the sweep of a host does."""
-    counts: dict[str, int] = dict.fromkeys(("sessions", "turns", "records", "answers", "claims", "checkpoints"), 0)
+    kinds = ("sessions", "turns", "records", "answers", "claims", "checkpoints", "documents")
+    counts: dict[str, int] = dict.fromkeys(kinds, 0)
     where = {"tenant": conversation[0], "root": conversation[1]}
     begin = partial(_begin, conversation=conversation, selection=selection, with_shared=with_shared, counts=counts)
     while (last := in_transaction(engine, begin)) is None:
@@ -153,9 +158,11 @@ def _begin(
     claims = remove(connection, CLAIMS, _answered_by(_turns_of([conversation])), dry_run=False)
     tenant, root = conversation
     step = run(connection, forgetting.begin(tenant=tenant, root=root, most=operation.ROWS))
-    done = {"records": len(step.ids), "claims": claims, "answers": step.answers, "checkpoints": step.checkpoints}
-    for name, count in done.items():
-        counts[name] += count
+    counts["records"] += len(step.ids)
+    counts["claims"] += claims
+    counts["answers"] += step.answers
+    counts["checkpoints"] += step.checkpoints
+    counts["documents"] += step.documents
     return step.last
 
 
@@ -185,16 +192,18 @@ def _shared(connection: Connection, batch: Sequence[Conversation], selection: Se
 def _forget_records(
     connection: Connection, conversations: Sequence[Conversation], selection: Selection, *, dry_run: bool
 ) -> dict[str, int]:
-    """Forget the ids and records of a principal's turns in conversations that go on."""
+    """Forget the ids and records of a principal's turns in conversations that go on, and the principal's documents."""
     if not conversations:
-        return {"records": 0, "claims": 0}
+        return {"records": 0, "claims": 0, "documents": 0}
     turns = _turns_of(conversations)
     own = and_(turns, is_by(selection, TURNS), TURNS.c.turn_id.is_not(None))
-    claims = remove(connection, CLAIMS, _answered_by(own), dry_run=dry_run)
+    counts = {"claims": remove(connection, CLAIMS, _answered_by(own), dry_run=dry_run)}
+    kept = and_(tuple_(DOCUMENTS.c.tenant, DOCUMENTS.c.root).in_(conversations), is_by(selection, DOCUMENTS))
+    counts["documents"] = remove(connection, DOCUMENTS, kept, dry_run=dry_run)
     if dry_run:
-        return {"records": count_of(connection, TURNS, own), "claims": claims}
+        return {**counts, "records": count_of(connection, TURNS, own)}
     forgotten = connection.execute(update(TURNS).where(own).values(turn_id=None, record=None))
-    return {"records": forgotten.rowcount, "claims": claims}
+    return {**counts, "records": forgotten.rowcount}
 
 
 def _answered_by(turns: ColumnElement[bool]) -> ColumnElement[bool]:
@@ -220,6 +229,10 @@ def _purge_rest(engine: Engine, selection: Selection, *, dry_run: bool) -> dict[
             theirs = _answered_by(tuple_(TURNS.c.tenant, TURNS.c.session_id).in_(sessions))
             wanted.append(or_(CLAIMS.c.turn.is_(None), ~theirs))
         counts["claims"] = _remove_all(engine, CLAIMS, and_(*wanted), dry_run=dry_run)
+    loose = _loose(DOCUMENTS, selection, before)
+    if selection.names_somebody:
+        loose = and_(loose, is_by(selection, DOCUMENTS))
+    counts["documents"] = _remove_all(engine, DOCUMENTS, loose, dry_run=dry_run)
     if not selection.names_somebody:
         for name, table in (("checkpoints", CHECKPOINTS), ("answers", ANSWERS)):
             counts[name] = _remove_all(engine, table, _loose(table, selection, before), dry_run=dry_run)
@@ -250,8 +263,9 @@ def _remove_all(engine: Engine, table: Table, where: ColumnElement[bool], *, dry
 
 def _loose(table: Table, selection: Selection, before: float | None) -> ColumnElement[bool]:
     """Return which rows belong to the selection, though to no session that is stored."""
-    name, time = (table.c.root, table.c.answered_at) if table is ANSWERS else (table.c.session_id, table.c.created_at)
-    of = SESSIONS.c.root if table is ANSWERS else SESSIONS.c.session_id
+    times = {ANSWERS: ANSWERS.c.answered_at, CHECKPOINTS: CHECKPOINTS.c.created_at, DOCUMENTS: DOCUMENTS.c.used_at}
+    name, of = (table.c.session_id, SESSIONS.c.session_id) if table is CHECKPOINTS else (table.c.root, SESSIONS.c.root)
+    time = times[table]
     wanted: list[ColumnElement[bool]] = [
         ~exists(select(SESSIONS.c.root).where(SESSIONS.c.tenant == table.c.tenant, of == name))
     ]

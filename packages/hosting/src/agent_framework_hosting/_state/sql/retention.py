@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from . import documents
 from .script import Script, all_of, do
 
 _EXPIRED: Final = """
@@ -89,7 +90,7 @@ class Ages:
     """Seconds for which each kind is kept: sessions since they were used, the others since they were made.
 
     Args:
-        sessions: Conversations, with their branches, turns, and answers.
+        sessions: Conversations, with their branches, turns, answers, and documents of channels.
         records: What can be read, and continued, by the id of a turn; and tasks that nobody could do.
         claims: Idempotency keys, and the ids of tasks that have ended.
     """
@@ -121,7 +122,8 @@ def sweep(ages: Ages, *, most: int) -> Script[Swept]:
     events = yield from all_of(_EVENTS, ttl=ages.records, most=_EVENTS_SWEPT)
     tasks = yield from all_of(_DONE_TASKS, ttl=ages.claims, most=most)
     undone = yield from all_of(_OLD_TASKS, ttl=ages.records)
+    swept = yield from documents.sweep(ttl=ages.sessions, most=most)
     for text in (_TICKETS, _LANES, _WORKERS):
         yield from do(text, ttl=_CALM)
-    has_more = len(events) >= _EVENTS_SWEPT or most in (len(ids), len(records), len(claims), len(tasks))
+    has_more = len(events) >= _EVENTS_SWEPT or most in (len(ids), len(records), len(claims), len(tasks), swept)
     return Swept(not has_more, Counter(kind for (kind,) in undone))

@@ -16,9 +16,11 @@ from ..store import Encoded, Finished, LossReason, Opened, Replay, StoredTurn, T
 from ..turns import SessionName
 from . import accept, claims, forgetting, lanes, retention, turns
 from .accept import Accepted
+from .documents import SqlDocuments
 from .doors import Doors
 from .driver import Driver
 from .events import SqlEvents
+from .records import SqlRecords
 from .retention import Ages
 from .sqltasks import SqlTasks
 from .worker import LEASE, Held, Worker
@@ -48,6 +50,8 @@ class SqlStore:
         self._worker = Worker(driver, lease=lease)
         self.tasks = SqlTasks(driver, self._worker)
         self.events = SqlEvents(driver)
+        self.documents = SqlDocuments(driver)
+        self.records = SqlRecords(driver)
         self._doors = Doors()
         self._sweeper: asyncio.Task[None] | None = None
         self._leaving: set[asyncio.Task[None]] = set()

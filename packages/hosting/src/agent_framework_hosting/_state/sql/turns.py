@@ -126,7 +126,7 @@ def chain(number: int) -> Script[list[Encoded]]:
     if rows and not rows[0][2] and rows[0][3] is not None:
         return []
     return [
-        Encoded(_bytes(added), None if rest is None else _bytes(rest), bool(is_base), number)
+        Encoded(bytes_of(added), None if rest is None else bytes_of(rest), bool(is_base), number)
         for added, rest, is_base, _, number in rows
     ]
 
@@ -134,7 +134,7 @@ def chain(number: int) -> Script[list[Encoded]]:
 def last_rest(name: SessionName) -> Script[bytes | None]:
     """Return the state beside the messages as the session's last run left it."""
     row = yield from one(_REST, tenant=name.tenant, session_id=name.session_id)
-    return _bytes(row[0]) if row is not None and row[0] is not None else None
+    return bytes_of(row[0]) if row is not None and row[0] is not None else None
 
 
 def add(finished: Finished) -> Script[int]:
@@ -217,10 +217,11 @@ def rotate(tenant: str, key: str, suffix: str) -> Script[None]:
 def _stored(owner: Owner, row: Row) -> StoredTurn:
     turn_id, number, record, is_finished, session_id, key, root = row
     name = SessionName(owner[0], key, session_id, root=root)
-    return StoredTurn(owner, turn_id, name, number, _bytes(record or b""), bool(is_finished))
+    return StoredTurn(owner, turn_id, name, number, bytes_of(record or b""), bool(is_finished))
 
 
-def _bytes(value: Any) -> bytes:
+def bytes_of(value: Any) -> bytes:
+    """Return what a column of bytes holds."""
     # Whoever reads them says what is wrong, and where; SQLite keeps values of any type in any column.
     return str(value).encode() if isinstance(value, (str, int, float)) else bytes(value)
 

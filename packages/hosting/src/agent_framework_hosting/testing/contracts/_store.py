@@ -1,4 +1,4 @@
-"""What every store keeps: order, turns, what was answered, what was asked twice.
+"""What every store keeps: order, turns, what was answered, what was asked twice; `_store_kept` has the rest.
 
 The tests are functions of a store, and `StoreContract` gathers them.
 """
@@ -8,19 +8,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from inspect import Parameter, Signature, signature
-from typing import Any, Final
+from typing import Any
 
 import pytest
 
 from ..._state.store import (
     Claim,
     Encoded,
-    Finished,
-    Opened,
     Place,
     Replay,
     StateStore,
-    TurnRequest,
     Unfinished,
 )
 from ...errors import (
@@ -31,41 +28,8 @@ from ...errors import (
     SessionBusy,
     UnknownParent,
 )
-from ...types import Owner
-
-ADA: Final[Owner] = ("default", 1, "ada")
-BOB: Final[Owner] = ("default", 1, "bob")
-CLAIM: Final = Claim("responses", "key-1", b"hash")
-
-
-def asked(key: str | None = "k", **changes: Any) -> TurnRequest:
-    values: dict[str, Any] = {"tenant": "default", "owner": ADA, "key": key, **changes}
-    return TurnRequest(**values)
-
-
-async def placed(store: StateStore, key: str | None = "k", **changes: Any) -> Place:
-    place = await store.accept(asked(key, **changes))
-    assert not isinstance(place, Replay)
-    return place
-
-
-def done(store: StateStore, opened: Opened, *, turn_id: str | None = None, **changes: Any) -> Finished:
-    snapshot = Encoded(b'"added"', b'"rest"') if store.encodes else object()
-    values: dict[str, Any] = {
-        "owner": ADA,
-        "record": b'{"said":1}',
-        "parent": opened.head,
-        "snapshot": snapshot,
-        **changes,
-    }
-    return Finished(session=opened.name, version=opened.version, turn_id=turn_id, **values)
-
-
-async def said(store: StateStore, key: str = "k", *, turn_id: str | None = None, **changes: Any) -> Any:
-    """Take a whole turn, and return its point."""
-    place = await placed(store, key)
-    await place.turn()
-    return await place.commit(done(store, await place.open(), turn_id=turn_id, **changes))
+from . import _store_kept
+from ._store_turns import ADA, BOB, CLAIM, asked, done, placed, said
 
 
 async def test_a_turn_is_found_by_its_owner_and_by_nobody_else(store: StateStore) -> None:
@@ -512,6 +476,6 @@ def _as_method(test: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[
     return method
 
 
-for _name, _test in list(globals().items()):
+for _name, _test in [*globals().items(), *vars(_store_kept).items()]:
     if _name.startswith("test_"):
         setattr(StoreContract, _name, _as_method(_test))

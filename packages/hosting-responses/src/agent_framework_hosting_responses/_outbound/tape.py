@@ -1,0 +1,175 @@
+"""What a stream said, kept beside its final body so that exactly the same can be said again.
+
+The texts are in the body already. So a tape has the events without what the body tells, and of the deltas, which are
+most of a stream, their lengths alone: two or three bytes for each.
+
+Rules of this file:
+1. Whatever is left out is put back from the body, value for value and in its place; what the body does not have is
+   kept as it was sent.
+2. The events that carry the response itself come from the body; the last one is never on a tape.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final, TypeAlias
+
+import msgspec
+
+from agent_framework_hosting.rendering.text import to_json
+
+from .wire import event
+
+Entry: TypeAlias = tuple[str, Mapping[str, Any]] | tuple[bytes, list[str]]
+"""An event by its name and fields, or a run of deltas by their template and texts."""
+
+BEGUN: Final[Mapping[str, Any]] = {
+    "status": "in_progress",
+    "output": [],
+    "usage": None,
+    "completed_at": None,
+    "error": None,
+    "incomplete_details": None,
+}
+"""How a response looks in its first events, apart from what is the same in all of them."""
+
+_TERMINAL: Final = {"completed": "response.completed", "failed": "response.failed"}
+_TEXTS: Final = ("text", "refusal", "arguments", "input", "code", "result")
+_PARTS: Final = ("content", "summary")
+_SHORT: Final = 8
+"""Characters of a text that is shorter than what would stand for it."""
+
+_Told: TypeAlias = tuple[int, int]
+"""Where the body has a value: the item, and the number of the value in it."""
+
+
+class Source(msgspec.Struct, frozen=True, array_like=True):
+    """Where a kind of deltas comes from: their template, and all of their text, or where the body has it."""
+
+    template: str
+    text: str | _Told
+
+
+class Event(msgspec.Struct, frozen=True, array_like=True, tag_field="kind", tag=0):
+    """An event; `told` says which of its fields the body has."""
+
+    name: str
+    fields: dict[str, Any]
+    told: dict[str, _Told] = {}
+
+
+class Run(msgspec.Struct, frozen=True, array_like=True, tag_field="kind", tag=1):
+    """Deltas of one source that came one after another, by the lengths of their texts."""
+
+    source: int
+    lengths: list[int]
+
+
+class Tape(msgspec.Struct, frozen=True, array_like=True):
+    """What a stream said beside its body."""
+
+    sources: list[Source]
+    entries: list[Event | Run]
+
+
+def terminal_event(status: str) -> str:
+    """Return the name of the event that ends a response; the protocol has none for a cancelled one."""
+    return _TERMINAL.get(status, "response.incomplete")
+
+
+def take_down(entries: Sequence[Entry], body: Mapping[str, Any]) -> Tape:
+    """Return the tape of what was said by a stream that ends, or has ended, in this body."""
+    told = _Body(body)
+    sources: dict[bytes, list[str]] = {}
+    for template, said in entries:
+        if isinstance(template, bytes):
+            sources.setdefault(template, []).extend(said)
+    numbers = {template: number for number, template in enumerate(sources)}
+    kept: list[Event | Run] = []
+    for name, said in entries:
+        if isinstance(name, bytes):
+            kept.append(Run(numbers[name], [len(text) for text in said]))
+        elif not (isinstance(said, list) or _is_last(name)):
+            kept.append(told.without(name, said))
+    return Tape([told.source(template, "".join(texts)) for template, texts in sources.items()], kept)
+
+
+def replay(tape: Tape, body: Mapping[str, Any]) -> Iterator[bytes]:
+    """Yield the events that were sent, the last one with the body included.
+
+    Raises:
+        LookupError: The tape does not belong to this body.
+    """
+    told = _Body(body)
+    begun = {**body, **BEGUN}
+    texts = [told.value(each.text) if isinstance(each.text, tuple) else each.text for each in tape.sources]
+    places = [0] * len(texts)
+    number = 0
+    for entry in tape.entries:
+        if isinstance(entry, Run):
+            template = tape.sources[entry.source].template.encode()
+            for length in entry.lengths:
+                start = places[entry.source]
+                places[entry.source] = start + length
+                yield template % (number, to_json(texts[entry.source][start : start + length]))
+                number += 1
+            continue
+        if not entry.fields:
+            fields: Mapping[str, Any] = {"response": begun}
+        else:
+            fields = {
+                name: told.value(entry.told[name]) if name in entry.told else value
+                for name, value in entry.fields.items()
+            }
+        yield event(entry.name, number, fields)
+        number += 1
+    yield event(terminal_event(body["status"]), number, {"response": body})
+
+
+def _is_last(name: str) -> bool:
+    return name in ("response.completed", "response.failed", "response.incomplete")
+
+
+class _Body:
+    """The values of a body that events repeat."""
+
+    def __init__(self, body: Mapping[str, Any]) -> None:
+        self._values = [list(_values(item)) for item in body["output"]]
+        self._texts: dict[str, _Told] = {}
+        for index, values in enumerate(self._values):
+            for number, value in enumerate(values):
+                if isinstance(value, str) and len(value) > _SHORT:
+                    self._texts.setdefault(value, (index, number))
+
+    def value(self, where: _Told) -> Any:
+        """Return what is there."""
+        return self._values[where[0]][where[1]]
+
+    def source(self, template: bytes, text: str) -> Source:
+        """Return a source of deltas."""
+        return Source(template.decode(), self._texts.get(text, text))
+
+    def without(self, name: str, fields: Mapping[str, Any]) -> Event:
+        """Return an event without what the body has."""
+        if "response" in fields:
+            return Event(name, {})
+        told = {key: where for key, value in fields.items() if (where := self._where(value, fields)) is not None}
+        return Event(name, {key: None if key in told else value for key, value in fields.items()}, told)
+
+    def _where(self, value: Any, fields: Mapping[str, Any]) -> _Told | None:
+        if isinstance(value, str):
+            return self._texts.get(value)
+        index = fields.get("output_index", -1)
+        if not isinstance(value, dict) or not 0 <= index < len(self._values):
+            return None
+        known = self._values[index]
+        return next(((index, number) for number, each in enumerate(known) if each == value), None)
+
+
+def _values(item: Mapping[str, Any]) -> Iterator[Any]:
+    yield item
+    yield from (item[name] for name in _TEXTS if isinstance(item.get(name), str))
+    for group in _PARTS:
+        for part in item.get(group) or ():
+            yield part
+            yield from (part[name] for name in _TEXTS if isinstance(part.get(name), str))

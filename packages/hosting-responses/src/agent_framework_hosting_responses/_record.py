@@ -1,0 +1,116 @@
+"""What is kept of a response: what was sent, and beside it what only this server has to know.
+
+Rules of this file:
+1. A record is the response's body with one member more, which is never shown to a client.
+2. It holds what its own turn has said, and nothing of the turns before.
+3. What comes out of a record is ours, but may be of another version: what does not fit counts as absent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final, cast
+
+import msgspec
+
+from agent_framework_hosting.types import JSON
+
+from ._outbound.tape import Tape
+from ._waiting import Waiting
+
+_PRIVATE: Final = "_hosting"
+_MOST_WAITING: Final = 256
+"""Calls that a conversation may leave waiting; the oldest are forgotten, and their results not shown."""
+
+
+class _Private(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    chat: str | None = None
+    waiting: tuple[Waiting, ...] = ()
+    input: Sequence[dict[str, Any]] = ()
+    tape: Tape | None = None
+    taken: int = 0
+
+
+def sealed(
+    body: Mapping[str, Any],
+    *,
+    waiting: Iterable[Waiting] = (),
+    chat: str | None = None,
+    input: Sequence[dict[str, Any]] = (),
+    tape: Tape | None = None,
+    taken: int = 0,
+) -> dict[str, Any]:
+    """Return the record of a response.
+
+    Args:
+        body: What was sent.
+        waiting: The calls that a later turn will run.
+        chat: The key of the chat that the turn was said in, when a platform named one.
+        input: The items that the response answers, with their ids.
+        tape: What was said of a response that was streamed.
+        taken: The number of the last document of its conversation that the turn, or one before, has read.
+    """
+    left = tuple(waiting)[-_MOST_WAITING:]
+    private = _Private(chat=chat if left else None, waiting=left, input=input, tape=tape, taken=taken)
+    return {**body, _PRIVATE: msgspec.to_builtins(private)}
+
+
+def body_of(record: JSON) -> dict[str, Any]:
+    """Return what was sent to the client."""
+    return {name: value for name, value in record.items() if name != _PRIVATE} if isinstance(record, Mapping) else {}
+
+
+def waiting_of(record: JSON) -> tuple[Waiting, ...]:
+    """Return what a turn left waiting."""
+    return _private(record, "waiting", tuple[Waiting, ...], ())
+
+
+def chat_of(record: JSON) -> str | None:
+    """Return the key of the chat in which something is left waiting, when a platform named one."""
+    return _private(record, "chat", str, None)
+
+
+def input_of(record: JSON) -> list[dict[str, Any]]:
+    """Return the items that the response answers."""
+    return _private(record, "input", list[dict[str, Any]], [])
+
+
+def output_of(record: JSON) -> list[dict[str, Any]]:
+    """Return the items that the response has; none for a record of another channel."""
+    return body_of(record)["output"] if is_response(record) else []
+
+
+def tape_of(record: JSON) -> Tape | None:
+    """Return what was said of a response that was streamed."""
+    return _private(record, "tape", Tape, None)
+
+
+def taken_of(record: JSON) -> int:
+    """Return the number of the last document of its conversation that was read until then."""
+    return _private(record, "taken", int, 0)
+
+
+def is_response(record: JSON) -> bool:
+    """Return whether a record is one of this channel's: ids of other channels are looked up in the same place."""
+    return body_of(record).get("object") == "response"
+
+
+def is_of_another_channel(record: JSON) -> bool:
+    """Whether a record is no response's: what a session or a completion is called is no response to continue."""
+    return isinstance(record, Mapping) and not is_response(record)
+
+
+def conversation_of(record: JSON) -> str | None:
+    """Return the id of the conversation that a response was made in, if it was in one."""
+    known: Any = body_of(record).get("conversation") if is_response(record) else None
+    return cast("dict[str, Any]", known)["id"] if isinstance(known, dict) else None
+
+
+def _private(record: JSON, name: str, kind: Any, otherwise: Any) -> Any:
+    private: Any = record.get(_PRIVATE) if isinstance(record, Mapping) else None
+    if not isinstance(private, dict) or name not in private:
+        return otherwise
+    try:
+        return msgspec.convert(private[name], kind)
+    except msgspec.ValidationError:
+        return otherwise

@@ -1,0 +1,74 @@
+"""Which path answers what.
+
+The most particular path stands first: ids of responses may be any text, with slashes in it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from starlette.routing import Route
+
+from agent_framework_hosting.channel import ChannelContext
+from agent_framework_hosting.errors import InvalidRequest
+from agent_framework_hosting.web.endpoint import Endpoint, NotFound, Operation
+
+from ._compact import Compaction
+from ._conversations import ConversationEndpoints
+from ._create import Creation
+from ._errors import error_response
+from ._operation import Call, Handler, JSONOperation
+from ._reading import Reading
+from ._settings import CreationSettings
+
+
+def responses_routes(context: ChannelContext, settings: CreationSettings) -> list[Route]:
+    """Return the routes below the channel's path; the first one is at the path itself."""
+    reading, compaction = Reading(context), Compaction(context)
+
+    def json(handle: Handler) -> Operation:
+        return JSONOperation(handle, limits=context.limits)
+
+    one: dict[str, Operation] = {"GET": reading.retrieve, "DELETE": json(reading.delete)}
+    return [
+        _route("/", {"POST": Creation(context, settings)}),
+        _route("/compact", {"POST": json(compaction.compact)}),
+        _route("/input_tokens", {"POST": json(_count_tokens)}),
+        _route("/{response:path}/input_items", {"GET": json(reading.list_input)}),
+        _route("/{response:path}/cancel", {"POST": json(reading.cancel)}),
+        _route("/{response:path}", one),
+    ]
+
+
+def conversations_routes(context: ChannelContext, settings: CreationSettings, *, prefix: str) -> list[Route]:
+    """Return the routes of conversations, which stand beside the channel's path."""
+    does = ConversationEndpoints(context, caller_instructions=settings.caller_instructions)
+
+    def json(handle: Handler) -> Operation:
+        return JSONOperation(handle, limits=context.limits)
+
+    items, item = {"GET": json(does.list_items), "POST": json(does.create_items)}, "items/{item}"
+    one = {"GET": json(does.retrieve), "POST": json(does.update), "DELETE": json(does.delete)}
+    at = f"{prefix}/conversations"
+    nothing = NotFound(render_error=error_response)
+    return [
+        _route(at, {"POST": json(does.create)}),
+        _route(f"{at}/", {"POST": json(does.create)}),
+        _route(f"{at}/{{conversation}}/{item}", {"GET": json(does.retrieve_item), "DELETE": json(does.delete_item)}),
+        _route(f"{at}/{{conversation}}/items", items),
+        _route(f"{at}/{{conversation}}", one),
+        Route(f"{at}/{{rest:path}}", nothing),
+    ]
+
+
+async def _count_tokens(_: Call) -> Mapping[str, Any]:
+    raise InvalidRequest(
+        "This server cannot count tokens: only the agent knows its model, its instructions and its tools. The 'usage' "
+        "of a response has the numbers that the model's provider reported.",
+        code="unsupported_endpoint",
+    )
+
+
+def _route(path: str, operations: Mapping[str, Operation]) -> Route:
+    return Route(path, Endpoint(operations, render_error=error_response))

@@ -1,0 +1,22 @@
+"""How a channel was set up."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from agent_framework_hosting.hooks import ChannelResponseHook, ChannelRunHook, ChannelStreamUpdateHook
+from agent_framework_hosting.parsing.policy import CallerInstructions
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreationSettings:
+    """See `ResponsesChannel`."""
+
+    channel: str
+    run_hook: ChannelRunHook | None
+    response_hook: ChannelResponseHook | None
+    stream_update_hook: ChannelStreamUpdateHook | None
+    response_id_factory: Callable[[str | None], str]
+    caller_instructions: CallerInstructions
+    show_tool_calls: bool

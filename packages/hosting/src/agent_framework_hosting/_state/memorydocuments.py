@@ -1,0 +1,116 @@
+"""Documents in memory: bounded by number and age, gone with the process."""
+
+from __future__ import annotations
+
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import count, islice
+from typing import TypeAlias
+
+from ..types import Owner
+from .documents import Document, NewDocument
+
+_Place: TypeAlias = tuple[Owner, str, str]
+_Root: TypeAlias = tuple[str, str]
+
+
+@dataclass(slots=True)
+class _Group:
+    used_at: float
+    documents: dict[_Place, Document] = field(default_factory=dict[_Place, Document])
+
+
+class MemoryDocuments:
+    """See `DocumentStore`. The documents of a session key are forgotten together.
+
+    Args:
+        max_documents: How many are kept; beyond it those of the key that was used least recently go.
+        ttl: Seconds without use after which those of a key go.
+        clock: Tells the time, in seconds.
+    """
+
+    def __init__(self, *, max_documents: int, ttl: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._max = max_documents
+        self._ttl = ttl
+        self._clock = clock
+        self._numbers = count(1)
+        self._groups: OrderedDict[_Root, _Group] = OrderedDict()
+        self._roots: dict[_Place, _Root] = {}
+
+    async def add(self, owner: Owner, root: str, new: Sequence[NewDocument]) -> None:
+        """See `DocumentStore`."""
+        name = (owner[0], root)
+        group = self._used(name) or self._groups.setdefault(name, _Group(self._clock()))
+        for each in new:
+            place = (owner, each.kind, each.id)
+            group.documents[place] = Document(each.kind, each.id, root, next(self._numbers), each.body)
+            self._roots[place] = name
+        while len(self._roots) > self._max:
+            self._drop(next(iter(self._groups)))
+
+    async def find(self, owner: Owner, kind: str, id: str) -> Document | None:
+        """See `DocumentStore`."""
+        place = (owner, kind, id)
+        root = self._roots.get(place)
+        group = self._used(root) if root is not None else None
+        return group.documents[place] if group is not None else None
+
+    async def replace(self, owner: Owner, kind: str, id: str, body: bytes) -> bool:
+        """See `DocumentStore`."""
+        known = await self.find(owner, kind, id)
+        if known is None:
+            return False
+        self._groups[owner[0], known.root].documents[owner, kind, id] = replace(known, body=body)
+        return True
+
+    async def remove(self, owner: Owner, kind: str, id: str) -> bool:
+        """See `DocumentStore`."""
+        known = await self.find(owner, kind, id)
+        if known is None:
+            return False
+        self._take_out((owner, kind, id))
+        return True
+
+    async def listed(self, owner: Owner, kind: str, root: str, *, after: int, limit: int) -> Sequence[Document]:
+        """See `DocumentStore`."""
+        group = self._used((owner[0], root))
+        known = group.documents.items() if group is not None else ()
+        fitting = (each for place, each in known if place[:2] == (owner, kind) and each.number > after)
+        return list(islice(fitting, limit))
+
+    async def discard(self, owner: Owner, kind: str, root: str, *, until: int | None = None) -> None:
+        """See `DocumentStore`."""
+        group = self._groups.get((owner[0], root))
+        known = list(group.documents.items()) if group is not None else []
+        for place, each in known:
+            if place[:2] == (owner, kind) and (until is None or each.number <= until):
+                self._take_out(place)
+
+    def forget(self, tenant: str, root: str) -> None:
+        """Drop all documents of a session key, whoever's they are."""
+        self._drop((tenant, root))
+
+    def _used(self, root: _Root) -> _Group | None:
+        """Return the documents of a key, which is in use from now on, once all that have expired are gone."""
+        now = self._clock()
+        while self._groups and next(iter(self._groups.values())).used_at < now - self._ttl:
+            self._drop(next(iter(self._groups)))
+        group = self._groups.get(root)
+        if group is not None:
+            group.used_at = now
+            self._groups.move_to_end(root)
+        return group
+
+    def _take_out(self, place: _Place) -> None:
+        root = self._roots.pop(place)
+        group = self._groups[root]
+        del group.documents[place]
+        if not group.documents:
+            del self._groups[root]
+
+    def _drop(self, root: _Root) -> None:
+        group = self._groups.pop(root, None)
+        for place in group.documents if group is not None else ():
+            del self._roots[place]

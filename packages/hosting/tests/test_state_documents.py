@@ -1,0 +1,71 @@
+"""What only some stores promise of what channels keep beside turns; `StoreContract` says what all of them do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from sqlalchemy import text, update
+
+from agent_framework_hosting._state.database import open_engine, open_store
+from agent_framework_hosting._state.memory import MemoryAliases
+from agent_framework_hosting._state.memorystore import MemoryStore
+from agent_framework_hosting._state.sql.documents import DOCUMENTS
+from agent_framework_hosting._state.sql.sqlstore import SqlStore
+from agent_framework_hosting.limits import Limits
+from agent_framework_hosting.testing.contracts._store_kept import ids, note
+from agent_framework_hosting.testing.contracts._store_turns import ADA, said
+
+
+async def test_in_memory_documents_of_a_key_that_was_reset_outlive_the_session_before() -> None:
+    store = MemoryStore(aliases=MemoryAliases(max_aliases=9), max_turns=9, max_waiting=1)
+    await said(store, turn_id="t1")
+    await store.documents.add(ADA, "k", [note("1")])
+    before = await store.find(ADA, "t1")
+    assert before is not None
+    store.rotate("default", "k")
+    await store.forget(before.session)
+    assert await store.documents.find(ADA, "note", "1") is not None
+
+
+async def test_in_memory_documents_go_together_after_their_time_and_beyond_the_bound() -> None:
+    now = 0.0
+    aliases = MemoryAliases(max_aliases=9)
+    store = MemoryStore(aliases=aliases, max_turns=4, max_waiting=1, document_ttl=10, clock=lambda: now)
+    await store.documents.add(ADA, "k", [note("1"), note("2")])
+    now = 8.0
+    await store.documents.add(ADA, "l", [note("3")])
+    assert await store.documents.find(ADA, "note", "1") is not None
+    now = 17.0
+    # One of them was used, which keeps the others of its key.
+    assert await ids(store) == ["1", "2"]
+    await store.documents.add(ADA, "m", [note("4"), note("5")])
+    assert await store.documents.find(ADA, "note", "3") is None
+    now = 28.0
+    assert await ids(store) == await ids(store, root="m") == []
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgres"])
+async def test_documents_without_a_conversation_are_swept_after_their_time(
+    kind: str, make_database: Callable[[str], str]
+) -> None:
+    database = make_database(kind)
+    store = open_store(database, limits=Limits())
+    assert isinstance(store, SqlStore)
+    await store.start()
+    await said(store, turn_id="t")
+    await store.documents.add(ADA, "k", [note("said")])
+    await store.documents.add(ADA, "l", [note("old"), note("written")])
+    engine = open_engine(database)
+    with engine.begin() as connection:
+        connection.execute(update(DOCUMENTS).values(used_at=DOCUMENTS.c.used_at - 10_000_000))
+    await store.documents.replace(ADA, "note", "written", b"2")
+    await store.sweep()
+    assert await ids(store) == ["said"]
+    assert await ids(store, root="l") == ["written"]
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE af_session SET used_at = used_at - 10000000"))
+    engine.dispose()
+    await store.sweep()
+    assert await ids(store) == []
+    await store.stop()

@@ -1,0 +1,19 @@
+// A conversation goes on from what was packed; tokens are not counted here.
+import assert from "node:assert/strict";
+import OpenAI from "openai";
+import { after, ask } from "../../clients/openai.mjs";
+
+export default async function (client) {
+  const first = await ask(client, "say hello");
+  const second = await ask(client, "say again", after(first));
+  const compacted = await client.responses.compact({ model: "demo", previous_response_id: second.id });
+  assert.equal(compacted.object, "response.compaction");
+  assert.deepEqual(compacted.output.map((item) => item.type), ["compaction"]);
+  const third = await ask(client, [...compacted.output, { role: "user", content: "say more" }]);
+  assert.equal(third.output_text, "more");
+  await assert.rejects(client.responses.inputTokens.count({ model: "demo", input: "hello" }), (error) => {
+    assert.ok(error instanceof OpenAI.BadRequestError);
+    assert.equal(error.code, "unsupported_endpoint");
+    return true;
+  });
+}
