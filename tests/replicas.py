@@ -37,7 +37,7 @@ class Replicas:
         """Return what all runs whose texts begin with `tag` have noted, in the order of time."""
         path = self.folder / "runs"
         notes = _lines(path)
-        return [each for each in notes if each.get("began", each.get("ended")).startswith(tag)]
+        return [each for each in notes if str(each.get("began", each.get("ended"))).startswith(tag)]
 
     def begun(self, tag: str = "") -> list[dict[str, Any]]:
         """Return what such runs saw when they began."""
