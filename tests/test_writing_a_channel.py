@@ -16,7 +16,8 @@ def test_the_channel_of_the_how_to_keeps_the_contract_and_its_tests_run(pytester
     blocks = re.findall(r"^```python\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
     pytester.makepyfile(test_page="\n".join([*blocks, "TestNotesChannel.examples = 8"]))
     options = ["-p", "no:cacheprovider", "-p", "no:xdist", "-p", "agent_framework_hosting.testing.fixtures"]
-    outcomes = pytester.runpytest_inprocess(*options).parseoutcomes()
+    # In this process another test may have imported the plugin already, which pytest warns of.
+    outcomes = pytester.runpytest_inprocess(*options, "-W", "ignore::pytest.PytestAssertRewriteWarning").parseoutcomes()
     assert outcomes.keys() == {"passed", "skipped"}
     # Three tests need conversations with names, one needs a reset.
     assert outcomes["skipped"] == 4
