@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import json
 import re
 from dataclasses import replace
 from typing import Any
@@ -569,7 +570,11 @@ async def test_an_answer_that_grows_too_large_is_cut_and_told() -> None:
     async with serving(agent, limits=Limits(max_response_bytes=20_000)) as driver:
         answer = await driver.request("POST", "/responses", json={"input": "hi", "stream": True})
         assert (await refused(driver, previous_response_id=final(answer)["id"]))[0] == 400
-    assert (final(answer)["status"], agent.runs[0].stopped) == ("incomplete", True)
+    body = final(answer)
+    assert (body["status"], agent.runs[0].stopped) == ("incomplete", True)
+    told = [json.loads(event.data) for event in answer.events()[:-1]]
+    heard = "".join(event["delta"] for event in told if event["type"] == "response.output_text.delta")
+    assert heard == body["output"][0]["content"][0]["text"]
 
 
 async def test_a_client_that_leaves_stops_its_run_and_frees_its_session() -> None:

@@ -171,7 +171,28 @@ async def test_a_stream_that_grows_too_large_says_so_as_its_last_event() -> None
     async with InMemoryDriver(app_of(events, max_response_bytes=1000)) as driver:
         answer = await driver.request("GET", "/")
     assert answer.body.endswith(b"xTHE END")
-    assert 1000 <= len(answer.body) <= 1200
+    # The event that went beyond the bound, the one that had been made by then, and the end.
+    assert len(answer.body) == 1200 + len(b"THE END")
+
+
+@pytest.mark.parametrize("is_over", [False, True], ids=["more to come", "at its end"])
+async def test_what_a_stream_that_is_cut_has_yielded_is_sent_whole_and_once(is_over: bool) -> None:
+    """Its last words count on it; the end of one that was over is not said twice."""
+    yielded: list[bytes] = []
+
+    async def events() -> AsyncGenerator[bytes, None]:
+        end = b"THE END"
+        try:
+            for number in range(11 if is_over else 1_000):
+                yielded.append(b"%099d," % number)
+                yield yielded[-1]
+            yield end
+        except ResponseTooLarge:
+            yield end
+
+    async with InMemoryDriver(app_of(events, max_response_bytes=1_000)) as driver:
+        answer = await driver.request("GET", "/")
+    assert answer.body == b"".join(yielded) + b"THE END"
 
 
 async def test_all_streams_together_hold_no_more_than_their_budget() -> None:
@@ -190,7 +211,8 @@ async def test_all_streams_together_hold_no_more_than_their_budget() -> None:
     async with InMemoryDriver(app_of(events, buffers=buffers)) as driver, driver.stream("GET", "/", window=0):
         async with asyncio.timeout(5):
             await cut.wait()
-        assert buffers.held <= 1100
+        # The event that went beyond the budget, and the one that had been made by then.
+        assert buffers.held <= 1200
     assert buffers.held == 0
 
 

@@ -11,7 +11,7 @@ from agent_framework import AgentResponse, WorkflowRunResult
 from starlette.types import Receive, Scope, Send
 
 from agent_framework_hosting.channel import ChannelContext, HostedStream, Replayed
-from agent_framework_hosting.errors import InvalidRequest, ResponseTooLarge, RunCancelled, RunError
+from agent_framework_hosting.errors import InvalidRequest, RunCancelled, RunError
 from agent_framework_hosting.hooks import ChannelResponseHook, ChannelRunHook, ChannelStreamUpdateHook, settled
 from agent_framework_hosting.ids import mint
 from agent_framework_hosting.isolation import get_current_isolation_keys
@@ -247,9 +247,8 @@ async def _events(
 ) -> AsyncGenerator[bytes, None]:
     """Yield a stream's events; `endings` holds the end of one that did not finish, when that was stored already."""
     ending = b""
-    data = machine.start()
     try:
-        yield data
+        yield machine.start()
         async for update in stream:
             data = machine.feed(update)
             if data:
@@ -258,9 +257,7 @@ async def _events(
         yield ending
     except Exception as error:  # noqa: BLE001 - the answer has begun, so every failure must become its last event
         # When it was the ending that found no room, its turn is committed: the client has to hear of it all the same.
-        last = ending or (endings[0] if endings else _ended(machine, error))
-        # What found no room was not sent, and the end tells of it.
-        yield data + last if isinstance(error, ResponseTooLarge) and not ending else last
+        yield ending or (endings[0] if endings else _ended(machine, error))
     finally:
         await stream.aclose()
 

@@ -1,11 +1,12 @@
 """The port behind `database=`: what a store of your own has to be, and the values that it is given.
 
-A store is one object with the methods of `StateStore`, and its parts, such as `documents` and `records`; each method is
-one transaction. It is held to `agent_framework_hosting.testing.contracts.StoreContract`, which the host's own stores
-pass as well.
+A store is one object with the methods of `StateStore`, and its parts `documents`, `records`, `tasks` and `events`; each
+method is one transaction. It is held to `agent_framework_hosting.testing.contracts.StoreContract`, which the host's own
+stores pass as well.
 """
 
 from ._state.documents import Document, DocumentStore, NewDocument
+from ._state.events import Event, EventLog, RunName
 from ._state.recordstore import RecordStore, Told
 from ._state.store import (
     Claim,
@@ -21,6 +22,7 @@ from ._state.store import (
     TurnRequest,
     Unfinished,
 )
+from ._state.tasks import NewTask, TakenTask, TaskState, TaskStore
 from ._state.turns import SessionName
 
 __all__ = [
@@ -29,16 +31,23 @@ __all__ = [
     "Document",
     "DocumentStore",
     "Encoded",
+    "Event",
+    "EventLog",
     "Finished",
     "LossReason",
     "NewDocument",
+    "NewTask",
     "Opened",
     "Place",
     "RecordStore",
     "Replay",
+    "RunName",
     "SessionName",
     "StateStore",
     "StoredTurn",
+    "TakenTask",
+    "TaskState",
+    "TaskStore",
     "Told",
     "TurnRequest",
     "Unfinished",

@@ -49,6 +49,7 @@ class EventStream:
     Args:
         events: Whole events. Started, stepped and closed in one task of its own; closed early when the client leaves.
             `ResponseTooLarge` is thrown into it when its bound is reached, so that it can say so as its last event.
+            What it yielded just before is sent all the same; whoever yields that again says that it was the end.
         limits: Bounds of size and time.
         buffers: What all streams share; a budget of its own when left out.
         headers: More response headers.
@@ -121,7 +122,8 @@ class EventStream:
                 return
             # What makes it too large is still sent whole: it may be the end, and that of a turn already committed.
             if total > most or buffers.held > buffers.max_bytes:
-                await self._finish_with(events, ResponseTooLarge(_TOO_LARGE if total > most else _TOO_MANY_UNREAD))
+                error = ResponseTooLarge(_TOO_LARGE if total > most else _TOO_MANY_UNREAD)
+                await self._finish_with(events, error, unsent=data)
                 return
             size = len(data)
             total += size
@@ -134,14 +136,17 @@ class EventStream:
                 parts, given_way_at = 0, total
                 await asyncio.sleep(0)
 
-    async def _finish_with(self, events: AsyncGenerator[bytes, None], error: ResponseTooLarge) -> None:
-        # The last words of a stream are let through: that it was cut, or the end of a turn that is committed already.
+    async def _finish_with(
+        self, events: AsyncGenerator[bytes, None], error: ResponseTooLarge, *, unsent: bytes
+    ) -> None:
+        # What whoever made it counts as sent has to be: the last words of a stream tell of it.
         try:
-            data = await events.athrow(error)
+            last = await events.athrow(error)
         except StopAsyncIteration:
-            return
+            last = b""
         if self._done:
             return
+        data = unsent if last == unsent else unsent + last
         self._buffers.held += len(data)
         self._buffer += data
         self._wake()
