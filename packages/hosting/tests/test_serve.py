@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from starlette.routing import Route
 
-from agent_framework_hosting import _server
+from agent_framework_hosting import _server, logs
 from agent_framework_hosting._workers import location
 from agent_framework_hosting.auth import mounted_user
 from agent_framework_hosting.channel import Channel, VerifiedRoute
@@ -226,8 +226,8 @@ def test_a_program_without_logging_sees_what_is_served(monkeypatch: pytest.Monke
     bare.propagate = False  # pytest itself has set up logging at the root
     own.addHandler(logging.NullHandler())
     for logger in (bare, own):
-        monkeypatch.setattr(_server, "logger", logger)
-        _server.show_logs()
+        monkeypatch.setattr(logs, "logger", logger)
+        logs.show_logs(None, access=False)
     assert (bare.level, len(bare.handlers)) == (logging.INFO, 1)
     assert (own.level, len(own.handlers)) == (logging.NOTSET, 1)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractContextManager
+from functools import partial
 from typing import Any, Final
 
 from starlette.applications import Starlette
@@ -12,22 +13,26 @@ from starlette.middleware import Middleware
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
-from starlette.types import Lifespan
+from starlette.types import ASGIApp, Lifespan, Scope
 
 from ._admission import Admission
 from ._authentication import Authentication
 from ._disabled import DisabledChannels
+from ._drain import WebSockets
 from ._guard import TrustedIsolationHeaders, UntrustedIsolationHeaders
 from ._lifespan import NamedContribution
 from ._mount import Mounts, contribution_of, normal_path
+from ._telemetry.requests import Place, Requests
+from ._telemetry.telemetry import Telemetry
 from .auth.authenticator import Authenticate
 from .channel import Channel, ChannelContext
-from .entrances import HOST, NOBODY, Entrance
+from .entrances import HOST, NOBODY, Entrance, find
 from .errors import HostError, StateUnavailable, Unavailable
 from .web.error_objects import error_response
 from .web.errors import ErrorDescription, describe
 
 READINESS: Final = "/readiness"
+LIVENESS: Final = "/livez"
 
 
 def build_app(
@@ -38,6 +43,8 @@ def build_app(
     authentication_timeout: float,
     trust_isolation_headers: bool,
     disabled: Collection[str],
+    telemetry: Telemetry,
+    sockets: WebSockets,
 ) -> Starlette:
     """Return the app that serves all entrances."""
     guard = TrustedIsolationHeaders if trust_isolation_headers else UntrustedIsolationHeaders
@@ -47,6 +54,8 @@ def build_app(
     app = Starlette(
         routes=[entrance.route for entrance in entrances],
         middleware=[
+            Middleware(Requests, telemetry=telemetry, place_of=partial(_place, entrances), answer=_answer_to),
+            Middleware(sockets.middleware),
             Middleware(guard),
             authentication,
             Middleware(DisabledChannels, entrances=entrances, disabled=disabled),
@@ -92,13 +101,22 @@ def readiness_probe(admission: Admission, *, is_well: Callable[[], bool], stores
     return Entrance(route=Route(READINESS, readiness, methods=["GET"]), authenticated_by=NOBODY)
 
 
+def liveness_probe() -> Entrance:
+    """Return the public probe that tells that the process answers at all, also while it drains."""
+
+    async def livez(_: Request) -> Response:
+        return PlainTextResponse("ok")
+
+    return Entrance(route=Route(LIVENESS, livez, methods=["GET"]), authenticated_by=NOBODY)
+
+
 def mounted(contributions: Sequence[NamedContribution]) -> list[Entrance]:
     """Return the routes of all contributions at their full paths.
 
     Raises:
         ConfigurationError: Two routes want one path.
     """
-    mounts = Mounts(reserved={READINESS: "the host's readiness probe"})
+    mounts = Mounts(reserved={READINESS: "the host's readiness probe", LIVENESS: "the host's liveness probe"})
     # The most particular path first, so that a channel at the root leaves the others their paths.
     for each in sorted(contributions, key=lambda each: len(each.path), reverse=True):
         render = each.contribution.render_error
@@ -121,6 +139,18 @@ def mounted(contributions: Sequence[NamedContribution]) -> list[Entrance]:
             )
             mounts.add_sibling(entrance, shared_as=sibling.shared_as)
     return mounts.entrances
+
+
+def _place(entrances: Sequence[Entrance], scope: Scope) -> Place:
+    entrance = find(entrances, scope)
+    if entrance is None:
+        return Place(None, None)
+    is_probe = entrance.channel is None and entrance.authenticated_by == NOBODY
+    return Place(entrance.path or None, entrance.channel, is_probe=is_probe)
+
+
+def _answer_to(error: Exception) -> ASGIApp:
+    return error_response(describe(error))
 
 
 async def _not_served(request: Request, error: Exception) -> Response:

@@ -98,10 +98,10 @@ def _told(error: Exception) -> ErrorDescription:
         return describe(error)
     incident = mint("err_")
     logger.error(
-        "%s: finding out who is calling failed with %s; its message is left out, since it may quote credentials.\n%s",
+        "%s: finding out who is calling failed with %s; its message is left out, since it may quote credentials.",
         incident,
         type(error).__name__,
-        "".join(traceback.format_tb(error.__traceback__)),
+        extra={"frames": "".join(traceback.format_tb(error.__traceback__))},
     )
     message = f"The server failed to find out who is calling. (error id {incident})"
     return ErrorDescription(500, "internal_error", message, may_retry=True)

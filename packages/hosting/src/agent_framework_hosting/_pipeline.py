@@ -24,6 +24,8 @@ from ._sessions.turn import OpenTurn
 from ._state import records
 from ._state.store import Claim
 from ._target.target import SessionState, Target
+from ._telemetry.telemetry import Telemetry
+from ._telemetry.turns import WatchedTurn
 from ._tracing import each_under, under
 from .channel import Replayed
 from .errors import HookError, RunCancelled
@@ -68,12 +70,15 @@ class Admitted:
     Whoever drops it without closing it gives both back: a stream that nobody ever pulled must not block its session.
     """
 
-    __slots__ = ("_closed", "_remains", "_turn", "request", "run", "steps")
+    __slots__ = ("_closed", "_remains", "_turn", "request", "run", "steps", "watched")
 
-    def __init__(self, request: ChannelRequest, steps: Steps, run: Run, turn: OpenTurn | None) -> None:
+    def __init__(
+        self, request: ChannelRequest, steps: Steps, run: Run, turn: OpenTurn | None, watched: WatchedTurn
+    ) -> None:
         self.request = request
         self.steps = steps
         self.run = run
+        self.watched = watched
         self._turn = turn
         self._remains: bytes | None = None
         self._closed = False
@@ -91,15 +96,17 @@ class Admitted:
                 if self._turn is not None:
                     self._turn.has_not_run()
                 raise
+        self.watched.started()
         return state
 
     async def finish(self, response: Any, state: SessionState | None) -> HostedRunResult[Any]:
         """Shape, seal and commit what the target returned."""
+        self.watched.used(response, self.request.principal)
         session = state.session if state is not None else None
         result = await self._shaped(HostedRunResult(response, session=session))
         record = self.steps.seal(result) if self.steps.seal is not None else None
         if self._turn is not None:
-            await self._turn.commit(msgspec.json.encode(record))
+            await self.watched.committed(self._turn.commit(msgspec.json.encode(record)))
         return result
 
     def give_up(self, error: Exception) -> None:
@@ -121,12 +128,14 @@ class Admitted:
                 await self._turn.close(self._remains)
         finally:
             self.run.end()
+            self.watched.ended()
 
     def __del__(self) -> None:
         if not self._closed:
             if self._turn is not None:
                 self._turn.leave()
             self.run.end()
+            self.watched.ended()
 
     async def _shaped(self, result: HostedRunResult[Any]) -> HostedRunResult[Any]:
         hook = self.steps.response_hook
@@ -140,10 +149,11 @@ class Admitted:
 class Pipeline:
     """Runs requests against one target."""
 
-    def __init__(self, *, target: Target, sessions: Sessions, admission: Admission) -> None:
+    def __init__(self, *, target: Target, sessions: Sessions, admission: Admission, telemetry: Telemetry) -> None:
         self._target = target
         self._sessions = sessions
         self._admission = admission
+        self._telemetry = telemetry
 
     async def run(self, request: ChannelRequest, steps: Steps) -> HostedRunResult[Any]:
         """Run the target to its end and commit the turn."""
@@ -151,8 +161,11 @@ class Pipeline:
         try:
             with admitted.run:
                 state = await admitted.state()
-                response = await self._target.run(admitted.request, state)
+                response = await under(admitted.watched.context, self._target.run(admitted.request, state))
                 return await admitted.finish(response, state)
+        except BaseException as error:
+            admitted.watched.failed(error)
+            raise
         finally:
             await admitted.close()
 
@@ -162,6 +175,7 @@ class Pipeline:
 
     async def _admit(self, request: ChannelRequest, steps: Steps) -> Admitted:
         run = self._admission.enter()
+        watched = WatchedTurn(self._telemetry, request)
         try:
             with run:
                 principal = request.principal
@@ -173,10 +187,13 @@ class Pipeline:
                 turn = await self._turn(request, principal, steps)
                 if turn is not None and steps.idempotency is not None:
                     request = _attempted(request, turn)
-        except BaseException:
+        except BaseException as error:
             run.end()
+            watched.failed(error)
+            watched.ended()
             raise
-        return Admitted(request, steps, run, turn)
+        watched.admitted(request)
+        return Admitted(request, steps, run, turn, watched)
 
     async def _turn(self, request: ChannelRequest, principal: Principal, steps: Steps) -> OpenTurn | None:
         wanted, named = _wanted_session(request), steps.idempotency
@@ -197,7 +214,7 @@ class PipelineStream:
 
     def __init__(self, target: Target, admitted: Admitted) -> None:
         self._progress = _Progress(admitted)
-        self._updates = _step(target, self._progress, otel.get_current())
+        self._updates = _step(target, self._progress, admitted.watched.context)
 
     def __aiter__(self) -> AsyncIterator[AgentResponseUpdate]:
         return self._updates
@@ -252,6 +269,7 @@ class _Progress:
     def failed(self, error: BaseException) -> None:
         """Take notice that the turn does not finish: it failed, or nobody wants it any more."""
         self.error = error if isinstance(error, Exception) else None
+        self.admitted.watched.failed(self.error or RunCancelled())
         self.admitted.give_up(self.error or RunCancelled())
 
 
@@ -264,7 +282,7 @@ async def _step(target: Target, progress: _Progress, parent: otel.Context) -> As
             with target.bound(admitted.request):
                 source = await under(parent, target.stream(admitted.request, state))
                 try:
-                    async for update in each_under(parent, source.updates):
+                    async for update in each_under(parent, admitted.watched.seen(source.updates)):
                         shown = update if hook is None else await _rewritten(update, hook)
                         if shown is not None:
                             run.pause()

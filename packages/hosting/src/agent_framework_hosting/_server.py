@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import importlib
 import ipaddress
-import logging
 import os
 import signal
 import socket
@@ -133,16 +132,6 @@ def refuse_running_loop() -> None:
         "serve() blocks, and an event loop is running here already (a notebook has one). Serve from a script, or give "
         "host.app to an ASGI server that this loop can await."
     )
-
-
-def show_logs() -> None:
-    """Let a program that has set up no logging see what is served, and every warning."""
-    if not logger.hasHandlers():
-        handler = logging.StreamHandler()
-        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
-        logger.addHandler(handler)
-        if logger.level == logging.NOTSET:
-            logger.setLevel(logging.INFO)
 
 
 @contextmanager

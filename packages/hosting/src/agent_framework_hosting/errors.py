@@ -46,6 +46,8 @@ class HostError(Exception):
 
     code: ClassVar[str] = "internal_error"
     status: ClassVar[int] = 500
+    is_for_logs: ClassVar[bool] = True
+    """Whether the message quotes nothing that a caller sent, so that logs may show it."""
 
     def __init__(self, message: str) -> None:
         super().__init__(message)
@@ -85,6 +87,7 @@ class RequestError(HostError):
 
     code = "invalid_request"
     status = 400
+    is_for_logs = False
 
     def __init__(self, message: str, *, param: str | None = None, code: str | None = None) -> None:
         super().__init__(message)

@@ -16,8 +16,9 @@ from starlette.applications import Starlette
 
 from . import _lifespan, _server
 from ._admission import Admission
-from ._app import build_app, contributions_of, mounted, readiness_probe
+from ._app import build_app, contributions_of, liveness_probe, mounted, readiness_probe
 from ._context import HostContext
+from ._drain import Drain
 from ._guard import platform_is_trusted
 from ._lifespan import Channels, NamedContribution
 from ._mount import checked_channels
@@ -44,13 +45,15 @@ from ._target.accepted import Checkpoints, accept
 from ._target.session_store import SessionStore
 from ._target.target import Target
 from ._tasks.service import TaskService
+from ._telemetry.watched import WatchedHost
 from ._workers.serving import check_options, silence_addresses, supervise
 from ._workers.worker import Share, told_by_supervisor
 from .auth.authenticator import Authenticator, authenticate_with
 from .channel import Channel
 from .entrances import HOST, Entrance
 from .limits import Limits
-from .logs import logger
+from .logs import LogFormat, logger, show_logs
+from .observability import Observability
 from .types import DEFAULT_TENANT, ChannelRequest, HostedRunResult
 
 if TYPE_CHECKING:
@@ -93,6 +96,9 @@ class AgentFrameworkHost:
             user of the app around the host is calling (`request.user`), else an anonymous one.
         trust_isolation_headers: Believe the isolation headers of whatever sits in front. Left out, they are believed
             when the environment says that a trusted platform is there, and taken out of every request otherwise.
+        observability: Which metrics and warnings there are beyond the usual; see `Observability`.
+        drain_on_signals: Hear SIGTERM and SIGINT besides the server that runs the app, and drain at once, so that
+            streams are finished or told. `serve` does so by itself; it is for uvicorn and others.
 
     Raises:
         ConfigurationError: The parts do not fit together; the message says how to mend it.
@@ -127,6 +133,8 @@ class AgentFrameworkHost:
         migrate: Migrate = "auto",
         concurrency: Order = "queue",
         failing_channels: Literal["stop", "disable"] = "stop",
+        observability: Observability | None = None,
+        drain_on_signals: bool = False,
     ) -> None:
         self._limits = checked_limits(limits)
         self._concurrency: Order = checked_order(concurrency, session_store=session_store)
@@ -148,7 +156,15 @@ class AgentFrameworkHost:
         self._sessions = Sessions(
             target=self._target, store=self._store, limits=self._limits, concurrency=self._concurrency
         )
-        self._pipeline = Pipeline(target=self._target, sessions=self._sessions, admission=self._admission)
+        self._watched = WatchedHost(
+            observability,
+            cached_sessions=lambda: self._sessions.cached,
+            running_tasks=lambda: self._tasks.running,
+        )
+        self._drain = Drain(self._admission, timeout=self._limits.drain_timeout, on_signals=drain_on_signals)
+        self._pipeline = Pipeline(
+            target=self._target, sessions=self._sessions, admission=self._admission, telemetry=self._watched.telemetry
+        )
         self._tasks = TaskService(store=self._store.tasks, admission=self._admission, limits=self._limits)
         self._started = Channels(self._contributed(), may_fail=may_fail(failing_channels))
         self._entrances = (
@@ -157,6 +173,7 @@ class AgentFrameworkHost:
                 is_well=lambda: self._target.is_well,
                 stores_well=lambda: self._store.is_well,
             ),
+            liveness_probe(),
             *mounted(self._started.contributions),
         )
         self._line = StartLine(
@@ -172,8 +189,7 @@ class AgentFrameworkHost:
             trusts_headers=self._trusts_headers,
         )
         self._say: Callable[[str], None] = partial(logger.info, "%s")
-        if debug:
-            logger.setLevel(logging.DEBUG)
+        logger.setLevel(logging.DEBUG if debug else logger.level)
 
     @property
     def target(self) -> Any:
@@ -207,6 +223,8 @@ class AgentFrameworkHost:
                 authentication_timeout=self._limits.authentication_timeout,
                 trust_isolation_headers=self._trusts_headers,
                 disabled=self._started.disabled,
+                telemetry=self._watched.telemetry,
+                sockets=self._drain.sockets,
             )
         return self._app
 
@@ -247,7 +265,9 @@ class AgentFrameworkHost:
         if self._entered == 0:
             await _lifespan.undo(
                 (
-                    self._drain,
+                    self.drain,
+                    self._watched.stop,
+                    self._drain.stop,
                     self._tasks.stop,
                     self._started.stop,
                     self._admission.stop,
@@ -294,6 +314,14 @@ class AgentFrameworkHost:
         """Take no new work and say so on the readiness probe; what runs goes on. For servers other than `serve`."""
         self._admission.begin_drain()
 
+    async def drain(self) -> bool:
+        """Take no new work, let what runs finish for `Limits.drain_timeout`, then tell it and close all WebSockets.
+
+        Returns:
+            Whether nothing runs any more. What holds on to its task against a cancellation cannot be stopped.
+        """
+        return await self._drain.drain()
+
     def serve(
         self,
         *,
@@ -302,6 +330,8 @@ class AgentFrameworkHost:
         workers: int = 1,
         import_path: str | None = None,
         allow_unauthenticated: bool = False,
+        log_format: LogFormat | None = None,
+        access_log: bool = True,
         **server_options: Any,
     ) -> None:
         """Serve on Hypercorn until the process is told to stop; then finish or tell what runs, and return.
@@ -314,6 +344,9 @@ class AgentFrameworkHost:
             import_path: Where the processes find the host, as `"package.module:host"`; may name a function without
                 arguments that makes it. Left out, it is looked for in the modules that this process has imported.
             allow_unauthenticated: Serve on an address that others can reach, although nothing says who is calling.
+            log_format: How the log is said: `"console"` or `"json"`. Left out, the environment variable
+                `AF_HOSTING_LOG_FORMAT` says so, and without it a program's own logging stays as it is.
+            access_log: Say a line about each request.
             server_options: Names of Hypercorn's configuration, for example `keyfile` or `accesslog`.
 
         Raises:
@@ -327,7 +360,7 @@ class AgentFrameworkHost:
         )
         authenticated = self._authenticate is not None or self._trusts_headers or self._is_verified
         _server.refuse_open_door(config, authenticated=authenticated, allow_unauthenticated=allow_unauthenticated)
-        _server.show_logs()
+        show_logs(log_format, access=access_log)
         if workers == 1:
             self._bind = ", ".join(config.bind)
             self._addresses = config.bind
@@ -344,6 +377,8 @@ class AgentFrameworkHost:
             count=workers,
             on_up=lambda description: self._say(f"{description} Workers: {workers}."),
             drain=self._limits.drain_timeout,
+            log_format=log_format,
+            access_log=access_log,
         )
 
     def _serve_share(self, share: Share, on_up: Callable[[str], None]) -> None:
@@ -351,12 +386,13 @@ class AgentFrameworkHost:
         require_shared_state(self._store)
         self._bind = share.bind
         self._say = on_up
-        _server.show_logs()
+        show_logs(share.log_format, access=share.access_log)
         silence_addresses()
         self._serve(_server.configuration(bind="", options=share.taken()), told=told_by_supervisor)
 
     def _serve(self, config: Config, *, told: _server.Told = _server.told_by_signals) -> None:
-        serving = _server.serve(self.app, config, told=told, on_told=self.begin_drain, drain=self._drain)
+        self._watched.is_serving = True
+        serving = _server.serve(self.app, config, told=told, on_told=self.begin_drain, drain=self.drain)
         _server.run(serving, failure=lambda: self._failure)
 
     async def _start(self) -> None:
@@ -371,13 +407,13 @@ class AgentFrameworkHost:
             await self._target.start()
             started.append(self._target.stop)
             refuse_unordered(self._concurrency, self._target.served)
+            self._drain.start()
+            started.append(self._drain.stop)
             await self._started.start()
+            self._watched.start()
         except BaseException as error:
             await _lifespan.undo(started[::-1], because=error)
             raise
-
-    async def _drain(self) -> bool:
-        return await self._admission.drain(timeout=self._limits.drain_timeout)
 
     def _contributed(self) -> list[NamedContribution]:
         context = HostContext(

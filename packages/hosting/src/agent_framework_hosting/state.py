@@ -150,7 +150,7 @@ class SqlCheckpointStorage:
             try:
                 checkpoints.append(self._opened(checkpoint_id, data))
             except WorkflowCheckpointException as error:
-                logger.error("%s", error)
+                logger.error("%s", str(error))
         return checkpoints
 
     def _opened(self, checkpoint_id: str, data: bytes) -> WorkflowCheckpoint:

@@ -69,6 +69,11 @@ class Sessions:
         self._dropped: list[LiveSession] = []
         self._live = LiveSessions(max_sessions=limits.max_sessions, ttl=limits.session_ttl)
 
+    @property
+    def cached(self) -> int:
+        """How many idle sessions are in memory."""
+        return len(self._live)
+
     async def open(
         self,
         principal: Principal,

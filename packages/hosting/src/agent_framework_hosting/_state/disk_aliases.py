@@ -109,7 +109,7 @@ class DiskAliases:
         try:
             file.record(reset, instead_of=[*forgotten, *([before] if before else [])])
         except sqlite3.Error as error:
-            logger.error("A reset could not be written to %s: %s", self._lock.folder / ALIASES, error)
+            logger.error("A reset could not be written to %s: %s", self._lock.folder / ALIASES, str(error))
             raise Unavailable("The session could not be reset now, and goes on as it is. Try again later.") from error
         for gone in forgotten:
             del self._resets[gone.tenant, gone.key]

@@ -1,4 +1,4 @@
-"""In which circumstances a task was accepted: who asked, under which isolation keys, in which trace."""
+"""In which circumstances a task was accepted: who asked, under which isolation keys, in which trace and request."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ import msgspec
 from opentelemetry import context as otel
 from opentelemetry import propagate
 
+from .._handled import HandledRequest, handling, request_id
 from ..errors import ConfigurationError
+from ..ids import mint
 from ..isolation import (
     IsolationKeys,
     calling,
@@ -30,6 +32,7 @@ class _Circumstances(msgspec.Struct, kw_only=True):
     user_key: str | None = None
     chat_key: str | None = None
     trace: dict[str, str] = {}
+    request: str = ""
 
 
 def described(principal: Principal) -> bytes:
@@ -49,6 +52,7 @@ def described(principal: Principal) -> bytes:
         user_key=keys.user_key if keys is not None else None,
         chat_key=keys.chat_key if keys is not None else None,
         trace=trace,
+        request=request_id(),
     )
     try:
         return msgspec.json.encode(described)
@@ -67,6 +71,13 @@ class Restored:
         self.principal: Principal = Principal(found.tenant, found.principal, found.kind, found.claims)
         self._keys = IsolationKeys(found.user_key, found.chat_key)
         self._trace: Mapping[str, str] = found.trace
+        self._request = found.request
+
+    @contextmanager
+    def named(self) -> Generator[None]:
+        """Let the log lines of the block name the request that the task was accepted with."""
+        with handling(HandledRequest(self._request or mint("req_"))):
+            yield
 
     @contextmanager
     def around(self) -> Generator[None]:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import random
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import msgspec
 
 from .._admission import Run
 from .._state.tasks import Outcome, TakenTask
+from .._telemetry import names
+from .._telemetry.instruments import instruments
 from ..channel import Task, TaskHandler, TryAgain
 from ..errors import Unavailable
 from ..ids import mint
@@ -54,13 +56,27 @@ _STOPPED: Final[Mapping[str | None, Ending]] = {
 
 async def end_of(taken: TakenTask, run: Run, doer: Doer, *, limits: Limits, is_ours: IsOurs) -> Ending:
     """Run a task once; `is_ours` is asked before anything is said of a failure."""
+    ending = await _tried(taken, run, doer, limits=limits, is_ours=is_ours)
+    found = instruments()
+    if found is not None:
+        outcome = ending.outcome or ("lost" if ending.is_lost else "again")
+        found.tasks_ended.add(1, {names.TASK_KIND: taken.kind, names.OUTCOME: outcome})
+    return ending
+
+
+async def _tried(taken: TakenTask, run: Run, doer: Doer, *, limits: Limits, is_ours: IsOurs) -> Ending:
     try:
         restored = Restored(taken.circumstances)
         payload = msgspec.json.decode(taken.payload)
     except msgspec.DecodeError:
         logger.exception("A task cannot be read, and is given up (%s %s).", taken.kind, taken.id)
         return Ending(outcome="failed")
-    task = Task(
+    with restored.named():
+        return await _done(taken, _task(taken, payload, restored), run, doer, restored, limits=limits, is_ours=is_ours)
+
+
+def _task(taken: TakenTask, payload: Any, restored: Restored) -> Task:
+    return Task(
         kind=taken.kind,
         id=taken.id,
         line=taken.line,
@@ -68,6 +84,11 @@ async def end_of(taken: TakenTask, run: Run, doer: Doer, *, limits: Limits, is_o
         attempt=taken.attempt,
         principal=restored.principal,
     )
+
+
+async def _done(
+    taken: TakenTask, task: Task, run: Run, doer: Doer, restored: Restored, *, limits: Limits, is_ours: IsOurs
+) -> Ending:
     if taken.failures >= limits.task_failures:
         # The last attempts never came back to say why: they took their processes down.
         with run.parts():

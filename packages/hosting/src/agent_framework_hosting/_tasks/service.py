@@ -66,6 +66,11 @@ class TaskService:
         return bool(self._doers)
 
     @property
+    def running(self) -> int:
+        """How many tasks are being done here."""
+        return len(self._running)
+
+    @property
     def is_durable(self) -> bool:
         """See `channel.Tasks`."""
         return self._store.is_durable

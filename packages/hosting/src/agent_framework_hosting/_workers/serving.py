@@ -10,6 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ConfigurationError, StartFailed
+from ..logs import LogFormat
 from .process import Work, WorkerProcess
 from .supervisor import OnUp, Supervisor
 from .worker import Share
@@ -19,7 +20,16 @@ if TYPE_CHECKING:
 
 
 def supervise(
-    config: Config, options: Mapping[str, Any], *, work: Work, location: str, count: int, on_up: OnUp, drain: float
+    config: Config,
+    options: Mapping[str, Any],
+    *,
+    work: Work,
+    location: str,
+    count: int,
+    on_up: OnUp,
+    drain: float,
+    log_format: LogFormat | None = None,
+    access_log: bool = True,
 ) -> None:
     """Serve with `count` processes until this one is told to stop; then let all finish or tell what runs.
 
@@ -31,6 +41,8 @@ def supervise(
         count: How many workers there are.
         on_up: Called when all serve.
         drain: Seconds that the runs of a worker get to finish.
+        log_format: How a worker says its log.
+        access_log: Whether a worker says a line about each request.
 
     Raises:
         StartFailed: No worker could be started.
@@ -43,6 +55,8 @@ def supervise(
         plain=tuple(sockets.insecure_sockets if config.ssl_enabled else ()),
         bind=", ".join(config.bind),
         options=options,
+        log_format=log_format,
+        access_log=access_log,
     )
     # What a worker may take in all, as its own bounds have it, and a little more.
     patience = drain + config.graceful_timeout + config.shutdown_timeout + 10.0

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from socket import socket
 from typing import Any, Final
 
-from ..logs import logger
+from ..logs import LogFormat, logger
 
 NAME: Final = "af-hosting worker"
 """How the processes of workers are named."""
@@ -28,6 +28,8 @@ class Share:
     plain: tuple[socket, ...]
     bind: str
     options: Mapping[str, Any]
+    log_format: LogFormat | None = None
+    access_log: bool = True
 
     def taken(self) -> dict[str, Any]:
         """Return the server's options, with the sockets as what it has to bind; they are the server's from now on."""

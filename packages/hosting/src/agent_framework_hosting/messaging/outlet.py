@@ -145,6 +145,8 @@ class Outlet(Protocol):
 class OutletError(Exception):
     """A platform did not do what it was asked to; the message is for the log, and holds no secret and no text sent."""
 
+    is_for_logs = True
+
 
 class RetryAfter(OutletError):
     """Nothing was sent, and nothing may be sent to this address for that many seconds."""

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from starlette.types import Message, Receive, Scope, Send
 
-from ..ids import mint
+from .._handled import request_id as current_request_id
 from .body import ClientGone
 from .error_objects import RenderError, error_response
 from .errors import ErrorDescription, describe
@@ -36,7 +36,7 @@ class Endpoint:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request; no error leaves here while it can still be told to the client."""
-        request_id = mint("req_").encode()
+        request_id = current_request_id().encode()
         upload = Upload(receive)
         operation = self._operations.get(scope["method"])
         if operation is None:

@@ -8,7 +8,7 @@ from typing import Final, Protocol
 import msgspec
 from starlette.responses import Response
 
-from ..ids import mint
+from .._handled import request_id as current_request_id
 from .errors import ErrorDescription
 
 _TYPES: Final = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
@@ -57,7 +57,7 @@ class ErrorObjects:
     def __call__(self, description: ErrorDescription, *, request_id: bytes | None = None) -> Response:
         """Return the whole answer."""
         answer = Response(self.body(description), status_code=description.status, media_type="application/json")
-        answer.raw_headers.append((b"x-request-id", request_id or mint("req_").encode()))
+        answer.raw_headers.append((b"x-request-id", request_id or current_request_id().encode()))
         answer.raw_headers.extend(retry_headers(description))
         return answer
 

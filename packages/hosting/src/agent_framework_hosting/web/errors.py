@@ -10,6 +10,7 @@ from typing import Final
 
 from agent_framework import exceptions as core
 
+from .._handled import handled_request
 from ..errors import HostError, RequestError, RunCancelled, RunError, StateDamaged, StateUnavailable, Unavailable
 from ..ids import mint
 from ..logs import logger
@@ -50,6 +51,13 @@ _CORE_ERRORS: Final[tuple[tuple[type[Exception], int, str, str], ...]] = (
 
 def describe(error: BaseException) -> ErrorDescription:
     """Return what the caller may know of `error`; whatever is not the caller's doing is logged under an id."""
+    described, request = _described(error), handled_request()
+    if request is not None:
+        request.error = described.code
+    return described
+
+
+def _described(error: BaseException) -> ErrorDescription:
     if isinstance(error, RequestError):
         code, after = error.detail_code or error.code, getattr(error, "retry_after", None)
         return ErrorDescription(error.status, code, error.message, error.param, after, may_retry=True)

@@ -140,7 +140,7 @@ class PostgresDriver:
                         on_wake()
             except psycopg.Error as error:
                 if not has_complained:
-                    logger.warning("The connection that listens for wakes broke (%s); it is made again.", error)
+                    logger.warning("The connection that listens for wakes broke (%s); it is made again.", str(error))
                 has_complained = True
             await asyncio.sleep(_BETWEEN_CONNECTIONS)
 
@@ -165,13 +165,13 @@ def _translated() -> Generator[None]:
     except _AGAIN:
         raise
     except _AWAY as error:
-        logger.error("The database cannot be used: %s", error)
+        logger.error("The database cannot be used: %s", str(error))
         raise StateUnavailable from error
 
 
 def _refuse_last(left: int, error: Exception) -> None:
     if not left:
-        logger.error("A transaction was tried %d times in vain: %s", _ATTEMPTS, error)
+        logger.error("A transaction was tried %d times in vain: %s", _ATTEMPTS, str(error))
         raise StateUnavailable from error
 
 

@@ -217,7 +217,7 @@ class _File:
             try:
                 connection.close()
             except sqlite3.Error as error:
-                logger.error("The database could not be closed: %s", error)
+                logger.error("The database could not be closed: %s", str(error))
 
     def _committed(self, group: Sequence[_Job]) -> list[_Outcome]:
         self._until = time.monotonic() + _LONGEST
@@ -254,7 +254,9 @@ class _File:
 
     def _complain(self, error: Exception) -> None:
         if not self._complained:
-            logger.error("The database %s cannot be used: %s. It is tried again with every request.", self._path, error)
+            logger.error(
+                "The database %s cannot be used: %s. It is tried again with every request.", self._path, str(error)
+            )
         self._complained = True
 
 

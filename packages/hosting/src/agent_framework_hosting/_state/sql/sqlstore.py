@@ -23,6 +23,7 @@ from .events import SqlEvents
 from .records import SqlRecords
 from .retention import Ages
 from .sqltasks import SqlTasks
+from .timing import TimedDriver
 from .worker import LEASE, Held, Worker
 
 _SWEEP: Final = 60.0
@@ -45,6 +46,7 @@ class SqlStore:
     """
 
     def __init__(self, driver: Driver, *, ages: Ages, lease: float = LEASE) -> None:
+        driver = TimedDriver(driver)
         self._driver = driver
         self._ages = ages
         self._worker = Worker(driver, lease=lease)

@@ -139,7 +139,7 @@ class InFolder:
         try:
             checkpoint, given = decode_checkpoint(record["checkpoint"]), decode(record["given"])
         except WorkflowCheckpointException as error:
-            logger.error("A checkpoint in %s cannot be read: %s", self._folder.path, error)
+            logger.error("A checkpoint in %s cannot be read: %s", self._folder.path, str(error))
             raise not_restorable() from error
         return Point(checkpoint, _answered(self._folder, record, checkpoint.checkpoint_id), given)
 
@@ -174,7 +174,7 @@ class InStorage:
             try:
                 await asyncio.to_thread(self._read)
             except WorkflowCheckpointException as error:
-                logger.error("Earlier answers that a session needs cannot be read: %s", error)
+                logger.error("Earlier answers that a session needs cannot be read: %s", str(error))
                 raise not_restorable() from error
             self._is_read = True
         if self._id is None:
@@ -257,6 +257,7 @@ def not_kept(point: Point, error: Exception) -> RunError:
         "The checkpoint of a turn of the workflow %r cannot be kept: %s. When it is about a type, name that type to "
         "agent_framework.register_checkpoint_type.",
         point.checkpoint.workflow_name,
-        error,
+        # Agent Framework speaks of types; others may quote what was to be kept.
+        str(error) if isinstance(error, WorkflowCheckpointException) else error,
     )
     return RunError("The outcome of this turn could not be kept, so the turn does not count.")

@@ -106,7 +106,9 @@ class InDatabase:
             )
             raise not_restorable() from error
         except WorkflowCheckpointException as error:
-            logger.error("A workflow's session %r in the database cannot be read: %s", self._name.session_id, error)
+            logger.error(
+                "A workflow's session %r in the database cannot be read: %s", self._name.session_id, str(error)
+            )
             raise not_restorable() from error
 
 

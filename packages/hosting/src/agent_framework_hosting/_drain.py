@@ -1,0 +1,166 @@
+"""Being told to stop by servers that tell an app too late: signals, and WebSockets that would wait for ever."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import threading
+from collections.abc import Awaitable, Callable
+from types import FrameType
+from typing import Any, Final
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from ._admission import Admission
+from .errors import ConfigurationError
+from .logs import logger
+
+_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
+_RESTART: Final = 1012
+
+
+class Drain:
+    """How a host comes to its end.
+
+    Args:
+        admission: Knows what runs.
+        timeout: Seconds that it gets to finish.
+        on_signals: Whether signals tell of the end, besides whoever else handles them.
+    """
+
+    def __init__(self, admission: Admission, *, timeout: float, on_signals: bool) -> None:
+        self.sockets = WebSockets()
+        self._admission = admission
+        self._timeout = timeout
+        self._signals = ChainedSignals(on_told=admission.begin_drain, then=self.drain) if on_signals else None
+
+    def start(self) -> None:
+        """Hear signals, when that is wanted."""
+        if self._signals is not None:
+            self._signals.install()
+
+    def stop(self) -> None:
+        """Hear them no longer; idempotent."""
+        if self._signals is not None:
+            self._signals.remove()
+
+    async def drain(self) -> bool:
+        """Take no new work, finish or tell what runs, close what is left; returns whether nothing runs any more."""
+        is_calm = await self._admission.drain(timeout=self._timeout)
+        await self.sockets.close()
+        return is_calm
+
+
+class ChainedSignals:
+    """Hears SIGTERM and SIGINT besides whoever handles them.
+
+    Servers close their listeners at a signal and wait for the answers under way before they tell the app that all is
+    over; the app hears of it here when it still matters.
+
+    Args:
+        on_told: Called in the handler, at the first signal.
+        then: Called in the event loop after it, once; what it returns is awaited there.
+    """
+
+    def __init__(self, *, on_told: Callable[[], None], then: Callable[[], Awaitable[Any]]) -> None:
+        self._on_told = on_told
+        self._then = then
+        self._before: dict[int, Any] = {}
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._draining: asyncio.Task[Any] | None = None
+
+    def install(self) -> None:
+        """Stand before the handlers that are there; called in the event loop.
+
+        Raises:
+            ConfigurationError: This is not the main thread, which alone may handle signals.
+        """
+        if threading.current_thread() is not threading.main_thread():
+            raise ConfigurationError(
+                "drain_on_signals=True needs the host to be started in the main thread, where signals are handled. "
+                "Call host.begin_drain() yourself, or start the server in the main thread."
+            )
+        self._loop = asyncio.get_running_loop()
+        for number in _SIGNALS:
+            self._before[number] = signal.signal(number, self._on_signal)
+
+    def remove(self) -> None:
+        """Leave the signals to those that handled them before; idempotent."""
+        for number, before in self._before.items():
+            # Somebody may have stood before us since.
+            if signal.getsignal(number) == self._on_signal:
+                signal.signal(number, before if before is not None else signal.SIG_DFL)
+        self._before = {}
+
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        if self._loop is not None and not self._loop.is_closed():
+            self._on_told()
+            self._loop.call_soon_threadsafe(self._begin)
+        before = self._before.get(number)
+        if callable(before):
+            before(number, frame)
+        elif before == signal.SIG_DFL:
+            # Nobody else would end the process.
+            signal.signal(number, signal.SIG_DFL)
+            signal.raise_signal(number)
+
+    def _begin(self) -> None:
+        if self._draining is None:
+            logger.info("Told to stop: no new work is taken, and what runs is finished or told.")
+            self._draining = asyncio.ensure_future(self._then())
+
+
+class WebSockets:
+    """Closes the WebSockets that are left once the host has drained; with 1012, "service restart".
+
+    A WebSocket waits for its client for ever, and a server that stops would wait for the WebSocket. Until the host has
+    drained its channel uses it as always, and what it has begun is finished or told.
+    """
+
+    def __init__(self) -> None:
+        self._open: set[_Socket] = set()
+
+    def middleware(self, app: ASGIApp) -> ASGIApp:
+        """Return the app, with its WebSockets known."""
+
+        async def watched(scope: Scope, receive: Receive, send: Send) -> None:
+            if scope["type"] != "websocket":
+                await app(scope, receive, send)
+                return
+            socket = _Socket(send)
+            self._open.add(socket)
+            try:
+                await app(scope, receive, socket.send)
+            finally:
+                self._open.discard(socket)
+
+        return watched
+
+    async def close(self) -> None:
+        """Close those that are open."""
+        await asyncio.gather(*(socket.close() for socket in list(self._open)), return_exceptions=True)
+
+
+class _Socket:
+    __slots__ = ("_is_closed", "_is_open", "_send")
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self._is_open = self._is_closed = False
+
+    async def send(self, message: Message) -> None:
+        if self._is_closed:
+            if message["type"] == "websocket.close":
+                return
+            # What servers raise when the client has gone.
+            raise OSError("The WebSocket was closed, since the host has drained.")
+        if message["type"] == "websocket.accept":
+            self._is_open = True
+        elif message["type"] == "websocket.close":
+            self._is_open = False
+        await self._send(message)
+
+    async def close(self) -> None:
+        if self._is_open:
+            self._is_open, self._is_closed = False, True
+            await self._send({"type": "websocket.close", "code": _RESTART, "reason": "The server restarts."})

@@ -1,0 +1,236 @@
+"""Outermost of all: each request gets its id, its span, its line in the access log, and an answer whatever happens."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from opentelemetry import context as otel
+from opentelemetry import propagate, trace
+from opentelemetry.propagators.textmap import Getter
+from opentelemetry.trace import Span, SpanKind, Status, StatusCode
+from opentelemetry.util.types import AttributeValue
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from .._handled import HandledRequest, handling, sane
+from ..errors import HostError
+from ..ids import mint
+from ..logs import access_logger, logger
+from . import names
+from .instruments import instruments
+from .telemetry import Telemetry, begin_span, is_traced
+
+_STARTS: Final = ("http.response.start", "websocket.accept", "websocket.http.response.start")
+_BODIES: Final = ("http.response.body", "websocket.http.response.body")
+_HEADER: Final = b"x-request-id"
+_CLIENT_HEADERS: Final = (b"x-client-request-id", _HEADER)
+_METHODS: Final = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "WEBSOCKET"))
+_ERRORS_FROM: Final = 400
+_SERVER_ERRORS_FROM: Final = 500
+_SWITCHING: Final = 101
+_INTERNAL: Final = 1011
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a request goes: a route's template, and whose it is."""
+
+    route: str | None
+    channel: str | None
+    is_probe: bool = False
+
+
+class AnswerBroken(HostError):
+    """An answer that had begun broke off; what went wrong was logged where it happened."""
+
+    code = "answer_broken"
+
+
+class Requests:
+    """The outermost middleware of a host's app.
+
+    Args:
+        app: What is behind.
+        telemetry: The host's.
+        place_of: Says where a request goes; asked only when somebody wants to know.
+        answer: Answers a request that failed before its answer had begun; logs what went wrong.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        telemetry: Telemetry,
+        place_of: Callable[[Scope], Place],
+        answer: Callable[[Exception], ASGIApp],
+    ) -> None:
+        self._app = app
+        self._telemetry = telemetry
+        self._place_of = place_of
+        self._answer = answer
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one request."""
+        if scope["type"] not in ("http", "websocket"):
+            await self._app(scope, receive, send)
+            return
+        request = HandledRequest(mint("req_"), _client_id(scope))
+        answer = _Answer(self._telemetry, request.id, send)
+        began = time.perf_counter()
+        with handling(request):
+            span, token = _begun(scope, request)
+            try:
+                await self._handle(scope, receive, answer)
+            finally:
+                if token is not None:
+                    otel.detach(token)
+                answer.close()
+                self._tell(scope, request, answer, time.perf_counter() - began, span)
+
+    async def _handle(self, scope: Scope, receive: Receive, answer: _Answer) -> None:
+        try:
+            await self._app(scope, receive, answer.send)
+        except Exception as error:  # noqa: BLE001 - nobody outside could say more to it, and servers print what gets there
+            if scope["type"] == "websocket":
+                logger.exception("A WebSocket ended with an error that its channel did not handle.")
+                if not answer.is_over:
+                    await answer.send({"type": "websocket.close", "code": _INTERNAL})
+                return
+            if not answer.has_begun:
+                await self._answer(error)(scope, receive, answer.send)
+                return
+            logger.exception("An answer broke off.")
+            # The server closes the connection for it, and prints it: what went wrong is not its business.
+            raise AnswerBroken("An answer broke off; the log says why.") from None
+
+    def _tell(self, scope: Scope, request: HandledRequest, answer: _Answer, seconds: float, span: Span | None) -> None:
+        found, is_logged = instruments(), access_logger.isEnabledFor(logging.INFO)
+        if span is None and found is None and not is_logged:
+            return
+        place, method = self._place_of(scope), scope.get("method", "WEBSOCKET")
+        # Whatever a client makes up would be a series of its own.
+        method = method if method in _METHODS else "_OTHER"
+        error = request.error if answer.status >= _ERRORS_FROM or request.error else None
+        labels: dict[str, AttributeValue] = {names.METHOD: method, names.STATUS: answer.status}
+        labels |= {names.ROUTE: place.route} if place.route is not None else {}
+        labels |= {names.CHANNEL: place.channel} if place.channel is not None else {}
+        if found is not None:
+            found.request_duration.record(seconds, labels)
+            if answer.status >= _ERRORS_FROM and not request.is_counted:
+                channel: dict[str, AttributeValue] = {names.CHANNEL: place.channel} if place.channel else {}
+                found.errors.add(1, {**channel, names.ERROR_TYPE: error or str(answer.status)})
+        if span is not None:
+            _ended(span, labels, error, answer)
+        if is_logged:
+            _log(place, method, answer, seconds, error)
+
+
+class _Answer:
+    """Watches what is sent; calls nobody on the way, since a stream sends often."""
+
+    __slots__ = ("_id", "_send", "_telemetry", "has_begun", "is_over", "is_stream", "status")
+
+    def __init__(self, telemetry: Telemetry, request_id: str, send: Send) -> None:
+        self.status = 0
+        self.has_begun = self.is_over = self.is_stream = False
+        self._telemetry = telemetry
+        self._id = request_id.encode()
+        self._send = send
+
+    def send(self, message: Message) -> Awaitable[None]:
+        """Send a message; the ASGI callable."""
+        kind = message["type"]
+        if kind in _BODIES:
+            self.is_over = not message.get("more_body", False)
+        elif kind in _STARTS:
+            message = self._started(message)
+        elif kind == "websocket.close":
+            self.is_over = True
+            self.status = self.status or 403
+        return self._send(message)
+
+    def close(self) -> None:
+        """Take notice of the end."""
+        if self.is_stream:
+            self._telemetry.streams -= 1
+
+    def _started(self, message: Message) -> Message:
+        self.has_begun = True
+        self.status = message.get("status", _SWITCHING)
+        headers: list[tuple[bytes, bytes]] = list(message.get("headers") or ())
+        known = {name.lower(): value for name, value in headers}
+        if known.get(b"content-type", b"").startswith(b"text/event-stream"):
+            self.is_stream = True
+            self._telemetry.streams += 1
+        if _HEADER not in known:
+            headers.append((_HEADER, self._id))
+        return {**message, "headers": headers}
+
+
+class _Headers(Getter[list[tuple[bytes, bytes]]]):
+    def get(self, carrier: list[tuple[bytes, bytes]], key: str) -> list[str] | None:
+        name = key.lower().encode()
+        return [value.decode("latin-1") for header, value in carrier if header == name] or None
+
+    def keys(self, carrier: list[tuple[bytes, bytes]]) -> list[str]:
+        return [name.decode("latin-1") for name, _ in carrier]
+
+
+_HEADERS: Final = _Headers()
+
+
+def _begun(scope: Scope, request: HandledRequest) -> tuple[Span | None, Any]:
+    if not is_traced():
+        return None, None
+    context = otel.get_current()
+    # Inside another one, as of an instrumented app that mounts this one, it is a step and no request of its own.
+    is_inner = trace.get_current_span(context).get_span_context().is_valid
+    if not is_inner:
+        context = propagate.extract(scope["headers"], context, _HEADERS)
+    attributes: dict[str, AttributeValue] = {names.REQUEST_ID: request.id}
+    if request.client_id is not None:
+        attributes[names.CLIENT_REQUEST_ID] = request.client_id
+    kind = SpanKind.INTERNAL if is_inner else SpanKind.SERVER
+    span = begin_span(names.REQUEST_SPAN, context=context, kind=kind, attributes=attributes)
+    return span, otel.attach(trace.set_span_in_context(span, context))
+
+
+def _ended(span: Span, labels: dict[str, AttributeValue], error: str | None, answer: _Answer) -> None:
+    span.set_attributes(labels)
+    if error is not None:
+        span.set_attribute(names.ERROR_TYPE, error)
+    if answer.status >= _SERVER_ERRORS_FROM:
+        span.set_status(Status(StatusCode.ERROR))
+    span.end()
+
+
+def _log(place: Place, method: str, answer: _Answer, seconds: float, error: str | None) -> None:
+    fields: dict[str, object] = {
+        "method": method,
+        "route": place.route,
+        "channel": place.channel,
+        "status": answer.status,
+        "duration": round(seconds, 6),
+    }
+    is_cut = not answer.is_over
+    fields |= {"error": error} if error is not None else {}
+    fields |= {"cut": True} if is_cut else {}
+    access_logger.log(
+        logging.DEBUG if place.is_probe else logging.INFO,
+        "%s %s %d in %.1f ms%s%s",
+        method,
+        place.route or "-",
+        answer.status,
+        seconds * 1000,
+        f", {error}" if error is not None else "",
+        ", cut" if is_cut else "",
+        extra={"fields": fields},
+    )
+
+
+def _client_id(scope: Scope) -> str | None:
+    found = {name: value for name, value in scope["headers"] if name in _CLIENT_HEADERS}
+    return next((sane(found[name]) for name in _CLIENT_HEADERS if name in found), None)

@@ -1,0 +1,84 @@
+"""What one host tells of itself: the levels of its work, and how its turns and requests are watched."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Final
+
+from opentelemetry import trace
+from opentelemetry.context import Context
+from opentelemetry.trace import INVALID_SPAN, Span, SpanKind, Tracer
+from opentelemetry.util.types import AttributeValue
+
+from . import names
+from .instruments import observe
+
+
+class Telemetry:
+    """The levels of one host, and where its spans come from.
+
+    Args:
+        levels: Say how high metrics stand that are counted elsewhere, by their names.
+        names_callers: Whether metrics tell callers apart by tenant and id; every caller is a series of its own then.
+    """
+
+    def __init__(
+        self, levels: Mapping[str, Callable[[], int]] = MappingProxyType({}), *, names_callers: bool = False
+    ) -> None:
+        self.names_callers: Final = names_callers
+        self.waiting = 0
+        self.running = 0
+        self.streams = 0
+        self.lag: float | None = None
+        self._levels = levels
+        observe(self)
+
+    def level(self, name: str) -> float | None:
+        """See `Levels`."""
+        if name in self._levels:
+            return self._levels[name]()
+        if name == names.LOOP_LAG:
+            # What was the longest until now begins anew.
+            lag, self.lag = self.lag, None if self.lag is None else 0.0
+            return lag
+        levels = {
+            names.OPEN_STREAMS: self.streams,
+            names.TURNS_WAITING: self.waiting,
+            names.TURNS_RUNNING: self.running,
+        }
+        return levels.get(name)
+
+
+class _Known:
+    provider: object = None
+    tracer: Tracer | None = None
+
+
+def is_traced() -> bool:
+    """Whether anybody takes spans."""
+    return _tracer() is not None
+
+
+def _tracer() -> Tracer | None:
+    provider = trace.get_tracer_provider()
+    if provider is not _Known.provider:
+        _Known.provider = provider
+        # OpenTelemetry's API has providers of its own, for when there is none: they do nothing.
+        is_on = not type(provider).__module__.startswith("opentelemetry.trace")
+        _Known.tracer = provider.get_tracer(names.SCOPE) if is_on else None
+    return _Known.tracer
+
+
+def begin_span(
+    name: str,
+    *,
+    context: Context | None = None,
+    kind: SpanKind = SpanKind.INTERNAL,
+    attributes: dict[str, AttributeValue] | None = None,
+) -> Span:
+    """Begin a span; whoever does ends it. It records no exception by itself, since its message would go along."""
+    tracer = _tracer()
+    if tracer is None:
+        return INVALID_SPAN
+    return tracer.start_span(name, context, kind, attributes, record_exception=False, set_status_on_exception=False)

@@ -1,0 +1,46 @@
+"""A host's telemetry and its watchdog, as the host has them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from ..observability import Observability
+from . import names
+from .telemetry import Telemetry
+from .watchdog import Watchdog
+
+
+class WatchedHost:
+    """What a host tells of itself, and when it is watched.
+
+    Args:
+        observability: What the developer wants.
+        cached_sessions: Says how many idle sessions are in memory.
+        running_tasks: Says how many tasks are being done.
+    """
+
+    def __init__(
+        self,
+        observability: Observability | None,
+        *,
+        cached_sessions: Callable[[], int],
+        running_tasks: Callable[[], int],
+    ) -> None:
+        wanted = observability or Observability()
+        self.telemetry = Telemetry(
+            {names.CACHED_SESSIONS: cached_sessions, names.TASKS_RUNNING: running_tasks},
+            names_callers=wanted.callers_in_metrics,
+        )
+        self.is_serving = False
+        """Whether the host is served by itself, in a process of its own."""
+        self._is_wanted = wanted.watchdog
+        self._watchdog = Watchdog(self.telemetry, after=wanted.watchdog_after)
+
+    def start(self) -> None:
+        """Watch the running loop, when that is wanted."""
+        if self.is_serving if self._is_wanted is None else self._is_wanted:
+            self._watchdog.start()
+
+    def stop(self) -> None:
+        """Watch no longer; idempotent."""
+        self._watchdog.stop()
