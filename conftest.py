@@ -1,12 +1,18 @@
 """What every test may use, and the examples of documents and docstrings as tests."""
 
+import logging
 import os
 import warnings
 from collections.abc import Callable, Generator, Iterable
-from typing import Final
+from typing import Any, Final
 
 import pytest
 from hypothesis import settings
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from sybil import Document, Region, Sybil
 from sybil.parsers.markdown import PythonCodeBlockParser, SkipParser
 from sybil.parsers.rest import DocTestParser
@@ -58,6 +64,53 @@ class ReasonedSkipParser(SkipParser):
             yield region
 
 
+@pytest.fixture(autouse=True)
+def logs_as_before() -> Generator[None]:
+    """Undo what a test, or an example, has set up of the project's own logging: it belongs to the whole process."""
+    loggers = [logging.getLogger(name) for name in ("agent_framework.hosting", "agent_framework.hosting.access")]
+    before = [(each.level, each.propagate, list(each.handlers)) for each in loggers]
+    yield
+    for each, (level, propagate, handlers) in zip(loggers, before, strict=True):
+        each.setLevel(level)
+        each.propagate = propagate
+        each.handlers[:] = handlers
+
+
+class Collected:
+    """What OpenTelemetry's SDK was told while a test ran."""
+
+    def __init__(self) -> None:
+        self._exporter = InMemorySpanExporter()
+        self._reader = InMemoryMetricReader()
+        self.tracer_provider = TracerProvider()
+        self.tracer_provider.add_span_processor(SimpleSpanProcessor(self._exporter))
+        self.meter_provider = MeterProvider([self._reader])
+
+    def spans(self, name: str | None = None) -> list[ReadableSpan]:
+        """Return the spans that have ended, in that order; those of one name, when it is given."""
+        return [span for span in self._exporter.get_finished_spans() if name in (None, span.name)]
+
+    def metrics(self) -> dict[str, list[Any]]:
+        """Return the points of every metric by its name."""
+        data = self._reader.get_metrics_data()
+        found: dict[str, list[Any]] = {}
+        for resource in data.resource_metrics if data is not None else ():
+            for scope in resource.scope_metrics:
+                for metric in scope.metrics:
+                    found.setdefault(metric.name, []).extend(metric.data.data_points)
+        return found
+
+
+@pytest.fixture
+def collected(monkeypatch: pytest.MonkeyPatch) -> Generator[Collected]:
+    """Let the process have OpenTelemetry's SDK, with exporters in memory, for the length of a test."""
+    collected = Collected()
+    monkeypatch.setattr("opentelemetry.trace._TRACER_PROVIDER", collected.tracer_provider)
+    monkeypatch.setattr("opentelemetry.metrics._internal._METER_PROVIDER", collected.meter_provider)
+    yield collected
+    collected.meter_provider.shutdown()
+
+
 @pytest.fixture
 def pretended_key(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let documents build real clients: they are constructed, never called."""
@@ -77,7 +130,13 @@ pytest_collect_file = (
         parsers=[PythonCodeBlockParser(), ReasonedSkipParser()],
         patterns=["*.md"],
         excludes=["CHANGELOG.md"],
-        fixtures=["pretended_key", "experimental_features"],
+        fixtures=["pretended_key", "experimental_features", "logs_as_before"],
     )
-    + Sybil(parsers=[DocTestParser()], path="packages", patterns=["*.py"], excludes=["test_*.py", "conftest.py"])
+    + Sybil(
+        parsers=[DocTestParser()],
+        path="packages",
+        patterns=["*.py"],
+        excludes=["test_*.py", "conftest.py"],
+        fixtures=["logs_as_before"],
+    )
 ).pytest()

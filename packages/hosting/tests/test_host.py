@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Mount, Route, WebSocketRoute
 from starlette.testclient import TestClient
-from starlette.websockets import WebSocket
+from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from agent_framework_hosting.channel import ChannelCommand, SiblingRoute
 from agent_framework_hosting.errors import (
@@ -531,16 +531,19 @@ def test_what_the_host_refuses_in_a_channels_endpoint_is_an_answer_and_no_failur
     }
 
 
-def test_an_error_behind_a_websocket_is_the_servers_to_close(make_probe: Any) -> None:
-    """There is no HTTP answer to give, so nothing is swallowed."""
+def test_an_error_behind_a_websocket_closes_it_and_is_logged(make_probe: Any, caplog: pytest.LogCaptureFixture) -> None:
+    """There is no HTTP answer to give; the server would print what went wrong, whatever it says."""
 
     async def socket(websocket: WebSocket) -> None:
         await websocket.accept()
         raise QueueFull("Too many.")
 
     client = TestClient(host_of(make_probe(routes=[WebSocketRoute("/ws", socket)])).app)
-    with pytest.raises(QueueFull), client.websocket_connect("/probe/ws") as websocket:
+    with client.websocket_connect("/probe/ws") as websocket, pytest.raises(WebSocketDisconnect) as closed:
         websocket.receive_text()
+    assert closed.value.code == 1011
+    (record,) = [record for record in caplog.records if record.levelname == "ERROR"]
+    assert "QueueFull (queue_full)" in (record.exc_text or "")
 
 
 @pytest.mark.parametrize("debug", [False, True])

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import re
+import textwrap
 import traceback
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
@@ -187,11 +188,19 @@ def said(error: BaseException) -> str:
 
 def frames_of(error: BaseException) -> str:
     """Return the way of an exception, and of those that it came from, through the code; without their messages."""
-    lines: list[str] = []
+    return f"{''.join(_frames(error))}{_LEFT_OUT}"
+
+
+def _frames(error: BaseException) -> Iterator[str]:
     for each, joint in reversed(list(_chain(error))):
-        lines += ["Traceback (most recent call last):\n", *traceback.format_tb(each.__traceback__)]
-        lines += [said(each), "\n", joint]
-    return f"{''.join(lines)}{_LEFT_OUT}"
+        yield "Traceback (most recent call last):\n"
+        yield from traceback.format_tb(each.__traceback__)
+        yield f"{said(each)}\n"
+        if isinstance(each, BaseExceptionGroup):
+            inner: tuple[BaseException, ...] = each.exceptions
+            for number, one in enumerate(inner, 1):
+                yield textwrap.indent(f"{number}. {''.join(_frames(one))}", "  | ")
+        yield joint
 
 
 def _chain(error: BaseException) -> Iterator[tuple[BaseException, str]]:

@@ -35,6 +35,7 @@ class Watchdog:
         self._is_told = False
         self._timer: asyncio.TimerHandle | None = None
         self._over = threading.Event()
+        self._thread: threading.Thread | None = None
 
     def start(self) -> None:
         """Watch the running loop."""
@@ -44,11 +45,16 @@ class Watchdog:
         self._telemetry.lag = 0.0
         self._timer = loop.call_later(_BEAT, self._beat, loop)
         arguments = (self._over, threading.get_ident())
-        threading.Thread(target=self._look, args=arguments, name="af-hosting watchdog", daemon=True).start()
+        self._thread = threading.Thread(target=self._look, args=arguments, name="af-hosting watchdog", daemon=True)
+        self._thread.start()
 
     def stop(self) -> None:
         """Watch no longer; idempotent."""
         self._over.set()
+        if self._thread is not None:
+            # It is woken at once, unless it is just about to say something.
+            self._thread.join(_BEAT)
+            self._thread = None
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
