@@ -55,6 +55,7 @@ class WatchedTurn:
     def started(self) -> None:
         """Take notice that it is its turn."""
         self._wait.end()
+        self._wait = INVALID_SPAN
         self._move("running")
         found = instruments()
         if found is not None:
