@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +49,7 @@ def streaming(probe: Any) -> Any:
     async def endpoint(_: Request) -> StreamingResponse:
         stream = await probe.context.run_stream(ask(stream=True))
 
-        async def texts() -> Any:
+        async def texts() -> AsyncGenerator[str]:
             async for update in stream:
                 yield update.text
 
@@ -231,7 +232,7 @@ async def test_without_a_provider_nothing_is_made_and_updates_take_no_detour(con
     from agent_framework_hosting._telemetry.telemetry import Telemetry
     from agent_framework_hosting._telemetry.turns import WatchedTurn
 
-    async def updates() -> Any:
+    async def updates() -> AsyncGenerator[int]:
         yield 1
 
     source = updates()

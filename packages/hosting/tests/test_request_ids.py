@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping
 from typing import Any
 
 import pytest
@@ -137,7 +137,7 @@ async def test_an_endpoint_of_ones_own_app_makes_its_own_id() -> None:
     """Channels' endpoints serve without a host, too."""
 
     class Refuses:
-        async def __call__(self, *_: Any, request_id: bytes) -> None:
+        async def __call__(self, scope: Any, receive: Any, send: Any, *, request_id: bytes) -> None:
             raise ValueError(CANARY)
 
     start, *_ = await called(Endpoint({"GET": Refuses()}), "/", [])
@@ -173,7 +173,7 @@ async def test_an_unknown_exception_is_logged_once_and_ends_in_an_answer(
 async def test_an_answer_that_breaks_off_tells_the_server_nothing(
     make_probe: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async def halves() -> Any:
+    async def halves() -> AsyncGenerator[str]:
         yield "half"
         raise ValueError(CANARY)
 

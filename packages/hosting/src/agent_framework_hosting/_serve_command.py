@@ -32,6 +32,8 @@ def register(subparsers: Subparsers) -> None:
         action="store_true",
         help="listen at an address that others can reach, although nothing says who is calling",
     )
+    parser.add_argument("--log-format", choices=("console", "json"), help="how the log is said (default: as set up)")
+    parser.add_argument("--no-access-log", action="store_true", help="say no line about each request")
     parser.set_defaults(func=_serve)
 
 
@@ -48,6 +50,8 @@ def _serve(args: argparse.Namespace) -> int:
             workers=args.workers,
             import_path=args.import_path,
             allow_unauthenticated=args.allow_unauthenticated,
+            log_format=args.log_format,
+            access_log=not args.no_access_log,
         )
     except OSError as error:
         raise CommandError(

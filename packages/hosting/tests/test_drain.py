@@ -1,0 +1,130 @@
+"""A drain that the host is told of, whoever serves it: signals beside other handlers, and WebSockets that wait."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import threading
+from collections.abc import AsyncGenerator
+from typing import Any
+
+import pytest
+from starlette.routing import WebSocketRoute
+from starlette.websockets import WebSocket
+
+from agent_framework_hosting.errors import ConfigurationError, RunCancelled
+from agent_framework_hosting.host import AgentFrameworkHost
+from agent_framework_hosting.limits import Limits
+from agent_framework_hosting.testing import Gate, LoopbackDriver, ScriptedAgent, SocketClosed
+from agent_framework_hosting.types import ChannelRequest
+
+
+def ask() -> ChannelRequest:
+    return ChannelRequest(channel="test", operation="message", input="hi")
+
+
+async def test_a_signal_reaches_the_host_and_whoever_handled_it_before() -> None:
+    """The host drains at once; its handler is gone with it."""
+    heard: list[int] = []
+
+    def handler(number: int, _: Any) -> None:
+        heard.append(number)
+
+    gate = Gate()
+    before = signal.signal(signal.SIGTERM, handler)
+    try:
+        host = AgentFrameworkHost(
+            ScriptedAgent(every=["begun", gate]),
+            channels=[],
+            limits=Limits(drain_timeout=0.01),
+            drain_on_signals=True,
+        )
+        async with host:
+            run = asyncio.create_task(host.run(ask()))
+            await gate.wait_reached()
+            os.kill(os.getpid(), signal.SIGTERM)
+            with pytest.raises(RunCancelled) as told:
+                await run
+            assert told.value.reason == "drained"
+        assert heard == [signal.SIGTERM]
+        assert signal.getsignal(signal.SIGTERM) is handler
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+async def test_a_handler_that_came_later_is_left_alone() -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        async with AgentFrameworkHost(ScriptedAgent(), channels=[], drain_on_signals=True):
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        assert signal.getsignal(signal.SIGTERM) == signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+async def test_nobodys_signals_are_touched_unless_asked() -> None:
+    before = signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)
+    async with AgentFrameworkHost(ScriptedAgent(), channels=[]):
+        assert (signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)) == before
+
+
+def test_signals_in_another_thread_are_refused_with_the_mend() -> None:
+    errors: list[Exception] = []
+
+    async def start() -> None:
+        async with AgentFrameworkHost(ScriptedAgent(), channels=[], drain_on_signals=True):
+            raise AssertionError("It must not start.")
+
+    def run() -> None:
+        try:
+            asyncio.run(start())
+        except ConfigurationError as error:
+            errors.append(error)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    thread.join()
+    assert "main thread" in str(errors[0])
+
+
+class Talk:
+    """A channel whose WebSocket answers what it is asked, for as long as its client likes."""
+
+    name, path = "talk", "/talk"
+
+    def contribute(self, context: Any) -> Any:
+        from agent_framework_hosting.channel import ChannelContribution
+
+        async def socket(websocket: WebSocket) -> None:
+            await websocket.accept()
+            async for text in websocket.iter_text():
+                result = await context.run(ChannelRequest(channel="talk", operation="message", input=text))
+                await websocket.send_text(result.result.text)
+
+        return ChannelContribution([WebSocketRoute("/", socket)])
+
+
+@pytest.fixture
+async def gated() -> AsyncGenerator[tuple[AgentFrameworkHost, Gate, LoopbackDriver]]:
+    gate = Gate()
+    host = AgentFrameworkHost(ScriptedAgent([gate, "after all"], every="quick"), channels=[Talk()])
+    async with LoopbackDriver(host.app) as driver:
+        yield host, gate, driver
+
+
+async def test_a_websocket_finishes_what_it_has_begun_and_is_told_that_the_server_restarts(gated: Any) -> None:
+    host, gate, driver = gated
+    async with driver.websocket("/talk") as busy, driver.websocket("/talk") as idle:
+        await busy.send("hi")
+        await gate.wait_reached()
+        draining = asyncio.create_task(host.drain())
+        while (await driver.request("GET", "/readiness")).status == 200:
+            continue
+        gate.open()
+        assert await busy.receive() == "after all"
+        assert await draining
+        for socket in (busy, idle):
+            with pytest.raises(SocketClosed) as closed:
+                await socket.receive()
+            assert closed.value.code == 1012
