@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Generator
 from contextlib import contextmanager
-from contextvars import ContextVar
+from contextvars import ContextVar, Token
 from dataclasses import dataclass
 from typing import Final
 
@@ -59,6 +59,16 @@ def handling(request: HandledRequest) -> Generator[HandledRequest]:
         yield request
     finally:
         _current.reset(token)
+
+
+def begin(request: HandledRequest) -> Token[HandledRequest | None]:
+    """Let this be the request that is handled, until `end` gets the token; the quick way of `handling`."""
+    return _current.set(request)
+
+
+def end(token: Token[HandledRequest | None]) -> None:
+    """Undo the matching `begin`."""
+    _current.reset(token)
 
 
 def sane(client_id: bytes) -> str | None:

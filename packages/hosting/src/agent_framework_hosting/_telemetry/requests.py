@@ -15,7 +15,7 @@ from opentelemetry.trace import Span, SpanKind, Status, StatusCode
 from opentelemetry.util.types import AttributeValue
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from .._handled import HandledRequest, handling, sane
+from .._handled import HandledRequest, begin, end, sane
 from ..errors import HostError
 from ..ids import mint
 from ..logs import access_logger, logger
@@ -26,7 +26,7 @@ from .telemetry import Telemetry, begin_span, is_traced
 _STARTS: Final = ("http.response.start", "websocket.accept", "websocket.http.response.start")
 _BODIES: Final = ("http.response.body", "websocket.http.response.body")
 _HEADER: Final = b"x-request-id"
-_CLIENT_HEADERS: Final = (b"x-client-request-id", _HEADER)
+_CLIENT_HEADER: Final = b"x-client-request-id"
 _METHODS: Final = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "WEBSOCKET"))
 _ERRORS_FROM: Final = 400
 _SERVER_ERRORS_FROM: Final = 500
@@ -80,15 +80,16 @@ class Requests:
         request = HandledRequest(mint("req_"), _client_id(scope))
         answer = _Answer(self._telemetry, request.id, send)
         began = time.perf_counter()
-        with handling(request):
-            span, token = _begun(scope, request)
-            try:
-                await self._handle(scope, receive, answer)
-            finally:
-                if token is not None:
-                    otel.detach(token)
-                answer.close()
-                self._tell(scope, request, answer, time.perf_counter() - began, span)
+        handled = begin(request)
+        span, token = _begun(scope, request) if is_traced() else (None, None)
+        try:
+            await self._handle(scope, receive, answer)
+        finally:
+            if token is not None:
+                otel.detach(token)
+            answer.close()
+            self._tell(scope, request, answer, time.perf_counter() - began, span)
+            end(handled)
 
     async def _handle(self, scope: Scope, receive: Receive, answer: _Answer) -> None:
         try:
@@ -161,11 +162,15 @@ class _Answer:
         self.has_begun = True
         self.status = message.get("status", _SWITCHING)
         headers: list[tuple[bytes, bytes]] = list(message.get("headers") or ())
-        known = {name.lower(): value for name, value in headers}
-        if known.get(b"content-type", b"").startswith(b"text/event-stream"):
-            self.is_stream = True
-            self._telemetry.streams += 1
-        if _HEADER not in known:
+        has_id = False
+        for name, value in headers:
+            known = name.lower()
+            if known == _HEADER:
+                has_id = True
+            elif known == b"content-type" and value.startswith(b"text/event-stream"):
+                self.is_stream = True
+                self._telemetry.streams += 1
+        if not has_id:
             headers.append((_HEADER, self._id))
         return {**message, "headers": headers}
 
@@ -182,9 +187,7 @@ class _Headers(Getter[list[tuple[bytes, bytes]]]):
 _HEADERS: Final = _Headers()
 
 
-def _begun(scope: Scope, request: HandledRequest) -> tuple[Span | None, Any]:
-    if not is_traced():
-        return None, None
+def _begun(scope: Scope, request: HandledRequest) -> tuple[Span, Any]:
     context = otel.get_current()
     # Inside another one, as of an instrumented app that mounts this one, it is a step and no request of its own.
     is_inner = trace.get_current_span(context).get_span_context().is_valid
@@ -232,5 +235,10 @@ def _log(place: Place, method: str, answer: _Answer, seconds: float, error: str 
 
 
 def _client_id(scope: Scope) -> str | None:
-    found = {name: value for name, value in scope["headers"] if name in _CLIENT_HEADERS}
-    return next((sane(found[name]) for name in _CLIENT_HEADERS if name in found), None)
+    others: bytes | None = None
+    for name, value in scope["headers"]:
+        if name == _CLIENT_HEADER:
+            return sane(value)
+        if name == _HEADER:
+            others = value
+    return None if others is None else sane(others)

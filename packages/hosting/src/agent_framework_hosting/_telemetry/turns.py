@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import AsyncIterator, Awaitable
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from opentelemetry import context as otel
 from opentelemetry import trace
@@ -29,14 +29,26 @@ class WatchedTurn:
     before it.
     """
 
-    __slots__ = ("_at", "_began", "_error", "_is_over", "_labels", "_span", "_telemetry", "_wait", "context")
+    __slots__ = (
+        "_at",
+        "_began",
+        "_error",
+        "_found",
+        "_is_over",
+        "_labels",
+        "_span",
+        "_telemetry",
+        "_wait",
+        "context",
+    )
 
     def __init__(self, telemetry: Telemetry, request: ChannelRequest) -> None:
         self._telemetry = telemetry
         self._began = time.perf_counter()
-        self._at: str | None = None
+        self._at: Literal["waiting", "running"] | None = None
         self._error: str | None = None
         self._is_over = False
+        self._found = instruments()
         self._labels: dict[str, AttributeValue] = {names.CHANNEL: request.channel}
         self._span: Span | None = None
         self._wait: Span = INVALID_SPAN
@@ -57,13 +69,13 @@ class WatchedTurn:
         self._wait.end()
         self._wait = INVALID_SPAN
         self._move("running")
-        found = instruments()
+        found = self._found
         if found is not None:
             found.turn_wait.record(time.perf_counter() - self._began, self._labels, self.context)
 
     def seen(self, updates: AsyncIterator[T]) -> AsyncIterator[T]:
         """Return the updates; the first one is noticed on its way when somebody wants to know."""
-        found = instruments()
+        found = self._found
         return updates if found is None else self._seen(updates, found)
 
     async def _seen(self, updates: AsyncIterator[T], found: Instruments) -> AsyncIterator[T]:
@@ -89,7 +101,7 @@ class WatchedTurn:
 
     def used(self, response: Any, principal: Principal | None) -> None:
         """Count the tokens of what the target returned."""
-        found = instruments()
+        found = self._found
         usage = getattr(response, "usage_details", None) if found is not None else None
         if found is None or not usage:
             return
@@ -109,26 +121,27 @@ class WatchedTurn:
             return
         self._is_over = True
         self._move(None)
-        labels = self._labels if self._error is None else {**self._labels, names.ERROR_TYPE: self._error}
-        found = instruments()
+        found = self._found
         if found is not None:
+            labels = self._labels if self._error is None else {**self._labels, names.ERROR_TYPE: self._error}
             found.turn_duration.record(time.perf_counter() - self._began, labels, self.context)
             if self._error is not None:
                 found.errors.add(1, labels, self.context)
-        request = handled_request()
-        if request is not None and self._error is not None:
-            request.is_counted = True
+        if self._error is not None:
+            request = handled_request()
+            if request is not None:
+                request.is_counted = True
         if self._span is not None:
             self._wait.end()
             if self._error is not None:
                 _mark(self._span, self._error)
             self._span.end()
 
-    def _move(self, place: str | None) -> None:
-        for name, step in ((self._at, -1), (place, 1)):
-            if name is not None:
-                setattr(self._telemetry, name, getattr(self._telemetry, name) + step)
-        self._at = place
+    def _move(self, place: Literal["waiting", "running"] | None) -> None:
+        before, self._at = self._at, place
+        telemetry = self._telemetry
+        telemetry.waiting += (place == "waiting") - (before == "waiting")
+        telemetry.running += (place == "running") - (before == "running")
 
 
 def kind_of(error: BaseException) -> str:
