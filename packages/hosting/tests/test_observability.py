@@ -31,7 +31,7 @@ USED = Content.from_usage({"input_token_count": 7, "output_token_count": 3})
 
 
 def ask(**fields: Any) -> ChannelRequest:
-    return ChannelRequest(channel="probe", operation="message", **{"input": "hi", **fields})
+    return ChannelRequest(channel="probe", operation="message", input="hi", **fields)
 
 
 def asking(probe: Any, **fields: Any) -> Any:

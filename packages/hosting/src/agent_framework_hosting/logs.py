@@ -13,7 +13,7 @@ import textwrap
 import traceback
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
-from typing import Any, Final, Literal, TextIO, TypeAlias
+from typing import Any, Final, Literal, TextIO, TypeAlias, cast
 
 import msgspec
 from opentelemetry import trace
@@ -197,8 +197,7 @@ def _frames(error: BaseException) -> Iterator[str]:
         yield from traceback.format_tb(each.__traceback__)
         yield f"{said(each)}\n"
         if isinstance(each, BaseExceptionGroup):
-            inner: tuple[BaseException, ...] = each.exceptions
-            for number, one in enumerate(inner, 1):
+            for number, one in enumerate(cast("BaseExceptionGroup[BaseException]", each).exceptions, 1):
                 yield textwrap.indent(f"{number}. {''.join(_frames(one))}", "  | ")
         yield joint
 
