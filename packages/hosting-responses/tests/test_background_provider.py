@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncGenerator
-from typing import Any
+from typing import Any, Self
 
+import httpx2
 import pytest
 from agent_framework import Agent, tool
 from agent_framework_openai import OpenAIChatClient
@@ -35,7 +36,7 @@ class Provider(PlatformServer):
         self.calls_tool = calls_tool
         self.jobs: list[str] = []
 
-    def method_of(self, path: str) -> str:
+    def method_of(self, verb: str, path: str) -> str:
         return "look" if "resp_" in path else "create"
 
     def answer(self, call: PlatformCall) -> PlatformReply:
@@ -45,7 +46,8 @@ class Provider(PlatformServer):
         else:
             self._asked += 1
         is_finished = self._asked >= self.looks
-        if "true" in (str((call.json or {}).get("stream")).lower(), call.params.get("stream")):
+        # The client says it in the body of a new request, in the query when it asks for an old one.
+        if str(call.params.get("stream")).lower() == "true":
             return self._stream(is_finished=is_finished)
         return PlatformReply(json=self._response("completed" if is_finished else "queued"))
 
@@ -70,7 +72,7 @@ class Provider(PlatformServer):
         if self.calls_tool and len(self.jobs) == 1:
             call = {"id": "fc_1", "type": "function_call", "call_id": "c1", "name": "weather", "status": "completed"}
             return {**call, "arguments": '{"city": "Rome"}'}
-        text = {"type": "output_text", "text": f"Answer {len(self.jobs)}", "annotations": []}
+        text: dict[str, Any] = {"type": "output_text", "text": f"Answer {len(self.jobs)}", "annotations": []}
         return {
             "id": f"msg_{len(self.jobs)}",
             "type": "message",
@@ -82,7 +84,7 @@ class Provider(PlatformServer):
     def _stream(self, *, is_finished: bool) -> PlatformReply:
         """Say all from the beginning; a stream that is not finished ends in the middle."""
         item = self._item
-        at = {"item_id": item["id"], "output_index": 0, "content_index": 0, "logprobs": []}
+        at: dict[str, Any] = {"item_id": item["id"], "output_index": 0, "content_index": 0, "logprobs": []}
         events: list[dict[str, Any]] = [
             {"type": "response.created", "response": self._response("in_progress")},
             {"type": "response.output_item.added", "output_index": 0, "item": {**item, "content": []}},
@@ -114,12 +116,16 @@ class Served:
     def __init__(self, provider: Provider, clock: FakeClock, *, tools: Any = None) -> None:
         self.provider = provider
         self._clock = clock
-        self._upstream = AsyncOpenAI(api_key="key", base_url=f"{provider.base_url}/v1", max_retries=0)
+        # The agent runs in the server's event loop, so no connection may be left for this one to close.
+        connections = httpx2.AsyncClient(limits=httpx2.Limits(max_keepalive_connections=0))
+        self._upstream = AsyncOpenAI(
+            api_key="key", base_url=f"{provider.base_url}/v1", max_retries=0, http_client=connections
+        )
         client = OpenAIChatClient(model="m", async_client=self._upstream)
         agent: Any = Agent(client=client, tools=tools, default_options={"background": True})
         self.host = AgentFrameworkHost(agent, channels=[ResponsesChannel()])
 
-    async def __aenter__(self) -> Served:
+    async def __aenter__(self) -> Self:
         self._driver = LoopbackDriver(self.host.app)
         await self._driver.__aenter__()
         self._client = AsyncOpenAI(api_key="none", base_url=f"{self._driver.base_url}/v1", max_retries=0)
@@ -132,8 +138,8 @@ class Served:
 
     async def ask(self, *, times: int, **more: Any) -> Any:
         """Ask, and let the host look as many times."""
-        asking = asyncio.ensure_future(self._client.responses.create(model="m", **more))
-        task = asyncio.ensure_future(self._events(asking)) if more.get("stream") else asking
+        create: Any = self._client.responses.create
+        task = asyncio.ensure_future(self._events(create(model="m", **more)) if "stream" in more else create(**more))
         for _ in range(times):
             await self._clock.wait_sleeping()
             self._clock.advance(self._clock.sleeps[-1])
