@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from itertools import pairwise
+from random import Random
 from typing import Any
 
 import pytest
@@ -17,8 +19,11 @@ from agent_framework import (
     Message,
     tool,
 )
+from hypothesis import assume, given
+from hypothesis import strategies as st
 
 from agent_framework_hosting._target import unfinished
+from agent_framework_hosting._target.replay import Replay
 from agent_framework_hosting.channel import ChannelContext
 from agent_framework_hosting.errors import RunCancelled, RunError
 from agent_framework_hosting.host import AgentFrameworkHost
@@ -123,6 +128,27 @@ async def test_a_resumed_stream_says_each_word_once(connect: Connect, clock: Fak
     told = agent.runs[-1].history
     assert "".join(message.text for message in told if message.role == "assistant") == "Hello you"
     assert [message.text for message in told if message.role == "user"] == ["hi"]
+
+
+@given(said=st.text("ab ", min_size=1), rest=st.text("ab "), cuts=st.randoms(use_true_random=False))
+def test_a_provider_may_cut_what_it_says_again_anywhere(said: str, rest: str, cuts: Random) -> None:
+    """Of a stream that begins anew passes what is new, whatever the pieces."""
+    replay = Replay(_pieces(said, cuts))
+    passed = [new for update in _pieces(said + rest, cuts) for new in replay.feed(update)]
+    passed += replay.end(is_finished=True)
+    assert "".join(update.text for update in passed) == rest
+    assert replay.began_anew
+
+
+@given(said=st.text("ab ", min_size=1), rest=st.text("ab "), cuts=st.randoms(use_true_random=False))
+def test_a_stream_that_goes_on_loses_nothing(said: str, rest: str, cuts: Random) -> None:
+    """Also when it begins like what was said, as long as it does not say all of it."""
+    assume(not rest.startswith(said))
+    replay = Replay(_pieces(said, cuts))
+    passed = [new for update in _pieces(rest, cuts) for new in replay.feed(update)]
+    passed += replay.end(is_finished=True)
+    assert "".join(update.text for update in passed) == rest
+    assert not replay.began_anew
 
 
 async def test_a_stream_that_only_ends_when_it_is_resumed_keeps_what_it_had_said(
@@ -310,6 +336,14 @@ async def test_without_a_session_it_works_as_well(connect: Connect, clock: FakeC
     context = connect(agent)
     assert (await waited(clock, context.run(asked(key=None)), times=1)).result.text == "ab"
     assert await waited(clock, texts_of(context, asked(key=None)), times=1) == ["c", "", "d"]
+
+
+def _pieces(text: str, cuts: Random) -> list[AgentResponseUpdate]:
+    places = sorted({0, len(text), *(cuts.randint(0, len(text)) for _ in range(3))})
+    return [
+        AgentResponseUpdate(role="assistant", contents=[Content.from_text(text[start:end])])
+        for start, end in pairwise(places)
+    ]
 
 
 async def _collect(stream: Any) -> list[AgentResponseUpdate]:
