@@ -163,6 +163,8 @@ class TelegramChannel:
             verified_routes=[route] if self._has_webhook else [],
             on_startup=[start],
             on_shutdown=[poller.stop, conversations.close, intake.close, self._api.aclose],
+            # Telegram hands each update out once, so that two channels of one bot would share its people by chance.
+            exclusive=[f"the Telegram bot {self._platform.account}"],
         )
 
     @property

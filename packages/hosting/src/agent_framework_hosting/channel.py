@@ -102,7 +102,8 @@ class ChannelContribution:
     `routes` are relative to the channel's path, `siblings` absolute. `on_startup` and `on_shutdown` take no argument
     and may be plain or async. The host authenticates the callers of all routes but those that name a verifier of the
     channel's: `verified_routes`, and siblings with one. `render_error` says in the channel's protocol what the host
-    refuses at its routes, before the channel sees the request.
+    refuses at its routes, before the channel sees the request. `exclusive` names, in words for the operator, what only
+    one channel of a host can have, such as an account elsewhere whose messages are handed out once.
     """
 
     routes: Sequence[BaseRoute] = ()
@@ -112,6 +113,7 @@ class ChannelContribution:
     siblings: Sequence[SiblingRoute] = field(default=(), kw_only=True)
     verified_routes: Sequence[VerifiedRoute] = field(default=(), kw_only=True)
     render_error: ErrorRenderer | None = field(default=None, kw_only=True)
+    exclusive: Sequence[str] = field(default=(), kw_only=True)
 
 
 class Replayed(Exception):
