@@ -30,14 +30,14 @@ class Accumulator(ABC):
     """Kinds of contents that the message of a tool may carry."""
 
     def __init__(self) -> None:
-        self.usage = UsageTally()
-        self.finish_reason = ""
-        self.message_id = ""
-        self.author = ""
-        self.role = "assistant"
-        self.message = 0
+        self.usage: UsageTally = UsageTally()
+        self.finish_reason: str = ""
+        self.message_id: str = ""
+        self.author: str = ""
+        self.role: str = "assistant"
+        self.message: int = 0
         """Which message it is; the first is 1."""
-        self.is_restating = False
+        self.is_restating: bool = False
         """Whether what is taken stands for what the message has said already."""
 
     @abstractmethod
