@@ -21,7 +21,7 @@ from ._disabled import DisabledChannels
 from ._drain import WebSockets
 from ._guard import TrustedIsolationHeaders, UntrustedIsolationHeaders
 from ._lifespan import NamedContribution
-from ._mount import Mounts, contribution_of, normal_path
+from ._mount import Mounts, contribution_of, normal_path, refuse_shared
 from ._telemetry.requests import Place, Requests
 from ._telemetry.telemetry import Telemetry
 from .auth.authenticator import Authenticate
@@ -81,6 +81,7 @@ def contributions_of(
         with handled_by(channel.name):
             contribution = contribution_of(channel, context)
         contributions.append(NamedContribution(channel.name, normal_path(channel), contribution))
+    refuse_shared((each.name, each.contribution) for each in contributions)
     return contributions
 
 
