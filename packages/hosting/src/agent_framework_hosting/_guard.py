@@ -133,7 +133,7 @@ def _is_own(origin: Origin, host: Authority | None, *, site: str | None) -> bool
 
 def _refused_body(types: Sequence[str], headers: _Headers) -> ErrorDescription | None:
     if headers.is_packed:
-        return _unsupported("The body is packed. Send it without Content-Encoding.")
+        return _unsupported("The body is packed. Send it without Content-Encoding.", header="Content-Encoding")
     kind = headers.media_type
     is_json = kind == _JSON or (kind.startswith("application/") and kind.endswith("+json"))
     # A page's body always has a type, or comes with the page's origin.
@@ -142,12 +142,13 @@ def _refused_body(types: Sequence[str], headers: _Headers) -> ErrorDescription |
         return None
     with_curl = " (with curl: `--json` in place of `-d`)" if types[0] == _JSON else ""
     return _unsupported(
-        f"The body is not of a type that is taken here. Send it with `content-type: {types[0]}`{with_curl}."
+        f"The body is not of a type that is taken here. Send it with `content-type: {types[0]}`{with_curl}.",
+        header="Content-Type",
     )
 
 
-def _unsupported(message: str) -> ErrorDescription:
-    return ErrorDescription(415, "unsupported_media_type", message, may_retry=True)
+def _unsupported(message: str, *, header: str) -> ErrorDescription:
+    return ErrorDescription(415, "unsupported_media_type", message, header, may_retry=True)
 
 
 class _Headers:
