@@ -68,7 +68,7 @@ async def test_every_route_of_a_host_has_exactly_one_authenticator() -> None:
     assert {entrance.channel for entrance in host.entrances if entrance.authenticated_by == "host"} == {
         "responses",
         "invocations",
-        "chat_completions",
+        "chat-completions",
     }
 
 
