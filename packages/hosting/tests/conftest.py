@@ -43,6 +43,7 @@ class Probe:
     verified_routes: Sequence[VerifiedRoute] = ()
     render_error: ErrorRenderer | None = None
     body_types: Sequence[str] | None = None
+    exclusive: Sequence[str] = ()
     context: ChannelContext = field(init=False)
 
     def contribute(self, context: ChannelContext) -> ChannelContribution:
@@ -56,6 +57,7 @@ class Probe:
             verified_routes=self.verified_routes,
             render_error=self.render_error,
             body_types=self.body_types,
+            exclusive=self.exclusive,
         )
 
 

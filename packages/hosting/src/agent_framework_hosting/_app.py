@@ -22,7 +22,7 @@ from ._doorway import Doorway
 from ._guard import Guard
 from ._isolation_headers import IsolationHeaders
 from ._lifespan import NamedContribution
-from ._mount import Mounts, contribution_of, normal_path
+from ._mount import Mounts, contribution_of, normal_path, refuse_shared
 from ._proxies import NamedProxies
 from .channel import Channel, ChannelContext, SiblingRoute
 from .door import Door
@@ -99,6 +99,7 @@ def contributions_of(
         with handled_by(channel.name):
             contribution = contribution_of(channel, context)
         contributions.append(NamedContribution(channel.name, normal_path(channel), contribution))
+    refuse_shared((each.name, each.contribution) for each in contributions)
     return contributions
 
 
