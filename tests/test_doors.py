@@ -21,7 +21,7 @@ from agent_framework_hosting_telegram.testing import BOT_TOKEN, TelegramServer
 KEY: Final = new_key()
 ADA: Final = {"authorization": f"Bearer {KEY}"}
 CANARY: Final = "canary-8b1f"
-ABROAD: Final = {"client": ("203.0.113.9", 40_000), "base_url": "http://198.51.100.1:8000"}
+ABROAD: Final[dict[str, Any]] = {"client": ("203.0.113.9", 40_000), "base_url": "http://198.51.100.1:8000"}
 
 
 def house(telegram: TelegramServer, *, agent: Any = None, **options: Any) -> AgentFrameworkHost:

@@ -101,7 +101,7 @@ def unsigned() -> str:
 
 NOW = int(time.time())
 FORGED: dict[str, Callable[[], str]] = {
-    "no algorithm": lambda: jwt.encode(claims(), None, "none"),
+    "no algorithm": lambda: jwt.encode(claims(), "", "none"),
     "None in other letters": lambda: by_hand({"alg": "nOnE", "kid": "first"}, claims(), b""),
     "no signature": unsigned,
     "HS256 with the public key": lambda: with_secret(PEM.encode()),
@@ -362,7 +362,7 @@ async def test_keys_are_found_at_the_issuer_and_a_new_one_is_fetched_when_a_toke
     issuer = Issuer()
     async with issuer.driver as driver:
         auth = JwtBearer(issuer=f"{driver.base_url}/", audience=AUDIENCE, refresh_interval=0.001)
-        own = {"iss": f"{driver.base_url}/"}
+        own: dict[str, Any] = {"iss": f"{driver.base_url}/"}
         told = await asyncio.gather(*(auth.principal_of(token(**own)) for _ in range(100)))
         assert all(principal is not None and principal.id == "ada" for principal in told)
         assert issuer.asked == ["/.well-known/openid-configuration", "/keys"]

@@ -6,6 +6,7 @@ import asyncio
 import json
 import logging
 import socket
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -207,7 +208,7 @@ async def test_a_socket_of_a_stranger_is_refused_as_well(telling: Any) -> None:
 
 
 @asynccontextmanager
-async def under_uvicorn(app: Any, listener: socket.socket) -> Any:
+async def under_uvicorn(app: Any, listener: socket.socket) -> AsyncGenerator[Any]:
     """Serve with uvicorn in this event loop; the socket listens already, so whoever comes early waits."""
     server = uvicorn.Server(uvicorn.Config(app, log_level="warning", lifespan="on"))
     serving = asyncio.create_task(server.serve(sockets=[listener]))
