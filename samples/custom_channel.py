@@ -4,7 +4,7 @@
 again. The host does the rest: turns in order, hooks, limits, and shaped errors for whatever is raised here.
 
 Run it:  .venv/bin/python samples/custom_channel.py
-Try it:  curl -s http://127.0.0.1:8000/ask -d '{"question": "Are you there?"}'
+Try it:  curl -s http://127.0.0.1:8000/ask --json '{"question": "Are you there?"}'
 """
 
 import os

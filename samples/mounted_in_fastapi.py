@@ -6,7 +6,7 @@ that continue no answer. What the agent works with is opened before the host sta
 ended.
 
 Run it:  .venv/bin/python samples/mounted_in_fastapi.py
-Try it:  curl -s http://127.0.0.1:8000/agent/v1/responses -H "authorization: Bearer ada-token" -d '{"input": "Hi"}'
+Try it:  curl -s http://127.0.0.1:8000/agent/v1/responses -H "authorization: Bearer ada-token" --json '{"input": "Hi"}'
 """
 
 import os

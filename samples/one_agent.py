@@ -1,7 +1,7 @@
 """One agent with one tool, for every client of the OpenAI Responses API.
 
 Run it:  OPENAI_API_KEY=... .venv/bin/python samples/one_agent.py
-Try it:  curl -s http://127.0.0.1:8000/responses -d '{"input": "When can I come on Sunday?"}'
+Try it:  curl -s http://127.0.0.1:8000/responses --json '{"input": "When can I come on Sunday?"}'
 """
 
 import os

@@ -3,10 +3,10 @@
 Every session's workflow is kept in sealed checkpoints. What it asks is a function call in the answer; the caller sends
 the decision as that call's output. Start it, order, stop it, start it again, and decide with the call id that you got:
 curl -s http://127.0.0.1:8000/responses \
-  -d '{"input": [{"type": "function_call_output", "call_id": "...", "output": "true"}]}'
+  --json '{"input": [{"type": "function_call_output", "call_id": "...", "output": "true"}]}'
 
 Run it:  .venv/bin/python samples/workflow_after_restart.py
-Try it:  curl -s http://127.0.0.1:8000/responses -d '{"input": "a new kettle"}'
+Try it:  curl -s http://127.0.0.1:8000/responses --json '{"input": "a new kettle"}'
 """
 
 import os

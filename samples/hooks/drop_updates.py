@@ -7,7 +7,7 @@ streamed never pass it (`redact.py` has a response hook for those), and the sess
 The update belongs to the agent, which makes its history of it: change a copy.
 
 Run it:  .venv/bin/python samples/hooks/drop_updates.py
-Try it:  curl -sN http://127.0.0.1:8000/responses -d '{"input": "2 + 3?", "stream": true}'
+Try it:  curl -sN http://127.0.0.1:8000/responses --json '{"input": "2 + 3?", "stream": true}'
 """
 
 import os

@@ -5,7 +5,7 @@ A run hook sees the options that the channel lets through (`request.options`) an
 length capped, tools of the caller's are taken away, and a reasoning effort is granted as long as it is a cheap one.
 
 Run it:  .venv/bin/python samples/hooks/enforce_options.py
-Try it:  curl -s http://127.0.0.1:8000/responses -d '{"input": "Hi", "max_output_tokens": 9000, "temperature": 2}'
+Try it:  curl -s http://127.0.0.1:8000/responses --json '{"input": "Hi", "max_output_tokens": 9000, "temperature": 2}'
 """
 
 import os

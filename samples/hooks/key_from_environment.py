@@ -4,7 +4,7 @@ A container per user needs no login of its own when only that user's requests ca
 user's id as its key, so that with a store outside the container the next one goes on where this one ended.
 
 Run it:  AGENT_USER_ID=ada .venv/bin/python samples/hooks/key_from_environment.py
-Try it:  curl -s http://127.0.0.1:8000/responses -d '{"input": "I am Ada"}'
+Try it:  curl -s http://127.0.0.1:8000/responses --json '{"input": "I am Ada"}'
 """
 
 import os

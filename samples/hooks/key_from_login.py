@@ -5,7 +5,7 @@ user the owner of the ids: nobody else can go on from an answer of theirs, or re
 conversation that is meant when a request does not say which.
 
 Run it:  .venv/bin/python samples/hooks/key_from_login.py
-Try it:  curl -s http://127.0.0.1:8000/agent/responses -u ada:lovelace -d '{"input": "I am Ada"}'
+Try it:  curl -s http://127.0.0.1:8000/agent/responses -u ada:lovelace --json '{"input": "I am Ada"}'
 """
 
 import os

@@ -4,7 +4,8 @@ The host's app is mounted below a route parameter. A thin app around it asks whe
 (a key says what is shared; whoever sets it has authorised the caller), and sets the isolation keys.
 
 Run it:  .venv/bin/python samples/hooks/key_from_route.py
-Try it:  curl -s http://127.0.0.1:8000/rooms/kitchen/responses -H "authorization: Bearer ada-token" -d '{"input": "Hi"}'
+Try it:  curl -s http://127.0.0.1:8000/rooms/kitchen/responses -H "authorization: Bearer ada-token" \
+    --json '{"input": "Hi"}'
 """
 
 import os

@@ -6,7 +6,7 @@ clients send last. The response hook has the last word on the final body, of a s
 Calls of the agent's own tools are not shown at all; arguments for the tools of a caller pass as they are.
 
 Run it:  .venv/bin/python samples/hooks/redact.py
-Try it:  curl -sN http://127.0.0.1:8000/responses -d '{"input": "The key is sk-123abc, keep it.", "stream": true}'
+Try it:  curl -sN http://127.0.0.1:8000/responses --json '{"input": "The key is sk-123abc, keep it.", "stream": true}'
 """
 
 import os

@@ -5,7 +5,7 @@ wrote into that type is the run hook's work. What cannot be understood is refuse
 before anything has run.
 
 Run it:  .venv/bin/python samples/hooks/shape_workflow_input.py
-Try it:  curl -s http://127.0.0.1:8000/responses -d '{"input": "3 kettles"}'
+Try it:  curl -s http://127.0.0.1:8000/responses --json '{"input": "3 kettles"}'
 """
 
 import os

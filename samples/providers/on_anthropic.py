@@ -3,7 +3,7 @@
 The key comes from ANTHROPIC_API_KEY, another address from ANTHROPIC_BASE_URL.
 
 Run it:  ANTHROPIC_API_KEY=... .venv/bin/python samples/providers/on_anthropic.py
-Try it:  curl -s http://127.0.0.1:8000/responses -d '{"input": "Hello!"}'
+Try it:  curl -s http://127.0.0.1:8000/responses --json '{"input": "Hello!"}'
 """
 
 import os

@@ -4,7 +4,7 @@ Instead of a key, `OpenAIChatClient(credential=AzureCliCredential())` takes an i
 
 Run it:  AZURE_OPENAI_ENDPOINT=https://<yours>.openai.azure.com AZURE_OPENAI_API_KEY=... \
          AZURE_OPENAI_DEPLOYMENT=... .venv/bin/python samples/providers/on_azure_openai.py
-Try it:  curl -s http://127.0.0.1:8000/responses -d '{"input": "Hello!"}'
+Try it:  curl -s http://127.0.0.1:8000/responses --json '{"input": "Hello!"}'
 """
 
 import os

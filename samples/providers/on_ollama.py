@@ -3,7 +3,7 @@
 No key is needed; OLLAMA_HOST names another machine than this one.
 
 Run it:  ollama pull qwen3:4b && OLLAMA_MODEL=qwen3:4b .venv/bin/python samples/providers/on_ollama.py
-Try it:  curl -s http://127.0.0.1:8000/responses -d '{"input": "Hello!"}'
+Try it:  curl -s http://127.0.0.1:8000/responses --json '{"input": "Hello!"}'
 """
 
 import os

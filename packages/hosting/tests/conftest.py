@@ -42,6 +42,7 @@ class Probe:
     siblings: Sequence[SiblingRoute] = ()
     verified_routes: Sequence[VerifiedRoute] = ()
     render_error: ErrorRenderer | None = None
+    body_types: Sequence[str] | None = None
     exclusive: Sequence[str] = ()
     context: ChannelContext = field(init=False)
 
@@ -55,6 +56,7 @@ class Probe:
             siblings=self.siblings,
             verified_routes=self.verified_routes,
             render_error=self.render_error,
+            body_types=self.body_types,
             exclusive=self.exclusive,
         )
 

@@ -96,7 +96,9 @@ class ChatCompletionsChannel:
         routes = [Route("/", create), Route("/{rest:path}", NotFound(render_error=error_response))]
         prefix, found, _ = self.path.rstrip("/").rpartition(_TAIL)
         siblings = self._models(prefix, context) if found and self.path.rstrip("/").endswith(_TAIL) else []
-        return ChannelContribution(routes=routes, siblings=siblings, render_error=error_response)
+        return ChannelContribution(
+            routes=routes, siblings=siblings, render_error=error_response, body_types=("application/json",)
+        )
 
     def _models(self, prefix: str, context: ChannelContext) -> list[SiblingRoute]:
         routes = model_routes(

@@ -79,7 +79,11 @@ class InvocationsChannel:
             described = OpenApiDocument(lambda: self._document(context, reader))
             routes.append(Route(self._openapi, Endpoint({"GET": described}, render_error=problem_response)))
         nothing = NotFound(render_error=problem_response)
-        return ChannelContribution(routes=[*routes, Route("/{rest:path}", nothing)], render_error=problem_response)
+        return ChannelContribution(
+            routes=[*routes, Route("/{rest:path}", nothing)],
+            render_error=problem_response,
+            body_types=("application/json", "text/plain"),
+        )
 
     def _document(self, context: ChannelContext, reader: InputReader) -> dict[str, object]:
         served = getattr(context.target, "name", None) or "agent"

@@ -88,7 +88,9 @@ class ResponsesChannel:
             shared = model_routes("/v1", name=lambda: model_name(context.target), render_error=error_response)
         siblings = [SiblingRoute(route) for route in beside_it]
         siblings += [SiblingRoute(route, shared_as=MODELS) for route in shared]
-        return ChannelContribution(routes=routes, siblings=siblings, render_error=error_response)
+        return ChannelContribution(
+            routes=routes, siblings=siblings, render_error=error_response, body_types=("application/json",)
+        )
 
 
 def _response_id(_: str | None) -> str:

@@ -10,6 +10,7 @@ from typing import Any, Final
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
@@ -18,14 +19,17 @@ from starlette.types import ASGIApp, Lifespan, Scope
 from ._admission import Admission
 from ._authentication import Authentication
 from ._disabled import DisabledChannels
+from ._doorway import Doorway
 from ._drain import WebSockets
-from ._guard import TrustedIsolationHeaders, UntrustedIsolationHeaders
+from ._guard import Guard
+from ._isolation_headers import IsolationHeaders
 from ._lifespan import NamedContribution
 from ._mount import Mounts, contribution_of, normal_path, refuse_shared
+from ._proxies import NamedProxies
 from ._telemetry.requests import Place, Requests
 from ._telemetry.telemetry import Telemetry
-from .auth.authenticator import Authenticate
-from .channel import Channel, ChannelContext
+from .channel import Channel, ChannelContext, SiblingRoute
+from .door import Door
 from .entrances import HOST, NOBODY, Entrance, find
 from .errors import HostError, StateUnavailable, Unavailable
 from .web.error_objects import error_response
@@ -39,24 +43,25 @@ def build_app(
     entrances: Sequence[Entrance],
     *,
     lifespan: Lifespan[Any],
-    authenticate: Authenticate | None,
+    doorway: Doorway,
     authentication_timeout: float,
-    trust_isolation_headers: bool,
     disabled: Collection[str],
     telemetry: Telemetry,
     sockets: WebSockets,
 ) -> Starlette:
     """Return the app that serves all entrances."""
-    guard = TrustedIsolationHeaders if trust_isolation_headers else UntrustedIsolationHeaders
-    authentication = Middleware(
-        Authentication, authenticate=authenticate, entrances=entrances, timeout=authentication_timeout
-    )
-    app = Starlette(
+    door = doorway.door
+    authentication = Middleware(Authentication, doorway=doorway, entrances=entrances, timeout=authentication_timeout)
+    app = _App(
+        door,
         routes=[entrance.route for entrance in entrances],
         middleware=[
             Middleware(Requests, telemetry=telemetry, place_of=partial(_place, entrances), answer=_answer_to),
             Middleware(sockets.middleware),
-            Middleware(guard),
+            Middleware(NamedProxies, door=door),
+            Middleware(Guard, door=door, entrances=entrances),
+            *door.middleware,
+            Middleware(IsolationHeaders, trusted=doorway.trusts_headers),
             authentication,
             Middleware(DisabledChannels, entrances=entrances, disabled=disabled),
         ],
@@ -67,6 +72,28 @@ def build_app(
     # A redirect to the path with or without its slash would name whatever host the request claims to be for.
     app.router.redirect_slashes = False
     return app
+
+
+class _App(Starlette):
+    """Lets pages of other origins read every answer, also that to an error which nothing further in has caught."""
+
+    def __init__(self, door: Door, **options: Any) -> None:
+        super().__init__(**options)
+        self._door = door
+
+    def build_middleware_stack(self) -> ASGIApp:
+        """Return all that handles a request."""
+        app = super().build_middleware_stack()
+        if not self._door.allow_origins:
+            return app
+        return CORSMiddleware(
+            app,
+            allow_origins=self._door.allow_origins,
+            allow_methods=["*"],
+            allow_headers=["*"],
+            expose_headers=["*"],
+            allow_private_network=True,
+        )
 
 
 def contributions_of(
@@ -121,6 +148,7 @@ def mounted(contributions: Sequence[NamedContribution]) -> list[Entrance]:
     # The most particular path first, so that a channel at the root leaves the others their paths.
     for each in sorted(contributions, key=lambda each: len(each.path), reverse=True):
         render = each.contribution.render_error
+        types = None if each.contribution.body_types is None else tuple(each.contribution.body_types)
         # A channel whose other routes take every path below its own means its webhooks to be reached all the same.
         for verified in each.contribution.verified_routes:
             own = Entrance(
@@ -128,17 +156,11 @@ def mounted(contributions: Sequence[NamedContribution]) -> list[Entrance]:
             )
             mounts.add(own, prefix=each.path)
         for route in each.contribution.routes:
-            mounts.add(Entrance(route=route, channel=each.name, render_error=render), prefix=each.path)
+            entrance = Entrance(route=route, channel=each.name, render_error=render, body_types=types)
+            mounts.add(entrance, prefix=each.path)
     for each in contributions:
         for sibling in each.contribution.siblings:
-            authenticated_by = HOST if sibling.verifier is None else sibling.verifier
-            entrance = Entrance(
-                route=sibling.route,
-                channel=each.name,
-                authenticated_by=authenticated_by,
-                render_error=each.contribution.render_error,
-            )
-            mounts.add_sibling(entrance, shared_as=sibling.shared_as)
+            mounts.add_sibling(_beside(each, sibling), shared_as=sibling.shared_as)
     return mounts.entrances
 
 
@@ -152,6 +174,18 @@ def _place(entrances: Sequence[Entrance], scope: Scope) -> Place:
 
 def _answer_to(error: Exception) -> ASGIApp:
     return error_response(describe(error))
+
+
+def _beside(each: NamedContribution, sibling: SiblingRoute) -> Entrance:
+    types = each.contribution.body_types
+    is_hosts = sibling.verifier is None
+    return Entrance(
+        route=sibling.route,
+        channel=each.name,
+        authenticated_by=HOST if sibling.verifier is None else sibling.verifier,
+        render_error=each.contribution.render_error,
+        body_types=tuple(types) if is_hosts and types is not None else None,
+    )
 
 
 async def _not_served(request: Request, error: Exception) -> Response:

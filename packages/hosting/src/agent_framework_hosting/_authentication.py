@@ -11,12 +11,16 @@ from starlette.requests import HTTPConnection, Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocketClose
 
-from .auth.authenticator import Authenticate, name_of
+from ._addresses import is_local
+from ._doorway import Doorway
+from ._guard import is_mounted
+from ._proxies import comes_from_named_proxy
 from .auth.users import mounted_user
+from .door import ALLOW_UNAUTHENTICATED_VARIABLE
 from .entrances import HOST, Entrance, find
-from .errors import RequestError, Unauthenticated, Unavailable
+from .errors import AccessDenied, InsufficientScope, RequestError, Unauthenticated, Unavailable
 from .ids import mint
-from .isolation import calling
+from .isolation import calling, named_by, socket_keys
 from .logs import logger
 from .types import ANONYMOUS, Principal
 from .web.error_objects import error_response
@@ -24,28 +28,35 @@ from .web.errors import ErrorDescription, describe
 from .web.upload import Upload, answer_early
 
 _POLICY_VIOLATION: Final = 1008
+_NOBODY_AUTHENTICATES: Final = "nobody_authenticates"
+_NOBODY_ASKS: Final = (
+    "Nothing says here who is calling, so nobody from another machine is let in. Whoever runs this server can give the "
+    "host auth=, for example ApiKeys.from_environment(), or mount it in an app that authenticates, or let everybody in "
+    f"with Door(allow_unauthenticated=True) or {ALLOW_UNAUTHENTICATED_VARIABLE}=1."
+)
 
 
 class Authentication:
     """Asks who is calling and tells everything behind; with `auth=` set, whoever is nobody gets 401.
 
     Which requests are the host's to authenticate is decided by the routes that the router itself would take. What no
-    route takes is the host's, too.
+    route takes is the host's, too. Where nobody says who is calling, callers from other machines get 403.
 
     Args:
         app: What is behind.
-        authenticate: What `auth=` became; without it, the user of the app around the host, else anonymous.
+        doorway: Who says who is calling; without `auth=` the user of the app around the host, else it is anonymous.
         entrances: All routes of the app, in the router's order.
-        timeout: Seconds that `authenticate` may take.
+        timeout: Seconds that `auth=` may take.
     """
 
-    def __init__(
-        self, app: ASGIApp, *, authenticate: Authenticate | None, entrances: Sequence[Entrance], timeout: float
-    ) -> None:
+    def __init__(self, app: ASGIApp, *, doorway: Doorway, entrances: Sequence[Entrance], timeout: float) -> None:
         self._app = app
-        self._authenticate = authenticate
+        self._doorway = doorway
+        self._authenticate = doorway.authenticate
+        self._door = doorway.door
         self._entrances = entrances
         self._timeout = timeout
+        self._has_warned = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
@@ -53,17 +64,37 @@ class Authentication:
             await self._app(scope, receive, send)
             return
         principal, entrance = ANONYMOUS, None
-        if self._authenticate is not None or "user" in scope:
+        is_stranger = self._is_stranger(scope)
+        if self._authenticate is not None or "user" in scope or is_stranger or self._door.scopes:
             entrance = find(self._entrances, scope)
             if entrance is None or entrance.authenticated_by == HOST:
                 try:
-                    principal = await self._caller(scope)
+                    principal = await self._admitted(scope, entrance, is_stranger=is_stranger)
                 except Exception as error:  # noqa: BLE001 - whatever keeps the caller from being known, nobody passes
-                    await _refuse(_told(error), entrance, scope, receive, send)
+                    await self._refuse(error, entrance, scope, receive, send)
                     return
+        if scope["type"] == "websocket":
+            principal = named_by(socket_keys(scope), principal)
         # Also when nobody is calling: an agent of another host in this process may be the one who asks.
         with calling(principal):
             await self._app(scope, receive, send)
+
+    def _is_stranger(self, scope: Scope) -> bool:
+        """Whether somebody from another machine comes, and there is nobody who could say who it is."""
+        if self._authenticate is not None or "user" in scope or is_mounted(scope):
+            return False
+        return not self._doorway.takes(is_local=is_local(scope), is_vouched=comes_from_named_proxy(scope))
+
+    async def _admitted(self, scope: Scope, entrance: Entrance | None, *, is_stranger: bool) -> Principal:
+        if is_stranger:
+            raise AccessDenied(_NOBODY_ASKS, code=_NOBODY_AUTHENTICATES)
+        principal = await self._caller(scope)
+        needed = self._door.scopes_of(None if entrance is None else entrance.channel)
+        if not needed <= principal.scopes:
+            if principal == ANONYMOUS:
+                raise Unauthenticated
+            raise InsufficientScope(needed)
+        return principal
 
     async def _caller(self, scope: Scope) -> Principal:
         # A request without a body to read: it is still on its way.
@@ -83,14 +114,32 @@ class Authentication:
             raise Unauthenticated
         return principal
 
+    async def _refuse(
+        self, error: Exception, entrance: Entrance | None, scope: Scope, receive: Receive, send: Send
+    ) -> None:
+        description = _told(error)
+        if description.code == _NOBODY_AUTHENTICATES and not self._has_warned:
+            self._has_warned = True
+            logger.warning("A caller from another machine was refused. %s", description.message)
+        if scope["type"] == "websocket":
+            await WebSocketClose(_POLICY_VIOLATION)(scope, receive, send)
+            return
+        render = entrance.render_error if entrance is not None else None
+        answer = (render or error_response)(description)
+        challenge = _challenge(error, scope)
+        if challenge is not None:
+            answer.headers["www-authenticate"] = challenge
+        await answer_early(answer, scope, send, upload=Upload(receive))
 
-def who_says(auth: object | None, *, trusts_headers: bool) -> str:
-    """Return how the start line says where callers get their names from."""
-    by_headers = "named by the isolation headers of a trusted platform"
-    if auth is None:
-        return by_headers if trusts_headers else "anonymous, unless an app around the host names them"
-    by_auth = f"authenticated by {name_of(auth)}"
-    return f"{by_auth}, then {by_headers}" if trusts_headers else by_auth
+
+def _challenge(error: Exception, scope: Scope) -> str | None:
+    """Return what RFC 6750 wants to be said: that a token is wrong, never that a missing one is."""
+    if isinstance(error, InsufficientScope):
+        return f'Bearer error="insufficient_scope", scope="{" ".join(sorted(error.scopes))}"'
+    if not isinstance(error, Unauthenticated):
+        return None
+    has_token = any(name == b"authorization" and value[:7].lower() == b"bearer " for name, value in scope["headers"])
+    return 'Bearer error="invalid_token"' if has_token else "Bearer"
 
 
 def _told(error: Exception) -> ErrorDescription:
@@ -105,16 +154,3 @@ def _told(error: Exception) -> ErrorDescription:
     )
     message = f"The server failed to find out who is calling. (error id {incident})"
     return ErrorDescription(500, "internal_error", message, may_retry=True)
-
-
-async def _refuse(
-    description: ErrorDescription, entrance: Entrance | None, scope: Scope, receive: Receive, send: Send
-) -> None:
-    if scope["type"] == "websocket":
-        await WebSocketClose(_POLICY_VIOLATION)(scope, receive, send)
-        return
-    render = entrance.render_error if entrance is not None else None
-    answer = (render or error_response)(description)
-    if description.status == Unauthenticated.status:
-        answer.headers["www-authenticate"] = "Bearer"
-    await answer_early(answer, scope, send, upload=Upload(receive))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ._authentication import who_says
+from ._doorway import Doorway
 from ._lifespan import Channels
 from ._state.database import described
 from ._state.folders import StateFolders
@@ -13,7 +13,6 @@ from ._state.store import StateStore
 from ._target.session_store import StoredSessions
 from ._target.target import Target
 from ._tasks.service import TaskService
-from .auth.authenticator import Authenticator
 
 _BESIDE = "turns of one session run side by side, and none remembers another"
 _LOST = "work that was accepted and is not done is lost when the process ends: database= keeps it"
@@ -31,8 +30,7 @@ class StartLine:
     max_sessions: int
     is_concurrent: bool
     tasks: TaskService
-    auth: Authenticator | None
-    trusts_headers: bool
+    doorway: Doorway
 
     def said(self, *, bind: str | None) -> str:
         """Return the line, with the address when it is known."""
@@ -40,7 +38,7 @@ class StartLine:
         notes = "".join(f"; {note}" for note in self._notes())
         return (
             f"Serving {self.target.name}{where}: {self._channels()}. State: {self._state()}{notes}. "
-            f"Callers: {who_says(self.auth, trusts_headers=self.trusts_headers)}."
+            f"Callers: {self.doorway}."
         )
 
     def _notes(self) -> Sequence[str]:

@@ -102,8 +102,11 @@ class ChannelContribution:
     `routes` are relative to the channel's path, `siblings` absolute. `on_startup` and `on_shutdown` take no argument
     and may be plain or async. The host authenticates the callers of all routes but those that name a verifier of the
     channel's: `verified_routes`, and siblings with one. `render_error` says in the channel's protocol what the host
-    refuses at its routes, before the channel sees the request. `exclusive` names, in words for the operator, what only
-    one channel of a host can have, such as an account elsewhere whose messages are handed out once.
+    refuses at its routes, before the channel sees the request. `body_types` are the media types of bodies that those
+    routes take, such as `application/json` (which stands for `application/*+json`, too); any other one, and a body that
+    is packed (`Content-Encoding`), is refused with 415. Left out, whatever comes is the channel's to judge. `exclusive`
+    names, in words for the operator, what only one channel of a host can have, such as an account elsewhere whose
+    messages are handed out once.
     """
 
     routes: Sequence[BaseRoute] = ()
@@ -113,6 +116,7 @@ class ChannelContribution:
     siblings: Sequence[SiblingRoute] = field(default=(), kw_only=True)
     verified_routes: Sequence[VerifiedRoute] = field(default=(), kw_only=True)
     render_error: ErrorRenderer | None = field(default=None, kw_only=True)
+    body_types: Sequence[str] | None = field(default=None, kw_only=True)
     exclusive: Sequence[str] = field(default=(), kw_only=True)
 
 

@@ -27,12 +27,14 @@ class Entrance:
         channel: The name of the channel that brought it; `None` for the host's own.
         authenticated_by: `"host"`, `"nobody"`, or the channel's own verifier by name.
         render_error: How the channel says errors.
+        body_types: What the bodies of its requests may be; `None` for anything.
     """
 
     route: BaseRoute
     channel: str | None = None
     authenticated_by: str = HOST
     render_error: ErrorRenderer | None = None
+    body_types: tuple[str, ...] | None = None
 
     @property
     def path(self) -> str:

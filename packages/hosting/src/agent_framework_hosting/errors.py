@@ -14,6 +14,7 @@
     │   ├── NotRestorable         ... where the conversation stood cannot be read any more
     │   ├── AnsweredAlready       ... a request for approval, which takes one answer
     │   ├── AccessDenied
+    │   │   └── InsufficientScope ... the caller is known, and was not granted what this needs
     │   ├── Conflict              ... with something that runs, or has happened already
     │   │   ├── SessionBusy
     │   │   └── IdempotencyConflict
@@ -38,6 +39,7 @@ A `message` is written for the person who reads the answer; it never contains te
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import ClassVar
 
 
@@ -154,6 +156,16 @@ class AccessDenied(RequestError):
 
     code = "access_denied"
     status = 403
+
+
+class InsufficientScope(AccessDenied):
+    """The caller is known, and was not granted what this needs (RFC 6750, 3.1)."""
+
+    code = "insufficient_scope"
+
+    def __init__(self, scopes: Collection[str]) -> None:
+        super().__init__(f"These credentials do not reach as far as this. It needs: {', '.join(sorted(scopes))}.")
+        self.scopes: frozenset[str] = frozenset(scopes)
 
 
 class Conflict(RequestError):

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from functools import partial
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Final, Literal, Self
 
 from agent_framework import CheckpointStorage, SupportsAgentRun, Workflow
 from starlette.applications import Starlette
@@ -18,8 +18,8 @@ from . import _lifespan, _server
 from ._admission import Admission
 from ._app import build_app, contributions_of, liveness_probe, mounted, readiness_probe
 from ._context import HostContext
+from ._doorway import Doorway
 from ._drain import Drain
-from ._guard import platform_is_trusted
 from ._lifespan import Channels, NamedContribution
 from ._mount import checked_channels
 from ._pipeline import Pipeline, Steps
@@ -48,8 +48,9 @@ from ._tasks.service import TaskService
 from ._telemetry.watched import WatchedHost
 from ._workers.serving import check_options, silence_addresses, supervise
 from ._workers.worker import Share, told_by_supervisor
-from .auth.authenticator import Authenticator, authenticate_with
+from .auth.authenticator import Authenticator
 from .channel import Channel
+from .door import Door
 from .entrances import HOST, Entrance
 from .limits import Limits
 from .logs import LogFormat, logger, show_logs
@@ -58,6 +59,8 @@ from .types import DEFAULT_TENANT, ChannelRequest, HostedRunResult
 
 if TYPE_CHECKING:
     from hypercorn.config import Config
+
+_OPEN: Final = "allow_unauthenticated"
 
 
 class AgentFrameworkHost:
@@ -96,6 +99,7 @@ class AgentFrameworkHost:
             user of the app around the host is calling (`request.user`), else an anonymous one.
         trust_isolation_headers: Believe the isolation headers of whatever sits in front. Left out, they are believed
             when the environment says that a trusted platform is there, and taken out of every request otherwise.
+        door: Which hosts, pages, proxies and scopes may come in; see `agent_framework_hosting.door`.
         observability: Which metrics and warnings there are beyond the usual; see `Observability`.
         drain_on_signals: Hear SIGTERM and SIGINT besides the server that runs the app, and drain at once, so that
             streams are finished or told. `serve` does so by itself; it is for uvicorn and others.
@@ -135,6 +139,7 @@ class AgentFrameworkHost:
         failing_channels: Literal["stop", "disable"] = "stop",
         observability: Observability | None = None,
         drain_on_signals: bool = False,
+        door: Door | None = None,
     ) -> None:
         self._limits = checked_limits(limits)
         self._concurrency: Order = checked_order(concurrency, session_store=session_store)
@@ -148,8 +153,12 @@ class AgentFrameworkHost:
         )
         refuse_unordered(self._concurrency, self._target.served)
         self._channels = checked_channels(channels)
-        self._authenticate = None if auth is None else authenticate_with(auth)
-        self._trusts_headers = platform_is_trusted() if trust_isolation_headers is None else trust_isolation_headers
+        self._doorway = Doorway(
+            auth=auth,
+            door=door,
+            trust_isolation_headers=trust_isolation_headers,
+            channels=[channel.name for channel in self._channels],
+        )
         self._admission = Admission()
         self._state = StateFolders(paths, limits=self._limits, guarded=checkpoints.guarded(target))
         self._store = store or memory_store(self._state.aliases, limits=self._limits)
@@ -185,8 +194,7 @@ class AgentFrameworkHost:
             max_sessions=self._limits.max_sessions,
             is_concurrent=self._concurrency == "concurrent",
             tasks=self._tasks,
-            auth=auth,
-            trusts_headers=self._trusts_headers,
+            doorway=self._doorway,
         )
         self._say: Callable[[str], None] = partial(logger.info, "%s")
         logger.setLevel(logging.DEBUG if debug else logger.level)
@@ -219,9 +227,8 @@ class AgentFrameworkHost:
             self._app = build_app(
                 self._entrances,
                 lifespan=self.lifespan,
-                authenticate=self._authenticate,
+                doorway=self._doorway,
                 authentication_timeout=self._limits.authentication_timeout,
-                trust_isolation_headers=self._trusts_headers,
                 disabled=self._started.disabled,
                 telemetry=self._watched.telemetry,
                 sockets=self._drain.sockets,
@@ -358,8 +365,12 @@ class AgentFrameworkHost:
         config = _server.configuration(
             bind=_server.address_of(host, port), options=server_options, patience=self._state.patience
         )
-        authenticated = self._authenticate is not None or self._trusts_headers or self._is_verified
-        _server.refuse_open_door(config, authenticated=authenticated, allow_unauthenticated=allow_unauthenticated)
+        self._doorway.lets_strangers_in |= allow_unauthenticated
+        _server.refuse_open_door(
+            config,
+            authenticated=self._doorway.names_callers or self._is_verified,
+            allow_unauthenticated=self._doorway.lets_strangers_in,
+        )
         show_logs(log_format, access=access_log)
         if workers == 1:
             self._bind = ", ".join(config.bind)
@@ -368,7 +379,7 @@ class AgentFrameworkHost:
             return
         location = shared_location(self, workers=workers, import_path=import_path, store=self._store)
         check_options(server_options, config)
-        options = {**server_options, "startup_timeout": config.startup_timeout}
+        options = {**server_options, "startup_timeout": config.startup_timeout, _OPEN: self._doorway.lets_strangers_in}
         supervise(
             config,
             options,
@@ -388,7 +399,9 @@ class AgentFrameworkHost:
         self._say = on_up
         show_logs(share.log_format, access=share.access_log)
         silence_addresses()
-        self._serve(_server.configuration(bind="", options=share.taken()), told=told_by_supervisor)
+        options = share.taken()
+        self._doorway.lets_strangers_in = options.pop(_OPEN)
+        self._serve(_server.configuration(bind="", options=options), told=told_by_supervisor)
 
     def _serve(self, config: Config, *, told: _server.Told = _server.told_by_signals) -> None:
         self._watched.is_serving = True

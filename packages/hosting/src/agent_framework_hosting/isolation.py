@@ -6,16 +6,21 @@ platforms that use the same two headers. They are believed only when the host is
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Mapping, MutableMapping
 from contextlib import contextmanager
 from contextvars import ContextVar, Token
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final, TypeAlias
 
 from .types import ANONYMOUS, Principal
 
 ISOLATION_HEADER_USER: Final = "x-agent-user-isolation-key"
 ISOLATION_HEADER_CHAT: Final = "x-agent-chat-isolation-key"
+
+_SOCKET_KEYS: Final = "agent_framework_hosting.isolation_keys"
+
+Scope: TypeAlias = MutableMapping[str, Any]
+"""An ASGI scope."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +62,44 @@ def reset_current_isolation_keys(token: Token[IsolationKeys | None]) -> None:
     _current.reset(token)
 
 
+def with_socket_keys(scope: Scope, keys: IsolationKeys | None) -> Scope:
+    """Return a scope that carries the keys that a trusted platform gave for it; `None` for none."""
+    return {**scope, _SOCKET_KEYS: keys}
+
+
+def socket_keys(scope: Mapping[str, Any]) -> IsolationKeys | None:
+    """Return the keys that a trusted platform gave when a WebSocket was opened."""
+    return scope.get(_SOCKET_KEYS)
+
+
+@contextmanager
+def keys_of_socket(scope: Mapping[str, Any]) -> Generator[None]:
+    """Let the keys of a WebSocket be the current ones while a channel works on one of its messages.
+
+    A WebSocket by itself sets no keys, since the code that serves it may outlive what they were meant for. Whose it is
+    holds without this: `context.principal` is the one whom its user key names.
+
+    Example:
+        >>> with keys_of_socket(with_socket_keys({"type": "websocket"}, IsolationKeys(chat_key="room"))):
+        ...     get_current_isolation_keys().chat_key
+        'room'
+    """
+    keys = socket_keys(scope)
+    token = _current.set(keys) if keys is not None else None
+    try:
+        yield
+    finally:
+        if token is not None:
+            _current.reset(token)
+
+
 def current_principal() -> Principal:
     """Return who is calling: whom the user key names, inside the tenant of who was authenticated; else the latter."""
-    authenticated, keys = _authenticated.get(), _current.get()
+    return named_by(_current.get(), _authenticated.get())
+
+
+def named_by(keys: IsolationKeys | None, authenticated: Principal) -> Principal:
+    """Return whom the user key names, inside the tenant of who was authenticated; without one the latter."""
     if keys is None or keys.user_key is None:
         return authenticated
     return Principal(tenant=authenticated.tenant, id=keys.user_key, kind="caller")

@@ -36,12 +36,14 @@ class Principal:
         kind: `anonymous` (nobody said), `caller` (authenticated by the host or a trusted platform), `native` (a chat
             user whom a channel verified), `linked`, or `system`.
         claims: What the authenticator knows besides; for hooks, never for access decisions of the host.
+        scopes: What the caller was granted; the host compares them with `Door.scopes`.
     """
 
     tenant: str = DEFAULT_TENANT
     id: str = "anonymous"
     kind: PrincipalKind = "anonymous"
     claims: Mapping[str, Any] = field(default_factory=dict[str, Any], hash=False)
+    scopes: frozenset[str] = frozenset()
 
     @property
     def owner(self) -> Owner:

@@ -29,6 +29,7 @@ class _Circumstances(msgspec.Struct, kw_only=True):
     principal: str
     kind: PrincipalKind
     claims: dict[str, Any] = {}
+    scopes: frozenset[str] = frozenset()
     user_key: str | None = None
     chat_key: str | None = None
     trace: dict[str, str] = {}
@@ -49,6 +50,7 @@ def described(principal: Principal) -> bytes:
         principal=principal.id,
         kind=principal.kind,
         claims=dict(principal.claims),
+        scopes=principal.scopes,
         user_key=keys.user_key if keys is not None else None,
         chat_key=keys.chat_key if keys is not None else None,
         trace=trace,
@@ -68,7 +70,7 @@ class Restored:
 
     def __init__(self, described: bytes) -> None:
         found = msgspec.json.decode(described, type=_Circumstances)
-        self.principal: Principal = Principal(found.tenant, found.principal, found.kind, found.claims)
+        self.principal: Principal = Principal(found.tenant, found.principal, found.kind, found.claims, found.scopes)
         self._keys = IsolationKeys(found.user_key, found.chat_key)
         self._trace: Mapping[str, str] = found.trace
         self._request = found.request

@@ -106,7 +106,7 @@ async def _by_backend(backend: AuthenticationBackend, connection: HTTPConnection
     credentials, user = told
     # As Starlette's own middleware does it, so that `request.user` and `requires(...)` work in a channel's endpoints.
     connection.scope["auth"], connection.scope["user"] = credentials, user
-    return principal_of(user)
+    return principal_of(user, credentials=credentials)
 
 
 def _checked(told: object) -> Principal | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from starlette.requests import HTTPConnection
 
@@ -20,13 +20,14 @@ def mounted_user(connection: HTTPConnection) -> Principal | None:
         >>> mounted_user(HTTPConnection({"type": "http", "user": SimpleUser("ada")})).id
         'ada'
     """
-    return principal_of(connection.scope.get("user"))
+    return principal_of(connection.scope.get("user"), credentials=connection.scope.get("auth"))
 
 
-def principal_of(user: object) -> Principal | None:
+def principal_of(user: object, *, credentials: object = None) -> Principal | None:
     """Return the principal of a Starlette user; `None` for one who is not authenticated.
 
-    The id is the user's `identity`, or the `display_name` when there is none: Starlette's base class has none.
+    Its scopes are those of the credentials. The id is the user's `identity`, or the `display_name` when there is none:
+    Starlette's base class has none.
 
     Raises:
         ValueError: The user is authenticated and has neither.
@@ -37,8 +38,14 @@ def principal_of(user: object) -> Principal | None:
     for name in ("identity", "display_name"):
         value = _read(user, name)
         if value not in (None, ""):
-            return Principal(id=str(value), kind="caller")
+            return Principal(id=str(value), kind="caller", scopes=_scopes_of(credentials))
     raise ValueError("The authenticated user has neither an identity nor a display_name to tell them from others by.")
+
+
+def _scopes_of(credentials: object) -> frozenset[str]:
+    scopes: Any = getattr(credentials, "scopes", None)
+    listed = cast("list[object]", scopes) if isinstance(scopes, (list, tuple, set, frozenset)) else []
+    return frozenset(scope for scope in listed if isinstance(scope, str))
 
 
 def _read(user: Any, name: str) -> object:

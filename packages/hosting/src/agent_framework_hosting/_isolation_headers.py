@@ -1,0 +1,112 @@
+"""The isolation headers: one rule for when they are believed, for requests and for WebSockets alike.
+
+They are believed when the environment says that a trusted platform sits in front, when the host is told to trust them,
+or when they come from a named proxy. Out of every other request they are taken.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Final
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.websockets import WebSocketClose
+
+from ._proxies import comes_from_named_proxy
+from .errors import InvalidRequest
+from .isolation import (
+    ISOLATION_HEADER_CHAT,
+    ISOLATION_HEADER_USER,
+    IsolationKeys,
+    reset_current_isolation_keys,
+    set_current_isolation_keys,
+    with_socket_keys,
+)
+from .web.error_objects import error_response
+from .web.errors import describe
+
+PLATFORM_VARIABLE: Final = "FOUNDRY_HOSTING_ENVIRONMENT"
+"""Set by a platform that strips these headers from outside and sets them itself."""
+
+_USER: Final = ISOLATION_HEADER_USER.encode()
+_CHAT: Final = ISOLATION_HEADER_CHAT.encode()
+_LONGEST_KEY: Final = 512
+_POLICY_VIOLATION: Final = 1008
+
+
+def platform_is_trusted(environment: Mapping[str, str] = os.environ) -> bool:
+    """Whether the environment says that a trusted platform sits in front."""
+    return bool(environment.get(PLATFORM_VARIABLE))
+
+
+class IsolationHeaders:
+    """Lifts the two headers into the keys of the request, or takes them out; what makes no sense is refused with 400.
+
+    The keys of an HTTP request become the current ones. Those of a WebSocket, which carries many requests, go with its
+    scope: they name its caller, and `keys_of_socket` makes them current for one request.
+
+    Args:
+        app: What is behind.
+        trusted: Whether they are believed whoever sends them; `None` for those of named proxies alone, `False` for
+            nobody's.
+    """
+
+    def __init__(self, app: ASGIApp, *, trusted: bool | None) -> None:
+        self._app = app
+        self._trusted = trusted
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one request."""
+        if scope["type"] not in ("http", "websocket"):
+            await self._app(scope, receive, send)
+            return
+        if not self._believes(scope):
+            await self._app(with_socket_keys(_without_headers(scope), None), receive, send)
+            return
+        try:
+            keys = IsolationKeys(user_key=_key(scope, _USER), chat_key=_key(scope, _CHAT))
+        except InvalidRequest as error:
+            await _refuse(error, scope, receive, send)
+            return
+        known = None if keys.is_empty else keys
+        if scope["type"] == "websocket":
+            await self._app(with_socket_keys(scope, known), receive, send)
+            return
+        token = set_current_isolation_keys(known)
+        try:
+            await self._app(scope, receive, send)
+        finally:
+            reset_current_isolation_keys(token)
+
+    def _believes(self, scope: Scope) -> bool:
+        return comes_from_named_proxy(scope) if self._trusted is None else self._trusted
+
+
+def _without_headers(scope: Scope) -> Scope:
+    headers = scope["headers"]
+    kept = [header for header in headers if header[0] != _USER and header[0] != _CHAT]
+    return scope if len(kept) == len(headers) else {**scope, "headers": kept}
+
+
+async def _refuse(error: InvalidRequest, scope: Scope, receive: Receive, send: Send) -> None:
+    if scope["type"] == "websocket":
+        await WebSocketClose(_POLICY_VIOLATION)(scope, receive, send)
+    else:
+        await error_response(describe(error))(scope, receive, send)
+
+
+def _key(scope: Scope, name: bytes) -> str | None:
+    values = [value for header, value in scope["headers"] if header == name]
+    if len(values) > 1:
+        raise _invalid(f"The header {name.decode()} was sent {len(values)} times; send it once.")
+    if not values or not values[0]:
+        return None
+    key: str = values[0].decode("latin-1")
+    if len(key) > _LONGEST_KEY or not key.isascii() or not key.isprintable():
+        raise _invalid(f"The header {name.decode()} must be at most {_LONGEST_KEY} printable ASCII characters.")
+    return key
+
+
+def _invalid(message: str) -> InvalidRequest:
+    return InvalidRequest(message, code="invalid_isolation_key")
