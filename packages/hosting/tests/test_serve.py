@@ -209,7 +209,7 @@ def test_options_carry_hypercorns_own_names(monkeypatch: pytest.MonkeyPatch) -> 
     serve(bind=["127.0.0.1:81"], graceful_timeout=1)
     assert [(config.bind, config.keep_alive_timeout) for config in served] == [
         (["127.0.0.1:80"], 7),
-        (["127.0.0.1:81"], 5),
+        (["127.0.0.1:81"], 65.0),
     ]
     assert (served[0].backlog, served[1].graceful_timeout) == (3, 1)
 

@@ -19,11 +19,13 @@ from ._authentication import Authentication
 from ._disabled import DisabledChannels
 from ._guard import TrustedIsolationHeaders, UntrustedIsolationHeaders
 from ._lifespan import NamedContribution
+from ._load import Load
 from ._mount import Mounts, contribution_of, normal_path
 from .auth.authenticator import Authenticate
 from .channel import Channel, ChannelContext
 from .entrances import HOST, NOBODY, Entrance
 from .errors import HostError, StateUnavailable, Unavailable
+from .limits import Limits
 from .web.error_objects import error_response
 from .web.errors import ErrorDescription, describe
 
@@ -35,20 +37,21 @@ def build_app(
     *,
     lifespan: Lifespan[Any],
     authenticate: Authenticate | None,
-    authentication_timeout: float,
+    limits: Limits,
     trust_isolation_headers: bool,
     disabled: Collection[str],
 ) -> Starlette:
     """Return the app that serves all entrances."""
     guard = TrustedIsolationHeaders if trust_isolation_headers else UntrustedIsolationHeaders
     authentication = Middleware(
-        Authentication, authenticate=authenticate, entrances=entrances, timeout=authentication_timeout
+        Authentication, authenticate=authenticate, entrances=entrances, timeout=limits.authentication_timeout
     )
     app = Starlette(
         routes=[entrance.route for entrance in entrances],
         middleware=[
             Middleware(guard),
             authentication,
+            Middleware(Load, entrances=entrances, limits=limits),
             Middleware(DisabledChannels, entrances=entrances, disabled=disabled),
         ],
         # `Exception` alone would give the same answers, but Starlette raises what it handles so a second time.

@@ -13,7 +13,9 @@ from collections.abc import Awaitable, Callable, Coroutine, Generator, Mapping, 
 from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
+from ._connections import bounded, bounds
 from .errors import ConfigurationError, Draining
+from .limits import Limits
 from .logs import logger
 
 if TYPE_CHECKING:
@@ -31,12 +33,13 @@ _FLUSH_TIME: Final = 10.0
 """Seconds for readers to take what is left of their answers once all runs have ended."""
 
 
-def configuration(*, bind: str, options: Mapping[str, Any], patience: float = 0.0) -> Config:
+def configuration(*, bind: str, options: Mapping[str, Any], limits: Limits, patience: float = 0.0) -> Config:
     """Return Hypercorn's configuration.
 
     Args:
         bind: Where to serve, unless an option says so.
         options: Names and values of its configuration.
+        limits: How long connections may be idle, and what may arrive on them.
         patience: Seconds that the start may take on top of what Hypercorn grants.
 
     Raises:
@@ -46,7 +49,7 @@ def configuration(*, bind: str, options: Mapping[str, Any], patience: float = 0.
         from hypercorn.config import Config
     except ModuleNotFoundError as error:
         raise ConfigurationError(INSTALL_HINT) from error
-    config = Config()
+    config = bounded(Config, stall_timeout=limits.stall_timeout)()
     for name, value in options.items():
         if name.startswith("_") or not hasattr(config, name):
             raise ConfigurationError(f"serve() got the option {name!r}, which is no name of Hypercorn's configuration.")
@@ -57,6 +60,9 @@ def configuration(*, bind: str, options: Mapping[str, Any], patience: float = 0.
         config.graceful_timeout = _FLUSH_TIME
     if "startup_timeout" not in options:
         config.startup_timeout += patience
+    for name, value in bounds(limits).items():
+        if name not in options:
+            setattr(config, name, value)
     return config
 
 

@@ -74,7 +74,8 @@ class AgentFrameworkHost:
         state_dir: Where to keep which session a key stands for after resets, and a workflow's checkpoints: a folder,
             or a mapping as `HostStatePaths` is one. One host at a time has it; another one waits at its start. What was
             said is kept by the agent's own history provider, never there. Left out, all is kept in memory.
-        limits: All bounds in one object.
+        limits: All bounds in one object. What it does not name is taken from the environment (`AF_HOSTING_RUN_TIMEOUT`
+            and so on), and else the default.
         database: Where sessions and turns are kept: `sqlite:///./state/host.db`, `postgresql://…`, or a store. In
             memory when left out: bounded, and gone with the process.
         session_store: Instead of a database: where an agent's sessions are kept, whole, after every run: a
@@ -148,7 +149,9 @@ class AgentFrameworkHost:
         self._sessions = Sessions(
             target=self._target, store=self._store, limits=self._limits, concurrency=self._concurrency
         )
-        self._pipeline = Pipeline(target=self._target, sessions=self._sessions, admission=self._admission)
+        self._pipeline = Pipeline(
+            target=self._target, sessions=self._sessions, admission=self._admission, limits=self._limits
+        )
         self._tasks = TaskService(store=self._store.tasks, admission=self._admission, limits=self._limits)
         self._started = Channels(self._contributed(), may_fail=may_fail(failing_channels))
         self._entrances = (
@@ -204,7 +207,7 @@ class AgentFrameworkHost:
                 self._entrances,
                 lifespan=self.lifespan,
                 authenticate=self._authenticate,
-                authentication_timeout=self._limits.authentication_timeout,
+                limits=self._limits,
                 trust_isolation_headers=self._trusts_headers,
                 disabled=self._started.disabled,
             )
@@ -323,7 +326,10 @@ class AgentFrameworkHost:
         """
         _server.refuse_running_loop()
         config = _server.configuration(
-            bind=_server.address_of(host, port), options=server_options, patience=self._state.patience
+            bind=_server.address_of(host, port),
+            options=server_options,
+            limits=self._limits,
+            patience=self._state.patience,
         )
         authenticated = self._authenticate is not None or self._trusts_headers or self._is_verified
         _server.refuse_open_door(config, authenticated=authenticated, allow_unauthenticated=allow_unauthenticated)
@@ -353,7 +359,7 @@ class AgentFrameworkHost:
         self._say = on_up
         _server.show_logs()
         silence_addresses()
-        self._serve(_server.configuration(bind="", options=share.taken()), told=told_by_supervisor)
+        self._serve(_server.configuration(bind="", options=share.taken(), limits=self._limits), told=told_by_supervisor)
 
     def _serve(self, config: Config, *, told: _server.Told = _server.told_by_signals) -> None:
         serving = _server.serve(self.app, config, told=told, on_told=self.begin_drain, drain=self._drain)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Final
 
 from starlette.types import Receive, Scope
 
-from ..errors import RequestTimeout, RequestTooLarge
+from ..errors import RequestTimeout, RequestTooLarge, UnsupportedMedia
 from ..limits import Limits
+
+_PLAIN: Final = (b"", b"identity")
 
 
 class ClientGone(Exception):
@@ -17,39 +20,54 @@ class ClientGone(Exception):
 async def read_body(scope: Scope, receive: Receive, *, limits: Limits) -> bytes:
     """Return the whole body.
 
+    It has `limits.receive_timeout` to arrive, and as much longer as its bytes take at `limits.min_receive_rate`: a slow
+    line gets through with a large body, and nobody holds a request open with a byte now and then.
+
     Raises:
+        UnsupportedMedia: It is compressed: what it grows to would be known too late.
         RequestTooLarge: It is longer than `limits.max_request_bytes`; an announced length is refused unread.
-        RequestTimeout: It did not arrive within `limits.receive_timeout`.
+        RequestTimeout: It did not arrive in time.
         ClientGone: The client left.
     """
     most = limits.max_request_bytes
     _check(_announced(scope), most)
-    chunks: list[bytes] = []
-    size = 0
     try:
-        async with asyncio.timeout(limits.receive_timeout):
-            more = True
+        async with asyncio.timeout(limits.receive_timeout) as limit:
+            first, more = await _chunk(receive)
+            _check(len(first), most)
+            if not more:
+                return first
+            # Not a list of chunks: of tiny ones that would hold many times what they say.
+            body = bytearray(first)
+            begun = asyncio.get_running_loop().time()
             while more:
-                message = await receive()
-                if message["type"] == "http.disconnect":
-                    raise ClientGone
-                chunk: bytes = message.get("body", b"")
-                size += len(chunk)
-                _check(size, most)
-                chunks.append(chunk)
-                more = message.get("more_body", False)
+                limit.reschedule(begun + limits.receive_timeout + len(body) / limits.min_receive_rate)
+                chunk, more = await _chunk(receive)
+                body += chunk
+                _check(len(body), most)
     except TimeoutError:
         raise RequestTimeout(
-            f"The request body did not arrive within {limits.receive_timeout:g} seconds. Send it faster."
+            f"The request body did not arrive in time: this server waits {limits.receive_timeout:g} seconds, and "
+            f"longer for what comes at {limits.min_receive_rate} bytes a second or more. Send it faster."
         ) from None
-    return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+    return bytes(body)
+
+
+async def _chunk(receive: Receive) -> tuple[bytes, bool]:
+    message = await receive()
+    if message["type"] == "http.disconnect":
+        raise ClientGone
+    return message.get("body", b""), message.get("more_body", False)
 
 
 def _announced(scope: Scope) -> int:
+    length = 0
     for name, value in scope["headers"]:
         if name == b"content-length" and value.isdigit():
-            return int(value)
-    return 0
+            length = int(value)
+        elif name == b"content-encoding" and value.strip().lower() not in _PLAIN:
+            raise UnsupportedMedia("This server reads no compressed bodies. Send it without Content-Encoding.")
+    return length
 
 
 def _check(size: int, most: int) -> None:
