@@ -18,8 +18,10 @@ _MOST_VALUES = 100_000
 
 Millions of empty arrays are few bytes, but everybody else would wait for seconds while they are decoded.
 """
-_MARK = re.compile(rb'(?:[^"{\[,]++|"[^"\\]*+(?:\\.[^"\\]*+)*+"?)*+(?:([{\[,])|\Z)', re.DOTALL)
-"""All up to the next mark of a value outside of texts, or up to the end: so no byte is looked at twice."""
+_PIECE = re.compile(rb'[^"{\[,]*+(?:([{\[,])|"[^"\\]*+(?:\\.[^"\\]*+)*+"?|\Z)', re.DOTALL)
+"""The next mark of a value, or the next text, also one that does not end: so no byte is looked at twice."""
+_PIECES_A_MARK = 3
+"""In JSON no mark comes with more than a name and a text."""
 _LOCATED_BYTES = 64 * 1024
 """Broken bodies up to this size are read a second time, to say where they break."""
 
@@ -57,9 +59,9 @@ def _values(data: bytes) -> int:
 
 
 def _has_more_marks(data: bytes, most: int) -> bool:
-    """Say whether there are more marks of values than that outside of texts; it stops counting there."""
-    found = next(islice(_MARK.finditer(data), most, None), None)
-    return found is not None and found[1] is not None
+    """Say whether there are more marks of values than that outside of texts; what follows so many is not looked at."""
+    pieces = islice(_PIECE.finditer(data), _PIECES_A_MARK * (most + 1))
+    return sum(piece.lastindex is not None for piece in pieces) > most
 
 
 def _encode(body: Mapping[str, Any], max_depth: int) -> bytes:
