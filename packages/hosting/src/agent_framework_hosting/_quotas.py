@@ -1,7 +1,7 @@
 """How many tokens each principal may use, by what the agent reports.
 
 A principal has an account for a minute and one for a day, which fill evenly up to what is granted. A run is let in
-while there is anything in all of them, and is charged as it reports what it used; what is overdrawn has to fill up
+while there is a token in all of them, and is charged as it reports what it used; what is overdrawn has to fill up
 again first. So bursts are as large as the grant, and over any longer time nobody uses more than is granted, plus what
 was under way.
 """
@@ -70,9 +70,9 @@ class Quotas:
             return
         self._fill(account)
         short = [
-            (-left * grant.seconds / grant.tokens, grant)
+            ((1 - left) * grant.seconds / grant.tokens, grant)
             for left, grant in zip(account.left, self._grants, strict=True)
-            if left <= 0
+            if left < 1
         ]
         if short:
             wait, grant = max(short, key=lambda each: each[0])
