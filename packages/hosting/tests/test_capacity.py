@@ -11,7 +11,7 @@ import pytest
 from agent_framework import Content
 from hypothesis import given
 from hypothesis import strategies as st
-from starlette.requests import Request
+from starlette.requests import HTTPConnection, Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket
@@ -211,7 +211,7 @@ class Door:
         await socket.receive()
 
 
-def by_header(request: Request) -> Principal:
+async def by_header(request: HTTPConnection) -> Principal:
     """Say who is calling by a header; anybody may be anybody."""
     return Principal(id=request.headers.get("x-who", "nobody"), kind="caller")
 
@@ -227,10 +227,7 @@ def served(make_probe: Callable[..., Any], door: Door, **limits: Any) -> AgentFr
         verified_routes=[VerifiedRoute(Route("/hook", door.wait), verifier="signature")],
     )
 
-    async def auth(request: Request) -> Principal:
-        return by_header(request)
-
-    return AgentFrameworkHost(ScriptedAgent(), channels=[probe], auth=auth, limits=Limits(**limits))
+    return AgentFrameworkHost(ScriptedAgent(), channels=[probe], auth=by_header, limits=Limits(**limits))
 
 
 async def test_requests_beyond_the_whole_are_refused_but_the_probe_answers(

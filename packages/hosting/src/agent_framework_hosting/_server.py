@@ -13,7 +13,6 @@ from collections.abc import Awaitable, Callable, Coroutine, Generator, Mapping, 
 from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-from ._connections import bounded, bounds
 from .errors import ConfigurationError, Draining
 from .limits import Limits
 from .logs import logger
@@ -46,10 +45,10 @@ def configuration(*, bind: str, options: Mapping[str, Any], limits: Limits, pati
         ConfigurationError: Hypercorn is not installed, or knows no such option.
     """
     try:
-        from hypercorn.config import Config
+        from ._connections import bounded_configuration, bounds
     except ModuleNotFoundError as error:
         raise ConfigurationError(INSTALL_HINT) from error
-    config = bounded(Config, stall_timeout=limits.stall_timeout)()
+    config = bounded_configuration(limits)
     for name, value in options.items():
         if name.startswith("_") or not hasattr(config, name):
             raise ConfigurationError(f"serve() got the option {name!r}, which is no name of Hypercorn's configuration.")
@@ -199,6 +198,7 @@ async def serve(
     app: ASGIApp,
     config: Config,
     *,
+    limits: Limits,
     told: Told = told_by_signals,
     on_told: Callable[[], None],
     drain: Callable[[], Awaitable[bool]],
@@ -208,11 +208,15 @@ async def serve(
     Args:
         app: What to serve.
         config: Hypercorn's.
+        limits: How long connections may keep the server waiting.
         told: Who tells the process to stop: signals, when left out.
         on_told: Called as soon as it is told, which may be before the app has started.
         drain: Called once the app has started; tells whether nothing runs any more. Otherwise the process ends by
             force: it would wait for ever for a run that ignores its cancellation, and keep its state from the next one.
     """
+    from ._connections import bound_connections
+
+    bound_connections(limits)
     # Looked up, not imported by name: its signature speaks of types of Hypercorn's own that say nothing here.
     hypercorn_serve: Any = importlib.import_module("hypercorn.asyncio").serve
     is_told = asyncio.Event()

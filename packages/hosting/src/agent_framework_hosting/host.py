@@ -362,7 +362,9 @@ class AgentFrameworkHost:
         self._serve(_server.configuration(bind="", options=share.taken(), limits=self._limits), told=told_by_supervisor)
 
     def _serve(self, config: Config, *, told: _server.Told = _server.told_by_signals) -> None:
-        serving = _server.serve(self.app, config, told=told, on_told=self.begin_drain, drain=self._drain)
+        serving = _server.serve(
+            self.app, config, limits=self._limits, told=told, on_told=self.begin_drain, drain=self._drain
+        )
         _server.run(serving, failure=lambda: self._failure)
 
     async def _start(self) -> None:

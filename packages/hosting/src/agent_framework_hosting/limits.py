@@ -103,8 +103,10 @@ class Limits:
     """Time for a request body to arrive, besides what its bytes take at `min_receive_rate`; then 408."""
     min_receive_rate: Bytes = _KIB
     """Bytes of a request body that have to arrive in each second, once `receive_timeout` is over."""
+    header_timeout: Seconds = 10.0
+    """Time for the head of a request to arrive under `serve`, once it has begun, and for a TLS handshake."""
     idle_timeout: Seconds = 65.0
-    """Time for which `serve` keeps a connection that has no request; the head of one has to arrive in it."""
+    """Time for which `serve` keeps a connection open on which there is no request."""
     run_timeout: Seconds | None = 10 * _MINUTE
     """Time that a run gets, from when it has its session to the agent's last word; then it is stopped: 504."""
     background_run_timeout: Seconds | None = _HOUR
