@@ -49,7 +49,7 @@ def table() -> list[str]:
     """Return the rows of the page's table."""
     said = meanings()
     return [
-        f"| `{each.name}` | `{variable_of(each.name)}` | {shown(str(each.type), each.default)} | {said[each.name]} |"
+        f"| `{each.name}` | `{variable_of(each.name)}` | {shown(str(each.type), getattr(Limits(), each.name))} | {said[each.name]} |"
         for each in fields(Limits)
         if each.init
     ]
@@ -61,7 +61,11 @@ def test_every_limit_is_on_the_page_as_the_code_says_it() -> None:
 
 
 def test_every_default_can_be_written_as_the_page_shows_it() -> None:
-    variables = {variable_of(each.name): shown(str(each.type), each.default) for each in fields(Limits) if each.init}
+    variables = {
+        variable_of(each.name): shown(str(each.type), getattr(Limits(), each.name))
+        for each in fields(Limits)
+        if each.init
+    }
     assert Limits().with_environment(variables) == Limits()
 
 
