@@ -45,14 +45,16 @@ def shown(kind: str, value: float | None) -> str:
     return f"{value:g}" if value < 10**6 else str(value)
 
 
+def defaults() -> dict[str, str]:
+    """Return the default of each limit as a variable would say it."""
+    limits = Limits()
+    return {each.name: shown(str(each.type), getattr(limits, each.name)) for each in fields(Limits) if each.init}
+
+
 def table() -> list[str]:
     """Return the rows of the page's table."""
     said = meanings()
-    return [
-        f"| `{each.name}` | `{variable_of(each.name)}` | {shown(str(each.type), getattr(Limits(), each.name))} | {said[each.name]} |"
-        for each in fields(Limits)
-        if each.init
-    ]
+    return [f"| `{name}` | `{variable_of(name)}` | {value} | {said[name]} |" for name, value in defaults().items()]
 
 
 def test_every_limit_is_on_the_page_as_the_code_says_it() -> None:
@@ -61,11 +63,7 @@ def test_every_limit_is_on_the_page_as_the_code_says_it() -> None:
 
 
 def test_every_default_can_be_written_as_the_page_shows_it() -> None:
-    variables = {
-        variable_of(each.name): shown(str(each.type), getattr(Limits(), each.name))
-        for each in fields(Limits)
-        if each.init
-    }
+    variables = {variable_of(name): value for name, value in defaults().items()}
     assert Limits().with_environment(variables) == Limits()
 
 
