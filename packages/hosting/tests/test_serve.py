@@ -17,6 +17,7 @@ from agent_framework_hosting.channel import Channel, VerifiedRoute
 from agent_framework_hosting.cli import main
 from agent_framework_hosting.errors import ConfigurationError
 from agent_framework_hosting.host import AgentFrameworkHost
+from agent_framework_hosting.limits import Limits
 from agent_framework_hosting.testing import ScriptedAgent
 
 
@@ -152,7 +153,7 @@ def test_serving_to_strangers_is_allowed_when_the_channels_verify_all_that_comes
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.8.8.8", "::1", "[::1]", "localhost", "unix:/run/agent.sock"])
 def test_loopback_needs_no_permission(host: str) -> None:
     """Every name of this machine itself."""
-    config = _server.configuration(bind=_server.address_of(host, 80), options={})
+    config = _server.configuration(bind=_server.address_of(host, 80), options={}, limits=Limits())
     _server.refuse_open_door(config, authenticated=False, allow_unauthenticated=False)
 
 
@@ -209,7 +210,7 @@ def test_options_carry_hypercorns_own_names(monkeypatch: pytest.MonkeyPatch) -> 
     serve(bind=["127.0.0.1:81"], graceful_timeout=1)
     assert [(config.bind, config.keep_alive_timeout) for config in served] == [
         (["127.0.0.1:80"], 7),
-        (["127.0.0.1:81"], 5),
+        (["127.0.0.1:81"], 65.0),
     ]
     assert (served[0].backlog, served[1].graceful_timeout) == (3, 1)
 

@@ -10,7 +10,7 @@ import pytest
 from starlette.responses import PlainTextResponse
 from starlette.types import Receive, Scope, Send
 
-from agent_framework_hosting.errors import RequestTimeout, RequestTooLarge
+from agent_framework_hosting.errors import RequestError
 from agent_framework_hosting.limits import Limits
 from agent_framework_hosting.testing import InMemoryDriver, LoopbackDriver
 from agent_framework_hosting.web.body import ClientGone, read_body
@@ -77,7 +77,7 @@ def reading(**bounds: Any) -> Any:
             return
         try:
             text = str(len(await read_body(scope, receive, limits=Limits(**bounds))))
-        except (RequestTooLarge, RequestTimeout) as error:
+        except RequestError as error:
             text = f"{error.status} {error.message}"
         await PlainTextResponse(text)(scope, receive, send)
 
@@ -119,3 +119,39 @@ async def test_a_body_that_does_not_come_is_given_up() -> None:
 
     async with InMemoryDriver(reading(receive_timeout=0.02)) as driver:
         assert (await driver.request("POST", "/", body=never())).text.startswith("408")
+
+
+async def test_a_slow_line_gets_through_with_a_body_that_keeps_coming() -> None:
+    """As long as it is quick enough for what has come."""
+
+    async def slowly() -> AsyncIterator[bytes]:
+        for _ in range(8):
+            yield b"x" * 1000
+            await asyncio.sleep(0.05)
+
+    bounds = {"receive_timeout": 0.2, "min_receive_rate": 2000}
+    async with InMemoryDriver(reading(**bounds)) as driver:
+        assert (await driver.request("POST", "/", body=slowly())).text == "8000"
+
+
+async def test_a_byte_now_and_then_is_given_up() -> None:
+    """However long it goes on."""
+
+    async def dripping() -> AsyncIterator[bytes]:
+        while True:
+            yield b"x"
+            await asyncio.sleep(0.01)
+
+    async with InMemoryDriver(reading(receive_timeout=0.1)) as driver:
+        answer = await driver.request("POST", "/", body=dripping())
+    assert answer.text.startswith("408 The request body did not arrive in time: this server waits 0.1 seconds")
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "br, identity", "x"])
+async def test_a_body_that_is_encoded_is_refused(encoding: str) -> None:
+    """What it grows to would be known too late."""
+    async with InMemoryDriver(reading()) as driver:
+        answer = await driver.request("POST", "/", body=b"x", headers={"content-encoding": encoding})
+        assert answer.text.startswith("415 ")
+        plain = await driver.request("POST", "/", body=b"x", headers={"content-encoding": "identity"})
+        assert plain.text == "1"

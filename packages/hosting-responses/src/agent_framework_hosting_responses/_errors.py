@@ -8,6 +8,7 @@ from agent_framework_hosting.web.error_objects import ErrorObjects
 from agent_framework_hosting.web.errors import ErrorDescription
 
 _SERVER_SIDE: Final = 500
+_TOO_MUCH: Final = 429
 
 error_response: Final = ErrorObjects(
     codes={
@@ -33,6 +34,6 @@ error_response: Final = ErrorObjects(
 
 def failure_code(description: ErrorDescription) -> str:
     """Return the code for a response that failed after its stream began, out of those that the clients' types know."""
-    if description.code == "queue_full":
+    if description.status == _TOO_MUCH:
         return "rate_limit_exceeded"
     return "server_error" if description.status >= _SERVER_SIDE else "invalid_prompt"

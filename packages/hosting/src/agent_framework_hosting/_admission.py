@@ -3,30 +3,34 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from types import TracebackType
 from typing import Final, Literal, Self
 
-from .errors import Draining, NotStarted, RunCancelled, RunError
+from .errors import Draining, NotStarted, RunCancelled, RunError, RunTimeout
 
-StopReason = Literal["closed", "disconnected", "stalled", "drained", "interrupted", "lease_lost", "cancelled"]
+StopReason = Literal[
+    "closed", "disconnected", "stalled", "drained", "interrupted", "lease_lost", "cancelled", "timed_out"
+]
 
 
 class Run:
     """One run under way, which another task can stop.
 
     Used as a context manager by the task that steps the run: a stop is thrown into that task where it waits, and comes
-    out of the block as `RunCancelled`, while a cancellation of the task from elsewhere stays what it is. One that comes
-    from nowhere is an error of what was run. A generator that steps the run calls `pause` before it yields and `resume`
-    after: in between its puller is about other things.
+    out of the block as `RunCancelled`, or as the error that `expire` was given, while a cancellation of the task from
+    elsewhere stays what it is. One that comes from nowhere is an error of what was run. A generator that steps the run
+    calls `pause` before it yields and `resume` after: in between its puller is about other things.
     """
 
-    __slots__ = ("_admission", "_reason", "_task", "_thrown")
+    __slots__ = ("_admission", "_expired", "_on_end", "_reason", "_task", "_thrown")
 
     def __init__(self, admission: Admission) -> None:
         self._admission = admission
+        self._expired: RunTimeout | None = None
+        self._on_end: Callable[[], None] | None = None
         self._reason: StopReason | None = None
         self._task: asyncio.Task[object] | None = None
         self._thrown = False
@@ -50,6 +54,12 @@ class Run:
                 # The reason goes along, for those inside who have something to say before they end.
                 self._task.cancel(reason)
 
+    def expire(self, error: RunTimeout) -> None:
+        """Stop the run because it takes too long; `error` comes out of it instead of `RunCancelled`."""
+        if self._reason is None:
+            self._expired = error
+            self.stop("timed_out")
+
     def pause(self) -> None:
         """Leave the block for a while."""
         self._task = None
@@ -57,7 +67,7 @@ class Run:
     def resume(self) -> None:
         """Come back into the block."""
         if self._reason is not None:
-            raise RunCancelled(reason=self._reason)
+            raise self._stopped(self._reason)
         self._task = asyncio.current_task()
 
     def __enter__(self) -> Self:
@@ -76,7 +86,10 @@ class Run:
         self._thrown = False
         others = task.uncancel()
         if kind is asyncio.CancelledError and not others and self._reason is not None:
-            raise RunCancelled(reason=self._reason) from error
+            raise self._stopped(self._reason) from error
+
+    def _stopped(self, reason: StopReason) -> RunError:
+        return self._expired or RunCancelled(reason=reason)
 
     @contextmanager
     def parts(self) -> Generator[None]:
@@ -87,8 +100,15 @@ class Run:
         finally:
             _whole.reset(token)
 
+    def at_end(self, give_back: Callable[[], None]) -> None:
+        """Have this called once, when the run is over."""
+        self._on_end = give_back
+
     def end(self) -> None:
         """Say that the run is over; idempotent."""
+        give_back, self._on_end = self._on_end, None
+        if give_back is not None:
+            give_back()
         self._admission.leave(self)
 
 

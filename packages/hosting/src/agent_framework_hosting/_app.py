@@ -24,6 +24,7 @@ from ._drain import WebSockets
 from ._guard import Guard
 from ._isolation_headers import IsolationHeaders
 from ._lifespan import NamedContribution
+from ._load import Load
 from ._mount import Mounts, contribution_of, normal_path, refuse_shared
 from ._proxies import NamedProxies
 from ._telemetry.requests import Place, Requests
@@ -32,6 +33,7 @@ from .channel import Channel, ChannelContext, SiblingRoute
 from .door import Door
 from .entrances import HOST, NOBODY, Entrance, find
 from .errors import HostError, StateUnavailable, Unavailable
+from .limits import Limits
 from .web.error_objects import error_response
 from .web.errors import ErrorDescription, describe
 
@@ -44,14 +46,16 @@ def build_app(
     *,
     lifespan: Lifespan[Any],
     doorway: Doorway,
-    authentication_timeout: float,
+    limits: Limits,
     disabled: Collection[str],
     telemetry: Telemetry,
     sockets: WebSockets,
 ) -> Starlette:
     """Return the app that serves all entrances."""
     door = doorway.door
-    authentication = Middleware(Authentication, doorway=doorway, entrances=entrances, timeout=authentication_timeout)
+    authentication = Middleware(
+        Authentication, doorway=doorway, entrances=entrances, timeout=limits.authentication_timeout
+    )
     app = _App(
         door,
         routes=[entrance.route for entrance in entrances],
@@ -63,6 +67,7 @@ def build_app(
             *door.middleware,
             Middleware(IsolationHeaders, trusted=doorway.trusts_headers),
             authentication,
+            Middleware(Load, entrances=entrances, limits=limits),
             Middleware(DisabledChannels, entrances=entrances, disabled=disabled),
         ],
         # `Exception` alone would give the same answers, but Starlette raises what it handles so a second time.

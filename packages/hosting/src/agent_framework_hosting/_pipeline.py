@@ -1,6 +1,7 @@
 """The one way from a request to its result, and the only caller of hooks and targets.
 
-    run hook → authorise → claim (the session's line) → session → begin → run → response hook → seal → commit → release
+    room → run hook → authorise → claim (the session's line) → session → begin → run → response hook → seal → commit
+    → release
 
 What is stored is what was sent: the channel's sealed record is committed with the turn, before the channel can send the
 end of its answer.
@@ -11,6 +12,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Generator
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Final, Self, TypeVar, cast
 
 import msgspec
@@ -18,6 +20,10 @@ from agent_framework import AgentResponse, AgentResponseUpdate
 from opentelemetry import context as otel
 
 from ._admission import Admission, Run, StopReason
+from ._capacity import Capacity
+from ._deadlines import Deadline
+from ._quotas import Meter, Quotas
+from ._seen import Seen
 from ._sessions.answers import answer_ids
 from ._sessions.sessions import Repeated, Sessions
 from ._sessions.turn import OpenTurn
@@ -31,6 +37,7 @@ from .channel import Replayed
 from .errors import HookError, RunCancelled
 from .hooks import ChannelResponseHook, ChannelRunHook, ChannelStreamUpdateHook, settled
 from .isolation import current_principal
+from .limits import Limits
 from .logs import logger
 from .types import (
     BeginTurn,
@@ -38,6 +45,7 @@ from .types import (
     ChannelSession,
     HostedRunResult,
     IdempotencyKey,
+    Owner,
     Principal,
     Seal,
     SealUnfinished,
@@ -70,25 +78,36 @@ class Admitted:
     Whoever drops it without closing it gives both back: a stream that nobody ever pulled must not block its session.
     """
 
-    __slots__ = ("_closed", "_remains", "_turn", "request", "run", "steps", "watched")
+    __slots__ = ("_closed", "_remains", "_turn", "deadline", "meter", "request", "run", "steps", "watched")
 
     def __init__(
-        self, request: ChannelRequest, steps: Steps, run: Run, turn: OpenTurn | None, watched: WatchedTurn
+        self,
+        request: ChannelRequest,
+        steps: Steps,
+        run: Run,
+        turn: OpenTurn | None,
+        *,
+        deadline: Deadline,
+        meter: Meter | None,
+        watched: WatchedTurn,
     ) -> None:
         self.request = request
         self.steps = steps
         self.run = run
         self.watched = watched
+        self.deadline = deadline
+        self.meter = meter
         self._turn = turn
         self._remains: bytes | None = None
         self._closed = False
 
-    async def state(self) -> SessionState | None:
-        """Wait for the turn and return the state of the session to run in.
+    async def state(self, *, is_streamed: bool) -> SessionState | None:
+        """Wait for the turn and return the state of the session to run in; from then on the run's time is counted.
 
         The channel has its last word on the request then, with the session this turn's alone.
         """
         state = await self._turn.start(self.run.stop) if self._turn is not None else None
+        self.deadline.begin(is_streamed=is_streamed)
         if self.steps.begin is not None:
             try:
                 self.request = await self.steps.begin(self.request)
@@ -102,8 +121,12 @@ class Admitted:
     async def finish(self, response: Any, state: SessionState | None) -> HostedRunResult[Any]:
         """Shape, seal and commit what the target returned."""
         self.watched.used(response, self.request.principal)
+        if self.meter is not None:
+            self.meter.finish(response)
         session = state.session if state is not None else None
         result = await self._shaped(HostedRunResult(response, session=session))
+        # What is committed has not failed.
+        self.deadline.end()
         record = self.steps.seal(result) if self.steps.seal is not None else None
         if self._turn is not None:
             await self.watched.committed(self._turn.commit(msgspec.json.encode(record)))
@@ -123,6 +146,7 @@ class Admitted:
         if self._closed:
             return
         self._closed = True
+        self.deadline.end()
         try:
             if self._turn is not None:
                 await self._turn.close(self._remains)
@@ -132,10 +156,23 @@ class Admitted:
 
     def __del__(self) -> None:
         if not self._closed:
+            self.deadline.end()
             if self._turn is not None:
                 self._turn.leave()
             self.run.end()
             self.watched.ended()
+
+    def seen(self, updates: AsyncIterator[AgentResponseUpdate]) -> AsyncIterator[AgentResponseUpdate]:
+        """Return the updates of the run, each of them seen by whoever has to; mostly that is nobody."""
+        updates = self.watched.seen(updates)
+        if self.meter is None and not self.deadline.awaits_update:
+            return updates
+        return Seen(updates, self._see)
+
+    def _see(self, update: AgentResponseUpdate) -> None:
+        self.deadline.updated()
+        if self.meter is not None:
+            self.meter.read(update)
 
     async def _shaped(self, result: HostedRunResult[Any]) -> HostedRunResult[Any]:
         hook = self.steps.response_hook
@@ -149,18 +186,25 @@ class Admitted:
 class Pipeline:
     """Runs requests against one target."""
 
-    def __init__(self, *, target: Target, sessions: Sessions, admission: Admission, telemetry: Telemetry) -> None:
+    def __init__(
+        self, *, target: Target, sessions: Sessions, admission: Admission, limits: Limits, telemetry: Telemetry
+    ) -> None:
         self._target = target
         self._sessions = sessions
         self._admission = admission
+        self._limits = limits
         self._telemetry = telemetry
+        self._quotas = Quotas(limits)
+        self._capacity = Capacity(
+            what="runs", most=limits.max_concurrent_runs, most_of_one=limits.max_runs_per_principal
+        )
 
     async def run(self, request: ChannelRequest, steps: Steps) -> HostedRunResult[Any]:
         """Run the target to its end and commit the turn."""
         admitted = await self._admit(request, steps)
         try:
             with admitted.run:
-                state = await admitted.state()
+                state = await admitted.state(is_streamed=False)
                 response = await under(admitted.watched.context, self._target.run(admitted.request, state))
                 return await admitted.finish(response, state)
         except BaseException as error:
@@ -182,6 +226,7 @@ class Pipeline:
                 if principal is None:
                     principal = current_principal()
                     request = replace(request, principal=principal)
+                self._let_in(run, principal.owner)
                 request = await _hooked(request, steps, self._target.served)
                 self._target.check(request)
                 turn = await self._turn(request, principal, steps)
@@ -193,7 +238,13 @@ class Pipeline:
             watched.ended()
             raise
         watched.admitted(request)
-        return Admitted(request, steps, run, turn, watched)
+        deadline, meter = Deadline(run, self._limits), self._quotas.meter(principal.owner)
+        return Admitted(request, steps, run, turn, deadline=deadline, meter=meter, watched=watched)
+
+    def _let_in(self, run: Run, owner: Owner) -> None:
+        self._quotas.check(owner)
+        self._capacity.enter(owner)
+        run.at_end(partial(self._capacity.leave, owner))
 
     async def _turn(self, request: ChannelRequest, principal: Principal, steps: Steps) -> OpenTurn | None:
         wanted, named = _wanted_session(request), steps.idempotency
@@ -278,11 +329,11 @@ async def _step(target: Target, progress: _Progress, parent: otel.Context) -> As
     run = admitted.run
     try:
         with run:
-            state = await admitted.state()
+            state = await admitted.state(is_streamed=True)
             with target.bound(admitted.request):
                 source = await under(parent, target.stream(admitted.request, state))
                 try:
-                    async for update in each_under(parent, admitted.watched.seen(source.updates)):
+                    async for update in each_under(parent, admitted.seen(source.updates)):
                         shown = update if hook is None else await _rewritten(update, hook)
                         if shown is not None:
                             run.pause()

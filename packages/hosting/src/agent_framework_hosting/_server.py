@@ -13,6 +13,7 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from .errors import ConfigurationError, Draining
+from .limits import Limits
 from .logs import logger
 
 if TYPE_CHECKING:
@@ -30,22 +31,23 @@ _FLUSH_TIME: Final = 10.0
 """Seconds for readers to take what is left of their answers once all runs have ended."""
 
 
-def configuration(*, bind: str, options: Mapping[str, Any], patience: float = 0.0) -> Config:
+def configuration(*, bind: str, options: Mapping[str, Any], limits: Limits, patience: float = 0.0) -> Config:
     """Return Hypercorn's configuration.
 
     Args:
         bind: Where to serve, unless an option says so.
         options: Names and values of its configuration.
+        limits: How long connections may be idle, and what may arrive on them.
         patience: Seconds that the start may take on top of what Hypercorn grants.
 
     Raises:
         ConfigurationError: Hypercorn is not installed, or knows no such option.
     """
     try:
-        from hypercorn.config import Config
+        from ._connections import bounded_configuration, bounds
     except ModuleNotFoundError as error:
         raise ConfigurationError(INSTALL_HINT) from error
-    config = Config()
+    config = bounded_configuration(limits)
     for name, value in options.items():
         if name.startswith("_") or not hasattr(config, name):
             raise ConfigurationError(f"serve() got the option {name!r}, which is no name of Hypercorn's configuration.")
@@ -56,6 +58,9 @@ def configuration(*, bind: str, options: Mapping[str, Any], patience: float = 0.
         config.graceful_timeout = _FLUSH_TIME
     if "startup_timeout" not in options:
         config.startup_timeout += patience
+    for name, value in bounds(limits).items():
+        if name not in options:
+            setattr(config, name, value)
     return config
 
 
@@ -182,6 +187,7 @@ async def serve(
     app: ASGIApp,
     config: Config,
     *,
+    limits: Limits,
     told: Told = told_by_signals,
     on_told: Callable[[], None],
     drain: Callable[[], Awaitable[bool]],
@@ -191,11 +197,15 @@ async def serve(
     Args:
         app: What to serve.
         config: Hypercorn's.
+        limits: How long connections may keep the server waiting.
         told: Who tells the process to stop: signals, when left out.
         on_told: Called as soon as it is told, which may be before the app has started.
         drain: Called once the app has started; tells whether nothing runs any more. Otherwise the process ends by
             force: it would wait for ever for a run that ignores its cancellation, and keep its state from the next one.
     """
+    from ._connections import bound_connections
+
+    bound_connections(limits)
     # Looked up, not imported by name: its signature speaks of types of Hypercorn's own that say nothing here.
     hypercorn_serve: Any = importlib.import_module("hypercorn.asyncio").serve
     is_told = asyncio.Event()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any, Literal, TypeAlias
 
 from ._state.aliases import Aliases
@@ -11,7 +12,7 @@ from ._state.store import Concurrency, StateStore
 from ._target.accepted import Checkpoints, has_checkpoints, refuse_concurrent_turns
 from ._target.session_store import SessionStore, StoredSessions
 from .errors import ConfigurationError
-from .limits import Limits
+from .limits import Limits, misspelt_variables
 from .logs import logger
 
 Order: TypeAlias = Concurrency | Literal["concurrent"]
@@ -19,19 +20,21 @@ Order: TypeAlias = Concurrency | Literal["concurrent"]
 
 
 def checked_limits(limits: object) -> Limits:
-    """Return the bounds of a host.
+    """Return the bounds of a host: what it was given, then what the environment says, then the defaults.
 
     Raises:
-        ConfigurationError: They are none.
+        ConfigurationError: They are none, or a variable cannot be read.
     """
+    for variable, meant in misspelt_variables(os.environ).items():
+        logger.warning("%s is no setting of the host, and does nothing. Is %s meant?", variable, meant)
     if limits is None:
-        return Limits()
+        return Limits().with_environment()
     if not isinstance(limits, Limits):
         raise ConfigurationError(
             f"limits={limits!r} is an object of type {type(limits).__name__}. Give the bounds by their names: "
             "Limits(max_waiting=8), from agent_framework_hosting.limits."
         )
-    return limits
+    return limits.with_environment()
 
 
 def checked_order(concurrency: Order, *, session_store: SessionStore | None) -> Order:

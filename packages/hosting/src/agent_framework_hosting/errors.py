@@ -21,15 +21,20 @@
     │   ├── Unauthenticated       ... nobody knows who is calling
     │   ├── RequestTooLarge
     │   ├── RequestTimeout
-    │   └── QueueFull
+    │   ├── UnsupportedMedia      ... a body in a form that is not read here
+    │   ├── QueueFull
+    │   └── LimitReached          ... of what one caller may have under way
+    │       └── QuotaExceeded     ... or may use up
     ├── Unavailable               nobody: try again later
     │   ├── NotStarted
     │   ├── Draining
+    │   ├── Overloaded
     │   └── StateUnavailable      ... what keeps the state does not answer
     ├── StateDamaged              the operator: what is stored cannot be read
     └── RunError                  the operator: the run itself went wrong
         ├── RunCancelled
         │   └── LeaseLost         ... because somebody else has taken the session over
+        ├── RunTimeout
         ├── ResponseTooLarge
         └── HookError
 
@@ -236,6 +241,35 @@ class QueueFull(RequestError):
     retry_after: ClassVar[int] = 1
 
 
+class UnsupportedMedia(RequestError):
+    """The body comes in a form that this server does not read, such as compressed."""
+
+    code = "unsupported_media_type"
+    status = 415
+
+
+class LimitReached(RequestError):
+    """The caller has as much under way as this server takes of one.
+
+    Args:
+        message: What there is too much of.
+        retry_after: Seconds after which the same request may be taken.
+    """
+
+    code = "rate_limit_exceeded"
+    status = 429
+
+    def __init__(self, message: str, *, retry_after: int = 1) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class QuotaExceeded(LimitReached):
+    """The caller has used up the tokens of a minute or a day."""
+
+    code = "quota_exceeded"
+
+
 class Unavailable(HostError):
     """The host cannot take the request now; the same request may succeed later."""
 
@@ -254,6 +288,12 @@ class Draining(Unavailable):
     """The host is shutting down and takes no new work."""
 
     code = "draining"
+
+
+class Overloaded(Unavailable):
+    """This process has as much under way as it takes, from all callers together."""
+
+    code = "overloaded"
 
 
 class StateUnavailable(Unavailable):
@@ -316,6 +356,13 @@ class LeaseLost(RunCancelled):
         super().__init__(
             "The session was taken over by another process; nothing of this run was stored.", reason="lost"
         )
+
+
+class RunTimeout(RunError):
+    """The run took longer than it may, and was stopped."""
+
+    code = "run_timeout"
+    status = 504
 
 
 class ResponseTooLarge(RunError):

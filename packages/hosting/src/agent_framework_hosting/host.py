@@ -80,7 +80,8 @@ class AgentFrameworkHost:
         state_dir: Where to keep which session a key stands for after resets, and a workflow's checkpoints: a folder,
             or a mapping as `HostStatePaths` is one. One host at a time has it; another one waits at its start. What was
             said is kept by the agent's own history provider, never there. Left out, all is kept in memory.
-        limits: All bounds in one object.
+        limits: All bounds in one object. What it does not name is taken from the environment (`AF_HOSTING_RUN_TIMEOUT`
+            and so on), and else the default.
         database: Where sessions and turns are kept: `sqlite:///./state/host.db`, `postgresql://…`, or a store. In
             memory when left out: bounded, and gone with the process.
         session_store: Instead of a database: where an agent's sessions are kept, whole, after every run: a
@@ -172,7 +173,11 @@ class AgentFrameworkHost:
         )
         self._drain = Drain(self._admission, timeout=self._limits.drain_timeout, on_signals=drain_on_signals)
         self._pipeline = Pipeline(
-            target=self._target, sessions=self._sessions, admission=self._admission, telemetry=self._watched.telemetry
+            target=self._target,
+            sessions=self._sessions,
+            admission=self._admission,
+            limits=self._limits,
+            telemetry=self._watched.telemetry,
         )
         self._tasks = TaskService(store=self._store.tasks, admission=self._admission, limits=self._limits)
         self._started = Channels(self._contributed(), may_fail=may_fail(failing_channels))
@@ -228,7 +233,7 @@ class AgentFrameworkHost:
                 self._entrances,
                 lifespan=self.lifespan,
                 doorway=self._doorway,
-                authentication_timeout=self._limits.authentication_timeout,
+                limits=self._limits,
                 disabled=self._started.disabled,
                 telemetry=self._watched.telemetry,
                 sockets=self._drain.sockets,
@@ -363,7 +368,10 @@ class AgentFrameworkHost:
         """
         _server.refuse_running_loop()
         config = _server.configuration(
-            bind=_server.address_of(host, port), options=server_options, patience=self._state.patience
+            bind=_server.address_of(host, port),
+            options=server_options,
+            limits=self._limits,
+            patience=self._state.patience,
         )
         self._doorway.lets_strangers_in |= allow_unauthenticated
         _server.refuse_open_door(
@@ -401,11 +409,13 @@ class AgentFrameworkHost:
         silence_addresses()
         options = share.taken()
         self._doorway.lets_strangers_in = options.pop(_OPEN)
-        self._serve(_server.configuration(bind="", options=options), told=told_by_supervisor)
+        self._serve(_server.configuration(bind="", options=options, limits=self._limits), told=told_by_supervisor)
 
     def _serve(self, config: Config, *, told: _server.Told = _server.told_by_signals) -> None:
         self._watched.is_serving = True
-        serving = _server.serve(self.app, config, told=told, on_told=self.begin_drain, drain=self.drain)
+        serving = _server.serve(
+            self.app, config, limits=self._limits, told=told, on_told=self.begin_drain, drain=self.drain
+        )
         _server.run(serving, failure=lambda: self._failure)
 
     async def _start(self) -> None:

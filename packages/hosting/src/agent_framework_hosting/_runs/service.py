@@ -8,6 +8,7 @@ from contextlib import suppress
 from functools import partial
 from typing import Final
 
+from .._deadlines import in_background
 from .._state.events import EventLog, Position, RunName
 from .._state.store import StateStore
 from .._state.tasks import TaskState
@@ -88,7 +89,8 @@ class RunService:
         )
         self._here.add(run)
         try:
-            await handler(task, writer)
+            with in_background():
+                await handler(task, writer)
         finally:
             # Readers look at once from now on, since the end of a task is not said here.
             self._here.discard(run)

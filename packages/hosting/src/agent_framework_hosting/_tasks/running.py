@@ -14,7 +14,7 @@ from .._state.tasks import Outcome, TakenTask
 from .._telemetry import names
 from .._telemetry.instruments import instruments
 from ..channel import Task, TaskHandler, TryAgain
-from ..errors import Unavailable
+from ..errors import LimitReached, Unavailable
 from ..ids import mint
 from ..limits import Limits
 from ..logs import logger
@@ -99,11 +99,18 @@ async def _done(
     except Exception as error:  # noqa: BLE001 - whatever a handler raises is a failure of its task, not of the host
         if run.reason is not None:
             return _STOPPED.get(run.reason, Ending())
-        if isinstance(error, TryAgain | Unavailable):
-            return Ending(after=max(0.0, error.after) if isinstance(error, TryAgain) else limits.task_backoff)
+        if isinstance(error, TryAgain | Unavailable | LimitReached):
+            return Ending(after=_pause(error, limits))
         with run.parts():
             return await _failed(taken, task, doer, restored, limits=limits, is_ours=is_ours)
     return Ending(outcome="done")
+
+
+def _pause(error: TryAgain | Unavailable | LimitReached, limits: Limits) -> float:
+    """Return how long a task waits that has not failed: something else has to end, or to come back, before."""
+    if isinstance(error, TryAgain):
+        return max(0.0, error.after)
+    return error.retry_after if isinstance(error, LimitReached) else limits.task_backoff
 
 
 async def _failed(

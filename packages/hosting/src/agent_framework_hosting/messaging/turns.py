@@ -17,6 +17,7 @@ from ..errors import (
     AnsweredAlready,
     IdempotencyConflict,
     LeaseLost,
+    LimitReached,
     QueueFull,
     RunCancelled,
     SessionBusy,
@@ -47,6 +48,8 @@ _STOPPED: Final = ("interrupted", "cancelled", "closed")
 """Why a run ended that somebody wants no more of."""
 _SOON: Final = 1.0
 """Seconds after which it is looked again whether a conversation is free."""
+_LONGEST_WAIT: Final = 60.0
+"""Seconds for which a message waits until its writer may have more runs or tokens; for longer ones they are told."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -231,6 +234,8 @@ class Turns:
         """Say what may be said of a failure, or let the message be tried again."""
         if isinstance(error, SessionBusy | QueueFull | IdempotencyConflict | LeaseLost):
             raise TryAgain(after=_SOON) from error
+        if isinstance(error, LimitReached) and error.retry_after <= _LONGEST_WAIT:
+            raise TryAgain(after=error.retry_after) from error
         has_run = isinstance(error, StateUnavailable) and error.has_run
         is_stopped = isinstance(error, RunCancelled) and error.reason in _STOPPED
         if (isinstance(error, Unavailable) and not has_run) or (isinstance(error, RunCancelled) and not is_stopped):

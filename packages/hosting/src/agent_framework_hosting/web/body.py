@@ -3,11 +3,27 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass
+from typing import Final
 
 from starlette.types import Receive, Scope
 
-from ..errors import RequestTimeout, RequestTooLarge
+from ..errors import Overloaded, RequestTimeout, RequestTooLarge, UnsupportedMedia
 from ..limits import Limits
+
+_PLAIN: Final = (b"", b"identity")
+
+
+ARRIVING: Final = "agent_framework_hosting.arriving"
+"""Where the scope of a request has what all bodies are counted in, if they are."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Arriving:
+    """What is held of all bodies that are not there whole, in bytes."""
+
+    max_bytes: int
+    held: int = 0
 
 
 class ClientGone(Exception):
@@ -17,39 +33,68 @@ class ClientGone(Exception):
 async def read_body(scope: Scope, receive: Receive, *, limits: Limits) -> bytes:
     """Return the whole body.
 
+    It has `limits.receive_timeout` to arrive, and as much longer as its bytes take at `limits.min_receive_rate`: a slow
+    line gets through with a large body, and nobody holds a request open with a byte now and then.
+
     Raises:
+        UnsupportedMedia: It is compressed: what it grows to would be known too late.
         RequestTooLarge: It is longer than `limits.max_request_bytes`; an announced length is refused unread.
-        RequestTimeout: It did not arrive within `limits.receive_timeout`.
+        RequestTimeout: It did not arrive in time.
+        Overloaded: All bodies that are still arriving are as many bytes as the host holds.
         ClientGone: The client left.
     """
     most = limits.max_request_bytes
     _check(_announced(scope), most)
-    chunks: list[bytes] = []
-    size = 0
     try:
-        async with asyncio.timeout(limits.receive_timeout):
-            more = True
-            while more:
-                message = await receive()
-                if message["type"] == "http.disconnect":
-                    raise ClientGone
-                chunk: bytes = message.get("body", b"")
-                size += len(chunk)
-                _check(size, most)
-                chunks.append(chunk)
-                more = message.get("more_body", False)
+        async with asyncio.timeout(limits.receive_timeout) as limit:
+            first, more = await _chunk(receive)
+            _check(len(first), most)
+            return await _rest(first, receive, scope.get(ARRIVING), limit=limit, limits=limits) if more else first
     except TimeoutError:
         raise RequestTimeout(
-            f"The request body did not arrive within {limits.receive_timeout:g} seconds. Send it faster."
+            f"The request body did not arrive in time: this server waits {limits.receive_timeout:g} seconds, and "
+            f"longer for what comes at {limits.min_receive_rate} bytes a second or more. Send it faster."
         ) from None
-    return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+
+async def _rest(
+    first: bytes, receive: Receive, arriving: Arriving | None, *, limit: asyncio.Timeout, limits: Limits
+) -> bytes:
+    begun = asyncio.get_running_loop().time()
+    # Not a list of chunks: of tiny ones that would hold many times what they say.
+    body, more, held = bytearray(first), True, 0
+    try:
+        while more:
+            limit.reschedule(begun + limits.receive_timeout + len(body) / limits.min_receive_rate)
+            if arriving is not None:
+                arriving.held += len(body) - held
+                held = len(body)
+                if arriving.held > arriving.max_bytes:
+                    raise Overloaded("The server is taking as many bytes as it can hold. Send the request again.")
+            chunk, more = await _chunk(receive)
+            body += chunk
+            _check(len(body), limits.max_request_bytes)
+    finally:
+        if arriving is not None:
+            arriving.held -= held
+    return bytes(body)
+
+
+async def _chunk(receive: Receive) -> tuple[bytes, bool]:
+    message = await receive()
+    if message["type"] == "http.disconnect":
+        raise ClientGone
+    return message.get("body", b""), message.get("more_body", False)
 
 
 def _announced(scope: Scope) -> int:
+    length = 0
     for name, value in scope["headers"]:
         if name == b"content-length" and value.isdigit():
-            return int(value)
-    return 0
+            length = int(value)
+        elif name == b"content-encoding" and value.strip().lower() not in _PLAIN:
+            raise UnsupportedMedia("This server reads no compressed bodies. Send it without Content-Encoding.")
+    return length
 
 
 def _check(size: int, most: int) -> None:

@@ -11,7 +11,16 @@ from typing import Final
 from agent_framework import exceptions as core
 
 from .._handled import handled_request
-from ..errors import HostError, RequestError, RunCancelled, RunError, StateDamaged, StateUnavailable, Unavailable
+from ..errors import (
+    HostError,
+    RequestError,
+    RunCancelled,
+    RunError,
+    RunTimeout,
+    StateDamaged,
+    StateUnavailable,
+    Unavailable,
+)
 from ..ids import mint
 from ..logs import logger
 
@@ -69,6 +78,8 @@ def _described(error: BaseException) -> ErrorDescription:
         if error.reason == "interrupted":
             return ErrorDescription(409, "interrupted", error.message)
         return ErrorDescription(503, error.code, _CANCELLED.get(error.reason, error.message))
+    if isinstance(error, RunTimeout):
+        return ErrorDescription(error.status, error.code, error.message)
     return _logged(error)
 
 

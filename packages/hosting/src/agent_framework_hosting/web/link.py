@@ -48,6 +48,9 @@ class Link:
             # Ours when the link cut a send that made no progress; anybody else's goes on.
             if not self._interrupted or self._task.uncancel():
                 raise
+        except OSError:
+            # How servers say that nobody is there any more, when they say it here.
+            self.lost = self.lost or "left"
         finally:
             self._sending = False
             self._since = self._loop.time()
