@@ -11,7 +11,7 @@ import pytest
 from agent_framework import Content, Message, WorkflowBuilder, WorkflowContext, executor
 from openai import AsyncOpenAI, BadRequestError, NotFoundError
 from sqlalchemy import NullPool, create_engine, text
-from starlette.requests import Request
+from starlette.requests import HTTPConnection
 
 from agent_framework_hosting.host import AgentFrameworkHost
 from agent_framework_hosting.limits import Limits
@@ -143,7 +143,8 @@ async def test_whatever_is_wrong_is_said_at_once(replica: Replica) -> None:
         ({"nonsense": 1}, "nonsense"),
     ]
     for fields, param in wrong:
-        answer = await post(driver, **{"background": True, **fields})
+        asked = {"input": "hi", "background": True, **fields}
+        answer = await driver.request("POST", "/responses", json=asked)
         assert (answer.status, answer.json()["error"]["param"]) == (400, param), answer
     assert not agent.runs
     assert (await driver.request("GET", "/responses/resp_nobody")).status == 404
@@ -401,7 +402,7 @@ async def test_exactly_one_end_is_ever_seen_when_a_cancel_meets_the_end(replica:
 async def test_requests_keep_who_asked_and_in_which_chat(where: str | None) -> None:
     gate, seen = Gate(), list[Any]()
 
-    async def names(request: Request) -> Principal:
+    async def names(request: HTTPConnection) -> Principal:
         return Principal(id=request.headers["x-name"], kind="caller")
 
     def hook(request: ChannelRequest, **_: Any) -> ChannelRequest:

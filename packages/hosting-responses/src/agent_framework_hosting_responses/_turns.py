@@ -67,7 +67,9 @@ class Exchange:
         """Whether anybody can ask for its record."""
         return is_kept(self.asked) or self.named is not None
 
-    def sealed(self, body: Mapping[str, Any], *, waiting: Iterable[Waiting] = (), tape: Tape | None = None) -> JSON:
+    def sealed(
+        self, body: Mapping[str, Any], *, waiting: Iterable[Waiting] = (), tape: Tape | None = None
+    ) -> dict[str, Any]:
         """Return the record."""
         return sealed(
             body,
