@@ -125,11 +125,10 @@ async def test_a_log_that_nobody_needs_goes_with_its_run(make_probe: Callable[[]
     assert (left is not None) == (how == "failed")
 
 
+@pytest.mark.parametrize("where", ["sqlite", "postgres"], indirect=True)
 async def test_a_reader_is_let_go_of_when_the_host_drains_and_the_run_is_put_back(
     connect: Connect, make_probe: Callable[[], Any], where: str | None
 ) -> None:
-    if where is None:
-        pytest.skip("Without a database a run goes with its host.")
     gate, probe = Gate(), make_probe()
 
     async def handler(task: Task, writer: RunWriter) -> None:

@@ -68,7 +68,12 @@ class Exchange:
         return is_kept(self.asked) or self.named is not None
 
     def sealed(
-        self, body: Mapping[str, Any], *, waiting: Iterable[Waiting] = (), tape: Tape | None = None
+        self,
+        body: Mapping[str, Any],
+        *,
+        waiting: Iterable[Waiting] = (),
+        tape: Tape | None = None,
+        unfinished: bool = False,
     ) -> dict[str, Any]:
         """Return the record."""
         return sealed(
@@ -80,6 +85,7 @@ class Exchange:
             taken=self.taken,
             first=self.first,
             key=self.key,
+            unfinished=unfinished,
         )
 
 
@@ -254,7 +260,8 @@ class Turns:
             if not machine.is_ended and is_void(error):
                 return None
             endings.append(_ended(machine, error))
-            exchange.remains = exchange.sealed(machine.body or {}, tape=machine.tape if exchange.is_kept else None)
+            tape = machine.tape if exchange.is_kept else None
+            exchange.remains = exchange.sealed(machine.body or {}, tape=tape, unfinished=True)
             return exchange.remains
 
         stream = await self._context.run_stream(
