@@ -17,9 +17,11 @@ from typing import Any, Final
 
 from agent_framework_hosting.channel import ChannelContext, Replayed, RunWriter, Task, TryAgain
 from agent_framework_hosting.errors import (
+    Draining,
     HookError,
     IdempotencyConflict,
     InvalidRequest,
+    NotStarted,
     QueueFull,
     RequestError,
     ResponseTooLarge,
@@ -93,7 +95,7 @@ class Background:
             return await self.accept(turn, body, named=named)
         try:
             await self._start(response, accepted)
-        except RequestError:
+        except (RequestError, Draining, NotStarted):
             await self._take_back(response, named)
             raise
         return record, True
