@@ -173,7 +173,6 @@ def test_a_field_of_another_protocol_is_refused_with_the_name_it_has_here() -> N
 @pytest.mark.parametrize(
     ("field", "value"),
     [
-        ("background", True),
         ("context_management", [{"type": "compaction"}]),
         ("moderation", {"model": "omni"}),
         ("prompt", {"id": "pmpt_1"}),
@@ -189,6 +188,13 @@ def test_conversation_and_previous_response_exclude_each_other() -> None:
     """A request continues one thing."""
     error = refusal(conversation="conv_1", previous_response_id="resp_1")
     assert (error.param, error.detail_code) == ("conversation", "mutually_exclusive_parameters")
+
+
+def test_a_response_in_the_background_has_to_be_stored() -> None:
+    """Nobody could read it otherwise."""
+    assert read(background=True).background
+    error = refusal(background=True, store=False)
+    assert (error.param, error.detail_code) == ("store", "invalid_value")
 
 
 def test_a_foreground_response_may_be_asked_for_explicitly() -> None:

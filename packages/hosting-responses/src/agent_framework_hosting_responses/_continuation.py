@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import replace
 from typing import Any, Final, NamedTuple
 
@@ -18,6 +17,7 @@ from agent_framework_hosting.parsing.checks import is_list
 from agent_framework_hosting.parsing.refusals import shown
 from agent_framework_hosting.types import JSON, ChannelRequest, ChannelSession
 
+from ._accepted import AcceptedResponses
 from ._conversation import Conversations, Standing
 from ._inbound.decisions import settle
 from ._inbound.history import Decision
@@ -25,7 +25,7 @@ from ._inbound.input import read_input
 from ._inbound.open_calls import calls_of, check_answers
 from ._inbound.request import ResponsesRequest
 from ._item_ids import response_id_of
-from ._record import chat_of, is_of_another_channel, waiting_of
+from ._record import chat_of, is_of_another_channel, is_unfinished, waiting_of
 from ._settings import CreationSettings
 from ._waiting import Waiting
 
@@ -44,6 +44,12 @@ class Begun(NamedTuple):
     taken: int
 
 
+class _Found(NamedTuple):
+    """A turn that can be continued. It may have no record, such as one that no channel has told."""
+
+    record: JSON
+
+
 class Continuation:
     """Checks requests against what they continue."""
 
@@ -51,6 +57,7 @@ class Continuation:
         self._context = context
         self._settings = settings
         self._conversations = Conversations(context)
+        self._accepted = AcceptedResponses(context)
 
     async def check(self, asked: ResponsesRequest) -> tuple[Waiting, ...]:
         """Check a request; return what that which it continues has left waiting.
@@ -122,14 +129,42 @@ class Continuation:
         return settle(asked.decisions, waiting_of(standing.record))
 
     async def _record(self, previous: str) -> JSON:
-        with suppress(UnknownId):
-            record = await self._context.read_record(previous)
-            if not is_of_another_channel(record):
-                return record
+        found = await self._finished(previous)
+        if found is not None:
+            return found.record
         # A run hook may yet choose another conversation, and then the id is not even looked at.
         if self._settings.run_hook is not None:
             return None
-        raise UnknownParent(f"Previous response with id '{shown(previous)}' not found.")
+        accepted = await self._accepted.find(previous)
+        if accepted is not None and accepted.is_open:
+            raise InvalidRequest(
+                f"Previous response with id '{shown(previous)}' has not ended yet. Continue it when it has completed; "
+                "or name a 'conversation', whose turns wait for one another.",
+                param="previous_response_id",
+                code="previous_response_not_completed",
+            )
+        # It may have ended between the two looks.
+        found = await self._finished(previous)
+        if found is None:
+            raise UnknownParent(f"Previous response with id '{shown(previous)}' not found.")
+        return found.record
+
+    async def _finished(self, response: str) -> _Found | None:
+        """Return the record of a response that can be continued; nothing when there is none.
+
+        Raises:
+            UnknownParent: It is there, and did not finish.
+        """
+        try:
+            record = await self._context.read_record(response)
+        except UnknownId:
+            return None
+        if is_unfinished(record) and self._settings.run_hook is None:
+            raise UnknownParent(
+                f"Previous response with id '{shown(response)}' did not finish, so it cannot be continued. Continue "
+                "from the one before."
+            )
+        return None if is_of_another_channel(record) else _Found(record)
 
     async def _asked_for(self, decisions: Mapping[str, Decision]) -> list[Waiting]:
         """Return what the responses that asked have left waiting, found by the ids of their requests.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import dataclass
 from typing import Literal, Protocol, TypeAlias
 
@@ -68,8 +68,20 @@ class Runs(Protocol):
     and gone with the process.
     """
 
-    def handle(self, kind: str, handler: RunHandler, *, on_give_up: TaskHandler | None = None) -> None:
-        """Let runs of a kind be done by `handler`; see `Tasks.handle`."""
+    def handle(
+        self,
+        kind: str,
+        handler: RunHandler,
+        *,
+        on_give_up: TaskHandler | None = None,
+        needs_start: bool = True,
+        keeps_log: bool = True,
+    ) -> None:
+        """Let runs of a kind be done by `handler`; see `Tasks.handle`.
+
+        Without `keeps_log` what a run said is forgotten as soon as it is done, or cancelled while it runs: for handlers
+        that keep it elsewhere. Who reads then may be told less than all.
+        """
         ...
 
     async def start(
@@ -91,12 +103,22 @@ class Runs(Protocol):
 
     async def events(
         self, id: str, *, kind: str, after: tuple[int, int] | None = None, principal: Principal | None = None
-    ) -> AsyncIterator[RunEvent]:
+    ) -> AsyncGenerator[RunEvent]:
         """Return what a run says until it has ended: behind a position, or from the start of its newest attempt.
+
+        It ends early when this host drains and the run goes on elsewhere.
 
         Raises:
             UnknownId: There is no such run of this principal.
         """
+        ...
+
+    async def last(self, id: str, *, kind: str, principal: Principal | None = None) -> RunEvent | None:
+        """Return what a run said last; nothing when it has said nothing, it is forgotten, or there is no such run."""
+        ...
+
+    async def forget(self, id: str, *, kind: str, principal: Principal | None = None) -> None:
+        """Forget what a run said; its outcome stays known for a time."""
         ...
 
     async def cancel(self, id: str, *, kind: str, principal: Principal | None = None) -> bool:

@@ -62,7 +62,9 @@ class Tasks(Protocol):
         """Whether accepted tasks outlive this process."""
         ...
 
-    def handle(self, kind: str, handler: TaskHandler, *, on_give_up: TaskHandler | None = None) -> None:
+    def handle(
+        self, kind: str, handler: TaskHandler, *, on_give_up: TaskHandler | None = None, needs_start: bool = True
+    ) -> None:
         """Let tasks of a kind be done by `handler`; call it in `contribute`.
 
         The handler runs as the principal who asked, in the trace and under the isolation keys of the request in which
@@ -74,6 +76,8 @@ class Tasks(Protocol):
             kind: Names the work; tasks outlive releases, so that it has to stay the same. Put the channel's name in.
             handler: Does it.
             on_give_up: Called with a task that is given up, before it is forgotten; what it raises is logged.
+            needs_start: Whether a host takes no request at all before it was started; without it only tasks of this
+                kind are refused until then.
 
         Raises:
             ConfigurationError: The kind has a handler already.
