@@ -17,6 +17,10 @@ from .logs import logger
 
 _SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 _RESTART: Final = 1012
+_LAST_WORDS: Final = 5.0
+"""Seconds that a WebSocket's channel gets to say how its last run has ended."""
+_QUIET: Final = 0.1
+"""Seconds of silence after which a channel that waits for its client has said all."""
 
 
 class Drain:
@@ -127,10 +131,10 @@ class WebSockets:
             if scope["type"] != "websocket":
                 await app(scope, receive, send)
                 return
-            socket = _Socket(send)
+            socket = _Socket(receive, send)
             self._open.add(socket)
             try:
-                await app(scope, receive, socket.send)
+                await app(scope, socket.receive, socket.send)
             finally:
                 self._open.discard(socket)
 
@@ -142,11 +146,20 @@ class WebSockets:
 
 
 class _Socket:
-    __slots__ = ("_is_closed", "_is_open", "_send")
+    __slots__ = ("_is_closed", "_is_open", "_is_receiving", "_receive", "_send", "_sent_at")
 
-    def __init__(self, send: Send) -> None:
+    def __init__(self, receive: Receive, send: Send) -> None:
+        self._receive = receive
         self._send = send
-        self._is_open = self._is_closed = False
+        self._is_open = self._is_closed = self._is_receiving = False
+        self._sent_at = 0.0
+
+    async def receive(self) -> Message:
+        self._is_receiving = True
+        try:
+            return await self._receive()
+        finally:
+            self._is_receiving = False
 
     async def send(self, message: Message) -> None:
         if self._is_closed:
@@ -159,8 +172,14 @@ class _Socket:
         elif message["type"] == "websocket.close":
             self._is_open = False
         await self._send(message)
+        self._sent_at = asyncio.get_running_loop().time()
 
     async def close(self) -> None:
+        # The run is over before its channel has said so; a channel that waits for its client again has.
+        loop = asyncio.get_running_loop()
+        until = loop.time() + _LAST_WORDS
+        while loop.time() < until and not (self._is_receiving and loop.time() >= self._sent_at + _QUIET):  # noqa: ASYNC110 - for silence
+            await asyncio.sleep(_QUIET / 2)
         if self._is_open:
             self._is_open, self._is_closed = False, True
             await self._send({"type": "websocket.close", "code": _RESTART, "reason": "The server restarts."})
