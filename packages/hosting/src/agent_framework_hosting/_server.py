@@ -44,9 +44,11 @@ def configuration(*, bind: str, options: Mapping[str, Any], limits: Limits, pati
         ConfigurationError: Hypercorn is not installed, or knows no such option.
     """
     try:
-        from ._connections import bounded_configuration, bounds
+        importlib.import_module("hypercorn.config")
     except ModuleNotFoundError as error:
         raise ConfigurationError(INSTALL_HINT) from error
+    from ._connections import bounded_configuration, bounds
+
     config = bounded_configuration(limits)
     for name, value in options.items():
         if name.startswith("_") or not hasattr(config, name):
