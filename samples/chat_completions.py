@@ -5,7 +5,7 @@ conversation instead: then the agent remembers it, each caller's apart.
 
 Run it:  .venv/bin/python samples/chat_completions.py
 Try it:  curl -s http://127.0.0.1:8000/v1/chat/completions -H 'x-session-id: tea' \
-             -d '{"model": "shopkeeper", "messages": [{"role": "user", "content": "When can I come for tea?"}]}'
+             --json '{"model": "shopkeeper", "messages": [{"role": "user", "content": "When can I come for tea?"}]}'
 """
 
 import os

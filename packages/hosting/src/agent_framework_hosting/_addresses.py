@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any, Final, TypeAlias
 
 from starlette.types import Scope
@@ -17,6 +18,7 @@ SOCKET_FILES: Final = "unix"
 """Stands for whoever comes over a socket file, in a list of addresses."""
 
 
+@lru_cache(maxsize=1024)
 def address_in(text: object) -> Address | None:
     """Return an IP address, one of IPv4 that is dressed as IPv6 undressed; `None` for everything else."""
     try:

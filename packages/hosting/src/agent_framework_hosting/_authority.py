@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from ._addresses import is_loopback
@@ -42,6 +43,7 @@ class Origin:
         return self.authority == Authority(host.name, port)
 
 
+@lru_cache(maxsize=256)
 def parse_authority(text: str) -> Authority | None:
     """Return what a `Host` header says; `None` when it is not exactly a host with or without a port.
 
