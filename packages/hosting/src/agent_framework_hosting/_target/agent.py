@@ -27,7 +27,7 @@ from .entered import Entered
 from .messages import to_messages
 from .session_store import StoredSessions
 from .snapshots import Snapshot
-from .target import TargetStream
+from .target import AnswerStore, TargetStream
 
 _COSTS: Final = (
     "what a session store cannot know lives in memory alone: ids of turns are unknown after a restart, where a session "
@@ -151,6 +151,10 @@ class AgentTarget:
                         context = bind(response_id=response_id, previous_response_id=previous)
                         stack.enter_context(cast("AbstractContextManager[Any]", context))
             yield
+
+    def apart(self, answers: AnswerStore) -> AgentTarget:  # noqa: ARG002 - the sessions have marked them
+        """See `Target`."""
+        return AgentTarget(self.served)
 
     def _arguments(self, request: ChannelRequest, state: AgentState | None) -> dict[str, Any]:
         arguments: dict[str, Any] = {"session": state.session if state is not None else None}
