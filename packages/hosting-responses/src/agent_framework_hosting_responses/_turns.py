@@ -47,6 +47,7 @@ class Exchange:
         input: The items that it answers, as they are listed later; empty when nothing is kept.
         taken: The number of the last item of its conversation that this turn, or one before, has read.
         reads: Whether it reads any itself.
+        is_apart: Whether one connection alone can ask for its record.
     """
 
     asked: ResponsesRequest
@@ -55,11 +56,12 @@ class Exchange:
     input: list[dict[str, Any]]
     taken: int = 0
     reads: bool = False
+    is_apart: bool = False
 
     @property
     def is_kept(self) -> bool:
         """Whether anybody can ask for its record."""
-        return is_kept(self.asked) or self.named is not None
+        return is_kept(self.asked) or self.is_apart or self.named is not None
 
     def sealed(self, body: Mapping[str, Any], *, waiting: Iterable[Waiting] = (), tape: Tape | None = None) -> JSON:
         """Return the record."""
@@ -84,11 +86,18 @@ class Turn:
 
 
 class Turns:
-    """Reads requests and runs them."""
+    """Reads requests and runs them.
 
-    def __init__(self, context: ChannelContext, settings: CreationSettings) -> None:
+    Args:
+        context: The host's, or that of one connection.
+        settings: How the channel was set up.
+        is_apart: Whether the context is a connection's, where everything has an id that can be continued.
+    """
+
+    def __init__(self, context: ChannelContext, settings: CreationSettings, *, is_apart: bool = False) -> None:
         self._context = context
         self._settings = settings
+        self._is_apart = is_apart
         self._continuation = Continuation(context, settings)
         self._conversations = Conversations(context)
 
@@ -117,14 +126,14 @@ class Turns:
     ) -> Exchange:
         fields = self._fields(asked, admitted, waiting)
         items: list[dict[str, Any]] = []
-        if is_kept(asked):
+        if is_kept(asked) or self._is_apart:
             items = listed(
                 asked.body.get("input"),
                 response_id=fields["response_id"],
                 referenced=referenced,
                 keeps_ids=asked.conversation is None,
             )
-        return Exchange(asked=asked, fields=fields, named=named, input=items)
+        return Exchange(asked=asked, fields=fields, named=named, input=items, is_apart=self._is_apart)
 
     def _fields(self, asked: ResponsesRequest, admitted: Admitted, waiting: tuple[Waiting, ...]) -> ResponseFields:
         previous, included = asked.previous_response_id, frozenset(asked.requested_options.get("include", ()))
@@ -163,7 +172,7 @@ class Turns:
             channel=self._settings.channel,
             operation="create",
             input=admitted.messages,
-            session=session_of(asked, response_id),
+            session=session_of(asked, response_id, is_apart=self._is_apart),
             options=admitted.options or None,
             metadata=asked.echo.get("metadata") or {},
             attributes=attributes,
@@ -213,6 +222,12 @@ class Turns:
         )
         await self._drop_read(exchange)
         return body
+
+    def prepared(self, turn: Turn) -> bytes:
+        """Return the events of a turn that says nothing: the agent is not run."""
+        machine = ResponseMachine(**turn.exchange.fields)
+        machine.complete(completed_at=int(time.time()))
+        return machine.closing()
 
     async def stream(self, turn: Turn) -> AsyncGenerator[bytes, None]:
         """Admit it, and return its events, framed for an event stream; refusals are raised here."""

@@ -61,6 +61,8 @@ class Limits:
     """Silence after which a comment line is sent to keep a stream open."""
     stall_timeout: float = 30.0
     """Time for one write to make progress; a reader that takes longer is cut, which counts as a disconnect."""
+    socket_lifetime: float = 3600.0
+    """Time after which a WebSocket of the Responses API is ended, and its client told to connect again."""
     receive_timeout: float = 30.0
     """Time for a request body to arrive."""
     authentication_timeout: float = 10.0
