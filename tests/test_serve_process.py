@@ -204,17 +204,19 @@ async def test_an_idle_host_says_where_it_listens_and_stops_when_interrupted(sta
     assert served.printed.endswith("served\n")
 
 
-async def test_websockets_are_finished_and_closed_when_the_host_is_told_to_stop(start: Start) -> None:
-    served = await run_sync(start, PLENTY)
+@pytest.mark.parametrize(("drain_timeout", "last"), [(PLENTY, "completed"), (NEXT_TO_NOTHING, "incomplete")])
+async def test_websockets_are_finished_or_told_and_closed(start: Start, drain_timeout: float, last: str) -> None:
+    served = start(drain_timeout)
     url = f"ws{served.url.removeprefix('http')}/v1/responses"
-    async with httpx2.AsyncClient(base_url=served.url) as http, connect(url) as idle, connect(url) as busy:
+    async with connect(url) as idle, connect(url) as busy:
         await busy.send(json.dumps({"type": "response.create", "input": "gated", "store": False}))
-        await http.get("/gate/reached/1", timeout=PLENTY)
+        await somebody_at_the_gate(served)
         served.signal(signal.SIGTERM)
         await idle.wait_closed()
-        await http.post("/gate")
+        if drain_timeout == PLENTY:
+            await open_gate(served)
         events = [json.loads(message) async for message in busy]
     assert (idle.close_code, busy.close_code) == (1001, 1001)
-    assert events[-1]["type"] == "response.completed"
+    assert events[-1]["type"] == f"response.{last}"
     assert await run_sync(served.end) == 0, served.printed
     assert "Traceback" not in served.printed

@@ -39,6 +39,7 @@ class SocketEndpoint:
     def __init__(self, context: ChannelContext, settings: CreationSettings) -> None:
         self._context = context
         self._settings = settings
+        self._turns = Turns(context, settings)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection until it ends."""
@@ -46,9 +47,8 @@ class SocketEndpoint:
         await send({"type": "websocket.accept"})
         connection = self._context.connection()
         try:
-            turns = Turns(self._context, self._settings)
             apart = Turns(connection, self._settings, is_apart=True)
-            await _Conversation(connection, turns=turns, apart=apart, scope=scope, send=send).serve(receive)
+            await _Conversation(connection, turns=self._turns, apart=apart, scope=scope, send=send).serve(receive)
         finally:
             connection.close()
 
@@ -89,7 +89,9 @@ class _Conversation:
             expiry.cancel()
             for task in (listening, answering, draining):
                 task.cancel()
-            await asyncio.wait({listening, answering, draining}, timeout=_GRACE)
+            ended, _ = await asyncio.wait({listening, answering, draining}, timeout=_GRACE)
+            for task in ended:
+                _note(task)
 
     async def _listen(self, receive: Receive) -> None:
         while (event := await receive())["type"] == "websocket.receive":
@@ -202,6 +204,13 @@ class _Messages:
             for self.last, data in unframed(events):
                 await self._send({"type": "websocket.send", "text": _named(data, self._stream_id).decode()})
         self.is_whole = not message.get("more_body", False)
+
+
+def _note(task: asyncio.Task[None]) -> None:
+    error = None if task.cancelled() else task.exception()
+    # Some servers raise this where a message is sent to somebody who has left.
+    if error is not None and not isinstance(error, OSError):
+        logger.error("A WebSocket ended with an error.", exc_info=error)
 
 
 def _named(message: bytes, stream_id: str | None) -> bytes:
