@@ -434,7 +434,7 @@ async def test_a_failed_continuation_evicts_what_it_continued() -> None:
 async def test_a_clients_tools_and_item_references_work_in_a_turn_that_is_not_stored() -> None:
     call = Content.from_function_call("c1", "look", arguments="{}")
     client = ScriptedChatClient([call], every=recall)
-    tools: list[dict[str, Any]] = [{"type": "function", "name": "look", "parameters": {"type": "object", "properties": {}}}]
+    tools: list[dict[str, Any]] = [{"type": "function", "name": "look", "parameters": {"type": "object"}}]
     app = hosted(Agent(client, name="a")).app
     async with LoopbackDriver(app) as driver, driver.websocket("/responses") as socket:
         asked = await ask(socket, "weather?", store=False, tools=tools)

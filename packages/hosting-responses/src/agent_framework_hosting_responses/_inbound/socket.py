@@ -70,6 +70,7 @@ class Steer:
 
     input: Any
     previous_response_id: str
+    size: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,9 +122,11 @@ class Agenda:
         if not self._steps:
             return self._closing
         step = self._steps.popleft()
-        if not isinstance(step, Create):
+        if isinstance(step, Refusal):
             return step
         self._size -= step.size
+        if isinstance(step, Steer):
+            return step
         if self._refusing is not None:
             return Refusal(self._refusing, step.stream_id, step.continues)
         return self._joined(step)
@@ -179,20 +182,23 @@ class Agenda:
         if kind == "response.create":
             return _create(fields, size=len(data))
         if kind == "response.steer":
-            return _steer(fields)
+            return _steer(fields, size=len(data))
         if kind is None:
             raise missing("type", "Send 'response.create'.")
         raise wrong_value("type", "be 'response.create'")
 
     def _add(self, step: Create | Refusal | Steer) -> None:
-        if isinstance(step, Create):
-            most, wait = self._limits.max_request_bytes, self._limits.max_waiting
-            if len(self._steps) >= wait or (self._steps and self._size + step.size > most):
-                refusal = QueueFull("Too many requests wait on this connection. Send them one after another.")
-                step = Refusal(refusal, step.stream_id, step.continues)
-            else:
-                self._size += step.size
-        self._steps.append(step)
+        if isinstance(step, Refusal):
+            self._steps.append(step)
+            return
+        most, wait = self._limits.max_request_bytes, self._limits.max_waiting
+        if len(self._steps) >= wait or (self._steps and self._size + step.size > most):
+            refusal = QueueFull("Too many messages wait on this connection. Send them one after another.")
+            named = (step.stream_id, step.continues) if isinstance(step, Create) else ()
+            self._steps.append(Refusal(refusal, *named))
+        else:
+            self._size += step.size
+            self._steps.append(step)
 
     def _joined(self, step: Create) -> Create:
         """Return a request with what was prepared for it."""
@@ -237,13 +243,13 @@ def _create(fields: dict[str, Any], *, size: int) -> Create:
     )
 
 
-def _steer(fields: Mapping[str, Any]) -> Steer:
+def _steer(fields: Mapping[str, Any], *, size: int) -> Steer:
     if "input" not in fields:
         raise missing("input", "Say what the response is to hear.")
     previous = fields.get("previous_response_id")
     if not isinstance(previous, str):
         raise wrong_value("previous_response_id", "be the id of the response that is to take another course")
-    return Steer(fields["input"], previous)
+    return Steer(fields["input"], previous, size)
 
 
 def _is_name(value: Any) -> bool:
