@@ -237,9 +237,3 @@ def test_a_missing_hypercorn_is_explained(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setitem(__import__("sys").modules, "hypercorn.config", None)
     with pytest.raises(ConfigurationError, match=r'"serve" extra'):
         serve()
-
-
-def test_a_websocket_message_may_be_as_large_as_a_request() -> None:
-    assert _server.configuration(bind="", options={}, max_message=7).websocket_max_message_size == 7
-    options = {"websocket_max_message_size": 9}
-    assert _server.configuration(bind="", options=options, max_message=7).websocket_max_message_size == 9

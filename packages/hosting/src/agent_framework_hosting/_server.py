@@ -31,16 +31,13 @@ _FLUSH_TIME: Final = 10.0
 """Seconds for readers to take what is left of their answers once all runs have ended."""
 
 
-def configuration(
-    *, bind: str, options: Mapping[str, Any], patience: float = 0.0, max_message: int | None = None
-) -> Config:
+def configuration(*, bind: str, options: Mapping[str, Any], patience: float = 0.0) -> Config:
     """Return Hypercorn's configuration.
 
     Args:
         bind: Where to serve, unless an option says so.
         options: Names and values of its configuration.
         patience: Seconds that the start may take on top of what Hypercorn grants.
-        max_message: Characters of one WebSocket message, unless an option says so; a longer one ends its connection.
 
     Raises:
         ConfigurationError: Hypercorn is not installed, or knows no such option.
@@ -58,8 +55,6 @@ def configuration(
         config.bind = [bind]
     if "graceful_timeout" not in options:
         config.graceful_timeout = _FLUSH_TIME
-    if max_message is not None and "websocket_max_message_size" not in options:
-        config.websocket_max_message_size = max_message
     if "startup_timeout" not in options:
         config.startup_timeout += patience
     return config

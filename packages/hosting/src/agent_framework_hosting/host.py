@@ -323,10 +323,7 @@ class AgentFrameworkHost:
         """
         _server.refuse_running_loop()
         config = _server.configuration(
-            bind=_server.address_of(host, port),
-            options=server_options,
-            patience=self._state.patience,
-            max_message=self._limits.max_request_bytes,
+            bind=_server.address_of(host, port), options=server_options, patience=self._state.patience
         )
         authenticated = self._authenticate is not None or self._trusts_headers or self._is_verified
         _server.refuse_open_door(config, authenticated=authenticated, allow_unauthenticated=allow_unauthenticated)
@@ -356,9 +353,7 @@ class AgentFrameworkHost:
         self._say = on_up
         _server.show_logs()
         silence_addresses()
-        most = self._limits.max_request_bytes
-        config = _server.configuration(bind="", options=share.taken(), max_message=most)
-        self._serve(config, told=told_by_supervisor)
+        self._serve(_server.configuration(bind="", options=share.taken()), told=told_by_supervisor)
 
     def _serve(self, config: Config, *, told: _server.Told = _server.told_by_signals) -> None:
         serving = _server.serve(self.app, config, told=told, on_told=self.begin_drain, drain=self._drain)
