@@ -12,7 +12,7 @@ from typing import Final
 
 from .._state.memory import MemoryAliases
 from .._state.memorystore import MemoryStore
-from .._state.store import Claim, Finished, StoredTurn
+from .._state.store import Claim, Finished, StoredTurn, Unfinished
 from .._state.turns import Turn
 from ..limits import Limits
 from ..types import ChannelSession, Principal
@@ -114,8 +114,10 @@ class ApartSessions:
             self._own = (Sessions(target=target, store=store, limits=self._limits), store)
         return self._own
 
-    def added(self, size: int) -> None:
-        """Take notice of a turn that is kept from now on."""
+    def added(self, size: int, *, to: MemoryStore) -> None:
+        """Take notice of what a store keeps from now on; one that was given up already is nobody's any more."""
+        if self._own is None or self._own[1] is not to:
+            return
         self._held += size + _OVERHEAD
         self._budget.held += size + _OVERHEAD
         if self._held > self._limits.max_response_bytes or self._budget.held > self._budget.max_bytes:
@@ -139,5 +141,10 @@ class _Store(MemoryStore):
     async def add(self, finished: Finished) -> Turn:
         """Store a finished turn."""
         turn = await super().add(finished)
-        self._owner.added(len(finished.record))
+        self._owner.added(len(finished.record), to=self)
         return turn
+
+    async def keep(self, unfinished: Unfinished) -> None:
+        """Store the record of a turn that did not finish."""
+        await super().keep(unfinished)
+        self._owner.added(len(unfinished.record or b""), to=self)
