@@ -173,7 +173,6 @@ def test_a_field_of_another_protocol_is_refused_with_the_name_it_has_here() -> N
 @pytest.mark.parametrize(
     ("field", "value"),
     [
-        ("background", True),
         ("context_management", [{"type": "compaction"}]),
         ("moderation", {"model": "omni"}),
         ("prompt", {"id": "pmpt_1"}),

@@ -18,6 +18,7 @@ from agent_framework_hosting.parsing.checks import is_list
 from agent_framework_hosting.parsing.refusals import shown
 from agent_framework_hosting.types import JSON, ChannelRequest, ChannelSession
 
+from ._accepted import AcceptedResponses
 from ._conversation import Conversations, Standing
 from ._inbound.decisions import settle
 from ._inbound.history import Decision
@@ -51,6 +52,7 @@ class Continuation:
         self._context = context
         self._settings = settings
         self._conversations = Conversations(context)
+        self._accepted = AcceptedResponses(context)
 
     async def check(self, asked: ResponsesRequest) -> tuple[Waiting, ...]:
         """Check a request; return what that which it continues has left waiting.
@@ -126,6 +128,18 @@ class Continuation:
             record = await self._context.read_record(previous)
             if not is_of_another_channel(record):
                 return record
+        accepted = await self._accepted.find(previous)
+        if accepted is not None and accepted.is_open:
+            raise InvalidRequest(
+                f"Previous response with id '{shown(previous)}' has not ended yet. Continue it when it has completed; "
+                "or name a 'conversation', whose turns wait for one another.",
+                param="previous_response_id",
+                code="previous_response_not_completed",
+            )
+        if accepted is not None:
+            raise UnknownParent(
+                f"Previous response with id '{shown(previous)}' did not complete, so it cannot be continued."
+            )
         # A run hook may yet choose another conversation, and then the id is not even looked at.
         if self._settings.run_hook is not None:
             return None

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
+from typing import Any, NamedTuple
 
 import msgspec
 from starlette.types import Receive, Scope, Send
@@ -16,46 +17,78 @@ from agent_framework_hosting.web.events import EventStream
 from agent_framework_hosting.web.idempotency import REPLAYED, idempotency_key
 from agent_framework_hosting.web.watch import run_while_connected
 
+from ._background import Background
 from ._continuation import chat_key
+from ._following import Following
+from ._operation import Headers
 from ._record import body_of
 from ._replay import said_again
-from ._turns import Turns
+from ._turns import Turn, Turns
+
+
+class _Answer(NamedTuple):
+    """Where an answer goes."""
+
+    receive: Receive
+    send: Send
+    request_id: bytes
+
+    async def whole(self, body: Mapping[str, Any], *, headers: Headers) -> None:
+        """Send a response."""
+        await send_json(self.send, 200, msgspec.json.encode(body), request_id=self.request_id, headers=headers)
 
 
 class Creation:
     """Creates responses."""
 
-    def __init__(self, context: ChannelContext, turns: Turns) -> None:
+    def __init__(self, context: ChannelContext, turns: Turns, background: Background) -> None:
         self._context = context
         self._turns = turns
+        self._background = background
+        self._following = Following(context)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send, *, request_id: bytes) -> None:
         """Answer one request."""
         limits = self._context.limits
         body = await read_body(scope, receive, limits=limits)
         named = idempotency_key(scope, body, chat=chat_key())
-        turn = await self._turns.read(decode(body, max_depth=limits.max_json_depth), named=named)
-        headers = [(b"x-request-id", request_id)]
-        ignored = [(b"x-ignored-parameters", turn.ignored.encode())] if turn.ignored else []
-        try:
+        decoded = decode(body, max_depth=limits.max_json_depth)
+        turn = await self._turns.read(decoded, named=named)
+        answer = _Answer(receive, send, request_id)
+        if turn.asked.background:
+            record, is_new = await self._background.accept(turn, decoded, named=named)
+            headers = _ignored(turn) if is_new else [REPLAYED]
             if turn.asked.stream:
-                stream = self._turns.stream(turn)
-                answer = self._sent(await run_while_connected(stream, receive), headers=[*headers, *ignored])
-                await answer(scope, receive, send)
+                await self._stream(self._following.follow(record, after=-1), answer, headers=headers)
             else:
-                whole = await run_while_connected(self._turns.whole(turn), receive)
-                await send_json(send, 200, msgspec.json.encode(whole), request_id=request_id, headers=ignored)
+                await answer.whole(body_of(record), headers=headers)
+            return
+        try:
+            await self._run(turn, answer)
         except Replayed as replayed:
             if turn.asked.stream:
-                answer = self._sent(_again(replayed.record), headers=[*headers, REPLAYED])
-                await answer(scope, receive, send)
+                await self._stream(_again(replayed.record), answer, headers=[REPLAYED])
             else:
-                before = msgspec.json.encode(body_of(replayed.record))
-                await send_json(send, 200, before, request_id=request_id, headers=[REPLAYED])
+                await answer.whole(body_of(replayed.record), headers=[REPLAYED])
 
-    def _sent(self, events: AsyncGenerator[bytes, None], *, headers: list[tuple[bytes, bytes]]) -> EventStream:
+    async def _run(self, turn: Turn, answer: _Answer) -> None:
+        """Answer with a turn that lives as long as the client is there."""
+        if turn.asked.stream:
+            events = await run_while_connected(self._turns.stream(turn), answer.receive)
+            await self._stream(events, answer, headers=_ignored(turn))
+        else:
+            whole = await run_while_connected(self._turns.whole(turn), answer.receive)
+            await answer.whole(whole, headers=_ignored(turn))
+
+    async def _stream(self, events: AsyncGenerator[bytes, None], answer: _Answer, *, headers: Headers) -> None:
         context = self._context
-        return EventStream(events, limits=context.limits, buffers=context.buffers, headers=headers)
+        named = [(b"x-request-id", answer.request_id), *headers]
+        stream = EventStream(events, limits=context.limits, buffers=context.buffers, headers=named)
+        await stream({}, answer.receive, answer.send)
+
+
+def _ignored(turn: Turn) -> Headers:
+    return [(b"x-ignored-parameters", turn.ignored.encode())] if turn.ignored else []
 
 
 async def _again(record: JSON) -> AsyncGenerator[bytes, None]:

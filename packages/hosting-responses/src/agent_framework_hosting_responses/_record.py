@@ -29,6 +29,8 @@ class _Private(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     input: Sequence[dict[str, Any]] = ()
     tape: Tape | None = None
     taken: int = 0
+    first: int = 0
+    key: str | None = None
 
 
 def sealed(
@@ -39,6 +41,8 @@ def sealed(
     input: Sequence[dict[str, Any]] = (),
     tape: Tape | None = None,
     taken: int = 0,
+    first: int = 0,
+    key: str | None = None,
 ) -> dict[str, Any]:
     """Return the record of a response.
 
@@ -49,9 +53,13 @@ def sealed(
         input: The items that the response answers, with their ids.
         tape: What was said of a response that was streamed.
         taken: The number of the last document of its conversation that the turn, or one before, has read.
+        first: The sequence number of its first event; another one than 0 after an attempt that did not finish.
+        key: The idempotency key under which it was accepted, when it ran in the background.
     """
     left = tuple(waiting)[-_MOST_WAITING:]
-    private = _Private(chat=chat if left else None, waiting=left, input=input, tape=tape, taken=taken)
+    private = _Private(
+        chat=chat if left else None, waiting=left, input=input, tape=tape, taken=taken, first=first, key=key
+    )
     return {**body, _PRIVATE: msgspec.to_builtins(private)}
 
 
@@ -88,6 +96,35 @@ def tape_of(record: JSON) -> Tape | None:
 def taken_of(record: JSON) -> int:
     """Return the number of the last document of its conversation that was read until then."""
     return _private(record, "taken", int, 0)
+
+
+def first_of(record: JSON) -> int:
+    """Return the sequence number of the response's first event."""
+    return _private(record, "first", int, 0)
+
+
+def key_of(record: JSON) -> str | None:
+    """Return the idempotency key under which a response of the background was accepted."""
+    return _private(record, "key", str, None)
+
+
+def is_background(record: JSON) -> bool:
+    """Whether the response was asked for in the background."""
+    return is_response(record) and body_of(record).get("background") is True
+
+
+def has_ended(record: JSON) -> bool:
+    """Whether nothing more will become of the response."""
+    return body_of(record).get("status") not in ("queued", "in_progress")
+
+
+def stands(record: JSON, **changes: Any) -> dict[str, Any]:
+    """Return the record of a response that stands otherwise; `first` may be among the changes."""
+    known: dict[str, Any] = dict(record) if isinstance(record, Mapping) else {}
+    private: dict[str, Any] = known.get(_PRIVATE, {})
+    if "first" in changes:
+        private = {**private, "first": changes.pop("first")}
+    return {**known, **changes, _PRIVATE: private}
 
 
 def is_response(record: JSON) -> bool:

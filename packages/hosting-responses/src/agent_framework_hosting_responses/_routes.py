@@ -14,6 +14,7 @@ from agent_framework_hosting.channel import ChannelContext
 from agent_framework_hosting.errors import InvalidRequest
 from agent_framework_hosting.web.endpoint import Endpoint, NotFound, Operation
 
+from ._background import Background
 from ._compact import Compaction
 from ._conversations import ConversationEndpoints
 from ._create import Creation
@@ -27,14 +28,16 @@ from ._turns import Turns
 
 def responses_routes(context: ChannelContext, settings: CreationSettings) -> list[Route]:
     """Return the routes below the channel's path; the first one is at the path itself."""
-    reading, compaction = Reading(context), Compaction(context)
+    turns = Turns(context, settings)
+    background = Background(context, turns)
+    reading, compaction = Reading(context, background), Compaction(context)
 
     def json(handle: Handler) -> Operation:
         return JSONOperation(handle, limits=context.limits)
 
     one: dict[str, Operation] = {"GET": reading.retrieve, "DELETE": json(reading.delete)}
     return [
-        _route("/", {"POST": Creation(context, Turns(context, settings))}),
+        _route("/", {"POST": Creation(context, turns, background)}),
         _route("/compact", {"POST": json(compaction.compact)}),
         _route("/input_tokens", {"POST": json(_count_tokens)}),
         _route("/{response:path}/input_items", {"GET": json(reading.list_input)}),

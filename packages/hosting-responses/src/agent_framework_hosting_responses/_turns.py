@@ -6,7 +6,7 @@ import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Final, cast
+from typing import Any, Final, NamedTuple, cast
 
 from agent_framework import AgentResponse, WorkflowRunResult
 
@@ -47,6 +47,9 @@ class Exchange:
         input: The items that it answers, as they are listed later; empty when nothing is kept.
         taken: The number of the last item of its conversation that this turn, or one before, has read.
         reads: Whether it reads any itself.
+        first: The sequence number of its first event.
+        key: The idempotency key under which it was accepted, when it runs in the background.
+        remains: The record of a turn that did not finish, once it has ended.
         is_apart: Whether one connection alone can ask for its record.
     """
 
@@ -56,6 +59,9 @@ class Exchange:
     input: list[dict[str, Any]]
     taken: int = 0
     reads: bool = False
+    first: int = 0
+    key: str | None = None
+    remains: JSON = None
     is_apart: bool = False
 
     @property
@@ -65,7 +71,23 @@ class Exchange:
 
     def sealed(self, body: Mapping[str, Any], *, waiting: Iterable[Waiting] = (), tape: Tape | None = None) -> JSON:
         """Return the record."""
-        return sealed(body, waiting=waiting, chat=chat_key(), input=self.input, tape=tape, taken=self.taken)
+        return sealed(
+            body,
+            waiting=waiting,
+            chat=chat_key(),
+            input=self.input,
+            tape=tape,
+            taken=self.taken,
+            first=self.first,
+            key=self.key,
+        )
+
+
+class Minted(NamedTuple):
+    """What a response that was accepted is called, and when that was."""
+
+    response_id: str
+    created_at: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,41 +127,32 @@ class Turns:
     def _label(self) -> str:
         return model_name(self._context.target)
 
-    async def read(self, decoded: Any, *, named: IdempotencyKey | None) -> Turn:
-        """Return what a decoded body asks for; whatever is wrong with it is raised here, before anything runs."""
+    async def read(self, decoded: Any, *, named: IdempotencyKey | None, minted: Minted | None = None) -> Turn:
+        """Return what a decoded body asks for; whatever is wrong with it is raised here, before anything runs.
+
+        Args:
+            decoded: The body.
+            named: The idempotency key.
+            minted: What its response is called already, when it was accepted before.
+        """
         limits = self._context.limits
         referenced = await find_referenced(decoded, self._context.read_records, max_items=limits.max_input_items)
         asked = read_request(decoded, limits=limits, channel=self._settings.channel, referenced=referenced)
         admitted = apply_policy(asked, caller_instructions=self._settings.caller_instructions)
         waiting = await self._continuation.check(asked)
-        exchange = self._exchange(asked, admitted, waiting, referenced, named)
+        minted = minted or Minted(self._minted_id(asked.previous_response_id), int(time.time()))
+        fields = self._fields(asked, admitted, waiting, minted)
+        exchange = _exchange(asked, fields, referenced, named, is_apart=self._is_apart)
         request = self._request(asked, admitted, response_id=exchange.fields["response_id"])
         return Turn(asked=asked, request=request, exchange=exchange, ignored=admitted.header or "")
 
-    def _exchange(
-        self,
-        asked: ResponsesRequest,
-        admitted: Admitted,
-        waiting: tuple[Waiting, ...],
-        referenced: Referenced,
-        named: IdempotencyKey | None,
-    ) -> Exchange:
-        fields = self._fields(asked, admitted, waiting)
-        items: list[dict[str, Any]] = []
-        if is_kept(asked) or self._is_apart:
-            items = listed(
-                asked.body.get("input"),
-                response_id=fields["response_id"],
-                referenced=referenced,
-                keeps_ids=asked.conversation is None,
-            )
-        return Exchange(asked=asked, fields=fields, named=named, input=items, is_apart=self._is_apart)
-
-    def _fields(self, asked: ResponsesRequest, admitted: Admitted, waiting: tuple[Waiting, ...]) -> ResponseFields:
+    def _fields(
+        self, asked: ResponsesRequest, admitted: Admitted, waiting: tuple[Waiting, ...], minted: Minted
+    ) -> ResponseFields:
         previous, included = asked.previous_response_id, frozenset(asked.requested_options.get("include", ()))
         return ResponseFields(
-            response_id=self._minted_id(previous),
-            created_at=int(time.time()),
+            response_id=minted.response_id,
+            created_at=minted.created_at,
             model=asked.echo.get("model") or self._label,
             previous_response_id=previous,
             # What the agent never got is not claimed to have been its instructions.
@@ -176,7 +189,8 @@ class Turns:
             options=admitted.options or None,
             metadata=asked.echo.get("metadata") or {},
             attributes=attributes,
-            stream=asked.stream,
+            # In the background the updates are taken down as they come, whether or not anybody reads them.
+            stream=asked.stream or asked.background,
             identity=asked.identity,
             principal=self._context.principal,
         )
@@ -229,10 +243,20 @@ class Turns:
         machine.complete(completed_at=int(time.time()))
         return machine.closing()
 
-    async def stream(self, turn: Turn) -> AsyncGenerator[bytes, None]:
-        """Admit it, and return its events, framed for an event stream; refusals are raised here."""
+    async def stream(
+        self, turn: Turn, *, is_queued: bool = False, is_to_try_again: Callable[[Exception], bool] | None = None
+    ) -> AsyncGenerator[bytes, None]:
+        """Admit it, and return its events, framed for an event stream; refusals are raised here.
+
+        Args:
+            turn: The turn.
+            is_queued: Say first that the response waits.
+            is_to_try_again: Says of an error that the turn is to be run once more. Then nothing is said or kept of this
+                try, and the events end with that error.
+        """
         exchange = turn.exchange
-        machine, endings = ResponseMachine(**exchange.fields), list[bytes]()
+        machine = ResponseMachine(first=exchange.first, is_queued=is_queued, **exchange.fields)
+        endings, is_void = list[bytes](), is_to_try_again or _never
         hook = self._settings.response_hook
 
         def seal(result: HostedRunResult[Any]) -> JSON:
@@ -240,8 +264,11 @@ class Turns:
             return exchange.sealed(body, waiting=machine.waiting, tape=machine.tape if exchange.is_kept else None)
 
         def seal_unfinished(error: Exception) -> JSON:
+            if not machine.is_ended and is_void(error):
+                return None
             endings.append(_ended(machine, error))
-            return exchange.sealed(machine.body or {}, tape=machine.tape if exchange.is_kept else None)
+            exchange.remains = exchange.sealed(machine.body or {}, tape=machine.tape if exchange.is_kept else None)
+            return exchange.remains
 
         stream = await self._context.run_stream(
             turn.request,
@@ -254,7 +281,27 @@ class Turns:
             begin=self._begin(exchange, machine),
             idempotency=exchange.named,
         )
-        return _events(machine, stream, endings, on_commit=partial(self._drop_read, exchange))
+        on_commit = partial(self._drop_read, exchange)
+        return _events(machine, stream, endings, on_commit=on_commit, is_void=is_void)
+
+
+def _exchange(
+    asked: ResponsesRequest,
+    fields: ResponseFields,
+    referenced: Referenced,
+    named: IdempotencyKey | None,
+    *,
+    is_apart: bool,
+) -> Exchange:
+    items: list[dict[str, Any]] = []
+    if is_kept(asked) or is_apart:
+        items = listed(
+            asked.body.get("input"),
+            response_id=fields["response_id"],
+            referenced=referenced,
+            keeps_ids=asked.conversation is None,
+        )
+    return Exchange(asked=asked, fields=fields, named=named, input=items, is_apart=is_apart)
 
 
 def _answer(result: HostedRunResult[Any]) -> AgentResponse[Any]:
@@ -276,6 +323,7 @@ async def _events(
     endings: list[bytes],
     *,
     on_commit: Callable[[], Awaitable[None]],
+    is_void: Callable[[Exception], bool],
 ) -> AsyncGenerator[bytes, None]:
     """Yield a stream's events; `endings` holds the end of one that did not finish, when that was stored already."""
     ending = b""
@@ -288,11 +336,17 @@ async def _events(
         ending = machine.closing()
         await on_commit()
         yield ending
-    except Exception as error:  # noqa: BLE001 - the answer has begun, so every failure must become its last event
+    except Exception as error:
+        if not ending and not machine.is_ended and is_void(error):
+            raise
         # When it was the ending that found no room, its turn is committed: the client has to hear of it all the same.
         yield ending or (endings[0] if endings else _ended(machine, error))
     finally:
         await stream.aclose()
+
+
+def _never(_: Exception) -> bool:
+    return False
 
 
 def _ended(machine: ResponseMachine, error: Exception) -> bytes:

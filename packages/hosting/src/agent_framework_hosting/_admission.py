@@ -41,6 +41,12 @@ class Run:
         """Why the run was asked to stop, if it was."""
         return self._reason
 
+    @property
+    def cause(self) -> StopReason | None:
+        """Why the run, or the one that the code which asks is part of, was asked to stop, if it was."""
+        whole = _whole.get()
+        return self._reason or (whole.reason if whole is not None else None)
+
     def stop(self, reason: StopReason) -> None:
         """Ask the run to stop; only the first reason counts."""
         if self._reason is None:

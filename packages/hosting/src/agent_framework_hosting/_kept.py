@@ -22,10 +22,10 @@ class OwnDocuments:
 
     async def add(
         self, kind: str, session_key: str, new: Sequence[tuple[str, JSON]], *, principal: Principal | None = None
-    ) -> None:
+    ) -> bool:
         """Make documents."""
         made = [NewDocument(kind, id, msgspec.json.encode(body)) for id, body in new]
-        await self._store.add(_owner(principal), session_key, made)
+        return await self._store.add(_owner(principal), session_key, made)
 
     async def find(self, kind: str, id: str, *, principal: Principal | None = None) -> KeptDocument | None:
         """Return a document."""

@@ -109,7 +109,8 @@ class Admitted:
         fold = self.steps.seal_unfinished
         if fold is not None and self._turn is not None and not self._closed:
             try:
-                self._remains = msgspec.json.encode(fold(error))
+                remains = fold(error)
+                self._remains = None if remains is None else msgspec.json.encode(remains)
             except Exception:  # noqa: BLE001 - the turn's own error is on its way, and must not be hidden by this one
                 logger.exception("What a turn had sent could not be folded; nothing of it can be read later.")
 
@@ -257,7 +258,7 @@ class _Progress:
     def failed(self, error: BaseException) -> None:
         """Take notice that the turn does not finish: it failed, or nobody wants it any more."""
         self.error = error if isinstance(error, Exception) else None
-        self.admitted.give_up(self.error or RunCancelled())
+        self.admitted.give_up(self.error or RunCancelled(reason=self.admitted.run.cause or "closed"))
 
 
 async def _step(target: Target, progress: _Progress, parent: otel.Context) -> AsyncGenerator[AgentResponseUpdate, None]:

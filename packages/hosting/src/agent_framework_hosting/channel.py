@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, TypeAlias, runtime_checkable
 
@@ -168,7 +168,9 @@ class Tasks(Protocol):
         """Whether accepted tasks outlive this process."""
         ...
 
-    def handle(self, kind: str, handler: TaskHandler, *, on_give_up: TaskHandler | None = None) -> None:
+    def handle(
+        self, kind: str, handler: TaskHandler, *, on_give_up: TaskHandler | None = None, needs_start: bool = True
+    ) -> None:
         """Let tasks of a kind be done by `handler`; call it in `contribute`.
 
         The handler runs as the principal who asked, in the trace and under the isolation keys of the request in which
@@ -180,6 +182,8 @@ class Tasks(Protocol):
             kind: Names the work; tasks outlive releases, so that it has to stay the same. Put the channel's name in.
             handler: Does it.
             on_give_up: Called with a task that is given up, before it is forgotten; what it raises is logged.
+            needs_start: Whether a host takes no request at all before it was started; without it only tasks of this
+                kind are refused until then.
 
         Raises:
             ConfigurationError: The kind has a handler already.
@@ -275,8 +279,20 @@ class Runs(Protocol):
     and gone with the process.
     """
 
-    def handle(self, kind: str, handler: RunHandler, *, on_give_up: TaskHandler | None = None) -> None:
-        """Let runs of a kind be done by `handler`; see `Tasks.handle`."""
+    def handle(
+        self,
+        kind: str,
+        handler: RunHandler,
+        *,
+        on_give_up: TaskHandler | None = None,
+        needs_start: bool = True,
+        keeps_log: bool = True,
+    ) -> None:
+        """Let runs of a kind be done by `handler`; see `Tasks.handle`.
+
+        Without `keeps_log` what a run said is forgotten as soon as it is done, or cancelled while it runs: for handlers
+        that keep it elsewhere. Who reads then may be told less than all.
+        """
         ...
 
     async def start(
@@ -298,12 +314,22 @@ class Runs(Protocol):
 
     async def events(
         self, id: str, *, kind: str, after: tuple[int, int] | None = None, principal: Principal | None = None
-    ) -> AsyncIterator[RunEvent]:
+    ) -> AsyncGenerator[RunEvent]:
         """Return what a run says until it has ended: behind a position, or from the start of its newest attempt.
+
+        It ends early when this host drains and the run goes on elsewhere.
 
         Raises:
             UnknownId: There is no such run of this principal.
         """
+        ...
+
+    async def last(self, id: str, *, kind: str, principal: Principal | None = None) -> RunEvent | None:
+        """Return what a run said last; nothing when it has said nothing, it is forgotten, or there is no such run."""
+        ...
+
+    async def forget(self, id: str, *, kind: str, principal: Principal | None = None) -> None:
+        """Forget what a run said; its outcome stays known for a time."""
         ...
 
     async def cancel(self, id: str, *, kind: str, principal: Principal | None = None) -> bool:

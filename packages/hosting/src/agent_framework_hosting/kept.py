@@ -37,8 +37,12 @@ class ChannelDocuments(Protocol):
 
     async def add(
         self, kind: str, session_key: str, new: Sequence[tuple[str, JSON]], *, principal: Principal | None = None
-    ) -> None:
-        """Make documents, each an id and a body, in this order: all of them, or none."""
+    ) -> bool:
+        """Make documents, each an id and a body, in this order: all of them, or none.
+
+        Returns:
+            Whether they were made; `False` when there is one of that kind and id already.
+        """
         ...
 
     async def find(self, kind: str, id: str, *, principal: Principal | None = None) -> KeptDocument | None:

@@ -157,7 +157,7 @@ Seal: TypeAlias = Callable[[HostedRunResult[Any]], JSON]
 SealUnfinished: TypeAlias = Callable[[Exception], JSON]
 """The same for a turn that did not finish: folds what had been sent when the error came, and the end that is told.
 
-The record can be read under the turn's id; the turn cannot be continued.
+The record can be read under the turn's id; the turn cannot be continued. Nothing is kept when it returns `None`.
 """
 
 BeginTurn: TypeAlias = Callable[[ChannelRequest], Awaitable[ChannelRequest]]

@@ -15,7 +15,7 @@ from agent_framework import FunctionTool, Message
 from agent_framework_hosting.errors import InvalidRequest
 from agent_framework_hosting.limits import Limits
 from agent_framework_hosting.parsing.body import decode
-from agent_framework_hosting.parsing.refusals import missing, shown, unsupported_parameter, wrong_value
+from agent_framework_hosting.parsing.refusals import missing, shown, wrong_value
 from agent_framework_hosting.types import ChannelIdentity, ChannelSession
 
 from .echo import echo
@@ -42,6 +42,7 @@ class ResponsesRequest:
         echo: What the response object repeats of the request; `model` is null when none was named.
         stream: Whether events are wanted.
         store: Whether the response can be read and continued later.
+        background: Whether it is accepted, and done without anybody who waits.
         previous_response_id: The response to continue.
         conversation: The conversation to continue.
         identity: How the caller names its user.
@@ -62,6 +63,7 @@ class ResponsesRequest:
     echo: dict[str, Any]
     stream: bool
     store: bool
+    background: bool
     previous_response_id: str | None
     conversation: str | None
     identity: ChannelIdentity | None
@@ -120,6 +122,7 @@ def read_request(
         echo=echo(fields, parts.tools, parts.choice),
         stream=fields.get("stream", False),
         store=fields.get("store", True),
+        background=fields.get("background", False),
         previous_response_id=fields.get("previous_response_id"),
         conversation=fields.get("conversation"),
         identity=parse_responses_identity(fields, channel),
@@ -208,8 +211,12 @@ def _refuse_unserved(fields: Mapping[str, Any]) -> None:
             param="conversation",
             code="mutually_exclusive_parameters",
         )
-    if fields.get("background"):
-        raise unsupported_parameter("background", "Responses run in the foreground here.")
+    if fields.get("background") and not fields.get("store", True):
+        raise InvalidRequest(
+            "A response in the background has to be stored, or nobody could read it: leave 'store' out.",
+            param="store",
+            code="invalid_value",
+        )
 
 
 def _options(parts: _Parts) -> dict[str, Any]:

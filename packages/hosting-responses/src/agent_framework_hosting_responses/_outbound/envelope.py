@@ -12,7 +12,7 @@ from typing import Any, Final, Literal, TypeAlias
 
 from agent_framework_hosting.rendering.text import clean, clean_json
 
-ResponseStatus: TypeAlias = Literal["in_progress", "completed", "failed", "cancelled", "incomplete"]
+ResponseStatus: TypeAlias = Literal["queued", "in_progress", "completed", "failed", "cancelled", "incomplete"]
 IncompleteReason: TypeAlias = Literal["max_output_tokens", "max_messages", "content_filter", "steered"]
 
 ERROR_CODES: Final = frozenset(

@@ -1,7 +1,7 @@
 """The life of an item as protocol events.
 
 Rules of this file:
-1. Sequence numbers are contiguous from 0; every event of a response takes its number here.
+1. Sequence numbers are contiguous; every event of a response takes its number here.
 2. An item is added once and done once, a part likewise; what `*.done` says is what the item's own text says.
 """
 
@@ -14,7 +14,7 @@ from typing import Any, Final, Protocol
 from agent_framework_hosting.rendering.text import to_json
 
 from .items import CallItem, FlowItem, Item, Part, PartKind, ToolItem
-from .tape import Entry
+from .tape import CREATED, QUEUED, Entry
 from .wire import delta_template, event
 
 
@@ -116,13 +116,14 @@ class EventWriter:
     `said` holds what was written, in another form; the texts that come one after another from one `source` are a run.
 
     Args:
+        first: The sequence number of the first event.
         after: Leave out what has a sequence number up to this one.
     """
 
     __slots__ = ("_after", "_out", "run", "said", "sequence_number", "source")
 
-    def __init__(self, *, after: int = -1) -> None:
-        self.sequence_number = 0
+    def __init__(self, *, first: int = 0, after: int = -1) -> None:
+        self.sequence_number = first
         self.said: list[Entry] = []
         self.run: list[str] = []
         self.source: Part | CallItem | None = None
@@ -227,6 +228,13 @@ class EventWriter:
         if self.sequence_number > self._after:
             self._out.append(data)
         self.sequence_number += 1
+
+
+def say_queued(writer: EventWriter, body: Mapping[str, Any]) -> None:
+    """Open a response that waits."""
+    waiting = {**body, "status": "queued"}
+    writer.write(CREATED, response=waiting)
+    writer.write(QUEUED, response=waiting)
 
 
 def _arguments_event(item: CallItem) -> str:

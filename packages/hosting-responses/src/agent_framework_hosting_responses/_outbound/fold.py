@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final, TypeAlias
 
-from .events import EventWriter
+from .events import EventWriter, say_queued
 from .items import CallItem, FlowItem, MessageItem, Part, PartKind, ReasoningItem
-from .tape import BEGUN, terminal_event
+from .tape import BEGUN, CREATED, terminal_event
 from .wire import DONE
 
 Step: TypeAlias = tuple[str, Mapping[str, Any]]
@@ -34,17 +34,25 @@ _SAY_COMPLETED: Final = frozenset(
 )
 
 
-def fold(body: Mapping[str, Any], *, after: int = -1) -> bytes:
+def fold(body: Mapping[str, Any], *, first: int = 0, after: int = -1) -> bytes:
     """Return the stream whose final body this is, from behind the sequence number `after`.
+
+    Args:
+        body: The final body. One of the background that never began to run says that it has waited.
+        first: The sequence number of the first event.
+        after: Where the reader is.
 
     Example:
         >>> fold({"id": "resp_1", "status": "completed", "output": []}).count(b"event: ")
         3
     """
-    writer = EventWriter(after=after)
+    writer = EventWriter(first=first, after=after)
     begun = {**body, **BEGUN}
-    writer.write("response.created", response=begun)
-    writer.write("response.in_progress", response=begun)
+    if body.get("background") and not first:
+        say_queued(writer, begun)
+    else:
+        writer.write(CREATED, response=begun)
+        writer.write("response.in_progress", response=begun)
     for index, item in enumerate(body["output"]):
         _item(writer, index, item)
     writer.write(terminal_event(body["status"]), response=body)

@@ -20,7 +20,7 @@ from agent_framework_hosting.rendering.usage import TokenCounts, UsageTally
 
 from .._waiting import Waiting
 from .envelope import IncompleteReason, ResponseStatus, error_object, response_body, response_head
-from .events import EventWriter, Silence
+from .events import EventWriter, Silence, say_queued
 from .items import adopt_ids
 from .output import Output
 from .showing import Showing
@@ -57,14 +57,31 @@ class ResponseMachine:
 
     Call `start`, `feed` for every update, `complete`, then `closing`; or end early with `fail` or `cancel`. All but
     `complete` return the bytes to send. After the end they return nothing.
+
+    Args:
+        first: The sequence number of its first event.
+        is_queued: Say first that the response waits.
+        fields: What the response knows about itself.
     """
 
-    __slots__ = ("_body", "_head", "_is_ended", "_is_started", "_output", "_showing", "_texts", "_writer", "waiting")
+    __slots__ = (
+        "_body",
+        "_head",
+        "_is_ended",
+        "_is_queued",
+        "_is_started",
+        "_output",
+        "_showing",
+        "_texts",
+        "_writer",
+        "waiting",
+    )
 
-    def __init__(self, **fields: Unpack[ResponseFields]) -> None:
+    def __init__(self, *, first: int = 0, is_queued: bool = False, **fields: Unpack[ResponseFields]) -> None:
         self._head = _head(fields)
         self._showing = _showing(fields)
-        self._writer = EventWriter()
+        self._writer = EventWriter(first=first)
+        self._is_queued = is_queued
         self._output = Output(self._writer, self._showing)
         self._texts = self._output.texts
         self._body: dict[str, Any] | None = None
@@ -76,6 +93,11 @@ class ResponseMachine:
     def body(self) -> dict[str, Any] | None:
         """The final body, once there is one."""
         return self._body
+
+    @property
+    def is_ended(self) -> bool:
+        """Whether its last event was made."""
+        return self._is_ended
 
     @property
     def tape(self) -> Tape:
@@ -167,7 +189,10 @@ class ResponseMachine:
         if not self._is_started:
             self._is_started = True
             body = response_body(self._head, status="in_progress", output=[])
-            self._writer.write("response.created", response=body)
+            if self._is_queued:
+                say_queued(self._writer, body)
+            else:
+                self._writer.write("response.created", response=body)
             self._writer.write("response.in_progress", response=body)
 
     def _stop(self, end: _Ending) -> bytes:
@@ -187,6 +212,11 @@ class ResponseMachine:
         self._is_ended = True
         self._writer.write(terminal_event(body["status"]), response=body)
         return self._writer.take() + DONE
+
+
+def queued_body(**fields: Unpack[ResponseFields]) -> dict[str, Any]:
+    """Return a response that waits for its turn."""
+    return response_body(_head(fields), status="queued", output=[])
 
 
 class Rendered(NamedTuple):

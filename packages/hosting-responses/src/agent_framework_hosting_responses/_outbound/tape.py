@@ -33,6 +33,8 @@ BEGUN: Final[Mapping[str, Any]] = {
 }
 """How a response looks in its first events, apart from what is the same in all of them."""
 
+CREATED: Final = "response.created"
+QUEUED: Final = "response.queued"
 _TERMINAL: Final = {"completed": "response.completed", "failed": "response.failed"}
 _TEXTS: Final = ("text", "refusal", "arguments", "input", "code", "result")
 _PARTS: Final = ("content", "summary")
@@ -94,17 +96,24 @@ def take_down(entries: Sequence[Entry], body: Mapping[str, Any]) -> Tape:
     return Tape([told.source(template, "".join(texts)) for template, texts in sources.items()], kept)
 
 
-def replay(tape: Tape, body: Mapping[str, Any]) -> Iterator[bytes]:
+def replay(tape: Tape, body: Mapping[str, Any], *, first: int = 0) -> Iterator[bytes]:
     """Yield the events that were sent, the last one with the body included.
+
+    Args:
+        tape: What was said beside the body.
+        body: The final body.
+        first: The sequence number of the first event.
 
     Raises:
         LookupError: The tape does not belong to this body.
     """
     told = _Body(body)
     begun = {**body, **BEGUN}
+    waiting = {**begun, "status": "queued"}
+    has_waited = any(isinstance(entry, Event) and entry.name == QUEUED for entry in tape.entries[:2])
     texts = [told.value(each.text) if isinstance(each.text, tuple) else each.text for each in tape.sources]
     places = [0] * len(texts)
-    number = 0
+    number = first
     for entry in tape.entries:
         if isinstance(entry, Run):
             template = tape.sources[entry.source].template.encode()
@@ -115,7 +124,8 @@ def replay(tape: Tape, body: Mapping[str, Any]) -> Iterator[bytes]:
                 number += 1
             continue
         if not entry.fields:
-            fields: Mapping[str, Any] = {"response": begun}
+            is_waiting = has_waited and entry.name in (CREATED, QUEUED)
+            fields: Mapping[str, Any] = {"response": waiting if is_waiting else begun}
         else:
             fields = {
                 name: told.value(entry.told[name]) if name in entry.told else value

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import suppress
 from functools import partial
 from typing import Final
@@ -24,6 +24,9 @@ _LOOK: Final = 0.2
 """Seconds between two looks at a run that another process does."""
 _LONG_LOOK: Final = 1.0
 """The same for one that this process does, which says so when it has stored something."""
+_QUICK_LOOK: Final = 0.02
+"""The same for one that this process has just done: its end is about to be stored."""
+_QUICK_LOOKS: Final = 25
 _MOST: Final = 500
 """Events that are read at once."""
 _LONGEST: Final = 64
@@ -44,9 +47,18 @@ class RunService:
     def _log(self) -> EventLog:
         return self._store.events
 
-    def handle(self, kind: str, handler: RunHandler, *, on_give_up: TaskHandler | None = None) -> None:
+    def handle(
+        self,
+        kind: str,
+        handler: RunHandler,
+        *,
+        on_give_up: TaskHandler | None = None,
+        needs_start: bool = True,
+        keeps_log: bool = True,
+    ) -> None:
         """See `channel.Runs`."""
-        self._tasks.handle(kind, partial(self._do, handler), on_give_up=on_give_up)
+        doing = partial(self._do, handler, keeps_log=keeps_log)
+        self._tasks.handle(kind, doing, on_give_up=on_give_up, needs_start=needs_start)
 
     async def start(
         self, *, kind: str, line: str, payload: JSON, id: str | None = None, principal: Principal | None = None
@@ -63,7 +75,7 @@ class RunService:
 
     async def events(
         self, id: str, *, kind: str, after: Position | None = None, principal: Principal | None = None
-    ) -> AsyncIterator[RunEvent]:
+    ) -> AsyncGenerator[RunEvent]:
         """See `channel.Runs`."""
         run = _name(id, kind, principal)
         await self._state(run)
@@ -77,7 +89,16 @@ class RunService:
         self._tell(run)
         return cancelled
 
-    async def _do(self, handler: RunHandler, task: Task) -> None:
+    async def last(self, id: str, *, kind: str, principal: Principal | None = None) -> RunEvent | None:
+        """See `channel.Runs`."""
+        event = await self._log.last(_name(id, kind, principal))
+        return RunEvent(event.attempt, event.sequence, event.data) if event is not None else None
+
+    async def forget(self, id: str, *, kind: str, principal: Principal | None = None) -> None:
+        """See `channel.Runs`."""
+        await self._log.forget(_name(id, kind, principal))
+
+    async def _do(self, handler: RunHandler, task: Task, *, keeps_log: bool) -> None:
         run = RunName(task.principal.owner, task.kind, task.id)
         writer = Writer(
             self._log,
@@ -87,19 +108,26 @@ class RunService:
             on_stored=partial(self._tell, run),
         )
         self._here.add(run)
+        is_over = False
         try:
             await handler(task, writer)
+            is_over = True
+        except asyncio.CancelledError as error:
+            is_over = error.args[:1] == ("cancelled",)
+            raise
         finally:
-            # Readers look at once from now on, since the end of a task is not said here.
+            # Readers look soon from now on, since the end of a task is not said here.
             self._here.discard(run)
             await writer.close()
             self._tell(run)
+            if is_over and not keeps_log:
+                await self._log.forget(run)
 
     async def _read(self, run: RunName, after: Position | None) -> AsyncGenerator[RunEvent]:
         told = asyncio.Event()
         self._readers.setdefault(run, set()).add(told)
         try:
-            has_ended = False
+            has_ended, quick = False, 0
             while True:
                 told.clear()
                 events = await self._log.read(run, after=after, most=_MOST)
@@ -108,15 +136,16 @@ class RunService:
                     after = (event.attempt, event.sequence)
                 if events:
                     continue
-                if has_ended:
+                is_here = run in self._here
+                if has_ended or (self._tasks.is_draining and not is_here):
                     return
                 state = await self._store.tasks.find(run.owner, run.kind, run.id)
                 # When it has, there is one more look: what it said last may have come in between.
                 has_ended = state is None or state.has_ended
-                if not has_ended:
-                    with suppress(TimeoutError):
-                        async with asyncio.timeout(_LONG_LOOK if run in self._here else _LOOK):
-                            await told.wait()
+                if has_ended:
+                    continue
+                quick = _QUICK_LOOKS if is_here else quick - 1
+                await _rung(told, within=_LONG_LOOK if is_here else _QUICK_LOOK if quick > 0 else _LOOK)
         finally:
             readers = self._readers[run]
             readers.discard(told)
@@ -132,6 +161,12 @@ class RunService:
     def _tell(self, run: RunName) -> None:
         for told in self._readers.get(run, ()):
             told.set()
+
+
+async def _rung(told: asyncio.Event, *, within: float) -> None:
+    with suppress(TimeoutError):
+        async with asyncio.timeout(within):
+            await told.wait()
 
 
 def _name(run_id: str, kind: str, principal: Principal | None) -> RunName:

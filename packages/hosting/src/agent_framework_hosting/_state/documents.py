@@ -35,8 +35,11 @@ class NewDocument:
 class DocumentStore(Protocol):
     """Keeps documents. Each method is one transaction; a document of somebody else's is one that is not there."""
 
-    async def add(self, owner: Owner, root: str, new: Sequence[NewDocument]) -> None:
-        """Make documents, in this order: all of them, or none. Their ids were minted for them."""
+    async def add(self, owner: Owner, root: str, new: Sequence[NewDocument]) -> bool:
+        """Make documents, in this order: all of them, or none when the owner has one of that kind and id already.
+
+        Returns whether they were made.
+        """
         ...
 
     async def find(self, owner: Owner, kind: str, id: str) -> Document | None:

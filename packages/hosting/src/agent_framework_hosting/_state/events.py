@@ -43,3 +43,11 @@ class EventLog(Protocol):
     async def read(self, run: RunName, *, after: Position | None, most: int) -> Sequence[Event]:
         """Return up to `most` events, in order: those behind a position, or of the newest attempt from its start."""
         ...
+
+    async def last(self, run: RunName) -> Event | None:
+        """Return the newest event of the newest attempt that has said anything."""
+        ...
+
+    async def forget(self, run: RunName) -> None:
+        """Forget what a run said."""
+        ...

@@ -39,8 +39,11 @@ class MemoryDocuments:
         self._groups: OrderedDict[_Root, _Group] = OrderedDict()
         self._roots: dict[_Place, _Root] = {}
 
-    async def add(self, owner: Owner, root: str, new: Sequence[NewDocument]) -> None:
+    async def add(self, owner: Owner, root: str, new: Sequence[NewDocument]) -> bool:
         """See `DocumentStore`."""
+        for each in new:
+            if await self.find(owner, each.kind, each.id) is not None:
+                return False
         name = (owner[0], root)
         group = self._used(name) or self._groups.setdefault(name, _Group(self._clock()))
         for each in new:
@@ -49,6 +52,7 @@ class MemoryDocuments:
             self._roots[place] = name
         while len(self._roots) > self._max:
             self._drop(next(iter(self._groups)))
+        return True
 
     async def find(self, owner: Owner, kind: str, id: str) -> Document | None:
         """See `DocumentStore`."""

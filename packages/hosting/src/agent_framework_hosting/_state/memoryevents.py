@@ -53,3 +53,14 @@ class MemoryEvents:
         after = after or (log.events[-1].attempt, -1)
         first = bisect_right(log.events, after, key=lambda event: (event.attempt, event.sequence))
         return log.events[first : first + most]
+
+    async def last(self, run: RunName) -> Event | None:
+        """See `EventLog`."""
+        log = self._logs.get(run)
+        return log.events[-1] if log is not None else None
+
+    async def forget(self, run: RunName) -> None:
+        """See `EventLog`."""
+        log = self._logs.pop(run, None)
+        if log is not None:
+            self._size -= log.size

@@ -30,6 +30,7 @@ class Doer:
     handler: TaskHandler
     on_give_up: TaskHandler | None
     channel: str
+    needs_start: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

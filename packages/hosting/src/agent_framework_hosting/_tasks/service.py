@@ -24,7 +24,7 @@ import msgspec
 from .._admission import Admission, Run
 from .._state.tasks import NewTask, TakenTask, TaskStore
 from ..channel import TaskHandler
-from ..errors import ConfigurationError, Draining, InvalidRequest, RequestTooLarge, StateUnavailable
+from ..errors import ConfigurationError, Draining, InvalidRequest, NotStarted, RequestTooLarge, StateUnavailable
 from ..isolation import current_principal
 from ..limits import Limits
 from ..logs import logger
@@ -62,21 +62,28 @@ class TaskService:
 
     @property
     def is_used(self) -> bool:
-        """Whether anything is to be done by tasks."""
-        return bool(self._doers)
+        """Whether there is anything without which the host cannot do its work."""
+        return any(doer.needs_start for doer in self._doers.values())
+
+    @property
+    def is_draining(self) -> bool:
+        """Whether nothing more is taken here."""
+        return self._admission.draining
 
     @property
     def is_durable(self) -> bool:
         """See `channel.Tasks`."""
         return self._store.is_durable
 
-    def handle(self, kind: str, handler: TaskHandler, *, on_give_up: TaskHandler | None = None) -> None:
+    def handle(
+        self, kind: str, handler: TaskHandler, *, on_give_up: TaskHandler | None = None, needs_start: bool = True
+    ) -> None:
         """See `channel.Tasks`."""
         if kind in self._doers:
             raise ConfigurationError(
                 f"Tasks of the kind {kind!r} have a handler already. Let each channel name its kinds by its own name."
             )
-        self._doers[kind] = Doer(handler, on_give_up, channel=self._channel)
+        self._doers[kind] = Doer(handler, on_give_up, channel=self._channel, needs_start=needs_start)
         self._watch()
 
     async def accept(self, *, kind: str, id: str, line: str, payload: JSON, principal: Principal | None = None) -> bool:
@@ -84,6 +91,11 @@ class TaskService:
         if kind not in self._doers:
             raise ConfigurationError(f"Nobody does tasks of the kind {kind!r}. Call `handle` for it first.")
         self._admission.check()
+        if not self._has_started:
+            raise NotStarted(
+                "The host has not been started, so nobody would do what it accepts. Pass lifespan=host.lifespan to "
+                "the application that mounts host.app, or use `async with host:`."
+            )
         principal = principal or current_principal()
         try:
             encoded = msgspec.json.encode(payload)

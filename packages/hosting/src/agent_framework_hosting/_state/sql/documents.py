@@ -57,6 +57,7 @@ _OWN: Final = "tenant = :tenant AND is_named = :is_named AND owner = :owner AND 
 _ADD: Final = """
 INSERT INTO af_document (tenant, is_named, owner, kind, id, root, body, used_at)
 VALUES (:tenant, :is_named, :owner, :kind, :id, :root, :body, {now})
+ON CONFLICT (tenant, is_named, owner, kind, id) DO NOTHING RETURNING number
 """
 _FIND: Final = f"SELECT kind, id, root, number, body FROM af_document WHERE {_OWN} AND id = :id"  # noqa: S608 - constants
 _REPLACE: Final = f"UPDATE af_document SET body = :body, used_at = {{now}} WHERE {_OWN} AND id = :id RETURNING number"  # noqa: S608 - constants
@@ -97,9 +98,13 @@ class SqlDocuments:
     def __init__(self, driver: Driver) -> None:
         self._driver = driver
 
-    async def add(self, owner: Owner, root: str, new: Sequence[NewDocument]) -> None:
+    async def add(self, owner: Owner, root: str, new: Sequence[NewDocument]) -> bool:
         """See `DocumentStore`."""
-        await self._driver.run(partial(_add, owner, root, new), durable=True)
+        try:
+            await self._driver.run(partial(_add, owner, root, new), durable=True)
+        except _Taken:
+            return False
+        return True
 
     async def find(self, owner: Owner, kind: str, id: str) -> Document | None:
         """See `DocumentStore`."""
@@ -133,10 +138,17 @@ class SqlDocuments:
         await self._driver.run(partial(do, _DISCARD, **_own(owner, kind), root=root, until=until), durable=True)
 
 
+class _Taken(Exception):
+    """There is such a document already."""
+
+
 def _add(owner: Owner, root: str, new: Sequence[NewDocument]) -> Script[None]:
     require_key(owner[0], root)
     for each in new:
-        yield from do(_ADD, **_own(owner, each.kind), id=each.id, root=root, body=each.body)
+        added = yield from one(_ADD, **_own(owner, each.kind), id=each.id, root=root, body=each.body)
+        if added is None:
+            # Raised, so that those before it are not made either.
+            raise _Taken
 
 
 def _find(owner: Owner, kind: str, id: str) -> Script[Document | None]:

@@ -34,6 +34,11 @@ SELECT attempt, sequence, data FROM af_event WHERE {_OF_RUN.format(id="run_id")}
   AND (attempt > :attempt OR (attempt = :attempt AND sequence > :sequence))
 ORDER BY attempt, sequence LIMIT :most
 """  # noqa: S608 - likewise
+_LAST: Final = f"""
+SELECT attempt, sequence, data FROM af_event WHERE {_OF_RUN.format(id="run_id")}
+ORDER BY attempt DESC, sequence DESC LIMIT 1
+"""  # noqa: S608 - likewise
+_FORGET: Final = f"DELETE FROM af_event WHERE {_OF_RUN.format(id='run_id')}"  # noqa: S608 - likewise
 _BEYOND: Final = 2**31 - 1
 """No attempt, and no event of one, has a higher number; callers may name any."""
 
@@ -51,6 +56,15 @@ class SqlEvents:
     async def read(self, run: RunName, *, after: Position | None, most: int) -> Sequence[Event]:
         """See `EventLog`."""
         return await self._driver.read(partial(_read, run, after, most=most))
+
+    async def last(self, run: RunName) -> Event | None:
+        """See `EventLog`."""
+        return await self._driver.read(partial(_last, run))
+
+    async def forget(self, run: RunName) -> None:
+        """See `EventLog`."""
+        if is_keepable(run.id):
+            await self._driver.run(partial(do, _FORGET, **_names(run)), durable=False)
 
 
 def _append(run: RunName, events: Sequence[Event]) -> Script[bool]:
@@ -73,6 +87,13 @@ def _read(run: RunName, after: Position | None, *, most: int) -> Script[list[Eve
     attempt, sequence = (max(-1, min(number, _BEYOND)) for number in after)
     rows = yield from all_of(_READ, **names, attempt=attempt, sequence=sequence, most=most)
     return [Event(attempt, sequence, bytes(data)) for attempt, sequence, data in rows]
+
+
+def _last(run: RunName) -> Script[Event | None]:
+    if not is_keepable(run.id):
+        return None
+    row = yield from one(_LAST, **_names(run))
+    return Event(row[0], row[1], bytes(row[2])) if row is not None else None
 
 
 def _names(run: RunName) -> dict[str, Any]:
