@@ -149,3 +149,26 @@ async def test_an_image_is_passed_on(shouter: Shouter, dot: bytes) -> None:
     image = Content.from_data(dot, "image/png")
     response = await shouter.agent.run(Message("user", ["What is this?", image]))
     assert response.text.startswith("You sent an image (image/png, 70 bytes).")
+
+
+async def test_an_answer_in_the_background_is_polled_by_its_token(async_client: AsyncOpenAI) -> None:
+    client: Any = OpenAIChatClient(model="demo", async_client=async_client)
+    asked, options = [Message("user", ["count to 5"])], {"background": True}
+    response = await client.get_response(asked, options=options)
+    assert response.continuation_token is not None
+    while response.continuation_token is not None:
+        polling = {**options, "continuation_token": response.continuation_token}
+        response = await client.get_response(asked, options=polling)
+    assert response.text == "1 2 3 4 5"
+
+
+async def test_a_stream_in_the_background_is_taken_up_by_its_token(async_client: AsyncOpenAI) -> None:
+    client: Any = OpenAIChatClient(model="demo", async_client=async_client)
+    asked, options = [Message("user", ["count to 5"])], {"background": True}
+    token: Any = None
+    async for update in client.get_response(asked, stream=True, options=options):
+        if update.continuation_token is not None:
+            token = update.continuation_token
+            break
+    resumed = client.get_response(asked, stream=True, options={**options, "continuation_token": token})
+    assert (await resumed.get_final_response()).text == "1 2 3 4 5"

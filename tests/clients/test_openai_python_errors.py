@@ -135,7 +135,7 @@ BAD: dict[str, tuple[dict[str, Any], str, str | None]] = {
         "mutually_exclusive_parameters",
         "conversation",
     ),
-    "a background run": ({"background": True}, "unsupported_parameter", "background"),
+    "a background run that is not stored": ({"background": True, "store": False}, "invalid_value", "store"),
     "a stored prompt": ({"prompt": {"id": "pmpt_1"}}, "unsupported_parameter", "prompt"),
     "too deep a body": ({"metadata": {"k": nested(100)}}, "invalid_request", None),
 }

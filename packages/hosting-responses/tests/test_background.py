@@ -11,8 +11,9 @@ import pytest
 from agent_framework import Content, Message, WorkflowBuilder, WorkflowContext, executor
 from openai import AsyncOpenAI, BadRequestError, NotFoundError
 from sqlalchemy import NullPool, create_engine, text
-from starlette.requests import Request
+from starlette.requests import HTTPConnection
 
+from agent_framework_hosting.cli import main
 from agent_framework_hosting.host import AgentFrameworkHost
 from agent_framework_hosting.limits import Limits
 from agent_framework_hosting.testing import Answer, Gate, InMemoryDriver, LoopbackDriver, ScriptedAgent, recall
@@ -143,7 +144,8 @@ async def test_whatever_is_wrong_is_said_at_once(replica: Replica) -> None:
         ({"nonsense": 1}, "nonsense"),
     ]
     for fields, param in wrong:
-        answer = await post(driver, **{"background": True, **fields})
+        asked = {"input": "hi", "background": True, **fields}
+        answer = await driver.request("POST", "/responses", json=asked)
         assert (answer.status, answer.json()["error"]["param"]) == (400, param), answer
     assert not agent.runs
     assert (await driver.request("GET", "/responses/resp_nobody")).status == 404
@@ -250,8 +252,10 @@ async def test_a_cancelled_response_keeps_what_it_had_said_and_is_no_part_of_the
         "response": cancelled,
     }
     assert await followed(driver, response) == stream
-    refused = await post(driver, "more", previous_response_id=response)
-    assert (refused.status, refused.json()["error"]["code"]) == (400, "previous_response_not_found")
+    for background in (False, True):
+        refused = await post(driver, "more", previous_response_id=response, background=background)
+        assert (refused.status, refused.json()["error"]["code"]) == (400, "previous_response_not_found")
+        assert "did not finish" in refused.json()["error"]["message"]
     third = (await post(driver, "third", previous_response_id=first)).json()
     assert said(third) == "first | third"
     assert agent.active == 0
@@ -311,6 +315,21 @@ async def test_a_response_that_still_runs_cannot_be_continued_yet(replica: Repli
     await polled(driver, response)
     continued = await begin(driver, "more", previous_response_id=response)
     assert said(await polled(driver, continued)) == "first | more"
+
+
+async def test_no_more_is_accepted_than_may_wait(replica: Replica) -> None:
+    gate = Gate()
+    driver = await replica(ScriptedAgent(["one", gate], every="more"), limits=Limits(max_waiting=1))
+    talk = (await driver.request("POST", "/v1/conversations", json={})).json()["id"]
+    accepted = [await begin(driver, f"turn {number}", conversation=talk) for number in range(2)]
+    for _ in range(2):
+        full = await post(driver, "more", key="k", conversation=talk, background=True)
+        assert (full.status, full.json()["error"]["code"]) == (429, "rate_limit_exceeded")
+    gate.open()
+    for response in accepted:
+        await polled(driver, response)
+    room = await post(driver, "more", key="k", conversation=talk, background=True)
+    assert room.status == 200
 
 
 async def test_a_request_under_one_idempotency_key_is_accepted_once(replica: Replica) -> None:
@@ -401,7 +420,7 @@ async def test_exactly_one_end_is_ever_seen_when_a_cancel_meets_the_end(replica:
 async def test_requests_keep_who_asked_and_in_which_chat(where: str | None) -> None:
     gate, seen = Gate(), list[Any]()
 
-    async def names(request: Request) -> Principal:
+    async def names(request: HTTPConnection) -> Principal:
         return Principal(id=request.headers["x-name"], kind="caller")
 
     def hook(request: ChannelRequest, **_: Any) -> ChannelRequest:
@@ -590,6 +609,22 @@ async def test_what_a_host_leaves_behind_is_done_by_the_next_one(where: str | No
         for each in (response, waiting):
             done = await polled(driver, each)
             assert (done["status"], said(done)) == ("completed", "all of it")
+
+
+@pytest.mark.parametrize("where", ["sqlite", "postgres"], indirect=True)
+async def test_an_operator_gives_away_what_has_ended_and_leaves_what_runs_to_whom_it_was_accepted_for(
+    replica: Replica, where: str | None
+) -> None:
+    gate = Gate()
+    driver = await replica(ScriptedAgent("one", ["two", gate]))
+    ended = await begin(driver)
+    await polled(driver, ended)
+    running = (await post(driver, key="k", background=True)).json()["id"]
+    await gate.wait_reached()
+    assert main(["adopt", where or "", "--to", "ada"]) == 0
+    gate.open()
+    assert said(await polled(driver, running)) == "two"
+    assert (await driver.request("GET", f"/responses/{ended}")).status == 404
 
 
 @pytest.mark.parametrize("where", ["sqlite", "postgres"], indirect=True)

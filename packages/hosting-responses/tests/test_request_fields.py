@@ -190,6 +190,13 @@ def test_conversation_and_previous_response_exclude_each_other() -> None:
     assert (error.param, error.detail_code) == ("conversation", "mutually_exclusive_parameters")
 
 
+def test_a_response_in_the_background_has_to_be_stored() -> None:
+    """Nobody could read it otherwise."""
+    assert read(background=True).background
+    error = refusal(background=True, store=False)
+    assert (error.param, error.detail_code) == ("store", "invalid_value")
+
+
 def test_a_foreground_response_may_be_asked_for_explicitly() -> None:
     """`background: false` is what happens anyway."""
     assert read(background=False).echo["background"] is False

@@ -78,6 +78,77 @@ async def test_a_run_says_what_it_says_and_can_be_read_again_from_any_point(conn
     assert (await context.runs.status(id, kind=KIND, principal=ADA)).status == "done"
 
 
+async def test_what_a_run_said_last_is_known_until_it_is_forgotten(connect: Connect) -> None:
+    context = await connect(counting)
+    id, other = await start(context, 3), await start(context, 2)
+    assert len(await read(context, id)) == 3
+    assert len(await read(context, other)) == 2
+    last = await context.runs.last(id, kind=KIND, principal=ADA)
+    assert last is not None
+    assert (last.position, last.data) == ((1, 2), b"2")
+    for never in ("unknown", "\0", "half \ud83d", "x" * 10_000):
+        assert await context.runs.last(never, kind=KIND, principal=ADA) is None
+        await context.runs.forget(never, kind=KIND, principal=ADA)
+    for principal in (BOB, ELSEWHERE):
+        assert await context.runs.last(id, kind=KIND, principal=principal) is None
+        await context.runs.forget(id, kind=KIND, principal=principal)
+    assert len(await read(context, id)) == 3
+    await context.runs.forget(id, kind=KIND, principal=ADA)
+    assert await context.runs.last(id, kind=KIND, principal=ADA) is None
+    assert await read(context, id) == []
+    assert len(await read(context, other)) == 2
+    assert (await context.runs.status(id, kind=KIND, principal=ADA)).status == "done"
+
+
+@pytest.mark.parametrize("how", ["done", "cancelled", "failed"])
+async def test_a_log_that_nobody_needs_goes_with_its_run(make_probe: Callable[[], Any], how: str) -> None:
+    gate, probe = Gate(), make_probe()
+
+    async def handler(task: Task, writer: RunWriter) -> None:
+        await writer.write(b"said")
+        await gate.wait()
+        if how == "failed":
+            raise ValueError
+
+    host = AgentFrameworkHost(ScriptedAgent(), channels=[probe], limits=Limits(task_failures=1))
+    probe.context.runs.handle(KIND, handler, keeps_log=False)
+    async with host:
+        id = await start(probe.context)
+        events = await probe.context.runs.events(id, kind=KIND, principal=ADA)
+        assert (await anext(events)).data == b"said"
+        if how == "cancelled":
+            await probe.context.runs.cancel(id, kind=KIND, principal=ADA)
+        gate.open()
+        assert [event async for event in events] == []
+        left = await probe.context.runs.last(id, kind=KIND, principal=ADA)
+    # What failed may have something to say to whoever looks into it.
+    assert (left is not None) == (how == "failed")
+
+
+@pytest.mark.parametrize("where", ["sqlite", "postgres"], indirect=True)
+async def test_a_reader_is_let_go_of_when_the_host_drains_and_the_run_is_put_back(
+    connect: Connect, make_probe: Callable[[], Any], where: str | None
+) -> None:
+    gate, probe = Gate(), make_probe()
+
+    async def handler(task: Task, writer: RunWriter) -> None:
+        await writer.write(f"begun {task.attempt}".encode())
+        if task.attempt == 1:
+            await gate.wait()
+
+    host = AgentFrameworkHost(ScriptedAgent(), channels=[probe], database=where, limits=Limits(drain_timeout=0.1))
+    probe.context.runs.handle(KIND, handler)
+    async with host:
+        id = await start(probe.context)
+        events = await probe.context.runs.events(id, kind=KIND, principal=ADA)
+        assert (await anext(events)).data == b"begun 1"
+        rest = asyncio.create_task(anext(events, None))
+    async with asyncio.timeout(SOON):
+        assert await rest is None
+    there = await connect(handler)
+    assert [event.data for event in await read(there, id, (1, 0))] == [b"begun 2"]
+
+
 async def test_what_a_run_says_is_read_while_it_runs(connect: Connect) -> None:
     gate = Gate()
 

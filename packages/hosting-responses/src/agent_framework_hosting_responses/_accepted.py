@@ -29,7 +29,7 @@ class Accepted(NamedTuple):
         body: The body of its request as long as it is open.
     """
 
-    record: dict[str, Any]
+    record: Mapping[str, Any]
     line: str
     body: dict[str, Any] | None
 

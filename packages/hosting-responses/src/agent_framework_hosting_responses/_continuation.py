@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import replace
 from typing import Any, Final, NamedTuple
 
@@ -26,7 +25,7 @@ from ._inbound.input import read_input
 from ._inbound.open_calls import calls_of, check_answers
 from ._inbound.request import ResponsesRequest
 from ._item_ids import response_id_of
-from ._record import chat_of, is_of_another_channel, waiting_of
+from ._record import chat_of, is_of_another_channel, is_unfinished, waiting_of
 from ._settings import CreationSettings
 from ._waiting import Waiting
 
@@ -43,6 +42,12 @@ class Begun(NamedTuple):
     waiting: tuple[Waiting, ...]
     items: list[dict[str, Any]]
     taken: int
+
+
+class _Found(NamedTuple):
+    """A turn that can be continued. It may have no record, such as one that no channel has told."""
+
+    record: JSON
 
 
 class Continuation:
@@ -124,10 +129,12 @@ class Continuation:
         return settle(asked.decisions, waiting_of(standing.record))
 
     async def _record(self, previous: str) -> JSON:
-        with suppress(UnknownId):
-            record = await self._context.read_record(previous)
-            if not is_of_another_channel(record):
-                return record
+        found = await self._finished(previous)
+        if found is not None:
+            return found.record
+        # A run hook may yet choose another conversation, and then the id is not even looked at.
+        if self._settings.run_hook is not None:
+            return None
         accepted = await self._accepted.find(previous)
         if accepted is not None and accepted.is_open:
             raise InvalidRequest(
@@ -136,14 +143,28 @@ class Continuation:
                 param="previous_response_id",
                 code="previous_response_not_completed",
             )
-        if accepted is not None:
-            raise UnknownParent(
-                f"Previous response with id '{shown(previous)}' did not complete, so it cannot be continued."
-            )
-        # A run hook may yet choose another conversation, and then the id is not even looked at.
-        if self._settings.run_hook is not None:
+        # It may have ended between the two looks.
+        found = await self._finished(previous)
+        if found is None:
+            raise UnknownParent(f"Previous response with id '{shown(previous)}' not found.")
+        return found.record
+
+    async def _finished(self, response: str) -> _Found | None:
+        """Return the record of a response that can be continued; nothing when there is none.
+
+        Raises:
+            UnknownParent: It is there, and did not finish.
+        """
+        try:
+            record = await self._context.read_record(response)
+        except UnknownId:
             return None
-        raise UnknownParent(f"Previous response with id '{shown(previous)}' not found.")
+        if is_unfinished(record) and self._settings.run_hook is None:
+            raise UnknownParent(
+                f"Previous response with id '{shown(response)}' did not finish, so it cannot be continued. Continue "
+                "from the one before."
+            )
+        return None if is_of_another_channel(record) else _Found(record)
 
     async def _asked_for(self, decisions: Mapping[str, Decision]) -> list[Waiting]:
         """Return what the responses that asked have left waiting, found by the ids of their requests.

@@ -57,7 +57,7 @@ class Creation:
         answer = _Answer(receive, send, request_id)
         if turn.asked.background:
             record, is_new = await self._background.accept(turn, decoded, named=named)
-            headers = _ignored(turn) if is_new else [REPLAYED]
+            headers: Headers = _ignored(turn) if is_new else [REPLAYED]
             if turn.asked.stream:
                 await self._stream(self._following.follow(record, after=-1), answer, headers=headers)
             else:

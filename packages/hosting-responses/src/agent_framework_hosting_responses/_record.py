@@ -31,6 +31,7 @@ class _Private(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     taken: int = 0
     first: int = 0
     key: str | None = None
+    unfinished: bool = False
 
 
 def sealed(
@@ -43,6 +44,7 @@ def sealed(
     taken: int = 0,
     first: int = 0,
     key: str | None = None,
+    unfinished: bool = False,
 ) -> dict[str, Any]:
     """Return the record of a response.
 
@@ -55,10 +57,18 @@ def sealed(
         taken: The number of the last document of its conversation that the turn, or one before, has read.
         first: The sequence number of its first event; another one than 0 after an attempt that did not finish.
         key: The idempotency key under which it was accepted, when it ran in the background.
+        unfinished: Whether the turn is no part of the history, so that nothing can continue it.
     """
     left = tuple(waiting)[-_MOST_WAITING:]
     private = _Private(
-        chat=chat if left else None, waiting=left, input=input, tape=tape, taken=taken, first=first, key=key
+        chat=chat if left else None,
+        waiting=left,
+        input=input,
+        tape=tape,
+        taken=taken,
+        first=first,
+        key=key,
+        unfinished=unfinished,
     )
     return {**body, _PRIVATE: msgspec.to_builtins(private)}
 
@@ -106,6 +116,11 @@ def first_of(record: JSON) -> int:
 def key_of(record: JSON) -> str | None:
     """Return the idempotency key under which a response of the background was accepted."""
     return _private(record, "key", str, None)
+
+
+def is_unfinished(record: JSON) -> bool:
+    """Whether the turn of a response is no part of the history, as far as its record tells."""
+    return _private(record, "unfinished", bool, False)
 
 
 def is_background(record: JSON) -> bool:

@@ -69,7 +69,14 @@ class Exchange:
         """Whether anybody can ask for its record."""
         return is_kept(self.asked) or self.is_apart or self.named is not None
 
-    def sealed(self, body: Mapping[str, Any], *, waiting: Iterable[Waiting] = (), tape: Tape | None = None) -> JSON:
+    def sealed(
+        self,
+        body: Mapping[str, Any],
+        *,
+        waiting: Iterable[Waiting] = (),
+        tape: Tape | None = None,
+        unfinished: bool = False,
+    ) -> dict[str, Any]:
         """Return the record."""
         return sealed(
             body,
@@ -80,6 +87,7 @@ class Exchange:
             taken=self.taken,
             first=self.first,
             key=self.key,
+            unfinished=unfinished,
         )
 
 
@@ -267,7 +275,8 @@ class Turns:
             if not machine.is_ended and is_void(error):
                 return None
             endings.append(_ended(machine, error))
-            exchange.remains = exchange.sealed(machine.body or {}, tape=machine.tape if exchange.is_kept else None)
+            tape = machine.tape if exchange.is_kept else None
+            exchange.remains = exchange.sealed(machine.body or {}, tape=tape, unfinished=True)
             return exchange.remains
 
         stream = await self._context.run_stream(

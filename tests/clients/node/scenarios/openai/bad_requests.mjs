@@ -19,7 +19,7 @@ const BAD = [
   [{ input: [{ role: "king", content: "hello" }] }, "invalid_value", "input[0].role"],
   [{ input: [OUTPUT] }, "invalid_value", "input[0]"],
   [{ conversation: "conv_1" }, "conversation_not_found", "conversation"],
-  [{ background: true }, "unsupported_parameter", "background"],
+  [{ background: true, store: false }, "invalid_value", "store"],
   [{ prompt: { id: "pmpt_1" } }, "unsupported_parameter", "prompt"],
 ];
 

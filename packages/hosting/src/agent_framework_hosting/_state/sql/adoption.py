@@ -146,8 +146,26 @@ def _has_already(to: str) -> ColumnElement[bool]:
 
 
 def _adopt_documents(connection: Connection, *, selection: Selection, tenant: str, to: str, dry_run: bool) -> int:
-    # Their ids were minted, so that the new owner has none of the same name.
-    unowned = and_(DOCUMENTS.c.tenant == tenant, DOCUMENTS.c.is_named == 0)
+    """Give documents away, but for those that go with work which is not done, or that the new owner has, too."""
+    own = DOCUMENTS.alias()
+    is_taken = exists(
+        select(own.c.number).where(
+            own.c.tenant == DOCUMENTS.c.tenant,
+            own.c.is_named == 1,
+            own.c.owner == to,
+            own.c.kind == DOCUMENTS.c.kind,
+            own.c.id == DOCUMENTS.c.id,
+        )
+    )
+    is_needed = exists(
+        select(TASKS.c.number).where(
+            TASKS.c.tenant == DOCUMENTS.c.tenant,
+            TASKS.c.is_named == 0,
+            TASKS.c.task_id == DOCUMENTS.c.id,
+            TASKS.c.outcome.is_(None),
+        )
+    )
+    unowned = and_(DOCUMENTS.c.tenant == tenant, DOCUMENTS.c.is_named == 0, ~is_taken, ~is_needed)
     if selection.session is not None:
         unowned = and_(unowned, or_(DOCUMENTS.c.root == selection.session, DOCUMENTS.c.root.in_(roots_of(selection))))
     if dry_run:

@@ -48,6 +48,20 @@ async def test_a_document_is_found_by_its_owner_under_its_kind_and_by_nobody_els
     assert await store.documents.find(ADA, "note", "1") == found
 
 
+async def test_of_documents_of_one_id_the_first_stays_and_none_of_those_beside_the_second_is_made(
+    store: StateStore,
+) -> None:
+    assert await store.documents.add(ADA, "k", [note("1")])
+    assert not await store.documents.add(ADA, "k", [note("2"), note("1", b"2")])
+    assert not await store.documents.add(ADA, "elsewhere", [note("1", b"2")])
+    found = await store.documents.find(ADA, "note", "1")
+    assert found is not None
+    assert (found.root, found.body) == ("k", b"1")
+    assert await ids(store) == ["1"]
+    for other in _OTHERS:
+        assert await store.documents.add(other, "k", [note("1")])
+
+
 async def test_a_document_gets_another_body_only_when_it_is_there(store: StateStore) -> None:
     await store.documents.add(ADA, "k", [note("1")])
     assert await store.documents.replace(ADA, "note", "1", b"2")
