@@ -17,10 +17,13 @@ from typing import Any, Final
 
 from agent_framework_hosting.channel import ChannelContext, Replayed, RunWriter, Task, TryAgain
 from agent_framework_hosting.errors import (
+    Draining,
     HookError,
     IdempotencyConflict,
     InvalidRequest,
+    NotStarted,
     QueueFull,
+    RequestError,
     ResponseTooLarge,
     RunCancelled,
     SessionBusy,
@@ -86,16 +89,14 @@ class Background:
         accepted = Accepted(record, _line_of(turn), body)
         if not await self._accepted.add(response, accepted, key=turn.asked.conversation or response):
             raise HookError(f"The response_id_factory returned {response!r}, which is a response already.")
-        try:
-            if named is not None and not await self._accepted.claim(named, response):
-                # The same request came at the same time, and was quicker.
-                await self._accepted.remove(response)
-                return await self.accept(turn, body, named=named)
-            await self._start(response, accepted)
-        except BaseException:
+        if named is not None and not await self._accepted.claim(named, response):
+            # The same request came at the same time, and was quicker.
             await self._accepted.remove(response)
-            if named is not None:
-                await self._accepted.release(named.key)
+            return await self.accept(turn, body, named=named)
+        try:
+            await self._start(response, accepted)
+        except (RequestError, Draining, NotStarted):
+            await self._take_back(response, named)
             raise
         return record, True
 
@@ -134,6 +135,15 @@ class Background:
         with suppress(UnknownId):
             await self._context.runs.cancel(response, kind=KIND)
         return await self._standing.wait(response, patience=self._context.limits.lease + _PATIENCE)
+
+    async def _take_back(self, response: str, named: IdempotencyKey | None) -> None:
+        """Keep nothing of a response that was refused, unless somebody who asked for the same had more luck."""
+        with suppress(UnknownId):
+            await self._context.runs.status(response, kind=KIND)
+            return
+        await self._accepted.remove(response)
+        if named is not None:
+            await self._accepted.release(named.key)
 
     async def _known(self, named: IdempotencyKey | None) -> JSON:
         """Return the response that was accepted under an idempotency key."""
