@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import sys
 from collections.abc import AsyncGenerator, Callable, Generator
@@ -15,6 +16,7 @@ import pytest
 from anyio.abc import TaskGroup
 from anyio.to_thread import run_sync
 from openai import APIConnectionError, AsyncOpenAI, InternalServerError
+from websockets.asyncio.client import connect
 
 from .clients.stream_rules import check_stream
 from .served import Served, free_port, serving
@@ -200,3 +202,21 @@ async def test_an_idle_host_says_where_it_listens_and_stops_when_interrupted(sta
         served.signal(signal.SIGINT)
         assert await run_sync(served.end) == 0
     assert served.printed.endswith("served\n")
+
+
+@pytest.mark.parametrize(("drain_timeout", "last"), [(PLENTY, "completed"), (NEXT_TO_NOTHING, "incomplete")])
+async def test_websockets_are_finished_or_told_and_closed(start: Start, drain_timeout: float, last: str) -> None:
+    served = start(drain_timeout)
+    url = f"ws{served.url.removeprefix('http')}/v1/responses"
+    async with connect(url) as idle, connect(url) as busy:
+        await busy.send(json.dumps({"type": "response.create", "input": "gated", "store": False}))
+        await somebody_at_the_gate(served)
+        served.signal(signal.SIGTERM)
+        await idle.wait_closed()
+        if drain_timeout == PLENTY:
+            await open_gate(served)
+        events = [json.loads(message) async for message in busy]
+    assert (idle.close_code, busy.close_code) == (1001, 1001)
+    assert events[-1]["type"] == f"response.{last}"
+    assert await run_sync(served.end) == 0, served.printed
+    assert "Traceback" not in served.printed

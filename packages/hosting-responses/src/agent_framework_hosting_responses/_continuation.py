@@ -184,9 +184,9 @@ class Continuation:
         return list(waiting)
 
 
-def session_of(asked: ResponsesRequest, response_id: str) -> ChannelSession:
-    """Return the session that a request belongs to, and the id that its turn is found by."""
-    commit_as = response_id if asked.store else None
+def session_of(asked: ResponsesRequest, response_id: str, *, is_apart: bool = False) -> ChannelSession:
+    """Return the session that a request belongs to, and the id that its turn is found by, if anybody can find it."""
+    commit_as = response_id if asked.store or is_apart else None
     if asked.conversation is not None:
         # What is said in a conversation is part of it, also when the response itself is not to be found.
         return ChannelSession(asked.conversation, commit_as=commit_as or mint("turn_"))

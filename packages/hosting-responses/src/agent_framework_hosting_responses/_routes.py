@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from starlette.routing import Route
+from starlette.routing import Route, WebSocketRoute
 
 from agent_framework_hosting.channel import ChannelContext
 from agent_framework_hosting.errors import InvalidRequest
@@ -22,6 +22,7 @@ from ._errors import error_response
 from ._operation import Call, Handler, JSONOperation
 from ._reading import Reading
 from ._settings import CreationSettings
+from ._socket import SocketEndpoint
 from ._turns import Turns
 
 
@@ -43,6 +44,11 @@ def responses_routes(context: ChannelContext, settings: CreationSettings) -> lis
         _route("/{response:path}/cancel", {"POST": json(reading.cancel)}),
         _route("/{response:path}", one),
     ]
+
+
+def socket_route(context: ChannelContext, settings: CreationSettings) -> WebSocketRoute:
+    """Return the WebSocket at the channel's path itself."""
+    return WebSocketRoute("/", SocketEndpoint(context, settings))
 
 
 def conversations_routes(context: ChannelContext, settings: CreationSettings, *, prefix: str) -> list[Route]:

@@ -48,6 +48,7 @@ class Exchange:
         first: The sequence number of its first event.
         key: The idempotency key under which it was accepted, when it runs in the background.
         remains: The record of a turn that did not finish, once it has ended.
+        is_apart: Whether one connection alone can ask for its record.
     """
 
     asked: ResponsesRequest
@@ -59,11 +60,12 @@ class Exchange:
     first: int = 0
     key: str | None = None
     remains: JSON = None
+    is_apart: bool = False
 
     @property
     def is_kept(self) -> bool:
         """Whether anybody can ask for its record."""
-        return is_kept(self.asked) or self.named is not None
+        return is_kept(self.asked) or self.is_apart or self.named is not None
 
     def sealed(
         self,
@@ -112,11 +114,18 @@ class Turn:
 
 
 class Turns:
-    """Reads requests and runs them."""
+    """Reads requests and runs them.
 
-    def __init__(self, context: ChannelContext, settings: CreationSettings) -> None:
+    Args:
+        context: The host's, or that of one connection.
+        settings: How the channel was set up.
+        is_apart: Whether the context is a connection's, where everything has an id that can be continued.
+    """
+
+    def __init__(self, context: ChannelContext, settings: CreationSettings, *, is_apart: bool = False) -> None:
         self._context = context
         self._settings = settings
+        self._is_apart = is_apart
         self._continuation = Continuation(context, settings)
         self._conversations = Conversations(context)
 
@@ -139,7 +148,7 @@ class Turns:
         waiting = await self._continuation.check(asked)
         minted = minted or Minted(self._minted_id(asked.previous_response_id), int(time.time()))
         fields = self._fields(asked, admitted, waiting, minted)
-        exchange = _exchange(asked, fields, referenced, named)
+        exchange = _exchange(asked, fields, referenced, named, is_apart=self._is_apart)
         request = self._request(asked, admitted, response_id=exchange.fields["response_id"])
         return Turn(asked=asked, request=request, exchange=exchange, ignored=admitted.header or "")
 
@@ -182,7 +191,7 @@ class Turns:
             channel=self._settings.channel,
             operation="create",
             input=admitted.messages,
-            session=session_of(asked, response_id),
+            session=session_of(asked, response_id, is_apart=self._is_apart),
             options=admitted.options or None,
             metadata=asked.echo.get("metadata") or {},
             attributes=attributes,
@@ -234,6 +243,12 @@ class Turns:
         await self._drop_read(exchange)
         return body
 
+    def prepared(self, turn: Turn) -> bytes:
+        """Return the events of a turn that says nothing: the agent is not run."""
+        machine = ResponseMachine(**turn.exchange.fields)
+        machine.complete(completed_at=int(time.time()))
+        return machine.closing()
+
     async def stream(
         self, turn: Turn, *, is_queued: bool = False, is_to_try_again: Callable[[Exception], bool] | None = None
     ) -> AsyncGenerator[bytes, None]:
@@ -282,17 +297,22 @@ class Turns:
 
 
 def _exchange(
-    asked: ResponsesRequest, fields: ResponseFields, referenced: Referenced, named: IdempotencyKey | None
+    asked: ResponsesRequest,
+    fields: ResponseFields,
+    referenced: Referenced,
+    named: IdempotencyKey | None,
+    *,
+    is_apart: bool,
 ) -> Exchange:
     items: list[dict[str, Any]] = []
-    if is_kept(asked):
+    if is_kept(asked) or is_apart:
         items = listed(
             asked.body.get("input"),
             response_id=fields["response_id"],
             referenced=referenced,
             keeps_ids=asked.conversation is None,
         )
-    return Exchange(asked=asked, fields=fields, named=named, input=items)
+    return Exchange(asked=asked, fields=fields, named=named, input=items, is_apart=is_apart)
 
 
 async def _events(

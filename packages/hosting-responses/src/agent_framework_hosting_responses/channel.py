@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Route, WebSocketRoute
 
 from agent_framework_hosting.channel import ChannelContext, ChannelContribution, SiblingRoute
 from agent_framework_hosting.errors import ConfigurationError
@@ -14,14 +14,14 @@ from agent_framework_hosting.parsing.policy import CallerInstructions
 from agent_framework_hosting.web.models import MODELS, model_name, model_routes
 
 from ._errors import error_response
-from ._routes import conversations_routes, responses_routes
+from ._routes import conversations_routes, responses_routes, socket_route
 from ._settings import CreationSettings
 
 _DEFAULT_PATH = "/responses"
 
 
 class ResponsesChannel:
-    """Serves the agent to every client of the OpenAI Responses API.
+    """Serves the agent to every client of the OpenAI Responses API, over HTTP and over WebSockets at the same path.
 
     Args:
         path: Where it answers; conversations stand beside it (`/api/responses`, `/api/conversations`). The default also
@@ -73,23 +73,25 @@ class ResponsesChannel:
 
     def contribute(self, context: ChannelContext) -> ChannelContribution:
         """Return the routes; every path below the channel's own answers, if only to say that nothing is there."""
-        routes = responses_routes(context, self._settings)
+        routes, socket = responses_routes(context, self._settings), socket_route(context, self._settings)
         beside = self.path.rstrip("/").rpartition("/")[0]
-        beside_it = conversations_routes(context, self._settings, prefix=beside)
+        beside_it: list[BaseRoute] = [*conversations_routes(context, self._settings, prefix=beside)]
+        own: list[BaseRoute] = [socket, *routes]
         if not self.path.rstrip("/"):
             # Below the root everything is the channel's own, in the order in which it is looked through.
-            routes, beside_it = [*beside_it, *routes], []
+            own, beside_it = [*beside_it, *own], []
         shared: list[Route] = []
         if self.path == _DEFAULT_PATH:
             alias = f"/v1{_DEFAULT_PATH}"
             beside_it += [Route(f"{alias}{route.path}", route.endpoint) for route in routes]
             beside_it += [Route(alias, routes[0].endpoint)]
+            beside_it += [WebSocketRoute(at, socket.endpoint) for at in (alias, f"{alias}/")]
             beside_it += conversations_routes(context, self._settings, prefix="/v1")
             shared = model_routes("/v1", name=lambda: model_name(context.target), render_error=error_response)
         siblings = [SiblingRoute(route) for route in beside_it]
         siblings += [SiblingRoute(route, shared_as=MODELS) for route in shared]
         return ChannelContribution(
-            routes=routes, siblings=siblings, render_error=error_response, body_types=("application/json",)
+            routes=own, siblings=siblings, render_error=error_response, body_types=("application/json",)
         )
 
 

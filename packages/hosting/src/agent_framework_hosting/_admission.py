@@ -130,6 +130,7 @@ class Admission:
         self._draining = False
         self._runs: set[Run] = set()
         self._calm: asyncio.Event | None = None
+        self._told: set[asyncio.Future[None]] = set()
 
     @property
     def draining(self) -> bool:
@@ -151,6 +152,21 @@ class Admission:
     def begin_drain(self) -> None:
         """Take no new work; what runs goes on."""
         self._draining = True
+        for told in list(self._told):
+            # Whoever drains a host may do so from another thread than the one that serves.
+            if not told.get_loop().is_closed():
+                told.get_loop().call_soon_threadsafe(_tell, told)
+
+    async def until_drain(self) -> None:
+        """Return once no new work is taken any more."""
+        if self._draining:
+            return
+        told = asyncio.get_running_loop().create_future()
+        self._told.add(told)
+        try:
+            await told
+        finally:
+            self._told.discard(told)
 
     async def drain(self, *, timeout: float, grace: float = 5.0) -> bool:
         """Take no new work, let what runs finish for `timeout` seconds, then stop it and wait for that.
@@ -218,3 +234,8 @@ class Admission:
         """Ask every run to stop."""
         for run in list(self._runs):
             run.stop(reason)
+
+
+def _tell(told: asyncio.Future[None]) -> None:
+    if not told.done():
+        told.set_result(None)

@@ -7,6 +7,7 @@ from typing import Any
 
 from ._kept import OwnDocuments, OwnRecords
 from ._pipeline import Pipeline, PipelineStream, Steps
+from ._sessions.apart import ApartSessions, Budget
 from ._sessions.sessions import Sessions
 from ._state.records import record_of
 from ._target.target import Target
@@ -33,6 +34,9 @@ class HostContext:
         self._target = target
         self._pipeline = pipeline
         self._sessions = sessions
+        self._turns: Sessions | ApartSessions = sessions
+        self._apart: ApartSessions | None = None
+        self._budget = Budget(max_bytes=limits.max_buffered_bytes)
         self.documents = OwnDocuments(sessions.store.documents)
         self.records = OwnRecords(sessions.store.records)
 
@@ -72,6 +76,7 @@ class HostContext:
             seal=seal,
             begin=begin,
             idempotency=idempotency,
+            apart=self._apart,
         )
         return await self._pipeline.run(request, steps)
 
@@ -100,19 +105,20 @@ class HostContext:
             begin=begin,
             seal_unfinished=seal_unfinished,
             idempotency=idempotency,
+            apart=self._apart,
         )
         return await self._pipeline.run_stream(request, steps)
 
     async def read_record(self, turn_id: str, *, principal: Principal | None = None) -> JSON:
         """Return the record that was sealed under this id for this principal."""
-        turn = await self._sessions.turn(principal or self.principal, turn_id)
+        turn = await self._turns.turn(principal or self.principal, turn_id)
         if turn is None:
             raise UnknownId(f"There is nothing with the id {turn_id!r}: it is unknown or has expired.")
         return record_of(turn)
 
     async def read_records(self, turn_ids: Sequence[str], *, principal: Principal | None = None) -> Mapping[str, JSON]:
         """Return the records that were sealed under these ids for this principal."""
-        turns = await self._sessions.turns(principal or self.principal, turn_ids)
+        turns = await self._turns.turns(principal or self.principal, turn_ids)
         return {turn_id: record_of(turn) for turn_id, turn in turns.items()}
 
     def reset_session(self, isolation_key: str) -> None:
@@ -130,3 +136,42 @@ class HostContext:
     async def session_id(self, isolation_key: str) -> str:
         """Return the id of the session that this key stands for now."""
         return await self._sessions.session_id(self.principal.tenant, isolation_key)
+
+    def connection(self) -> HostConnection:
+        """Return a context for one connection."""
+        connection = HostConnection(
+            target=self._target,
+            limits=self.limits,
+            pipeline=self._pipeline,
+            sessions=self._sessions,
+            runs=self.runs,
+            tasks=self.tasks,
+            budget=self._budget,
+        )
+        connection.buffers, connection.commands = self.buffers, self.commands
+        return connection
+
+
+class HostConnection(HostContext):
+    """See `ConnectionContext`."""
+
+    def __init__(self, *, sessions: Sessions, limits: Limits, budget: Budget, **parts: Any) -> None:
+        super().__init__(sessions=sessions, limits=limits, **parts)
+        self._own = ApartSessions(sessions, limits=limits, budget=budget)
+        self._turns = self._apart = self._own
+
+    async def holds(self, turn_id: str) -> bool:
+        """Whether this is a turn that nobody else can continue."""
+        return await self._own.held(self.principal, turn_id) is not None
+
+    async def forget(self, turn_id: str) -> None:
+        """Let such a turn be unknown from now on."""
+        await self._own.forget(self.principal, turn_id)
+
+    async def until_drain(self) -> None:
+        """Return once the host takes no new work any more."""
+        await self._pipeline.until_drain()
+
+    def close(self) -> None:
+        """Forget all such turns."""
+        self._own.close()

@@ -25,6 +25,7 @@ from ._deadlines import Deadline
 from ._quotas import Meter, Quotas
 from ._seen import Seen
 from ._sessions.answers import answer_ids
+from ._sessions.apart import ApartSessions
 from ._sessions.sessions import Repeated, Sessions
 from ._sessions.turn import OpenTurn
 from ._state import records
@@ -59,7 +60,7 @@ _NO_SESSION: Final = ChannelSession()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Steps:
-    """What a channel adds to one run: its hooks and its seal."""
+    """What a channel adds to one run: its hooks and its seal; and where its turns are kept, if apart from others'."""
 
     run_hook: ChannelRunHook | None = None
     protocol_request: Any = None
@@ -70,6 +71,7 @@ class Steps:
     seal_unfinished: SealUnfinished | None = None
     begin: BeginTurn | None = None
     idempotency: IdempotencyKey | None = None
+    apart: ApartSessions | None = None
 
 
 class Admitted:
@@ -218,6 +220,10 @@ class Pipeline:
         """Admit the request; its stream does the rest."""
         return PipelineStream(self._target, await self._admit(request, steps))
 
+    async def until_drain(self) -> None:
+        """Return once the host takes no new work any more."""
+        await self._admission.until_drain()
+
     async def _admit(self, request: ChannelRequest, steps: Steps) -> Admitted:
         run = self._admission.enter()
         watched = WatchedTurn(self._telemetry, request)
@@ -252,10 +258,9 @@ class Pipeline:
         if wanted is None and named is None:
             return None
         claim = Claim(request.channel, named.key, named.fingerprint) if named is not None else None
+        sessions = steps.apart or self._sessions
         try:
-            return await self._sessions.open(
-                principal, wanted or _NO_SESSION, answers=answer_ids(request.input), claim=claim
-            )
+            return await sessions.open(principal, wanted or _NO_SESSION, answers=answer_ids(request.input), claim=claim)
         except Repeated as repeated:
             place = f"the column record of af_claim, channel {request.channel!r}, owner {principal.owner!r}"
             raise Replayed(records.read(repeated.record, place=place)) from None

@@ -294,6 +294,36 @@ class ChannelContext(Protocol):
         """Return the id of the session that this key stands for now; another one after each reset."""
         ...
 
+    def connection(self) -> ConnectionContext:
+        """Return a context for one connection, whose turns nobody else can continue."""
+        ...
+
+
+class ConnectionContext(ChannelContext, Protocol):
+    """The same for one connection: what is run in it is kept with it alone, in memory, and gone with it.
+
+    That concerns turns without an isolation key. Their ids and records are known here and nowhere else; they may
+    continue turns of the connection, and stored ones. A turn with a key, as a run hook may give it, is its session's as
+    everywhere, and has no id. How much is kept is bounded: `Limits.max_response_bytes` for a connection,
+    `Limits.max_buffered_bytes` for all; beyond it a connection forgets its turns.
+    """
+
+    async def holds(self, turn_id: str) -> bool:
+        """Whether this is one of the turns that are known here alone."""
+        ...
+
+    async def forget(self, turn_id: str) -> None:
+        """Let such a turn be unknown from now on; a stored one stays what it is."""
+        ...
+
+    async def until_drain(self) -> None:
+        """Return once the host takes no new work, so that an idle connection had better end."""
+        ...
+
+    def close(self) -> None:
+        """Forget all such turns; to be called when the connection ends. Idempotent."""
+        ...
+
 
 @runtime_checkable
 class Channel(Protocol):

@@ -99,6 +99,8 @@ class Limits:
     """Silence after which a comment line is sent to keep a stream open."""
     stall_timeout: Seconds = 30.0
     """Time for one write to make progress; a reader that takes longer is cut, which counts as a disconnect."""
+    socket_lifetime: Seconds = _HOUR
+    """Time after which a WebSocket of the Responses API is ended, and its client told to connect again."""
     receive_timeout: Seconds = 30.0
     """Time for a request body to arrive, besides what its bytes take at `min_receive_rate`; then 408."""
     min_receive_rate: Bytes = _KIB

@@ -253,6 +253,28 @@ class Sessions:
         """Stop what runs under the key, and what waits for it; returns whether there was anything."""
         return await self.store.cancel(tenant, key)
 
+    async def copied(self, principal: Principal, wanted: ChannelSession) -> tuple[StoredTurn, Any]:
+        """Return the turn that a wanted one continues, and what it left, to go on from elsewhere.
+
+        Raises:
+            UnknownParent: The parent is unknown, expired, or another principal's.
+            NotForkable: This agent's history cannot be copied from there.
+        """
+        parent = await self._found(principal, wanted)
+        return parent, await self._require_forkable(parent)
+
+    async def answer(self, principal: Principal, root: str, answers: Sequence[str]) -> None:
+        """Take notice that requests for approval of a conversation are answered elsewhere.
+
+        Raises:
+            AnsweredAlready: One of them was answered before.
+        """
+        asking = TurnRequest(
+            tenant=principal.tenant, owner=principal.owner, key=mint("aside_"), root=root, answers=answers
+        )
+        place = await self._accepted(asking)
+        await place.settle(b"null")
+
     async def session_id(self, tenant: str, key: str) -> str:
         """Return the id of the session that the key stands for now."""
         return (await self.store.named(tenant, key)).session_id

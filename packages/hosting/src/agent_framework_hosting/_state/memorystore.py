@@ -153,6 +153,10 @@ class MemoryStore:
         self._heads[name.tenant, name.session_id] = turn
         return turn
 
+    async def adopt(self, turn: Turn) -> None:
+        """Store a copy of another store's turn: to be continued, and not as the newest one of its session."""
+        await self._turns.commit(turn)
+
     async def keep(self, unfinished: Unfinished) -> None:
         """Store the record of a turn that did not finish."""
         if unfinished.turn_id is not None and unfinished.record is not None:

@@ -18,11 +18,11 @@ from ..logs import logger
 from .agent import AgentTarget
 from .factory import FactoryTarget
 from .session_store import StoredSessions
-from .target import Target
+from .target import AnswerStore, Target
 from .workflow.instances import Instances, Made, built, instances_of
 from .workflow.keeping import FolderKeeping, Keeping, MemoryKeeping, StorageKeeping, is_storage
 from .workflow.key import checkpoint_key
-from .workflow.stored import AnswerStore, DatabaseKeeping
+from .workflow.stored import DatabaseKeeping
 from .workflow.target import WorkflowTarget
 
 _ACCEPTED: Final = (

@@ -27,6 +27,7 @@ from .messages import to_messages
 from .session_store import StoredSessions
 from .snapshots import Snapshot
 from .streams import AgentStream, Source, opened
+from .target import AnswerStore
 from .unfinished import finish
 
 _COSTS: Final = (
@@ -159,6 +160,10 @@ class AgentTarget:
                         context = bind(response_id=response_id, previous_response_id=previous)
                         stack.enter_context(cast("AbstractContextManager[Any]", context))
             yield
+
+    def apart(self, answers: AnswerStore) -> AgentTarget:  # noqa: ARG002 - the sessions have marked them
+        """See `Target`."""
+        return AgentTarget(self.served)
 
     def _arguments(
         self, request: ChannelRequest, state: AgentState | None, *, token: ContinuationToken | None = None

@@ -11,7 +11,7 @@ from .._state.turns import SessionName
 from ..errors import NotStarted
 from ..hooks import settled
 from ..types import ChannelRequest
-from .target import SessionState, Target, TargetStream
+from .target import AnswerStore, SessionState, Target, TargetStream
 
 
 class FactoryTarget:
@@ -110,6 +110,10 @@ class FactoryTarget:
     def bound(self, request: ChannelRequest) -> AbstractContextManager[None]:
         """See `Target`."""
         return self._target.bound(request)
+
+    def apart(self, answers: AnswerStore) -> Target:
+        """See `Target`."""
+        return self._target.apart(answers)
 
     @property
     def _target(self) -> Target:

@@ -17,6 +17,18 @@ from .._state.turns import SessionName
 from ..types import ChannelRequest
 
 
+class AnswerStore(Protocol):
+    """Remembers which requests for approval were answered."""
+
+    async def mark_answered(self, session: SessionName, request_ids: Sequence[str]) -> None:
+        """Mark requests of a conversation as answered; it has reached the disk, if there is one, when this returns."""
+        ...
+
+    async def answered(self, session: SessionName) -> Sequence[str]:
+        """Return the requests of a conversation that were answered."""
+        ...
+
+
 class SessionState(Protocol):
     """What one session holds for its target. One turn at a time uses it."""
 
@@ -141,4 +153,12 @@ class Target(Protocol):
 
     def bound(self, request: ChannelRequest) -> AbstractContextManager[None]:
         """Return what has to stay entered for as long as a streamed run lasts."""
+        ...
+
+    def apart(self, answers: AnswerStore) -> Target:
+        """Return the same target for sessions of which nothing may be kept but the states that it makes.
+
+        Args:
+            answers: Where to mark what is answered in them.
+        """
         ...

@@ -12,6 +12,7 @@ from agent_framework import CheckpointStorage
 from ..._state.private import make_private_folder
 from ..._state.turns import SessionName
 from ...errors import CheckpointConflict, ConfigurationError
+from ..target import AnswerStore
 from .folder import SessionFolder
 from .instances import own_storage
 from .kept import InFolder, InMemory, InStorage, Kept
@@ -42,6 +43,10 @@ class Keeping(Protocol):
         """
         ...
 
+    def apart(self, answers: AnswerStore) -> Keeping:
+        """Return a keeping for sessions of which nothing may be kept elsewhere; see `Target.apart`."""
+        ...
+
     def check(self, workflow: Any) -> None:
         """Raise when a workflow's checkpoints cannot be kept so.
 
@@ -63,6 +68,10 @@ class MemoryKeeping:
     def of(self, name: SessionName, *, workflow: str, is_new: bool) -> Kept:  # noqa: ARG002 - all are new and apart
         """See `Keeping`."""
         return InMemory(through=self._through)
+
+    def apart(self, answers: AnswerStore) -> MemoryKeeping:  # noqa: ARG002 - all is in memory
+        """See `Keeping`."""
+        return self
 
     def check(self, workflow: Any) -> None:
         """See `Keeping`."""
@@ -95,6 +104,10 @@ class FolderKeeping:
         """Return the folder of a session."""
         return SessionFolder(self._root, key=self._key.secret, session=(workflow, name.tenant, name.session_id))
 
+    def apart(self, answers: AnswerStore) -> ApartKeeping:  # noqa: ARG002 - each session knows its own
+        """See `Keeping`."""
+        return ApartKeeping()
+
     def check(self, workflow: Any) -> None:
         """See `Keeping`."""
         refuse_unkeepable(workflow)
@@ -116,6 +129,29 @@ class StorageKeeping:
         """See `Keeping`."""
         folder = self._folders.folder(name, workflow) if self._folders and not is_new else None
         return InStorage(self._storage, folder=folder)
+
+    def apart(self, answers: AnswerStore) -> ApartKeeping:  # noqa: ARG002 - each session knows its own
+        """See `Keeping`."""
+        return ApartKeeping()
+
+    def check(self, workflow: Any) -> None:
+        """See `Keeping`."""
+        refuse_unkeepable(workflow)
+
+
+class ApartKeeping:
+    """Nothing outlives its session, which is restored for every turn all the same."""
+
+    outlives = True
+    notes: Sequence[str] = ()
+
+    def of(self, name: SessionName, *, workflow: str, is_new: bool) -> Kept:  # noqa: ARG002 - all are new and apart
+        """See `Keeping`."""
+        return InMemory()
+
+    def apart(self, answers: AnswerStore) -> ApartKeeping:  # noqa: ARG002 - it is apart already
+        """See `Keeping`."""
+        return self
 
     def check(self, workflow: Any) -> None:
         """See `Keeping`."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from agent_framework import CheckpointStorage
 from agent_framework.exceptions import WorkflowCheckpointException
@@ -16,6 +16,7 @@ from agent_framework.exceptions import WorkflowCheckpointException
 from ..._state.turns import SessionName
 from ...errors import RunError
 from ...logs import logger
+from ..target import AnswerStore
 from .codec import decode, decode_checkpoint, encode, encode_checkpoint
 from .keeping import refuse_unkeepable
 from .kept import Point, not_kept, not_made, not_restorable
@@ -23,18 +24,6 @@ from .key import CheckpointKey
 from .seal import BrokenSeal, Seal
 
 _PURPOSE: Final = "point"
-
-
-class AnswerStore(Protocol):
-    """What keeping in the database needs of the store."""
-
-    async def mark_answered(self, session: SessionName, request_ids: Sequence[str]) -> None:
-        """Mark requests of a conversation as answered; it has reached the disk when this returns."""
-        ...
-
-    async def answered(self, session: SessionName) -> Sequence[str]:
-        """Return the requests of a conversation that were answered."""
-        ...
 
 
 class DatabaseKeeping:
@@ -52,6 +41,10 @@ class DatabaseKeeping:
         # By conversation, since a branch begins with what another session of it has sealed.
         seal = Seal(self._key.secret, session=(workflow, name.tenant, name.root))
         return InDatabase(self._store, name, seal)
+
+    def apart(self, answers: AnswerStore) -> DatabaseKeeping:
+        """See `Keeping`."""
+        return DatabaseKeeping(answers, self._key)
 
     def check(self, workflow: Any) -> None:
         """See `Keeping`."""

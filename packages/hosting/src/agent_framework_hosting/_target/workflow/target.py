@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
@@ -15,7 +16,7 @@ from ...errors import InvalidRequest, NotForkable, NotRestorable, OneSessionOnly
 from ...logs import logger
 from ...types import ChannelRequest
 from ...workflows import updates_of
-from ..target import TargetStream
+from ..target import AnswerStore, TargetStream
 from .answers import answers_in, may_answer
 from .instances import Instances
 from .keeping import Keeping
@@ -137,6 +138,14 @@ class WorkflowTarget:
     def bound(self, request: ChannelRequest) -> AbstractContextManager[None]:  # noqa: ARG002 - agents know requests
         """See `Target`."""
         return nullcontext()
+
+    def apart(self, answers: AnswerStore) -> WorkflowTarget:
+        """See `Target`."""
+        if not self._keeping.outlives:
+            return self
+        target = copy.copy(self)
+        target._keeping = self._keeping.apart(answers)  # noqa: SLF001 - the copy is not yet anybody's
+        return target
 
     def check(self, request: ChannelRequest) -> None:
         """See `Target`."""
