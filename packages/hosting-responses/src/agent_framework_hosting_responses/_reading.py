@@ -16,6 +16,7 @@ from agent_framework_hosting.web.endpoint import send_json
 from agent_framework_hosting.web.events import EventStream
 
 from ._conversation import Conversations
+from ._objects import DeletedResponse, ItemList
 from ._operation import Call
 from ._paging import cut, each
 from ._query import Query
@@ -47,7 +48,7 @@ class Reading:
         answer = EventStream(events, limits=context.limits, buffers=context.buffers, headers=headers)
         await answer(scope, receive, send)
 
-    async def delete(self, call: Call) -> Mapping[str, Any]:
+    async def delete(self, call: Call) -> DeletedResponse:
         """Forget a response: nobody can read or continue it from then on."""
         response = call.part("response")
         record = await self._record(response)
@@ -68,7 +69,7 @@ class Reading:
             code="response_not_cancellable",
         )
 
-    async def list_input(self, call: Call) -> Mapping[str, Any]:
+    async def list_input(self, call: Call) -> ItemList:
         """Return a page of what a response answers."""
         page = Query(call.scope).page()
         items = input_of(await self._record(call.part("response")))

@@ -271,7 +271,8 @@ HOSTED_ITEMS: Final[Mapping[str, Check]] = {
     "code_interpreter_call": _done(code=text, outputs=array_of(_code_output_members)),
     "computer_call": some_members(_computer, required=("id", "call_id")),
     "computer_call_output": some_members(
-        {"output": json_object, "acknowledged_safety_checks": _safety}, required=("output",)
+        {"call_id": filled, "output": json_object, "acknowledged_safety_checks": _safety},
+        required=("call_id", "output"),
     ),
     "file_search_call": _done(queries=array_of(text), results=array),
     "image_generation_call": some_members({"id": filled, "result": text, "output_format": text}, required=("id",)),

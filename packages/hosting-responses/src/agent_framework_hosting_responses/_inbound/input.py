@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from hashlib import sha256
 from typing import Any, Final, NamedTuple, TypeAlias
 
@@ -331,8 +331,8 @@ READ_ITEMS: Final = HOSTED_ITEMS.keys() | {*_ITEMS, REFERENCE, COMPACTION}
 """Items that are read here."""
 
 
-def item_schema() -> dict[str, Any]:
-    """Return what an item of an input may be."""
+def item_schema(*, without: Collection[str] = ()) -> dict[str, Any]:
+    """Return what an item of an input may be, apart from some kinds."""
     messages = [
         object_of(
             {"type": {"const": "message"}, "role": {"const": role}, "content": content_schema(rank)},
@@ -346,9 +346,6 @@ def item_schema() -> dict[str, Any]:
     others[COMPACTION] = object_of(
         {"encrypted_content": {"type": "string"}}, required=("encrypted_content",), is_open=True
     )
-    reference = object_of(
-        {"type": {"const": REFERENCE}, "id": {"type": "string"}, "role": {"type": "null"}},
-        required=("id",),
-        is_open=True,
-    )
-    return {"anyOf": [*messages, *(of_kind(kind, schema) for kind, schema in others.items()), reference]}
+    others[REFERENCE] = object_of({"id": {"type": "string"}, "role": {"type": "null"}}, required=("id",), is_open=True)
+    kinds = [of_kind(kind, schema) for kind, schema in others.items() if kind not in without]
+    return {"anyOf": [*messages, *kinds]}

@@ -19,13 +19,14 @@ from agent_framework_hosting.rendering.text import ascii_json, clean, clean_with
 from agent_framework_hosting.rendering.usage import TokenCounts, UsageTally
 
 from .._waiting import Waiting
-from .envelope import IncompleteReason, ResponseStatus, error_object, response_body, response_head
+from .envelope import error_object, response_body, response_head
 from .events import EventWriter, Silence
 from .items import adopt_ids
 from .output import Output
 from .showing import Showing
 from .tape import Tape, take_down, terminal_event
 from .usage import usage_object
+from .vocabulary import IncompleteReason, ResponseStatus
 from .wire import DONE
 
 _CUT_BY: Final[Mapping[str, IncompleteReason]] = {"length": "max_output_tokens", "content_filter": "content_filter"}
