@@ -10,6 +10,7 @@ from agent_framework_hosting.limits import Limits
 from agent_framework_hosting.parsing.checks import Check
 from agent_framework_hosting.parsing.schemas import object_of, schema_of
 from agent_framework_hosting.web.error_objects import ErrorBody
+from agent_framework_hosting.web.idempotency import HEADER as IDEMPOTENCY
 from agent_framework_hosting.web.models import Model, ModelList
 from agent_framework_hosting.web.openapi import answer, reference
 from agent_framework_hosting.web.shapes import shapes
@@ -100,19 +101,13 @@ _REPLAY: Final = (
     _query("include_obfuscation", "Taken; streams are not padded.", {"type": "string", "enum": ["true", "false"]}),
     _INCLUDE,
 )
-_KEY: Final = {
-    "name": "Idempotency-Key",
-    "in": "header",
-    "description": "Runs the request once, however often it is sent.",
-    "schema": {"type": "string", "minLength": 1},
-}
 _CREATION: Final = _Served(
     "createResponse",
     "Answer: whole, or as events when `stream` is true. The last data line of a stream is `[DONE]`.",
     {_JSON: reference(Response), _EVENT_STREAM: _STREAM_EVENT},
     (*_WITH_BODY, *_RUNS),
     body="CreateResponse",
-    parameters=(_KEY,),
+    parameters=(IDEMPOTENCY,),
     headers=("x-ignored-parameters", "idempotent-replayed"),
 )
 _RESPONSES: Final[Mapping[str, Mapping[str, _Served]]] = {
