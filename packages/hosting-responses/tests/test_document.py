@@ -188,7 +188,10 @@ def is_taken(read: Callable[[], object]) -> bool:
 ALONE: Final = sorted(FIELDS.keys() - {"input", "tools", "tool_choice"})
 """Fields that say what they take by themselves; the others have their examples below."""
 PROPERTIES: Final[Mapping[str, Any]] = DESCRIBED["components"]["schemas"]["CreateResponse"]["properties"]
-BY_FIELD: Final = {field: Draft202012Validator(schema) for field, schema in PROPERTIES.items()}
+BY_FIELD: Final = {
+    field: Draft202012Validator({**schema, "components": DESCRIBED["components"]})
+    for field, schema in PROPERTIES.items()
+}
 
 
 @settings(max_examples=5 * settings.default.max_examples)
