@@ -9,7 +9,7 @@ Rule 3: a custom tool is a function of one text to the agent. The form of that t
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any, Final
@@ -120,6 +120,13 @@ class ToolChoice:
 
     shown: Any
     option: Any
+
+    def forbidden(self, names: Collection[str]) -> frozenset[str]:
+        """Return those of the caller's tools that must not be called."""
+        if self.option == "none":
+            return frozenset(names)
+        allowed = self.option.get("allowed_tools") if is_object(self.option) else None
+        return frozenset() if allowed is None else frozenset(names) - {*allowed}
 
 
 def read_tools(value: list[Any]) -> ClientTools:

@@ -45,6 +45,7 @@ class ResponseFields(TypedDict):
     echo: NotRequired[Mapping[str, Any] | None]
     client_tools: NotRequired[frozenset[str]]
     custom_tools: NotRequired[frozenset[str]]
+    forbidden_tools: NotRequired[frozenset[str]]
     approval_tools: NotRequired[frozenset[str]]
     server_label: NotRequired[str]
     show_tool_calls: NotRequired[bool]
@@ -291,6 +292,7 @@ def _showing(fields: ResponseFields) -> Showing:
         response_id=clean(fields["response_id"]),
         client_tools=fields.get("client_tools", frozenset()),
         custom_tools=fields.get("custom_tools", frozenset()),
+        forbidden_tools=fields.get("forbidden_tools", frozenset()),
         approval_tools=fields.get("approval_tools", frozenset()),
         server_label=clean(fields.get("server_label", "agent")),
         show_tool_calls=fields.get("show_tool_calls", True),
