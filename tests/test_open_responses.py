@@ -28,8 +28,8 @@ KEYS: Final = {
 }
 ITEM_TYPES: Final = {"message", "function_call", "function_call_output", "reasoning", "compaction"}
 TERMINAL: Final = {"response.completed", "response.failed", "response.incomplete"}
-F: Final = {"type": "function", "name": "f", "parameters": {"type": "object", "properties": {}}}
-G: Final = {**F, "name": "g"}
+F: Final[dict[str, Any]] = {"type": "function", "name": "f", "parameters": {"type": "object", "properties": {}}}
+G: Final[dict[str, Any]] = {**F, "name": "g"}
 PDF: Final = "data:application/pdf;base64,JVBERi0="
 
 
@@ -142,7 +142,8 @@ async def test_file_input_each_form_reaches_the_agent(file: dict[str, str]) -> N
 
 async def test_file_input_one_form_has_to_be_used() -> None:
     async with serving(ScriptedAgent("hi")) as driver:
-        for file in ({}, {"file_id": "file-1", "file_url": "https://a.example/b.pdf"}):
+        forms: list[dict[str, str]] = [{}, {"file_id": "file-1", "file_url": "https://a.example/b.pdf"}]
+        for file in forms:
             answer = await create(driver, [{"role": "user", "content": [{"type": "input_file", **file}]}])
             assert answer.status == 400
 
