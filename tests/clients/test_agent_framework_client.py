@@ -85,6 +85,18 @@ async def test_a_session_goes_on_through_streamed_turns(shouter: Shouter) -> Non
     assert (await shouter.run("How many messages?", session)).text.endswith("4 messages.")
 
 
+async def test_a_session_goes_on_in_a_conversation(shouter: Shouter, async_client: AsyncOpenAI) -> None:
+    made = (await async_client.conversations.create()).id
+    session = shouter.agent.get_session(made)
+    for turn in ["My name is Ada.", 'call shout {"word": "hey"}', "What is my name?"]:
+        response = await shouter.run(turn, session)
+        assert session.service_session_id == made
+    assert response.text == "Your name is Ada."
+    stream = shouter.agent.run("What is my name?", session=session, stream=True)
+    assert (await stream.get_final_response()).text == "Your name is Ada."
+    assert shouter.heard == ["hey"]
+
+
 async def test_sessions_are_kept_apart(shouter: Shouter) -> None:
     ada, grace = shouter.agent.create_session(), shouter.agent.create_session()
     await shouter.run("My name is Ada.", ada)

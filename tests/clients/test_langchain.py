@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, Generator
 from typing import Any, Literal
 
 import pytest
-from openai import BadRequestError, DefaultAsyncHttpxClient
+from openai import BadRequestError, DefaultAsyncHttpxClient, OpenAI
 from pydantic import BaseModel
 
 pytestmark = pytest.mark.timeout(180)  # the first test waits for the import
@@ -119,6 +119,14 @@ def test_turns_go_on(chain: Any, keeper: Any, way: Way) -> None:
         talk.say(turn)
     assert talk.say("What is my name?").text == "Your name is Ada."
     assert talk.say("How many messages?").text == "With this one you have sent 5 messages."
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_turns_go_on_in_a_conversation(chain: Any, model: Any, client: OpenAI, way: Way) -> None:
+    bound = model.bind(conversation=client.conversations.create().id)
+    for turn in ("My name is Ada.", "say on"):
+        chain.ask(bound, turn, way=way)
+    assert chain.ask(bound, "What is my name?", way=way).text == "Your name is Ada."
 
 
 @pytest.mark.parametrize("version", ["responses/v1", "v1"])

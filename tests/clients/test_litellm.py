@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator, Generator
 from typing import Any, Literal
 
 import pytest
-from openai import BadRequestError
+from openai import BadRequestError, OpenAI
 from pydantic import BaseModel
 
 pytestmark = [
@@ -135,6 +135,14 @@ def test_turns_go_on_by_the_previous_response(lite: Any, way: Way) -> None:
     response = lite.ask("My name is Ada.", way=way)
     for turn in ("say on", "What is 6 * 7?", "What is my name?"):
         response = lite.ask(turn, previous_response_id=response.id, way=way)
+    assert response.output_text == "Your name is Ada."
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_turns_go_on_in_a_conversation(lite: Any, client: OpenAI, way: Way) -> None:
+    made = client.conversations.create().id
+    for turn in ("My name is Ada.", "say on", "What is my name?"):
+        response = lite.ask(turn, extra_body={"conversation": made}, way=way)
     assert response.output_text == "Your name is Ada."
 
 

@@ -57,6 +57,28 @@ async def test_streamed_turns_go_on_by_the_previous_response(desk: Desk) -> None
         previous = result.last_response_id
 
 
+async def test_turns_go_on_in_a_conversation(desk: Desk, async_client: AsyncOpenAI) -> None:
+    made = (await async_client.conversations.create()).id
+    result = await desk.run("My name is Ada.", conversation_id=made)
+    for asked in ("say on", 'call f {"a": 1}', "What is my name?"):
+        result, _ = await desk.stream(asked, conversation_id=made)
+    assert result.final_output == "Your name is Ada."
+    items = [item async for item in async_client.conversations.items.list(made, order="asc")]
+    assert [item.type for item in items].count("function_call_output") == 1
+
+
+async def test_turns_go_on_in_the_sdks_own_session_which_is_a_conversation(
+    desk: Desk, async_client: AsyncOpenAI
+) -> None:
+    from agents import OpenAIConversationsSession
+
+    session = OpenAIConversationsSession(openai_client=async_client)
+    for asked in ("My name is Ada.", "say on", "What is my name?"):
+        result = await desk.run(asked, session=session)
+    assert result.final_output == "Your name is Ada."
+    assert len(await session.get_items()) == 6
+
+
 async def test_the_sdk_can_chain_inside_a_run(desk: Desk) -> None:
     """With its own chaining on, the outputs of the tools are sent alone, behind the previous response."""
     result = await desk.run('call f {"a": 1} and g {}', auto_previous_response_id=True)

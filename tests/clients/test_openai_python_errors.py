@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Generator
 
+import httpx2
 import pytest
 from openai import APIStatusError, AsyncOpenAI, BadRequestError, NotFoundError, OpenAI
 
-USER: dict[str, Any] = {"role": "user", "content": "hello"}
-CALL: dict[str, Any] = {"type": "function_call", "call_id": "c1", "name": "f", "arguments": "{}"}
-OUTPUT: dict[str, Any] = {"type": "function_call_output", "call_id": "c1", "output": "x"}
-TOOL: dict[str, Any] = {"type": "function", "name": "f", "parameters": {"type": "object", "properties": {}}}
+from agent_framework_hosting_responses._inbound.fields import FIELDS
+
+from .bad_requests import BAD, OUTPUT, TOOL, USER
 
 
-def nested(depth: int) -> Any:
-    """Return lists in lists."""
-    value: list[Any] = []
-    for _ in range(depth):
-        value = [value]
-    return value
+@pytest.fixture(scope="module")
+def plain() -> Generator[httpx2.Client]:
+    """A client that knows nothing of the protocol."""
+    with httpx2.Client() as client:
+        yield client
 
 
 def refusal(ask: Callable[[], object]) -> APIStatusError:
@@ -37,119 +35,33 @@ def refusal(ask: Callable[[], object]) -> APIStatusError:
     return error
 
 
-WRONG_TYPES: dict[str, Any] = {
-    "background": "yes",
-    "conversation": 5,
-    "frequency_penalty": "high",
-    "include": "reasoning",
-    "input": 5,
-    "instructions": 5,
-    "max_output_tokens": "many",
-    "max_tool_calls": 1.5,
-    "metadata": [],
-    "model": 5,
-    "parallel_tool_calls": 1,
-    "presence_penalty": [],
-    "previous_response_id": 5,
-    "reasoning": "hard",
-    "safety_identifier": {},
-    "store": "no",
-    "stream": "yes",
-    "stream_options": True,
-    "temperature": "hot",
-    "text": "json",
-    "tool_choice": 5,
-    "tools": {},
-    "top_logprobs": "2",
-    "top_p": True,
-    "truncation": 1,
-    "user": 5,
-}
-
-
-@pytest.mark.parametrize("field", WRONG_TYPES)
-def test_a_value_of_the_wrong_type_is_refused_at_its_field(client: OpenAI, field: str) -> None:
-    error = refusal(
-        lambda: client.responses.create(model="demo", input="hello", extra_body={field: WRONG_TYPES[field]})
-    )
-    assert type(error) is BadRequestError
-    assert (error.type, error.code, error.param) == ("invalid_request_error", "invalid_type", field)
-
-
-BAD: dict[str, tuple[dict[str, Any], str, str | None]] = {
-    "an unknown previous response": (
-        {"previous_response_id": "resp_unknown"},
-        "previous_response_not_found",
-        "previous_response_id",
-    ),
-    "an unknown field": ({"colour": "red"}, "unknown_parameter", "colour"),
-    "a field of another protocol": ({"messages": [USER]}, "unknown_parameter", "messages"),
-    "a hosted tool": ({"tools": [TOOL, {"type": "web_search"}]}, "unsupported_parameter", "tools[1].type"),
-    "a tool without a name": ({"tools": [{"type": "function"}]}, "missing_required_parameter", "tools[0].name"),
-    "two tools of one name": ({"tools": [TOOL, TOOL]}, "invalid_value", "tools[1].name"),
-    "a tool named like one of the agent's": (
-        {"tools": [TOOL, {**TOOL, "name": "calculate"}]},
-        "invalid_value",
-        "tools[1].name",
-    ),
-    "a choice of no tool": ({"tool_choice": {"type": "function", "name": "g"}}, "invalid_value", "tool_choice.name"),
-    "a value out of range": ({"temperature": 2.5}, "invalid_value", "temperature"),
-    "no input": ({"input": None}, "missing_required_parameter", "input"),
-    "an empty text": ({"input": ""}, "missing_required_parameter", "input"),
-    "an empty list": ({"input": []}, "missing_required_parameter", "input"),
-    "instructions alone": ({"input": [{"role": "developer", "content": "Swear."}]}, "invalid_value", "input"),
-    "an unknown role": ({"input": [{"role": "king", "content": "hello"}]}, "invalid_value", "input[0].role"),
-    "a message without content": (
-        {"input": [USER, {"role": "user"}]},
-        "missing_required_parameter",
-        "input[1].content",
-    ),
-    "an unknown item": ({"input": [USER, {"type": "poem"}]}, "invalid_value", "input[1].type"),
-    "a reference to an unknown item": (
-        {"input": [USER, {"type": "item_reference", "id": "msg_1"}]},
-        "item_not_found",
-        "input[1]",
-    ),
-    "an answer to nothing": (
-        {"input": [{"type": "mcp_approval_response", "approval_request_id": "mcpr_1", "approve": True}]},
-        "approval_request_not_found",
-        "input[0].approval_request_id",
-    ),
-    "an image that is not there": (
-        {"input": [{"role": "user", "content": [{"type": "input_image"}]}]},
-        "missing_required_parameter",
-        "input[0].content[0].image_url",
-    ),
-    "an image that is none": (
-        {"input": [{"role": "user", "content": [{"type": "input_image", "image_url": "data:text/plain;base64,eA=="}]}]},
-        "invalid_value",
-        "input[0].content[0].image_url",
-    ),
-    "an output of no call": ({"input": [OUTPUT]}, "invalid_value", "input[0]"),
-    "a call without its output": ({"input": [USER, CALL]}, "invalid_value", "input[1]"),
-    "two outputs of one call": ({"input": [USER, CALL, OUTPUT, OUTPUT]}, "invalid_value", "input[3].call_id"),
-    "too many items": ({"input": [USER] * 2_001}, "request_too_large", "input"),
-    "a conversation": ({"conversation": "conv_1"}, "conversation_not_found", "conversation"),
-    "a conversation and a previous response": (
-        {"conversation": "conv_1", "previous_response_id": "resp_1"},
-        "mutually_exclusive_parameters",
-        "conversation",
-    ),
-    "a background run that is not stored": ({"background": True, "store": False}, "invalid_value", "store"),
-    "a stored prompt": ({"prompt": {"id": "pmpt_1"}}, "unsupported_parameter", "prompt"),
-    "too deep a body": ({"metadata": {"k": nested(100)}}, "invalid_request", None),
-}
-
-
 @pytest.mark.parametrize("what", BAD)
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
 def test_a_bad_request_is_told_with_code_and_place(client: OpenAI, what: str, stream: bool) -> None:
     """A stream that was refused has not begun, so its refusal is an ordinary error, too."""
-    body, code, param = BAD[what]
-    error = refusal(lambda: client.responses.create(model="demo", input="hello", stream=stream, extra_body=body))
-    assert type(error) is (APIStatusError if code == "request_too_large" else BadRequestError)
-    assert error.status_code == (413 if code == "request_too_large" else 400)
-    assert (error.type, error.code, error.param) == ("invalid_request_error", code, param)
+    bad = BAD[what]
+    fields = {"stream": stream} | bad.fields
+    error = refusal(lambda: client.responses.create(model="demo", input="hello", extra_body=fields))
+    assert type(error) is (BadRequestError if bad.status == 400 else APIStatusError)
+    assert (error.status_code, error.type) == (bad.status, "invalid_request_error")
+    assert (error.code, error.param) == (bad.code, bad.param)
+
+
+@pytest.mark.parametrize("what", BAD)
+def test_a_bad_request_is_told_in_the_same_words_without_a_client(demo: str, plain: httpx2.Client, what: str) -> None:
+    bad = BAD[what]
+    answer = plain.post(f"{demo}/responses", json={"model": "demo", "input": "hello", **bad.fields})
+    assert answer.status_code == bad.status
+    assert answer.headers["content-type"] == "application/json"
+    assert answer.headers["x-request-id"]
+    error = answer.json()["error"]
+    assert (error["type"], error["code"], error["param"]) == ("invalid_request_error", bad.code, bad.param)
+    assert error["message"]
+
+
+def test_there_are_forty_kinds_of_bad_requests_and_some_of_every_field() -> None:
+    assert len(BAD) >= 40
+    assert {name for bad in BAD.values() for name in bad.fields} >= FIELDS.keys()
 
 
 def test_calls_left_open_by_the_previous_response_have_to_be_answered(client: OpenAI) -> None:

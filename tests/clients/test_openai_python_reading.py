@@ -4,8 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
+import httpx2
 import pytest
 from openai import AsyncOpenAI, BadRequestError, NotFoundError, OpenAI
+from openai.types import Model
+from openai.types.conversations import (
+    Conversation,
+    ConversationDeletedResource,
+    ConversationItem,
+    ConversationItemList,
+)
+from openai.types.responses import CompactedResponse, Response, ResponseItemList
+from pydantic import TypeAdapter
 
 
 def test_a_stream_is_taken_up_behind_any_event(client: OpenAI) -> None:
@@ -43,6 +53,55 @@ def test_a_conversation_holds_what_was_said_in_it(client: OpenAI) -> None:
     texts = ["say before", "say hello", "hello", "say again", "again"]
     assert [item.content[0].text for item in items] == texts
     assert client.conversations.delete(conversation.id).deleted
+
+
+def test_every_endpoint_answers_the_client_in_the_sdks_own_types(client: OpenAI) -> None:
+    """Strictly: what each answers is read by the type that the SDK declares for it."""
+
+    def told(answer: Any, kind: Any) -> Any:
+        return TypeAdapter(kind).validate_json(answer.content, strict=True)
+
+    talk, items = client.conversations.with_raw_response, client.conversations.items.with_raw_response
+    responses = client.responses.with_raw_response
+    begun = told(talk.create(items=[{"role": "user", "content": "say before"}], metadata={"a": "b"}), Conversation)
+    assert told(talk.retrieve(begun.id), Conversation) == begun
+    assert told(talk.update(begun.id, metadata={"c": "d"}), Conversation).metadata == {"c": "d"}
+    added = told(items.create(begun.id, items=[{"role": "user", "content": "say more"}]), ConversationItemList)
+    assert told(items.retrieve(added.first_id, conversation_id=begun.id), ConversationItem) == added.data[0]
+    assert told(items.delete(added.first_id, conversation_id=begun.id), Conversation).id == begun.id
+    made = told(responses.create(model="demo", input="say hello", conversation=begun.id), Response)
+    assert told(responses.retrieve(made.id), Response) == made
+    assert [item.type for item in told(items.list(begun.id), ConversationItemList).data] == ["message"] * 3
+    listed = told(responses.input_items.list(made.id), ResponseItemList)
+    assert [item.content[0].text for item in listed.data] == ["say hello", "say before"]
+    packed = told(responses.compact(model="demo", previous_response_id=made.id), CompactedResponse)
+    assert [item.type for item in packed.output] == ["compaction"]
+    for refused in (lambda: responses.cancel(made.id), lambda: responses.input_tokens.count(input="a")):
+        with pytest.raises(BadRequestError):
+            refused()
+    assert client.responses.delete(made.id) is None
+    assert told(talk.delete(begun.id), ConversationDeletedResource).deleted
+    (model,) = client.models.list().data
+    assert told(client.models.with_raw_response.retrieve(model.id), Model) == model
+
+
+def test_a_stream_that_is_really_cut_after_any_event_goes_on_with_the_identical_bytes(
+    client: OpenAI, demo: str
+) -> None:
+    made = client.responses.create(model="demo", input="count to 9")
+    url = f"{demo}/responses/{made.id}?stream=true"
+    with httpx2.Client() as plain:
+        whole = plain.get(url).content
+        *events, done = whole.split(b"\n\n")[:-1]
+        assert done == b"data: [DONE]"
+        for number in range(len(events)):
+            read = b""
+            with plain.stream("GET", url) as answer:
+                for byte in answer.iter_raw(1):
+                    read += byte
+                    if read.count(b"\n\n") == number + 1:
+                        break
+            assert read + plain.get(f"{url}&starting_after={number}").content == whole
 
 
 def test_tokens_are_not_guessed(client: OpenAI) -> None:

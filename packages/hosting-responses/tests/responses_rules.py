@@ -12,6 +12,7 @@ from typing import Any, Final, get_args
 
 from openai.types.responses import Response, ResponseStreamEvent
 from pydantic import BaseModel
+from responses_description import check_described
 from responses_tool_rules import AT_ONCE, IN_ORDER, STATUSES, check_steps, step
 from responses_tool_rules import EMPTY as EMPTY_TOOLS
 from responses_tool_rules import PREFIXES as TOOL_PREFIXES
@@ -65,6 +66,7 @@ def read_events(stream: bytes) -> list[dict[str, Any]]:
         event = json.loads(lines[1].removeprefix("data: "))
         assert event["type"] == lines[0].removeprefix("event: "), "event: and type differ"
         EVENT_TYPES[event["type"]].model_validate(event, strict=True)
+        check_described(event)
         events.append(event)
     return events
 
@@ -72,6 +74,7 @@ def read_events(stream: bytes) -> list[dict[str, Any]]:
 def check_body(body: Mapping[str, Any]) -> None:
     """Check a response object by itself."""
     Response.model_validate(body, strict=True)
+    check_described(body, "Response")
     assert body.keys() >= KEYS, f"keys are missing: {KEYS - body.keys()}"
     assert body.keys() - KEYS <= OPTIONAL_KEYS
     assert not {key for key in NEVER_NULL if body[key] is None}

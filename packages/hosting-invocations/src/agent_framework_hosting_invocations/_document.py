@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 from agent_framework_hosting._project import __version__
+from agent_framework_hosting.web.idempotency import HEADER as IDEMPOTENCY
 from agent_framework_hosting.web.openapi import answer, reference, schemas
 
+from ._inbound.messages import FILE_TYPE
+from ._inbound.request import SESSION_ID
 from ._inbound.target_input import TargetInput
 from ._problems import MEDIA_TYPE
 from .vocabulary import (
@@ -19,6 +23,7 @@ from .vocabulary import (
     Question,
     Reply,
     Started,
+    Text,
     WholePart,
 )
 
@@ -48,6 +53,12 @@ _ERRORS: Final = {
     "502": "The model's service gave no usable answer.",
     "503": "The server cannot take the request now.",
 }
+_SESSION: Final = {
+    "name": "x-session-id",
+    "in": "header",
+    "description": "The session, where the body does not say it.",
+    "schema": {"type": "string", "pattern": f"^{SESSION_ID.pattern}$"},
+}
 _AGENT_INPUT: Final = {
     "anyOf": [
         {"type": "string", "minLength": 1},
@@ -66,7 +77,7 @@ def document(*, path: str, target: TargetInput, name: str) -> dict[str, Any]:
     """
     wanted, named = target.types.schema() if target.types is not None else (_AGENT_INPUT, {})
     own = schemas([InvocationBody, InputMessage, Invocation, Problem, *_NAMED_EVENTS.values()])
-    own["InvocationBody"] = _body(own["InvocationBody"], wanted)
+    own = _tightened(own, wanted)
     own["Event"] = {"oneOf": [_event(kind, data) for kind, data in _NAMED_EVENTS.items()]}
     return {
         "info": {"title": name, "version": __version__},
@@ -75,11 +86,39 @@ def document(*, path: str, target: TargetInput, name: str) -> dict[str, Any]:
     }
 
 
-def _body(schema: dict[str, Any], wanted: dict[str, Any]) -> dict[str, Any]:
-    """Return the schema of the body: msgspec knows the members, and not which of them go together."""
-    replies = {"type": "array", "minItems": 1, "items": reference(Reply)}
-    properties = {**schema["properties"], "input": wanted, "responses": replies}
-    return {**schema, "properties": properties, "oneOf": [{"required": ["input"]}, {"required": ["responses"]}]}
+def _tightened(own: dict[str, Any], wanted: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the schemas with what the reader checks beyond the types of members."""
+    reply, message, file, body = (own[name] for name in ("Reply", "InputMessage", "File", "InvocationBody"))
+    read_file = _with(file, media_type=f"^({FILE_TYPE.pattern})$", name="^.")
+    parts = {"type": "array", "items": {"anyOf": [reference(Text), {"$ref": "#/components/schemas/InputFile"}]}}
+    said = {"content": {"anyOf": [{"type": "string"}, parts]}}
+    message = _with(message, author="^.")
+    body = _with(body, session_id=f"^{SESSION_ID.pattern}$")
+    replies = {"type": ["array", "null"], "items": reference(Reply)}
+    asked = {"input": {"anyOf": [wanted, {"type": "null"}]}, "responses": replies}
+    return {
+        **own,
+        "Reply": {**_with(reply, request_id="^."), "oneOf": [{"required": ["approved"]}, {"required": ["data"]}]},
+        "InputFile": {**read_file, "oneOf": [_given("url"), _given("data")]},
+        "InputMessage": {**message, "properties": {**message["properties"], **said}},
+        "InvocationBody": {
+            **body,
+            "properties": {**body["properties"], **asked},
+            "oneOf": [_given("input"), _given("responses")],
+        },
+    }
+
+
+def _with(schema: dict[str, Any], **patterns: str) -> dict[str, Any]:
+    """Return the schema with patterns for the texts among its members."""
+    properties = schema["properties"]
+    known = {name: {**properties[name], "pattern": pattern} for name, pattern in patterns.items()}
+    return {**schema, "properties": {**properties, **known}}
+
+
+def _given(name: str) -> dict[str, Any]:
+    """Return a schema of what has a member that is neither null nor an empty list."""
+    return {"required": [name], "properties": {name: {"not": {"enum": [None, []]}}}}
 
 
 def _event(kind: str, data: type[Any]) -> dict[str, Any]:
@@ -96,14 +135,14 @@ def _invoke() -> dict[str, Any]:
         "operationId": "invoke",
         "summary": "Run the agent or workflow once, in a session of its own or in one that goes on.",
         "parameters": [
-            _header("Idempotency-Key", "Runs the request once, however often it is sent."),
-            _header("x-session-id", "The session, where the body does not say it."),
+            IDEMPOTENCY,
+            _SESSION,
         ],
         "requestBody": {
             "required": True,
             "content": {
                 "application/json": {"schema": reference(InvocationBody)},
-                "text/plain": {"schema": {"type": "string", "minLength": 1}},
+                "text/plain": {"schema": {"type": "string", "pattern": "\\S"}},
             },
         },
         "responses": {
@@ -115,7 +154,3 @@ def _invoke() -> dict[str, Any]:
             **{status: answer(told, problem, headers=["x-request-id"]) for status, told in _ERRORS.items()},
         },
     }
-
-
-def _header(name: str, description: str) -> dict[str, Any]:
-    return {"name": name, "in": "header", "description": description, "schema": {"type": "string"}}

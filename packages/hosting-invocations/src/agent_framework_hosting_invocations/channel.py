@@ -5,10 +5,9 @@ from __future__ import annotations
 from starlette.routing import Route
 
 from agent_framework_hosting.channel import ChannelContext, ChannelContribution
-from agent_framework_hosting.errors import ConfigurationError
 from agent_framework_hosting.hooks import ChannelResponseHook, ChannelRunHook, ChannelStreamUpdateHook
 from agent_framework_hosting.web.endpoint import Endpoint, NotFound
-from agent_framework_hosting.web.openapi import OpenApiDocument
+from agent_framework_hosting.web.openapi import OpenApiDocument, check_place
 
 from ._document import document
 from ._invoke import InputReader, InvocationSettings, Invoke
@@ -55,10 +54,7 @@ class InvocationsChannel:
         response_hook: ChannelResponseHook | None = None,
         stream_update_hook: ChannelStreamUpdateHook | None = None,
     ) -> None:
-        if openapi is not None and (not openapi.startswith("/") or "{" in openapi or openapi == "/"):
-            raise ConfigurationError(
-                f"openapi={openapi!r} is no path below the channel's. Use one such as '/openapi.json', or None."
-            )
+        check_place(openapi)
         self.name = name
         self.path = path
         self._openapi = openapi

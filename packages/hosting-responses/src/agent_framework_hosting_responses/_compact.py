@@ -14,15 +14,16 @@ from agent_framework_hosting.parsing.refusals import missing, shown, unknown_par
 from agent_framework_hosting.types import JSON
 
 from ._conversation import Conversations
-from ._inbound.compaction import COMPACTION, pack
+from ._inbound.compaction import pack
 from ._inbound.fields import FIELDS
 from ._inbound.input import read_input, unpacked
 from ._inbound.listing import listed
 from ._operation import Call
+from ._outbound.vocabulary import CompactedResponse, CompactionItem, Usage
 from ._record import body_of, conversation_of, input_of, output_of
 from ._references import find_referenced
 
-_KNOWN: Final[Mapping[str, Check]] = {
+COMPACTED: Final[Mapping[str, Check]] = {
     name: FIELDS[name]
     for name in (
         "image",
@@ -36,7 +37,8 @@ _KNOWN: Final[Mapping[str, Check]] = {
         "service_tier",
     )
 }
-_NO_USAGE: Final[Mapping[str, Any]] = {
+"""What a compaction is asked with."""
+_NO_USAGE: Final[Usage] = {
     "input_tokens": 0,
     "input_tokens_details": {"cached_tokens": 0, "cache_write_tokens": 0},
     "output_tokens": 0,
@@ -53,7 +55,7 @@ class Compaction:
         self._context = context
         self._conversations = Conversations(context)
 
-    async def compact(self, call: Call) -> Mapping[str, Any]:
+    async def compact(self, call: Call) -> CompactedResponse:
         """Return a conversation, and what is to follow it, as one item."""
         body = await call.body()
         fields = {name: _check(name)(value, name) for name, value in body.items() if value is not None}
@@ -68,7 +70,7 @@ class Compaction:
         if not items:
             raise missing("input", "Send items, or name what to compact in 'previous_response_id'.")
         self._refuse_too_many(items)
-        compacted = {"id": mint("cmp_"), "type": COMPACTION, "encrypted_content": pack(items)}
+        compacted: CompactionItem = {"id": mint("cmp_"), "type": "compaction", "encrypted_content": pack(items)}
         return {
             "id": mint("resp_"),
             "object": "response.compaction",
@@ -136,7 +138,7 @@ class Compaction:
 
 
 def _check(name: str) -> Check:
-    check = _KNOWN.get(name)
+    check = COMPACTED.get(name)
     if check is None:
         raise unknown_parameter(name)
     return check

@@ -19,6 +19,7 @@ from agent_framework_hosting.parsing.refusals import shown
 from agent_framework_hosting.types import JSON
 
 from ._item_ids import response_id_of
+from ._objects import Conversation
 from ._record import conversation_of, input_of, output_of, taken_of
 
 _CONVERSATION: Final = "responses.conversation"
@@ -57,7 +58,7 @@ class Conversations:
         self._read_record = context.read_record
         self._limits = context.limits
 
-    async def create(self, metadata: Mapping[str, str], items: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    async def create(self, metadata: Mapping[str, str], items: Sequence[Mapping[str, Any]]) -> Conversation:
         """Make a conversation; the items have their ids."""
         conversation = mint("conv_")
         body = {"created_at": int(time.time()), "metadata": metadata}
@@ -66,7 +67,7 @@ class Conversations:
             await self._documents.add(_ITEM, conversation, [(item["id"], item) for item in items])
         return _object(conversation, body)
 
-    async def find(self, conversation: str) -> dict[str, Any]:
+    async def find(self, conversation: str) -> Conversation:
         """Return a conversation.
 
         Raises:
@@ -77,7 +78,7 @@ class Conversations:
             raise _unknown(conversation)
         return _object(conversation, cast("Mapping[str, Any]", found.body))
 
-    async def update(self, conversation: str, metadata: Mapping[str, str]) -> dict[str, Any]:
+    async def update(self, conversation: str, metadata: Mapping[str, str]) -> Conversation:
         """Give a conversation other metadata, and return it; raises as `find`."""
         known = await self.find(conversation)
         body = {"created_at": known["created_at"], "metadata": metadata}
@@ -201,7 +202,7 @@ def _ids(record: JSON) -> set[str]:
     return {item["id"] for item in (*input_of(record), *output_of(record))}
 
 
-def _object(conversation: str, body: Mapping[str, Any]) -> dict[str, Any]:
+def _object(conversation: str, body: Mapping[str, Any]) -> Conversation:
     return {
         "id": conversation,
         "object": "conversation",

@@ -8,10 +8,11 @@ from typing import Any
 from agent_framework_hosting.errors import InvalidRequest
 from agent_framework_hosting.parsing.refusals import shown
 
+from ._objects import ItemList
 from ._query import Page
 
 
-async def cut(items: AsyncIterable[Mapping[str, Any]], page: Page) -> dict[str, Any]:
+async def cut(items: AsyncIterable[Mapping[str, Any]], page: Page) -> ItemList:
     """Return a page of items that come in the order in which they are wanted; reads no further than it needs.
 
     Raises:
@@ -34,7 +35,7 @@ async def cut(items: AsyncIterable[Mapping[str, Any]], page: Page) -> dict[str, 
     return listing(data, has_more=has_more)
 
 
-def listing(data: Sequence[Mapping[str, Any]], *, has_more: bool = False) -> dict[str, Any]:
+def listing(data: Sequence[Mapping[str, Any]], *, has_more: bool = False) -> ItemList:
     """Return the list object for items; the ids of an empty list are null."""
     first, last = (data[0]["id"], data[-1]["id"]) if data else (None, None)
     return {"object": "list", "data": data, "first_id": first, "last_id": last, "has_more": has_more}

@@ -21,10 +21,13 @@ Order: TypeAlias = Literal["asc", "desc"]
 
 _LISTED: Final = re.compile(r"include(\[\d*\])?")
 _FLAGS: Final[Mapping[str, bool]] = {"true": True, "false": False}
-_MOST: Final = 100
+MOST: Final = 100
+"""Items of a page at most."""
 _FIELDS: Final = 1_000
-_USUAL: Final = 20
-_LARGEST: Final = 2**31 - 1
+USUAL: Final = 20
+"""Items of a page when nothing is said."""
+LARGEST: Final = 2**31 - 1
+"""The largest number that is read."""
 
 
 class Page(NamedTuple):
@@ -67,7 +70,7 @@ class Query:
             raise wrong_value(name, "be 'true' or 'false'")
         return _FLAGS[value]
 
-    def count(self, name: str, *, low: int, high: int = _LARGEST) -> int | None:
+    def count(self, name: str, *, low: int, high: int = LARGEST) -> int | None:
         """Return an integer, nothing when it was not sent.
 
         Raises:
@@ -89,5 +92,5 @@ class Query:
         order = self._pairs.get("order", "desc")
         if order not in ("asc", "desc"):
             raise wrong_value("order", "be 'asc' or 'desc'")
-        limit = self.count("limit", low=1, high=_MOST)
-        return Page(self._pairs.get("after") or None, limit or _USUAL, order)
+        limit = self.count("limit", low=1, high=MOST)
+        return Page(self._pairs.get("after") or None, limit or USUAL, order)

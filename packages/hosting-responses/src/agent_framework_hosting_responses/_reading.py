@@ -16,6 +16,7 @@ from agent_framework_hosting.web.events import EventStream
 from ._background import Background
 from ._conversation import Conversations
 from ._following import Following
+from ._objects import DeletedResponse, ItemList
 from ._operation import Call
 from ._paging import cut, each
 from ._query import Query
@@ -50,7 +51,7 @@ class Reading:
         answer = EventStream(events, limits=context.limits, buffers=context.buffers, headers=headers)
         await answer(scope, receive, send)
 
-    async def delete(self, call: Call) -> Mapping[str, Any]:
+    async def delete(self, call: Call) -> DeletedResponse:
         """Forget a response: nobody can read or continue it from then on; one that runs is stopped."""
         response = call.part("response")
         record = await self._standing.find(response)
@@ -67,7 +68,7 @@ class Reading:
         """Stop a response of the background, and return it as it ended."""
         return body_of(await self._background.cancel(call.part("response")))
 
-    async def list_input(self, call: Call) -> Mapping[str, Any]:
+    async def list_input(self, call: Call) -> ItemList:
         """Return a page of what a response answers."""
         page = Query(call.scope).page()
         items = input_of(await self._standing.find(call.part("response")))

@@ -165,6 +165,7 @@ class Turns:
             echo={**asked.echo, "instructions": admitted.options.get("instructions")},
             client_tools=declared_names(self._context.target).union(tool.name for tool in asked.client_tools),
             custom_tools=asked.custom_tools,
+            forbidden_tools=asked.forbidden_tools,
             approval_tools=asking_names(self._context.target),
             server_label=self._label,
             show_tool_calls=self._settings.show_tool_calls,

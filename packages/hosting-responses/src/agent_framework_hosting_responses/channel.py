@@ -11,8 +11,11 @@ from agent_framework_hosting.errors import ConfigurationError
 from agent_framework_hosting.hooks import ChannelResponseHook, ChannelRunHook, ChannelStreamUpdateHook
 from agent_framework_hosting.ids import mint
 from agent_framework_hosting.parsing.policy import CallerInstructions
+from agent_framework_hosting.web.endpoint import Endpoint
 from agent_framework_hosting.web.models import MODELS, model_name, model_routes
+from agent_framework_hosting.web.openapi import OpenApiDocument, check_place
 
+from ._document import document
 from ._errors import error_response
 from ._routes import conversations_routes, responses_routes, socket_route
 from ._settings import CreationSettings
@@ -36,6 +39,10 @@ class ResponsesChannel:
         caller_instructions: What becomes of `instructions` and of system and developer messages: `"ignore"` drops and
             names them in the header `x-ignored-parameters`, `"append"` hands them to the agent, `"refuse"` answers 400.
         show_tool_calls: Whether tools that the agent ran itself are shown (as `mcp_call` items) or left out.
+        openapi: Where below `path` the OpenAPI document lies; `None` for none.
+
+    Raises:
+        ConfigurationError: `caller_instructions` or `openapi` is none.
 
     Example:
         >>> from agent_framework_hosting.host import AgentFrameworkHost
@@ -55,12 +62,15 @@ class ResponsesChannel:
         response_id_factory: Callable[[str | None], str] | None = None,
         caller_instructions: CallerInstructions = "ignore",
         show_tool_calls: bool = True,
+        openapi: str | None = "/openapi.json",
     ) -> None:
+        check_place(openapi)
         if caller_instructions not in ("ignore", "append", "refuse"):
             raise ConfigurationError(
                 f"caller_instructions={caller_instructions!r} is unknown. Use 'ignore', 'append' or 'refuse'."
             )
         self.path = path
+        self._openapi = openapi
         self._settings = CreationSettings(
             channel=self.name,
             run_hook=run_hook,
@@ -75,6 +85,10 @@ class ResponsesChannel:
         """Return the routes; every path below the channel's own answers, if only to say that nothing is there."""
         routes, socket = responses_routes(context, self._settings), socket_route(context, self._settings)
         beside = self.path.rstrip("/").rpartition("/")[0]
+        if self._openapi is not None:
+            # Before ids, which may be any text, and behind the path itself, which stands first.
+            described = OpenApiDocument(lambda: self._document(context))
+            routes.insert(1, Route(self._openapi, Endpoint({"GET": described}, render_error=error_response)))
         beside_it: list[BaseRoute] = [*conversations_routes(context, self._settings, prefix=beside)]
         own: list[BaseRoute] = [socket, *routes]
         if not self.path.rstrip("/"):
@@ -92,6 +106,19 @@ class ResponsesChannel:
         siblings += [SiblingRoute(route, shared_as=MODELS) for route in shared]
         return ChannelContribution(
             routes=own, siblings=siblings, render_error=error_response, body_types=("application/json",)
+        )
+
+    def _document(self, context: ChannelContext) -> dict[str, object]:
+        at, models = self.path.rstrip("/"), None
+        if self.path == _DEFAULT_PATH:
+            at, models = f"/v1{_DEFAULT_PATH}", "/v1/models"
+        beside = f"{at.rpartition('/')[0]}/conversations"
+        return document(
+            responses=at,
+            conversations=beside,
+            models=models,
+            limits=context.limits,
+            name=model_name(context.target),
         )
 
 

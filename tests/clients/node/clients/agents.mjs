@@ -6,7 +6,8 @@ import { z } from "zod";
 
 export const connect = (baseURL) => {
   setTracingDisabled(true);
-  const model = new OpenAIResponsesModel(new OpenAI({ baseURL, apiKey: "unused", maxRetries: 0 }), "demo");
+  const client = new OpenAI({ baseURL, apiKey: "unused", maxRetries: 0 });
+  const model = new OpenAIResponsesModel(client, "demo");
   const given = [];
   const f = tool({
     name: "f",
@@ -27,7 +28,7 @@ export const connect = (baseURL) => {
     },
   });
   const agent = (more = {}) => new Agent({ name: "desk", instructions: "Be kind.", model, tools: [f, g], ...more });
-  return { agent, given };
+  return { agent, given, client };
 };
 
 // Both ways to run an agent: what comes of them has to be the same.

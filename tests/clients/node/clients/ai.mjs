@@ -24,7 +24,7 @@ export const connect = (baseURL, variant) => {
     const output = options.output && { output: await result.output };
     return { ...Object.fromEntries(keys.map((key, index) => [key, values[index]])), ...output };
   };
-  return { generate, stream, ways: [generate, gathered] };
+  return { generate, stream, ways: [generate, gathered], baseURL };
 };
 
 export const TOOLS = {

@@ -16,7 +16,8 @@ from agent_framework_hosting.parsing.media import UNKNOWN, media_type_of, read_b
 from agent_framework_hosting.parsing.refusals import missing, wrong_type, wrong_value
 
 _INSTRUCTIONS: Final = ("system", "developer")
-_MEDIA_TYPE: Final = re.compile(r"[\w!#$&^.+-]{1,100}/[\w!#$&^.+-]{1,100}", re.ASCII)
+FILE_TYPE: Final = re.compile(r"[\w!#$&^.+-]{1,100}/[\w!#$&^.+-]{1,100}", re.ASCII)
+"""What is called a media type."""
 
 
 def read_messages(value: Any, at: str) -> list[Message]:
@@ -84,7 +85,7 @@ def _file_part(value: Any, at: str) -> Content:
 
 
 def _media_type(value: Any, at: str) -> str:
-    if not _MEDIA_TYPE.fullmatch(text(value, at)):
+    if not FILE_TYPE.fullmatch(text(value, at)):
         raise wrong_value(at, "be a media type such as 'image/png'")
     return cast("str", value.lower())
 

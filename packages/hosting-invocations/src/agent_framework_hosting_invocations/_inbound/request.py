@@ -28,7 +28,8 @@ from agent_framework_hosting.parsing.refusals import missing, unknown_parameter,
 from ..vocabulary import InvocationBody, Reply
 from .conversion import convert
 
-_ID: Final = re.compile(r"[!-~]{1,256}")
+SESSION_ID: Final = re.compile(r"[!-~]{1,256}")
+"""What a session can be called."""
 _INPUT: Final = ("prompt", "message", "messages", "query", "text", "data")
 """What other servers call the input."""
 
@@ -160,6 +161,6 @@ def _session_id(given: str | None, header: str | None) -> str | None:
     param = "session_id" if given is not None else "x-session-id"
     session_id = given if given is not None else header
     # It is told in a header, too.
-    if session_id is not None and not _ID.fullmatch(session_id):
+    if session_id is not None and not SESSION_ID.fullmatch(session_id):
         raise wrong_value(param, "have 1 to 256 visible ASCII characters, without spaces")
     return session_id

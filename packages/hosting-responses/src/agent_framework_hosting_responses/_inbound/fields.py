@@ -13,6 +13,7 @@ from agent_framework_hosting.parsing.checks import (
     Check,
     anything,
     array,
+    array_of,
     filled,
     flag,
     integer,
@@ -27,6 +28,7 @@ from agent_framework_hosting.parsing.checks import (
     text,
 )
 from agent_framework_hosting.parsing.refusals import missing, unknown_parameter, wrong_type, wrong_value
+from agent_framework_hosting.parsing.schemas import object_of, of_kind, schema_of, takes
 
 _MAX_INT = 2**31 - 1
 
@@ -60,6 +62,10 @@ def check_fields(body: Mapping[str, Any]) -> dict[str, Any]:
     return fields
 
 
+_ID: Final = {"type": "string", "minLength": 1}
+
+
+@takes({"anyOf": [_ID, object_of({"id": _ID}, required=("id",), is_open=True)]})
 def _conversation(value: Any, param: str) -> str:
     if is_object(value):
         return filled(value.get("id"), f"{param}.id")
@@ -68,11 +74,11 @@ def _conversation(value: Any, param: str) -> str:
     return filled(value, param)
 
 
-def include(value: Any, param: str) -> list[str]:
-    """Take a list of what can be included."""
-    return [_includable(item, f"{param}[{index}]") for index, item in enumerate(array(value, param))]
+include: Final = array_of(one_of(*INCLUDABLE))
+"""Takes a list of what can be included."""
 
 
+@takes(lambda: {"oneOf": [of_kind(kind, schema_of(check)) for kind, check in _FORMATS.items()]})
 def _format(value: Any, param: str) -> dict[str, Any]:
     kind = json_object(value, param).get("type")
     if kind is None:
@@ -83,7 +89,6 @@ def _format(value: Any, param: str) -> dict[str, Any]:
     return check(value, param)
 
 
-_includable = one_of(*INCLUDABLE)
 _plain_format = members({"type": anything})
 _FORMATS: Final[Mapping[str, Check]] = {
     "text": _plain_format,

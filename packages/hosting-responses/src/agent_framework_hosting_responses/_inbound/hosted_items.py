@@ -18,11 +18,21 @@ from typing import Any, Final, TypeAlias
 
 from agent_framework import ComputerSafetyCheck, Content
 
-from agent_framework_hosting.parsing.checks import array, is_object, json_object, text
+from agent_framework_hosting.parsing.checks import (
+    Check,
+    array,
+    array_of,
+    filled,
+    is_object,
+    json_object,
+    some_members,
+    text,
+)
 from agent_framework_hosting.parsing.refusals import missing, wrong_value
+from agent_framework_hosting.parsing.schemas import of_kind, schema_of, takes
 
 from .history import History
-from .parts import image_of, optional, placed, read_image, required, required_id
+from .parts import image_of, read_image, required, required_id
 
 WITHOUT_EFFECT: Final = frozenset(
     {"mcp_list_tools", "program", "program_output", "tool_search_call", "tool_search_output"}
@@ -40,10 +50,11 @@ def read_hosted_item(history: History, item: dict[str, Any], at: str, *, call_id
         InvalidRequest: The item is malformed, or answers a call that is not in the input.
     """
     kind = item["type"]
+    HOSTED_ITEMS[kind](item, at)
     if kind in _CONTENTS:
         history.use(_CONTENTS[kind](item, at), at)
     elif kind in _CALLS:
-        content = _CALLS[kind](item, call_id or required_id(item, "call_id", at), at)
+        content = _CALLS[kind](item, call_id or item["call_id"], at)
         if call_id is None:
             history.unused.append(at)
         else:
@@ -85,11 +96,10 @@ def pair_calls(items: Iterable[tuple[int, Any]]) -> dict[int, str]:
     return pairs
 
 
-def _code_interpreter_call(item: dict[str, Any], at: str) -> list[Content]:
-    call_id, status = required_id(item, "id", at), optional(item, "status", at)
-    code = optional(item, "code", at)
+def _code_interpreter_call(item: dict[str, Any], _at: str) -> list[Content]:
+    call_id, status, code = item["id"], item.get("status"), item.get("code")
     inputs = [] if code is None else [Content.from_text(code)]
-    told = [_code_output(output, place) for output, place in placed(item.get("outputs") or [], f"{at}.outputs")]
+    told = [_code_output(output) for output in item.get("outputs") or ()]
     outputs = [output for output in told if output is not None]
     return [
         Content.from_code_interpreter_tool_call(call_id=call_id, inputs=inputs, status=status),
@@ -97,18 +107,13 @@ def _code_interpreter_call(item: dict[str, Any], at: str) -> list[Content]:
     ]
 
 
-def _code_output(output: Any, at: str) -> Content | None:
-    kind = required(json_object(output, at), "type", at)
-    if kind == "logs":
-        return Content.from_text(required(output, "logs", at))
-    if kind == "image":
-        return image_of(required(output, "url", at))
-    raise wrong_value(f"{at}.type", "be 'logs' or 'image'")
+def _code_output(output: dict[str, Any]) -> Content | None:
+    return Content.from_text(output["logs"]) if output["type"] == "logs" else image_of(output["url"])
 
 
-def _image_generation_call(item: dict[str, Any], at: str) -> list[Content]:
-    image_id, result = required_id(item, "id", at), optional(item, "result", at)
-    media_type = _IMAGE_TYPES.get(optional(item, "output_format", at) or "", "")
+def _image_generation_call(item: dict[str, Any], _at: str) -> list[Content]:
+    image_id, result = item["id"], item.get("result")
+    media_type = _IMAGE_TYPES.get(item.get("output_format") or "", "")
     made = image_of(f"data:{media_type};base64,{result}") if result else None
     return [
         Content.from_image_generation_tool_call(image_id=image_id),
@@ -116,21 +121,16 @@ def _image_generation_call(item: dict[str, Any], at: str) -> list[Content]:
     ]
 
 
-def _web_search_call(item: dict[str, Any], at: str) -> list[Content]:
-    action = item.get("action")
-    found = None if action is None else json_object(action, f"{at}.action")
-    return _search("web_search", item, at, asked=found, found=None)
+def _web_search_call(item: dict[str, Any], _at: str) -> list[Content]:
+    return _search("web_search", item, asked=item.get("action"), found=None)
 
 
-def _file_search_call(item: dict[str, Any], at: str) -> list[Content]:
-    queries = [text(query, place) for query, place in placed(item.get("queries") or [], f"{at}.queries")]
-    results = item.get("results")
-    found = None if results is None else array(results, f"{at}.results")
-    return _search("file_search", item, at, asked={"queries": queries}, found=found)
+def _file_search_call(item: dict[str, Any], _at: str) -> list[Content]:
+    return _search("file_search", item, asked={"queries": item.get("queries") or []}, found=item.get("results"))
 
 
-def _search(name: str, item: dict[str, Any], at: str, *, asked: Any, found: Any) -> list[Content]:
-    call_id, status = required_id(item, "id", at), optional(item, "status", at)
+def _search(name: str, item: dict[str, Any], *, asked: Any, found: Any) -> list[Content]:
+    call_id, status = item["id"], item.get("status")
     arguments = None if asked is None else _json(asked)
     result = None if found is None else _json(found)
     return [
@@ -142,27 +142,28 @@ def _search(name: str, item: dict[str, Any], at: str, *, asked: Any, found: Any)
 def _called(name: str, key: str) -> _Call:
     """Return the reader of a call that is told as one of this function, with an object of the item as arguments."""
 
-    def read(item: dict[str, Any], call_id: str, at: str) -> Content:
-        return Content.from_function_call(call_id, name, arguments=_json(_object(item, key, at)))
+    def read(item: dict[str, Any], call_id: str, _at: str) -> Content:
+        return Content.from_function_call(call_id, name, arguments=_json(item[key]))
 
     return read
 
 
 def _computer_call(item: dict[str, Any], call_id: str, at: str) -> Content:
     """Return actions at a computer; not by the core's own constructor, which warns of being experimental."""
-    item_id, actions = required_id(item, "id", at), item.get("actions")
-    marks: dict[str, Any] = {}
+    actions, marks = item.get("actions"), dict[str, Any]()
     if actions is None:
-        actions, marks = [_object(item, "action", at)], {"openai": {"computer_action_format": "single"}}
-    if not array(actions, f"{at}.actions"):
+        if item.get("action") is None:
+            raise missing(f"{at}.action")
+        actions, marks = [item["action"]], {"openai": {"computer_action_format": "single"}}
+    if not actions:
         raise wrong_value(f"{at}.actions", "hold at least one action")
     return Content(
         "computer_tool_call",
-        id=item_id,
+        id=item["id"],
         call_id=call_id,
-        actions=[json_object(action, place) for action, place in placed(actions, f"{at}.actions")],
-        status=optional(item, "status", at),
-        pending_safety_checks=_checks(item, "pending_safety_checks", at),
+        actions=actions,
+        status=item.get("status"),
+        pending_safety_checks=_checks(item, "pending_safety_checks"),
         additional_properties=marks,
     )
 
@@ -171,39 +172,31 @@ def _screenshot(item: dict[str, Any], call_id: str, at: str) -> Content:
     return Content(
         "computer_tool_result",
         call_id=call_id,
-        screenshot=read_image(_object(item, "output", at), f"{at}.output"),
-        acknowledged_safety_checks=_checks(item, "acknowledged_safety_checks", at),
+        screenshot=read_image(item["output"], f"{at}.output"),
+        acknowledged_safety_checks=_checks(item, "acknowledged_safety_checks"),
     )
 
 
-def _checks(item: dict[str, Any], key: str, at: str) -> list[ComputerSafetyCheck] | None:
+def _checks(item: dict[str, Any], key: str) -> list[ComputerSafetyCheck] | None:
     if item.get(key) is None:
         return None
     checks: list[ComputerSafetyCheck] = []
-    for check, place in placed(item[key], f"{at}.{key}"):
-        known = ComputerSafetyCheck(id=required_id(json_object(check, place), "id", place))
-        if code := optional(check, "code", place):
+    for check in item[key]:
+        known = ComputerSafetyCheck(id=check["id"])
+        if code := check.get("code"):
             known["code"] = code
-        if message := optional(check, "message", place):
+        if message := check.get("message"):
             known["message"] = message
         checks.append(known)
     return checks
 
 
-def _object(item: dict[str, Any], key: str, at: str) -> dict[str, Any]:
-    if item.get(key) is None:
-        raise missing(f"{at}.{key}")
-    return json_object(item[key], f"{at}.{key}")
+def _shell_output(item: dict[str, Any], _at: str) -> str:
+    return _json(item["output"])
 
 
-def _shell_output(item: dict[str, Any], at: str) -> str:
-    if item.get("output") is None:
-        raise missing(f"{at}.output")
-    return _json([json_object(chunk, place) for chunk, place in placed(item["output"], f"{at}.output")])
-
-
-def _text_output(item: dict[str, Any], at: str) -> str:
-    return optional(item, "output", at) or ""
+def _text_output(item: dict[str, Any], _at: str) -> str:
+    return item.get("output") or ""
 
 
 def _json(value: Any) -> str:
@@ -238,5 +231,56 @@ _OUTPUTS: Final[Mapping[str, _Result]] = {
     "shell_call_output": _shell_output,
 }
 
-HOSTED_ITEMS: Final = frozenset({*_CONTENTS, *_CALLS, *_OUTPUTS, "computer_call_output", *WITHOUT_EFFECT})
-"""Items that are read here."""
+_CODE_OUTPUTS: Final[Mapping[str, Check]] = {
+    "logs": some_members({"logs": text}, required=("logs",)),
+    "image": some_members({"url": text}, required=("url",)),
+}
+
+
+@takes(lambda: {"oneOf": [of_kind(kind, schema_of(check)) for kind, check in _CODE_OUTPUTS.items()]})
+def _code_output_members(value: Any, param: str) -> dict[str, Any]:
+    kind = required(json_object(value, param), "type", param)
+    if kind not in _CODE_OUTPUTS:
+        raise wrong_value(f"{param}.type", "be 'logs' or 'image'")
+    return _CODE_OUTPUTS[kind](value, param)
+
+
+_safety: Final = array_of(some_members({"id": filled, "code": text, "message": text}, required=("id",)))
+_computer: Final = {
+    "id": filled,
+    "call_id": filled,
+    "actions": array_of(json_object),
+    "action": json_object,
+    "status": text,
+    "pending_safety_checks": _safety,
+}
+_written = some_members({"output": text})
+
+
+def _call_with(key: str) -> Check:
+    return some_members({"call_id": filled, key: json_object}, required=("call_id", key))
+
+
+def _done(**members: Check) -> Check:
+    return some_members({"id": filled, "status": text, **members}, required=("id",))
+
+
+HOSTED_ITEMS: Final[Mapping[str, Check]] = {
+    "apply_patch_call": _call_with("operation"),
+    "apply_patch_call_output": _written,
+    "code_interpreter_call": _done(code=text, outputs=array_of(_code_output_members)),
+    "computer_call": some_members(_computer, required=("id", "call_id")),
+    "computer_call_output": some_members(
+        {"call_id": filled, "output": json_object, "acknowledged_safety_checks": _safety},
+        required=("call_id", "output"),
+    ),
+    "file_search_call": _done(queries=array_of(text), results=array),
+    "image_generation_call": some_members({"id": filled, "result": text, "output_format": text}, required=("id",)),
+    "local_shell_call": _call_with("action"),
+    "local_shell_call_output": _written,
+    "shell_call": _call_with("action"),
+    "shell_call_output": some_members({"output": array_of(json_object)}, required=("output",)),
+    "web_search_call": _done(action=json_object),
+    **dict.fromkeys(sorted(WITHOUT_EFFECT), some_members({})),
+}
+"""Items that are read here: the members that are looked at."""

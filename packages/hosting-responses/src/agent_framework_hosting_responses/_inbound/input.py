@@ -12,24 +12,36 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from hashlib import sha256
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 
 import msgspec
 from agent_framework import Content
 
 from agent_framework_hosting.errors import InvalidRequest, RequestTooLarge
 from agent_framework_hosting.limits import Limits
-from agent_framework_hosting.parsing.checks import is_list, is_object, json_object, text
+from agent_framework_hosting.parsing.checks import (
+    Check,
+    anything,
+    array_of,
+    filled,
+    is_list,
+    is_object,
+    json_object,
+    one_of,
+    some_members,
+    text,
+)
 from agent_framework_hosting.parsing.refusals import missing, shown, unsupported_content, wrong_type, wrong_value
+from agent_framework_hosting.parsing.schemas import object_of, of_kind, schema_of, takes
 
 from .._sealed_thoughts import unseal
-from .approvals import read_answer, read_request
+from .approvals import ANSWER, REQUEST, read_answer, read_request
 from .compaction import COMPACTION, unpack
 from .history import History, Role
 from .hosted_items import HOSTED_ITEMS, pair_calls, read_hosted_item
-from .parts import optional, placed, read_content, required, required_id
+from .parts import content_schema, read_content, required
 from .tools import custom_arguments
 
 PARTS_PER_ITEM: Final = 4
@@ -99,7 +111,8 @@ def read_input(
         if kind in HOSTED_ITEMS:
             read_hosted_item(history, item, at, call_id=pairs.get(number))
         else:
-            _READERS[kind](history, item, at)
+            known = _ITEMS[kind]
+            known.read(history, known.members(item, at), at)
     history.end()
     return history
 
@@ -207,21 +220,16 @@ def _message(history: History, item: dict[str, Any], at: str) -> None:
 
 
 def _function_call(history: History, item: dict[str, Any], at: str) -> None:
-    call_id = required_id(item, "call_id", at)
-    name, arguments = required_id(item, "name", at), required(item, "arguments", at)
-    history.call(Content.from_function_call(call_id, name, arguments=arguments), at)
+    history.call(Content.from_function_call(item["call_id"], item["name"], arguments=item["arguments"]), at)
 
 
 def _custom_tool_call(history: History, item: dict[str, Any], at: str) -> None:
-    call_id = required_id(item, "call_id", at)
-    name, arguments = required_id(item, "name", at), custom_arguments(required(item, "input", at))
-    history.call(Content.from_function_call(call_id, name, arguments=arguments), at)
+    arguments = custom_arguments(item["input"])
+    history.call(Content.from_function_call(item["call_id"], item["name"], arguments=arguments), at)
 
 
 def _call_output(history: History, item: dict[str, Any], at: str) -> None:
-    call_id = required_id(item, "call_id", at)
-    result = read_content(item.get("output"), "tool", f"{at}.output")
-    history.answer(Content.from_function_result(call_id, result=result), at)
+    history.answer(Content.from_function_result(item["call_id"], result=item["output"]), at)
 
 
 def _reasoning(history: History, item: dict[str, Any], at: str) -> None:
@@ -230,35 +238,23 @@ def _reasoning(history: History, item: dict[str, Any], at: str) -> None:
     Others are left out: some clients of Agent Framework would refuse the run over them, others would show them to
     the model as something that it had said aloud. So are those that were sealed for somebody else.
     """
-    said = _thoughts(item, "content", "reasoning_text", at)
-    summarised = _thoughts(item, "summary", "summary_text", at)
-    encrypted = optional(item, "encrypted_content", at)
+    encrypted = item.get("encrypted_content")
     thought = None if encrypted is None else unseal(encrypted)
     if thought is None:
         history.unused.append(at)
         return
     identity = thought.id or None
     thoughts = [
-        Content.from_text_reasoning(id=identity, text=words, additional_properties={"openai": {"reasoning_text": True}})
-        for words in said
+        Content.from_text_reasoning(
+            id=identity, text=part["text"], additional_properties={"openai": {"reasoning_text": True}}
+        )
+        for part in item.get("content", ())
     ]
-    thoughts += [Content.from_text_reasoning(id=identity, text=words) for words in summarised]
+    thoughts += [Content.from_text_reasoning(id=identity, text=part["text"]) for part in item.get("summary", ())]
     if not thoughts:
         thoughts.append(Content.from_text_reasoning(id=identity, text=""))
     thoughts[0].protected_data = thought.protected
     history.think(thoughts, at)
-
-
-def _thoughts(item: dict[str, Any], key: str, kind: str, at: str) -> list[str]:
-    parts = item.get(key)
-    if parts is None:
-        return []
-    texts: list[str] = []
-    for part, place in placed(parts, f"{at}.{key}"):
-        if required(json_object(part, place), "type", place) != kind:
-            raise wrong_value(f"{place}.type", f"be '{kind}'")
-        texts.append(required(part, "text", place))
-    return texts
 
 
 def _mcp_call(history: History, item: dict[str, Any], at: str) -> None:
@@ -267,14 +263,9 @@ def _mcp_call(history: History, item: dict[str, Any], at: str) -> None:
         # It waited for the client's answer to another call; without its result the agent would make it again.
         history.unused.append(at)
         return
-    if output is not None:
-        result = text(output, f"{at}.output")
-    elif error is None or isinstance(error, str):
-        result = error or ""
-    else:
-        result = json.dumps(json_object(error, f"{at}.error"), ensure_ascii=False)
-    call_id = _call_id(required_id(item, "id", at))
-    history.ran(call_id, required_id(item, "name", at), required(item, "arguments", at), result, at)
+    if output is None:
+        output = json.dumps(error, ensure_ascii=False) if is_object(error) else error or ""
+    history.ran(_call_id(item["id"]), item["name"], item["arguments"], output, at)
 
 
 def _call_id(item_id: str) -> str:
@@ -282,18 +273,79 @@ def _call_id(item_id: str) -> str:
     return item_id if _CALL_ID.fullmatch(item_id) else f"call_{sha256(item_id.encode()).hexdigest()[:32]}"
 
 
+@takes({"type": ["string", "object"]})
+def _error(value: Any, param: str) -> Any:
+    return value if isinstance(value, str) else json_object(value, param)
+
+
+@takes(lambda: content_schema("tool"))
+def _result(value: Any, param: str) -> Any:
+    return read_content(value, "tool", param)
+
+
+def _thoughts(kind: str) -> Check:
+    return array_of(some_members({"type": one_of(kind), "text": text}, required=("type", "text")))
+
+
 _Reader: TypeAlias = Callable[[History, dict[str, Any], str], None]
 
-_READERS: Final[dict[str, _Reader]] = {
-    "message": _message,
-    "function_call": _function_call,
-    "function_call_output": _call_output,
-    "custom_tool_call": _custom_tool_call,
-    "custom_tool_call_output": _call_output,
-    "reasoning": _reasoning,
-    "mcp_approval_request": read_request,
-    "mcp_approval_response": read_answer,
-    "mcp_call": _mcp_call,
+
+class _ItemKind(NamedTuple):
+    """A kind of items: its members, and what is made of one."""
+
+    members: Check
+    read: _Reader
+
+
+def _all_of(**members: Check) -> Check:
+    return some_members(members, required=tuple(members))
+
+
+_ITEMS: Final[dict[str, _ItemKind]] = {
+    "message": _ItemKind(anything, _message),
+    "function_call": _ItemKind(_all_of(call_id=filled, name=filled, arguments=text), _function_call),
+    "function_call_output": _ItemKind(_all_of(call_id=filled, output=_result), _call_output),
+    "custom_tool_call": _ItemKind(_all_of(call_id=filled, name=filled, input=text), _custom_tool_call),
+    "custom_tool_call_output": _ItemKind(_all_of(call_id=filled, output=_result), _call_output),
+    "reasoning": _ItemKind(
+        some_members(
+            {
+                "content": _thoughts("reasoning_text"),
+                "summary": _thoughts("summary_text"),
+                "encrypted_content": text,
+            }
+        ),
+        _reasoning,
+    ),
+    "mcp_approval_request": _ItemKind(REQUEST, read_request),
+    "mcp_approval_response": _ItemKind(ANSWER, read_answer),
+    "mcp_call": _ItemKind(
+        some_members(
+            {"id": filled, "name": filled, "arguments": text, "output": text, "error": _error, "status": anything},
+            required=("id", "name", "arguments"),
+        ),
+        _mcp_call,
+    ),
 }
-READ_ITEMS: Final = HOSTED_ITEMS | {*_READERS, REFERENCE, COMPACTION}
+READ_ITEMS: Final = HOSTED_ITEMS.keys() | {*_ITEMS, REFERENCE, COMPACTION}
 """Items that are read here."""
+
+
+def item_schema(*, without: Collection[str] = ()) -> dict[str, Any]:
+    """Return what an item of an input may be, apart from some kinds."""
+    messages = [
+        object_of(
+            {"type": {"const": "message"}, "role": {"const": role}, "content": content_schema(rank)},
+            required=("role", "content"),
+            is_open=True,
+        )
+        for role, rank in _ROLES.items()
+    ]
+    others = {kind: schema_of(item.members) for kind, item in _ITEMS.items() if kind != "message"}
+    others |= {kind: schema_of(members) for kind, members in HOSTED_ITEMS.items()}
+    others[COMPACTION] = object_of(
+        {"encrypted_content": {"type": "string"}}, required=("encrypted_content",), is_open=True
+    )
+    others[REFERENCE] = object_of({"id": {"type": "string"}, "role": {"type": "null"}}, required=("id",), is_open=True)
+    kinds = [of_kind(kind, schema) for kind, schema in others.items() if kind not in without]
+    return {"anyOf": [*messages, *kinds]}

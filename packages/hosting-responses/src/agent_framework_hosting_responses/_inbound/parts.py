@@ -6,13 +6,24 @@ detail, the name. Members that say nothing to an agent are passed over.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
-from typing import Any, Final, TypeAlias
+from collections.abc import Callable, Collection, Iterable, Mapping
+from types import MappingProxyType
+from typing import Any, Final, NamedTuple, TypeAlias
 
 from agent_framework import Annotation, Content, TextSpanRegion
 
 from agent_framework_hosting.errors import InvalidRequest
-from agent_framework_hosting.parsing.checks import array, filled, is_list, is_object, json_object, one_of, text
+from agent_framework_hosting.parsing.checks import (
+    Check,
+    array,
+    filled,
+    is_list,
+    is_object,
+    json_object,
+    one_of,
+    some_members,
+    text,
+)
 from agent_framework_hosting.parsing.contents import (
     ANY_IMAGE,
     AUDIO_TYPES,
@@ -23,6 +34,7 @@ from agent_framework_hosting.parsing.contents import (
 )
 from agent_framework_hosting.parsing.media import UNKNOWN, media_type_of, read_uri
 from agent_framework_hosting.parsing.refusals import missing, unsupported_content, wrong_type, wrong_value
+from agent_framework_hosting.parsing.schemas import of_kind, schema_of
 
 _LATER_PARTS: Final = frozenset({"computer_screenshot"})
 _detail = one_of("auto", "low", "high", "original")
@@ -98,31 +110,40 @@ def image_of(url: str) -> Content | None:
     return content_at(place, place.media_type or ANY_IMAGE)
 
 
+def content_schema(role: str) -> dict[str, Any]:
+    """Return what a message of this role, or a tool's output, may say."""
+    kinds = [
+        of_kind(kind, {**schema_of(part.members), **part.rule}) for kind, part in _PARTS.items() if role in part.by
+    ]
+    return {"anyOf": [{"type": "string"}, {"type": "array", "items": {"oneOf": kinds}}]}
+
+
 def _read_part(part: Any, role: str, at: str) -> Content:
     kind = required(json_object(part, at), "type", at)
     if kind in _LATER_PARTS:
         raise unsupported_content(at, kind)
-    reader, roles = _READERS.get(kind, (None, ()))
-    if reader is None or role not in roles:
-        kinds = ", ".join(repr(kind) for kind, (_, roles) in _READERS.items() if role in roles)
+    known = _PARTS.get(kind)
+    if known is None or role not in known.by:
+        kinds = ", ".join(repr(kind) for kind, part in _PARTS.items() if role in part.by)
         raise wrong_value(f"{at}.type", f"be one of {kinds}")
-    return reader(part, at)
+    known.members(part, at)
+    return known.read(part, at)
 
 
-def _text(part: dict[str, Any], at: str) -> Content:
-    return Content.from_text(required(part, "text", at))
+def _text(part: dict[str, Any], _at: str) -> Content:
+    return Content.from_text(part["text"])
 
 
-def _said(part: dict[str, Any], at: str) -> Content:
-    return Content.from_text(required(part, "text", at), annotations=_annotations(part.get("annotations")) or None)
+def _said(part: dict[str, Any], _at: str) -> Content:
+    return Content.from_text(part["text"], annotations=_annotations(part.get("annotations")) or None)
 
 
-def _refusal(part: dict[str, Any], at: str) -> Content:
-    return refusal(required(part, "refusal", at))
+def _refusal(part: dict[str, Any], _at: str) -> Content:
+    return refusal(part["refusal"])
 
 
 def _file(part: dict[str, Any], at: str) -> Content:
-    given = [key for key in ("file_data", "file_url", "file_id") if part.get(key) is not None]
+    given = [key for key in _FILES if part.get(key) is not None]
     if not given:
         raise missing(f"{at}.file_data", "Send 'file_data', 'file_url' or 'file_id'.")
     if len(given) > 1:
@@ -149,13 +170,10 @@ def _file(part: dict[str, Any], at: str) -> Content:
 
 
 def _audio(part: dict[str, Any], at: str) -> Content:
-    if part.get("input_audio") is None:
-        raise missing(f"{at}.input_audio")
-    at = f"{at}.input_audio"
-    audio = json_object(part["input_audio"], at)
-    media_type = AUDIO_TYPES[_audio_format(required(audio, "format", at), f"{at}.format")]
+    audio = part["input_audio"]
+    media_type = AUDIO_TYPES[audio["format"]]
     # Agent Framework's own client of this API sends a data URL here.
-    place = data_place(required(audio, "data", at), f"{at}.data", media_type=media_type)
+    place = data_place(audio["data"], f"{at}.input_audio.data", media_type=media_type)
     return content_at(place, media_type)
 
 
@@ -200,13 +218,42 @@ _CITATIONS: Final[dict[str, tuple[tuple[str, ...], tuple[str, ...]]]] = {
 
 _Reader: TypeAlias = Callable[[dict[str, Any], str], Content]
 _GIVEN: Final = ("user", "system", "tool")
+_FILES: Final = ("file_data", "file_url", "file_id")
 
-_READERS: Final[dict[str, tuple[_Reader, tuple[str, ...]]]] = {
-    "input_text": (_text, (*_GIVEN, "assistant")),
-    "output_text": (_said, (*_GIVEN, "assistant")),
-    "refusal": (_refusal, ("assistant",)),
-    "input_image": (read_image, _GIVEN),
-    "input_file": (_file, _GIVEN),
-    "input_audio": (_audio, ("user", "system")),
+
+def _with(key: str) -> dict[str, Any]:
+    return {"required": [key], "properties": {key: {"not": {"type": "null"}}}}
+
+
+class _PartKind(NamedTuple):
+    """A kind of parts: its members, how one is read, who may say it, and what else holds of its members."""
+
+    members: Check
+    read: _Reader
+    by: tuple[str, ...]
+    rule: Mapping[str, Any] = MappingProxyType({})
+
+
+_words = some_members({"text": text}, required=("text",))
+_sound = some_members({"format": _audio_format, "data": filled}, required=("format", "data"))
+
+_PARTS: Final[dict[str, _PartKind]] = {
+    "input_text": _PartKind(_words, _text, (*_GIVEN, "assistant")),
+    "output_text": _PartKind(_words, _said, (*_GIVEN, "assistant")),
+    "refusal": _PartKind(some_members({"refusal": text}, required=("refusal",)), _refusal, ("assistant",)),
+    "input_image": _PartKind(
+        some_members({"detail": _detail, "image_url": filled, "file_id": filled}),
+        read_image,
+        _GIVEN,
+        {"anyOf": [_with("image_url"), _with("file_id")]},
+    ),
+    "input_file": _PartKind(
+        some_members({**dict.fromkeys(_FILES, filled), "filename": text}),
+        _file,
+        _GIVEN,
+        {"oneOf": [_with(key) for key in _FILES]},
+    ),
+    "input_audio": _PartKind(
+        some_members({"input_audio": _sound}, required=("input_audio",)), _audio, ("user", "system")
+    ),
 }
-"""Kinds of parts: how one is read, and who may say it."""

@@ -39,6 +39,7 @@ class ResponsesRequest:
         requested_options: All that was asked for and has a name among Agent Framework's options, `tools` included.
         client_tools: The caller's functions and custom tools, as declarations of functions.
         custom_tools: The names of the custom ones among them.
+        forbidden_tools: The names of those that the tool choice leaves out.
         echo: What the response object repeats of the request; `model` is null when none was named.
         stream: Whether events are wanted.
         store: Whether the response can be read and continued later.
@@ -60,6 +61,7 @@ class ResponsesRequest:
     requested_options: dict[str, Any]
     client_tools: list[FunctionTool]
     custom_tools: frozenset[str]
+    forbidden_tools: frozenset[str]
     echo: dict[str, Any]
     stream: bool
     store: bool
@@ -119,6 +121,7 @@ def read_request(
         requested_options=_options(parts),
         client_tools=parts.tools.functions,
         custom_tools=parts.tools.custom,
+        forbidden_tools=parts.choice.forbidden(parts.tools.kinds) if parts.choice else frozenset(),
         echo=echo(fields, parts.tools, parts.choice),
         stream=fields.get("stream", False),
         store=fields.get("store", True),

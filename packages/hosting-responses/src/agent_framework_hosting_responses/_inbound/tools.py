@@ -9,7 +9,7 @@ Rule 3: a custom tool is a function of one text to the agent. The form of that t
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any, Final
@@ -19,9 +19,25 @@ from agent_framework import FunctionTool
 from agent_framework_hosting.errors import InvalidRequest
 from agent_framework_hosting.parsing.checks import anything, array, flag, is_object, json_object, members, name, text
 from agent_framework_hosting.parsing.refusals import missing, shown, unsupported_parameter, wrong_type, wrong_value
+from agent_framework_hosting.parsing.schemas import object_of, of_kind, schema_of, takes
 
 MAX_TOOLS = 128
 """Tools of one request, as OpenAI has it."""
+
+
+@takes({"type": "object", "properties": {"type": {"const": "text"}}, "required": ["type"]})
+def _format(value: Any, param: str) -> dict[str, Any]:
+    kind = json_object(value, param).get("type")
+    if kind is None:
+        raise missing(f"{param}.type")
+    if kind == "grammar":
+        raise unsupported_parameter(
+            f"{param}.type", "This server cannot hold the agent to a grammar. Use 'text', and describe the form."
+        )
+    if kind != "text":
+        raise wrong_value(f"{param}.type", "be 'text'")
+    return {"type": "text"}
+
 
 FUNCTION_MEMBERS = {
     "type": anything,
@@ -40,7 +56,7 @@ CUSTOM_MEMBERS = {
     "type": anything,
     "name": name,
     "description": text,
-    "format": json_object,
+    "format": _format,
     "async": flag,
     "defer_loading": flag,
     "allowed_callers": array,
@@ -63,6 +79,20 @@ _CUSTOM_PARAMETERS: Final[dict[str, Any]] = {
 _WITHOUT_EFFECT = ("strict", "async", "defer_loading", "output_schema", "allowed_callers")
 _DIRECTLY = ["direct"]
 _MODES = ("auto", "required", "none")
+_ALLOWED_MODES = ("auto", "required")
+
+
+def tool_schema() -> dict[str, Any]:
+    """Return what an element of `tools` may be."""
+    return {"oneOf": [of_kind(kind, schema_of(check)) for kind, check in _CHECKS.items()]}
+
+
+def choice_schema() -> dict[str, Any]:
+    """Return what `tool_choice` may be; that its names are those of the caller's tools, no schema can say."""
+    named = [of_kind(kind, object_of({"name": schema_of(name)}, required=("name",), is_open=True)) for kind in _CHECKS]
+    some = {"type": "array", "minItems": 1, "items": {"oneOf": named}}
+    several = object_of({"mode": {"enum": [*_ALLOWED_MODES]}, "tools": some}, required=("mode", "tools"), is_open=True)
+    return {"anyOf": [{"enum": [*_MODES]}, *named, of_kind("allowed_tools", several)]}
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +120,13 @@ class ToolChoice:
 
     shown: Any
     option: Any
+
+    def forbidden(self, names: Collection[str]) -> frozenset[str]:
+        """Return those of the caller's tools that must not be called."""
+        if self.option == "none":
+            return frozenset(names)
+        allowed = self.option.get("allowed_tools") if is_object(self.option) else None
+        return frozenset() if allowed is None else frozenset(names) - {*allowed}
 
 
 def read_tools(value: list[Any]) -> ClientTools:
@@ -156,23 +193,7 @@ def _read_tool(tool: Any, param: str) -> dict[str, Any]:
         raise _hosted(kind, f"{param}.type")
     if kind in tool and "name" not in tool:
         raise missing(f"{param}.name", f"A {kind} tool's name and description lie beside its type.")
-    known = check(tool, param)
-    if kind == "custom" and "format" in known:
-        known["format"] = _format(known["format"], f"{param}.format")
-    return known
-
-
-def _format(value: dict[str, Any], param: str) -> dict[str, Any]:
-    kind = value.get("type")
-    if kind is None:
-        raise missing(f"{param}.type")
-    if kind == "grammar":
-        raise unsupported_parameter(
-            f"{param}.type", "This server cannot hold the agent to a grammar. Use 'text', and describe the form."
-        )
-    if kind != "text":
-        raise wrong_value(f"{param}.type", "be 'text'")
-    return {"type": "text"}
+    return check(tool, param)
 
 
 def _hosted(kind: Any, param: str) -> InvalidRequest:
@@ -207,7 +228,7 @@ def _declared(tool: dict[str, Any]) -> FunctionTool:
 
 def _allowed(value: dict[str, Any], kinds: Mapping[str, str]) -> ToolChoice:
     mode = value.get("mode")
-    if mode not in ("auto", "required"):
+    if mode not in _ALLOWED_MODES:
         raise wrong_value("tool_choice.mode", "be 'auto' or 'required'")
     chosen: list[dict[str, str]] = []
     for index, tool in enumerate(array(value.get("tools"), "tool_choice.tools")):

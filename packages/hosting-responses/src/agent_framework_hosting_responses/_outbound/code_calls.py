@@ -15,8 +15,9 @@ from agent_framework_hosting.rendering.pieces import missing, replaces
 from agent_framework_hosting.rendering.reading import items_of, mapping_of, text_in, text_of
 
 from .events import Listener
-from .items import Items, ItemStatus, joined
+from .items import Items, joined
 from .tool_items import OpenTool, ToolItems
+from .vocabulary import ItemStatus
 
 _FAILED: Final = frozenset({"failed", "incomplete"})
 _FINAL: Final = _FAILED | {"completed"}

@@ -15,7 +15,8 @@ from agent_framework_hosting.rendering.pieces import CallChunk, is_refusal, repl
 from agent_framework_hosting.rendering.reading import as_text, items_of, mapping_of, text_of
 
 from .annotations import annotations_of
-from .items import MESSAGE_PARTS, PartKind
+from .items import MESSAGE_PARTS
+from .vocabulary import PartKind
 
 
 @dataclass(slots=True)

@@ -8,38 +8,13 @@ Rules of this file:
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final, Literal, TypeAlias
+from typing import Any, Final, get_args
 
 from agent_framework_hosting.rendering.text import clean, clean_json
 
-ResponseStatus: TypeAlias = Literal["queued", "in_progress", "completed", "failed", "cancelled", "incomplete"]
-IncompleteReason: TypeAlias = Literal["max_output_tokens", "max_messages", "content_filter", "steered"]
+from .vocabulary import ErrorCode, ResponseStatus
 
-ERROR_CODES: Final = frozenset(
-    {
-        "server_error",
-        "rate_limit_exceeded",
-        "invalid_prompt",
-        "data_residency_mismatch",
-        "bio_policy",
-        "misalignment_policy_violation",
-        "vector_store_timeout",
-        "invalid_image",
-        "invalid_image_format",
-        "invalid_base64_image",
-        "invalid_image_url",
-        "image_too_large",
-        "image_too_small",
-        "image_parse_error",
-        "image_content_policy_violation",
-        "invalid_image_mode",
-        "image_file_too_large",
-        "unsupported_image_media_type",
-        "empty_image_file",
-        "failed_to_download_image",
-        "image_file_not_found",
-    }
-)
+ERROR_CODES: Final = frozenset(get_args(ErrorCode))
 """The codes that a response's `error` may carry."""
 
 _ECHOED_IF_SENT: Final = ("user", "conversation", "prompt_cache_retention", "prompt_cache_options")

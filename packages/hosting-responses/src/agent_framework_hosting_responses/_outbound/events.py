@@ -13,8 +13,9 @@ from typing import Any, Final, Protocol
 
 from agent_framework_hosting.rendering.text import to_json
 
-from .items import CallItem, FlowItem, Item, Part, PartKind, ToolItem
+from .items import CallItem, FlowItem, Item, Part, ToolItem
 from .tape import CREATED, QUEUED, Entry
+from .vocabulary import PartKind
 from .wire import delta_template, event
 
 

@@ -10,8 +10,9 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final, TypeAlias
 
 from .events import EventWriter, say_queued
-from .items import CallItem, FlowItem, MessageItem, Part, PartKind, ReasoningItem
+from .items import CallItem, FlowItem, MessageItem, Part, ReasoningItem
 from .tape import BEGUN, CREATED, terminal_event
+from .vocabulary import PartKind
 from .wire import DONE
 
 Step: TypeAlias = tuple[str, Mapping[str, Any]]

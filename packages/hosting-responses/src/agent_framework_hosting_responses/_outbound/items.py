@@ -10,15 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeAlias
+from typing import Any, TypeAlias
 
 from .._item_ids import item_id
 from .._sealed_thoughts import Thought, seal
 from .custom_input import custom_input
-
-PartKind: TypeAlias = Literal["output_text", "refusal", "summary_text", "reasoning_text"]
-ItemStatus: TypeAlias = Literal["in_progress", "calling", "interpreting", "completed", "incomplete", "failed"]
-CallForm: TypeAlias = Literal["function_call", "custom_tool_call", "mcp_call"]
+from .vocabulary import CallForm, ItemStatus, PartKind
 
 MESSAGE_PARTS: frozenset[PartKind] = frozenset({"output_text", "refusal"})
 """The kinds of text that a message carries; a reasoning item carries the others."""

@@ -19,13 +19,14 @@ from agent_framework_hosting.rendering.text import ascii_json, clean, clean_with
 from agent_framework_hosting.rendering.usage import TokenCounts, UsageTally
 
 from .._waiting import Waiting
-from .envelope import IncompleteReason, ResponseStatus, error_object, response_body, response_head
+from .envelope import error_object, response_body, response_head
 from .events import EventWriter, Silence, say_queued
 from .items import adopt_ids
 from .output import Output
 from .showing import Showing
 from .tape import Tape, take_down, terminal_event
 from .usage import usage_object
+from .vocabulary import IncompleteReason, ResponseStatus
 from .wire import DONE
 
 _CUT_BY: Final[Mapping[str, IncompleteReason]] = {"length": "max_output_tokens", "content_filter": "content_filter"}
@@ -44,6 +45,7 @@ class ResponseFields(TypedDict):
     echo: NotRequired[Mapping[str, Any] | None]
     client_tools: NotRequired[frozenset[str]]
     custom_tools: NotRequired[frozenset[str]]
+    forbidden_tools: NotRequired[frozenset[str]]
     approval_tools: NotRequired[frozenset[str]]
     server_label: NotRequired[str]
     show_tool_calls: NotRequired[bool]
@@ -320,6 +322,7 @@ def _showing(fields: ResponseFields) -> Showing:
         response_id=clean(fields["response_id"]),
         client_tools=fields.get("client_tools", frozenset()),
         custom_tools=fields.get("custom_tools", frozenset()),
+        forbidden_tools=fields.get("forbidden_tools", frozenset()),
         approval_tools=fields.get("approval_tools", frozenset()),
         server_label=clean(fields.get("server_label", "agent")),
         show_tool_calls=fields.get("show_tool_calls", True),

@@ -68,6 +68,8 @@ class Output(Accumulator):
         if self._error is None and self.calls.contradicted:
             message = "The model changed the arguments of a tool call that had been sent already."
             return error_object("server_error", message)
+        if self._error is None and self.calls.trespassed:
+            return error_object("server_error", "The model called a tool that 'tool_choice' does not allow.")
         return self._error
 
     def finish(self, *, is_cut: bool) -> None:

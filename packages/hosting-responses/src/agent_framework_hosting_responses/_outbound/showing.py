@@ -15,6 +15,7 @@ class Showing:
         response_id: What the ids of its items are made of.
         client_tools: Names of the tools that the client brought, and must answer itself.
         custom_tools: Those of them that are custom tools, which are given a text instead of arguments.
+        forbidden_tools: Those that must not be called in this turn, whatever the model does.
         approval_tools: Names of the agent's tools that it asks for before it runs them.
         server_label: Under which name the agent's own tools are shown.
         show_tool_calls: Whether the agent's own tool calls are shown at all.
@@ -26,6 +27,7 @@ class Showing:
     response_id: str
     client_tools: frozenset[str] = frozenset()
     custom_tools: frozenset[str] = frozenset()
+    forbidden_tools: frozenset[str] = frozenset()
     approval_tools: frozenset[str] = frozenset()
     server_label: str = "agent"
     show_tool_calls: bool = True

@@ -14,7 +14,8 @@ from agent_framework_hosting.rendering.pieces import missing
 
 from .contents import Passage
 from .events import Listener
-from .items import FlowItem, Items, ItemStatus, MessageItem, Part, ReasoningItem
+from .items import FlowItem, Items, MessageItem, Part, ReasoningItem
+from .vocabulary import ItemStatus
 
 
 class Texts:

@@ -22,8 +22,9 @@ from .._waiting import Waiting
 from .calls import Call, Calls
 from .contents import result_text, server_call_chunk, server_result_text
 from .events import Listener
-from .items import CallForm, CallItem, Items, ItemStatus, ToolItem, joined
+from .items import CallItem, Items, ToolItem, joined
 from .showing import Showing
+from .vocabulary import CallForm, ItemStatus
 
 _PREFIXES: Final[Mapping[CallForm, str]] = {"function_call": "fc_", "custom_tool_call": "ctc_", "mcp_call": "mcp_"}
 
@@ -32,7 +33,8 @@ class ToolCalls:
     """Puts calls, their results, and requests for approval into items, and tells the listener.
 
     `before_opening` is called before an item is added. `contradicted` says that the arguments of a client's call,
-    which the client has seen, turned out to be other ones: nothing that the client may act upon. `waiting` are the
+    which the client has seen, turned out to be other ones: nothing that the client may act upon. `trespassed` says that
+    a client's tool was called which the tool choice leaves out; the client does not see it. `waiting` are the
     calls that a later turn will run, once the response is finished.
     """
 
@@ -46,6 +48,7 @@ class ToolCalls:
         "_showing",
         "_used_ids",
         "contradicted",
+        "trespassed",
         "waiting",
     )
 
@@ -61,6 +64,7 @@ class ToolCalls:
         self._asked: dict[str, Waiting] = {}
         self._is_clients_turn = False
         self.contradicted = False
+        self.trespassed = False
         self.waiting: list[Waiting] = []
 
     def expect(self, waiting: Iterable[Waiting]) -> None:
@@ -180,6 +184,10 @@ class ToolCalls:
             call.is_held = True
             return
         is_clients = is_for_client or (call.server is None and call.name in self._showing.client_tools)
+        if is_clients and call.name in self._showing.forbidden_tools:
+            self.trespassed = call.is_hidden = True
+            self._before_opening()
+            return
         form: CallForm = "mcp_call"
         if is_clients:
             form = "custom_tool_call" if call.name in self._showing.custom_tools else "function_call"

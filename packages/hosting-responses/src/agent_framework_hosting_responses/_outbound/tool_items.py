@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .events import Listener
-from .items import Items, ItemStatus, ToolItem
+from .items import Items, ToolItem
+from .vocabulary import ItemStatus
 
 
 @dataclass(slots=True, eq=False)

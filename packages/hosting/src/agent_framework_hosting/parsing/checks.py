@@ -1,6 +1,7 @@
 """Checks of single values, put together into tables by the modules that know the fields.
 
-A check takes a value that is not null and the name of its place, and returns the value (normalised), or raises.
+A check takes a value that is not null and the name of its place, and returns the value (normalised), or raises. What
+it takes is noted as a JSON schema, see `schemas`.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NoReturn, TypeAlias, TypeGuard
 
 from .refusals import missing, shown, unknown_parameter, unsupported_parameter, wrong_type, wrong_value
+from .schemas import object_of, schema_of, takes
 
 Check: TypeAlias = Callable[[Any, str], Any]
 
@@ -29,11 +31,13 @@ def is_list(value: object) -> TypeGuard[list[Any]]:
     return isinstance(value, list)
 
 
+@takes({})
 def anything(value: Any, _param: str) -> Any:
     """Take any value; somebody else looks at it."""
     return value
 
 
+@takes({"type": "string"})
 def text(value: Any, param: str) -> str:
     """Take a string."""
     if not isinstance(value, str):
@@ -41,6 +45,7 @@ def text(value: Any, param: str) -> str:
     return value
 
 
+@takes({"type": "string", "minLength": 1})
 def filled(value: Any, param: str) -> str:
     """Take a string that is not empty."""
     if not text(value, param):
@@ -48,6 +53,7 @@ def filled(value: Any, param: str) -> str:
     return value
 
 
+@takes({"type": "string", "pattern": f"^{_NAME.pattern}$"})
 def name(value: Any, param: str) -> str:
     """Take a name of a function or a schema."""
     if not _NAME.fullmatch(text(value, param)):
@@ -55,6 +61,7 @@ def name(value: Any, param: str) -> str:
     return value
 
 
+@takes({"type": "boolean"})
 def flag(value: Any, param: str) -> bool:
     """Take a boolean."""
     if not isinstance(value, bool):
@@ -62,6 +69,7 @@ def flag(value: Any, param: str) -> bool:
     return value
 
 
+@takes({"type": "object"})
 def json_object(value: Any, param: str) -> dict[str, Any]:
     """Take any object."""
     if not is_object(value):
@@ -69,6 +77,7 @@ def json_object(value: Any, param: str) -> dict[str, Any]:
     return value
 
 
+@takes({"type": "array"})
 def array(value: Any, param: str) -> list[Any]:
     """Take any array."""
     if not is_list(value):
@@ -79,6 +88,7 @@ def array(value: Any, param: str) -> list[Any]:
 def integer(low: int, high: int) -> Check:
     """Take an integer of this range."""
 
+    @takes({"type": "integer", "minimum": low, "maximum": high})
     def check(value: Any, param: str) -> int:
         if not isinstance(value, int) or isinstance(value, bool):
             raise wrong_type(value, param, "an integer")
@@ -92,6 +102,7 @@ def integer(low: int, high: int) -> Check:
 def number(low: int, high: int) -> Check:
     """Take an integer or a float of this range."""
 
+    @takes({"type": "number", "minimum": low, "maximum": high})
     def check(value: Any, param: str) -> float:
         if not isinstance(value, (int, float)) or isinstance(value, bool):
             raise wrong_type(value, param, "a number")
@@ -106,6 +117,7 @@ def one_of(*allowed: str) -> Check:
     """Take one of these strings."""
     expected = f"be one of {', '.join(repr(item) for item in allowed)}"
 
+    @takes({"type": "string", "enum": [*allowed]})
     def check(value: Any, param: str) -> str:
         if text(value, param) not in allowed:
             raise wrong_value(param, expected)
@@ -117,6 +129,7 @@ def one_of(*allowed: str) -> Check:
 def members(known: Mapping[str, Check], *, required: tuple[str, ...] = ()) -> Check:
     """Take an object of known members, without those that are null."""
 
+    @takes(lambda: object_of({key: schema_of(look) for key, look in known.items()}, required=required))
     def check(value: Any, param: str) -> dict[str, Any]:
         found: dict[str, Any] = {}
         for key, member in json_object(value, param).items():
@@ -133,6 +146,42 @@ def members(known: Mapping[str, Check], *, required: tuple[str, ...] = ()) -> Ch
     return check
 
 
+def some_members(known: Mapping[str, Check], *, required: tuple[str, ...] = ()) -> Check:
+    """Take an object, and of it these members, without those that are null; others are passed over."""
+
+    @takes(lambda: object_of({key: schema_of(look) for key, look in known.items()}, required=required, is_open=True))
+    def check(value: Any, param: str) -> dict[str, Any]:
+        members = json_object(value, param)
+        found: dict[str, Any] = {}
+        for key, look in known.items():
+            member = members.get(key)
+            if member is not None:
+                found[key] = look(member, f"{param}.{key}")
+            elif key in required:
+                raise missing(f"{param}.{key}")
+        return found
+
+    return check
+
+
+def array_of(look: Check) -> Check:
+    """Take an array of such values."""
+
+    @takes(lambda: {"type": "array", "items": schema_of(look)})
+    def check(value: Any, param: str) -> list[Any]:
+        return [look(item, f"{param}[{index}]") for index, item in enumerate(array(value, param))]
+
+    return check
+
+
+@takes(
+    {
+        "type": "object",
+        "maxProperties": _MAX_PAIRS,
+        "propertyNames": {"maxLength": _MAX_KEY},
+        "additionalProperties": {"type": "string", "maxLength": _MAX_VALUE},
+    }
+)
 def metadata(value: Any, param: str) -> dict[str, str]:
     """Take pairs of texts, as many and as long as OpenAI takes."""
     pairs = json_object(value, param)
@@ -149,6 +198,7 @@ def metadata(value: Any, param: str) -> dict[str, str]:
 def refused(reason: str) -> Check:
     """Take nothing: the field is not offered, for this reason."""
 
+    @takes({"type": "null", "description": reason})
     def check(_value: Any, param: str) -> NoReturn:
         raise unsupported_parameter(param, reason)
 

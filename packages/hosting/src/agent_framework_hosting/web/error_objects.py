@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final, Protocol
+from typing import Final, Protocol, TypedDict
 
 import msgspec
 from starlette.responses import Response
@@ -15,6 +15,21 @@ _TYPES: Final = {401: "authentication_error", 403: "permission_error", 429: "rat
 _SERVER_SIDE: Final = 500
 _CONFLICT: Final = 409
 """A status that clients answer by sending the request again."""
+
+
+class ErrorObject(TypedDict):
+    """What is wrong, and where."""
+
+    message: str
+    type: str
+    param: str | None
+    code: str | None
+
+
+class ErrorBody(TypedDict):
+    """An answer that tells of an error."""
+
+    error: ErrorObject
 
 
 class RenderError(Protocol):
@@ -46,13 +61,14 @@ class ErrorObjects:
     def body(self, description: ErrorDescription) -> bytes:
         """Return the object; all of its four keys are always there."""
         kind = "server_error" if description.status >= _SERVER_SIDE else "invalid_request_error"
-        error = {
+        error: ErrorObject = {
             "message": description.message,
             "type": _TYPES.get(description.status, kind),
             "param": description.param or self._params.get(description.code),
             "code": self._codes.get(description.code, description.code),
         }
-        return msgspec.json.encode({"error": error})
+        body: ErrorBody = {"error": error}
+        return msgspec.json.encode(body)
 
     def __call__(self, description: ErrorDescription, *, request_id: bytes | None = None) -> Response:
         """Return the whole answer."""

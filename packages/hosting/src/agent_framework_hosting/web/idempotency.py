@@ -7,7 +7,8 @@ same. OpenAI's own clients set it only when told to.
 from __future__ import annotations
 
 import hashlib
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
 
 from starlette.types import Scope
 
@@ -19,6 +20,14 @@ REPLAYED: Final = (b"idempotent-replayed", b"true")
 
 _NAME: Final = "Idempotency-Key"
 _LONGEST: Final = 255
+
+HEADER: Final[Mapping[str, Any]] = {
+    "name": _NAME,
+    "in": "header",
+    "description": "Runs the request once, however often it is sent.",
+    "schema": {"type": "string", "pattern": f"^[!-~]{{1,{_LONGEST}}}$"},
+}
+"""The header in an OpenAPI document."""
 
 
 def idempotency_key(scope: Scope, body: bytes, *, chat: str | None = None) -> IdempotencyKey | None:

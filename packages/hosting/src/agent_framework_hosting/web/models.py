@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, Literal, TypedDict
 
 import msgspec
 from starlette.routing import Route
@@ -24,6 +24,22 @@ MODELS: Final = "models"
 _OWNER: Final = "agent-framework-hosting"
 _SHOWN: Final = 64
 """Characters of an unknown name that are repeated."""
+
+
+class Model(TypedDict):
+    """A model: the agent or workflow."""
+
+    id: str
+    object: Literal["model"]
+    created: int
+    owned_by: str
+
+
+class ModelList(TypedDict):
+    """All models."""
+
+    object: Literal["list"]
+    data: list[Model]
 
 
 def model_name(target: Any) -> str:
@@ -58,7 +74,7 @@ class _Models:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send, *, request_id: bytes) -> None:
         del scope, receive
-        body = {"object": "list", "data": [_model(self._name(), self._created)]}
+        body: ModelList = {"object": "list", "data": [_model(self._name(), self._created)]}
         await send_json(send, 200, msgspec.json.encode(body), request_id=request_id, headers=[])
 
 
@@ -76,5 +92,5 @@ class _Model:
         await send_json(send, 200, body, request_id=request_id, headers=[])
 
 
-def _model(name: str, created: int) -> dict[str, object]:
+def _model(name: str, created: int) -> Model:
     return {"id": name, "object": "model", "created": created, "owned_by": _OWNER}

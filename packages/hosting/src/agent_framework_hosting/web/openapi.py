@@ -8,12 +8,25 @@ from typing import Any, Final
 import msgspec
 from starlette.types import Receive, Scope, Send
 
+from ..errors import ConfigurationError
 from .endpoint import send_json
 
 VERSION: Final = "3.1.0"
 """The version of OpenAPI: the first one whose schemas are JSON Schema."""
 
 _SCHEMAS: Final = "#/components/schemas/"
+
+
+def check_place(openapi: str | None) -> None:
+    """Check where below a channel's path a document is to lie; `None` is nowhere.
+
+    Raises:
+        ConfigurationError: It is no path.
+    """
+    if openapi is not None and (not openapi.startswith("/") or "{" in openapi or openapi == "/"):
+        raise ConfigurationError(
+            f"openapi={openapi!r} is no path below the channel's. Use one such as '/openapi.json', or None."
+        )
 
 
 def reference(kind: type[Any]) -> dict[str, Any]:
