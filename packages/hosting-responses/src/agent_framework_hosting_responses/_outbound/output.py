@@ -52,9 +52,11 @@ class Output:
 
     def __init__(self, listener: Listener, showing: Showing, *, first_id: int = 0) -> None:
         self.items = Items(showing.response_id, first=first_id)
-        self.texts = Texts(self.items, listener, encrypted=showing.encrypted_reasoning, before_opening=self._settle)
+        self.texts = Texts(self.items, listener, encrypted=showing.encrypted_reasoning)
         self.calls = ToolCalls(self.items, listener, showing, before_opening=self.texts.close)
-        self._tools = ProviderTools(self.items, listener, showing, texts=self.texts, calls=self.calls)
+        self._listener = listener
+        self._showing = showing
+        self._tools: ProviderTools | None = None
         self.usage = UsageTally()
         self.finish_reason = ""
         self.message_id = ""
@@ -65,14 +67,6 @@ class Output:
         self._first_of_message = 0
         self._is_restating = False
         self._skipped: set[str] = set()
-        self._takers: Mapping[str, Callable[[Any], None]] = {
-            "text": self._take_passage,
-            "text_reasoning": self._take_passage,
-            "function_call": self._take_call,
-            "function_result": self.calls.answer,
-            "function_approval_request": self.calls.ask,
-            "error": self._take_error,
-        }
 
     @property
     def error(self) -> dict[str, Any] | None:
@@ -109,7 +103,8 @@ class Output:
             (item, lambda is_last, item=item: self.calls.close(item, is_cut=is_last))
             for item in self.calls.open_items()
         ]
-        closing += [(tool.item, close) for tool, close in self._tools.still_open()]
+        if self._tools is not None:
+            closing += [(tool.item, close) for tool, close in self._tools.still_open()]
         if text := self.texts.open_item:
             closing.append((text, lambda is_last: self.texts.close("incomplete" if is_last else "completed")))
         for item, close in sorted(closing, key=lambda pair: pair[0].index):
@@ -143,17 +138,30 @@ class Output:
         if kind == "usage":
             self.usage.add(getattr(content, "usage_details", None), replaces=replaces(content))
         elif self.role == "assistant" or (self.role == "tool" and kind in _OF_TOOLS):
-            if taker := self._takers.get(kind):
-                taker(content)
-            elif not self._tools.take(content, message=self._message, restated=self._is_restating):
+            if taker := self._TAKERS.get(kind):
+                taker(self, content)
+            elif not self._provider_tools().take(content, message=self._message, restated=self._is_restating):
                 self._skip(kind)
                 self.texts.restart()
+
+    def _provider_tools(self) -> ProviderTools:
+        # Most answers have no such tools, and there is much to prepare for them.
+        if self._tools is None:
+            self._tools = ProviderTools(self.items, self._listener, self._showing, texts=self.texts, calls=self.calls)
+            self.texts.before_opening = self._tools.settle
+        return self._tools
 
     def _take_passage(self, content: Any) -> None:
         self.texts.take(passage(content))
 
     def _take_call(self, content: Any) -> None:
         self.calls.take(content, message=self._message)
+
+    def _take_result(self, content: Any) -> None:
+        self.calls.answer(content)
+
+    def _take_question(self, content: Any) -> None:
+        self.calls.ask(content)
 
     def _take_error(self, content: Any) -> None:
         if self._error is None:
@@ -175,9 +183,6 @@ class Output:
                 self._take(content)
         self._is_restating = False
 
-    def _settle(self) -> None:
-        self._tools.settle()
-
     def _parts_of_message(self) -> list[tuple[FlowItem, Part]]:
         items = self.items[self._first_of_message :]
         return [(item, part) for item in items if isinstance(item, (MessageItem, ReasoningItem)) for part in item.parts]
@@ -186,6 +191,16 @@ class Output:
         if kind not in self._skipped:
             self._skipped.add(kind)
             logger.warning("The Responses channel cannot show a content of kind %r; such contents are left out.", kind)
+
+    # Of the class: with methods of its own in it, each answer would wait for the garbage collector.
+    _TAKERS: Final[Mapping[str, Callable[[Output, Any], None]]] = {
+        "text": _take_passage,
+        "text_reasoning": _take_passage,
+        "function_call": _take_call,
+        "function_result": _take_result,
+        "function_approval_request": _take_question,
+        "error": _take_error,
+    }
 
 
 def _kind(content: Any) -> str:
