@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
+
 from ..types import Owner
 
 
@@ -21,8 +23,7 @@ class SessionName:
     root: str
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Turn:
+class Turn(msgspec.Struct, frozen=True, eq=False):
     """A finished turn: whose it is, in which session, what to continue from, and the channel's sealed record.
 
     Two turns are the same only when they are one object; `id` is empty when it cannot be found by id.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Generator, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, ExitStack, contextmanager, nullcontext
 from typing import Any, Final, cast
 
 from agent_framework import (
@@ -34,6 +34,8 @@ _COSTS: Final = (
     "goes on by its key and from its newest turn; of several processes the last writer wins; and what a run used up "
     "before a crash can be used again"
 )
+
+_UNBOUND: Final = nullcontext()
 
 
 class AgentTarget:
@@ -138,19 +140,15 @@ class AgentTarget:
             return _Collected(cast("AsyncIterable[AgentResponseUpdate]", source))
         raise RunError("The agent's run(stream=True) returned something that cannot be iterated.")
 
-    @contextmanager
-    def bound(self, request: ChannelRequest) -> Generator[None]:
+    def bound(self, request: ChannelRequest) -> AbstractContextManager[Any]:
         """Let the agent's providers know which response is being made, for as long as the run lasts."""
         response_id = request.attributes.get("response_id")
-        with ExitStack() as stack:
-            if response_id is not None:
-                previous = request.attributes.get("previous_response_id")
-                for provider in self._providers():
-                    bind = getattr(provider, "bind_request_context", None)
-                    if callable(bind):
-                        context = bind(response_id=response_id, previous_response_id=previous)
-                        stack.enter_context(cast("AbstractContextManager[Any]", context))
-            yield
+        if response_id is None:
+            return _UNBOUND
+        bindings = [getattr(provider, "bind_request_context", None) for provider in self._providers()]
+        callables = [bind for bind in bindings if callable(bind)]
+        previous = request.attributes.get("previous_response_id")
+        return _bound(callables, response_id, previous) if callables else _UNBOUND
 
     def _arguments(self, request: ChannelRequest, state: AgentState | None) -> dict[str, Any]:
         arguments: dict[str, Any] = {"session": state.session if state is not None else None}
@@ -192,6 +190,15 @@ class _Collected:
             close = getattr(iterator, "aclose", None)
             if close is not None:
                 await close()
+
+
+@contextmanager
+def _bound(bindings: Sequence[Callable[..., Any]], response_id: str, previous: str | None) -> Generator[None]:
+    with ExitStack() as stack:
+        for bind in bindings:
+            context = bind(response_id=response_id, previous_response_id=previous)
+            stack.enter_context(cast("AbstractContextManager[Any]", context))
+        yield
 
 
 def _accepts(function: Callable[..., Any], name: str) -> bool:
