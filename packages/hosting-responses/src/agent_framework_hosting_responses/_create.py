@@ -2,309 +2,60 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping
-from dataclasses import dataclass
-from functools import partial
-from typing import Any, Final, cast
+from collections.abc import AsyncGenerator
 
 import msgspec
-from agent_framework import AgentResponse, WorkflowRunResult
 from starlette.types import Receive, Scope, Send
 
-from agent_framework_hosting.channel import ChannelContext, HostedStream, Replayed
-from agent_framework_hosting.errors import HookError, ResponseTooLarge, RunCancelled, RunError
-from agent_framework_hosting.parsing.agent_tools import asking_names, declared_names
+from agent_framework_hosting.channel import ChannelContext, Replayed
 from agent_framework_hosting.parsing.body import decode
-from agent_framework_hosting.parsing.policy import Admitted
-from agent_framework_hosting.types import JSON, BeginTurn, ChannelRequest, HostedRunResult, IdempotencyKey
+from agent_framework_hosting.types import JSON
 from agent_framework_hosting.web.body import read_body
 from agent_framework_hosting.web.endpoint import send_json
-from agent_framework_hosting.web.errors import describe
 from agent_framework_hosting.web.events import EventStream
 from agent_framework_hosting.web.idempotency import REPLAYED, idempotency_key
-from agent_framework_hosting.web.models import model_name
 from agent_framework_hosting.web.watch import run_while_connected
-from agent_framework_hosting.workflows import as_agent_response
 
-from ._continuation import Continuation, chat_key, is_kept, session_of
-from ._conversation import Conversations
-from ._errors import failure_code
-from ._inbound.input import Referenced
-from ._inbound.listing import listed
-from ._inbound.policy import apply_policy
-from ._inbound.request import ResponsesRequest, read_request
-from ._outbound.machine import ResponseFields, ResponseMachine, render
-from ._outbound.tape import Tape
-from ._record import body_of, sealed
-from ._references import find_referenced
+from ._continuation import chat_key
+from ._record import body_of
 from ._replay import said_again
-from ._settings import CreationSettings
-from ._waiting import Waiting
-
-_CUT: Final = "max_output_tokens"
-
-
-@dataclass(slots=True, kw_only=True)
-class _Exchange:
-    """One request and what becomes of it.
-
-    Args:
-        asked: The request.
-        fields: What its response knows about itself.
-        named: The idempotency key.
-        input: The items that it answers, as they are listed later; empty when nothing is kept.
-        taken: The number of the last item of its conversation that this turn, or one before, has read.
-        reads: Whether it reads any itself.
-    """
-
-    asked: ResponsesRequest
-    fields: ResponseFields
-    named: IdempotencyKey | None
-    input: list[dict[str, Any]]
-    taken: int = 0
-    reads: bool = False
-
-    @property
-    def is_kept(self) -> bool:
-        """Whether anybody can ask for its record."""
-        return is_kept(self.asked) or self.named is not None
-
-    def sealed(self, body: Mapping[str, Any], *, waiting: Iterable[Waiting] = (), tape: Tape | None = None) -> JSON:
-        """Return the record."""
-        return sealed(body, waiting=waiting, chat=chat_key(), input=self.input, tape=tape, taken=self.taken)
+from ._turns import Turns
 
 
 class Creation:
     """Creates responses."""
 
-    def __init__(self, context: ChannelContext, settings: CreationSettings) -> None:
+    def __init__(self, context: ChannelContext, turns: Turns) -> None:
         self._context = context
-        self._settings = settings
-        self._continuation = Continuation(context, settings)
-        self._conversations = Conversations(context)
-
-    @property
-    def _label(self) -> str:
-        return model_name(self._context.target)
+        self._turns = turns
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send, *, request_id: bytes) -> None:
         """Answer one request."""
-        body = await read_body(scope, receive, limits=self._context.limits)
+        limits = self._context.limits
+        body = await read_body(scope, receive, limits=limits)
         named = idempotency_key(scope, body, chat=chat_key())
-        asked, referenced = await self._read(body)
-        admitted = apply_policy(asked, caller_instructions=self._settings.caller_instructions)
-        waiting = await self._continuation.check(asked)
-        exchange = self._exchange(asked, admitted, waiting, referenced, named)
-        request = self._request(asked, admitted, response_id=exchange.fields["response_id"])
+        turn = await self._turns.read(decode(body, max_depth=limits.max_json_depth), named=named)
         headers = [(b"x-request-id", request_id)]
-        ignored = [(b"x-ignored-parameters", admitted.header.encode())] if admitted.header else []
+        ignored = [(b"x-ignored-parameters", turn.ignored.encode())] if turn.ignored else []
         try:
-            if asked.stream:
-                stream = self._stream(request, exchange)
+            if turn.asked.stream:
+                stream = self._turns.stream(turn)
                 answer = self._sent(await run_while_connected(stream, receive), headers=[*headers, *ignored])
                 await answer(scope, receive, send)
             else:
-                whole = await run_while_connected(self._whole(request, exchange), receive)
+                whole = await run_while_connected(self._turns.whole(turn), receive)
                 await send_json(send, 200, msgspec.json.encode(whole), request_id=request_id, headers=ignored)
         except Replayed as replayed:
-            if asked.stream:
+            if turn.asked.stream:
                 answer = self._sent(_again(replayed.record), headers=[*headers, REPLAYED])
                 await answer(scope, receive, send)
             else:
                 before = msgspec.json.encode(body_of(replayed.record))
                 await send_json(send, 200, before, request_id=request_id, headers=[REPLAYED])
 
-    async def _read(self, body: bytes) -> tuple[ResponsesRequest, Referenced]:
-        limits = self._context.limits
-        decoded = decode(body, max_depth=limits.max_json_depth)
-        referenced = await find_referenced(decoded, self._context.read_records, max_items=limits.max_input_items)
-        asked = read_request(decoded, limits=limits, channel=self._settings.channel, referenced=referenced)
-        return asked, referenced
-
-    def _exchange(
-        self,
-        asked: ResponsesRequest,
-        admitted: Admitted,
-        waiting: tuple[Waiting, ...],
-        referenced: Referenced,
-        named: IdempotencyKey | None,
-    ) -> _Exchange:
-        fields = self._fields(asked, admitted, waiting)
-        items: list[dict[str, Any]] = []
-        if is_kept(asked):
-            items = listed(
-                asked.body.get("input"),
-                response_id=fields["response_id"],
-                referenced=referenced,
-                keeps_ids=asked.conversation is None,
-            )
-        return _Exchange(asked=asked, fields=fields, named=named, input=items)
-
-    def _fields(self, asked: ResponsesRequest, admitted: Admitted, waiting: tuple[Waiting, ...]) -> ResponseFields:
-        previous, included = asked.previous_response_id, frozenset(asked.requested_options.get("include", ()))
-        return ResponseFields(
-            response_id=self._minted_id(previous),
-            created_at=int(time.time()),
-            model=asked.echo.get("model") or self._label,
-            previous_response_id=previous,
-            # What the agent never got is not claimed to have been its instructions.
-            echo={**asked.echo, "instructions": admitted.options.get("instructions")},
-            client_tools=declared_names(self._context.target).union(tool.name for tool in asked.client_tools),
-            custom_tools=asked.custom_tools,
-            approval_tools=asking_names(self._context.target),
-            server_label=self._label,
-            show_tool_calls=self._settings.show_tool_calls,
-            encrypted_reasoning="reasoning.encrypted_content" in included,
-            include=included,
-            waiting=waiting,
-        )
-
-    def _minted_id(self, previous: str | None) -> str:
-        minted: Any = self._settings.response_id_factory(previous)
-        if not isinstance(minted, str) or not minted.isprintable() or not minted:
-            raise HookError(
-                f"The response_id_factory returned {minted!r}; it must return the new id as text that can be printed."
-            )
-        return minted
-
-    def _request(self, asked: ResponsesRequest, admitted: Admitted, *, response_id: str) -> ChannelRequest:
-        attributes: dict[str, Any] = {"response_id": response_id, "requested_options": asked.requested_options}
-        if asked.previous_response_id is not None:
-            attributes["previous_response_id"] = asked.previous_response_id
-        if asked.conversation is not None:
-            attributes["conversation"] = asked.conversation
-        return ChannelRequest(
-            channel=self._settings.channel,
-            operation="create",
-            input=admitted.messages,
-            session=session_of(asked, response_id),
-            options=admitted.options or None,
-            metadata=asked.echo.get("metadata") or {},
-            attributes=attributes,
-            stream=asked.stream,
-            identity=asked.identity,
-            principal=self._context.principal,
-        )
-
-    def _begin(self, exchange: _Exchange, machine: ResponseMachine | None = None) -> BeginTurn | None:
-        """Return what has to be done once the session is this turn's alone: a conversation may have moved on."""
-        if exchange.asked.conversation is None:
-            return None
-
-        async def begin(request: ChannelRequest) -> ChannelRequest:
-            begun = await self._continuation.begin(exchange.asked, request)
-            exchange.fields["waiting"] = begun.waiting
-            if machine is not None:
-                machine.expect(begun.waiting)
-            exchange.input = [*begun.items, *exchange.input]
-            exchange.taken, exchange.reads = begun.taken, bool(begun.items)
-            return begun.request
-
-        return begin
-
-    async def _drop_read(self, exchange: _Exchange) -> None:
-        if exchange.asked.conversation is not None and exchange.reads:
-            await self._conversations.drop_read(exchange.asked.conversation, until=exchange.taken)
-
-    async def _whole(self, request: ChannelRequest, exchange: _Exchange) -> dict[str, Any]:
-        body: dict[str, Any] = {}
-
-        def seal(result: HostedRunResult[Any]) -> JSON:
-            rendered = render(_answer(result), completed_at=int(time.time()), **exchange.fields)
-            body.update(rendered.body)
-            return exchange.sealed(body, waiting=rendered.waiting)
-
-        await self._context.run(
-            request,
-            run_hook=self._settings.run_hook,
-            protocol_request=exchange.asked.body,
-            response_hook=self._settings.response_hook,
-            seal=seal,
-            begin=self._begin(exchange),
-            idempotency=exchange.named,
-        )
-        await self._drop_read(exchange)
-        return body
-
-    async def _stream(self, request: ChannelRequest, exchange: _Exchange) -> AsyncGenerator[bytes, None]:
-        machine, endings = ResponseMachine(**exchange.fields), list[bytes]()
-        hook = self._settings.response_hook
-
-        def seal(result: HostedRunResult[Any]) -> JSON:
-            body = machine.complete(_answer(result), completed_at=int(time.time()), override=hook is not None)
-            return exchange.sealed(body, waiting=machine.waiting, tape=machine.tape if exchange.is_kept else None)
-
-        def seal_unfinished(error: Exception) -> JSON:
-            endings.append(_ended(machine, error))
-            return exchange.sealed(machine.body or {}, tape=machine.tape if exchange.is_kept else None)
-
-        stream = await self._context.run_stream(
-            request,
-            run_hook=self._settings.run_hook,
-            protocol_request=exchange.asked.body,
-            stream_update_hook=self._settings.stream_update_hook,
-            response_hook=hook,
-            seal=seal,
-            seal_unfinished=seal_unfinished,
-            begin=self._begin(exchange, machine),
-            idempotency=exchange.named,
-        )
-        return _events(machine, stream, endings, on_commit=partial(self._drop_read, exchange))
-
     def _sent(self, events: AsyncGenerator[bytes, None], *, headers: list[tuple[bytes, bytes]]) -> EventStream:
         context = self._context
         return EventStream(events, limits=context.limits, buffers=context.buffers, headers=headers)
-
-
-def _answer(result: HostedRunResult[Any]) -> AgentResponse[Any]:
-    """Return what is to be shown, or say who has to mend it: this is where hooks and agents come in untyped."""
-    answer = result.result
-    if isinstance(answer, WorkflowRunResult):
-        return as_agent_response(answer)
-    if not isinstance(answer, AgentResponse):
-        raise RunError(
-            f"The Responses channel can show an AgentResponse or a WorkflowRunResult, not {type(answer).__name__}. "
-            "Look at what the response hook, or else the agent's run(), returns."
-        )
-    return cast("AgentResponse[Any]", answer)
-
-
-async def _events(
-    machine: ResponseMachine,
-    stream: HostedStream,
-    endings: list[bytes],
-    *,
-    on_commit: Callable[[], Awaitable[None]],
-) -> AsyncGenerator[bytes, None]:
-    """Yield a stream's events; `endings` holds the end of one that did not finish, when that was stored already."""
-    ending = b""
-    try:
-        yield machine.start()
-        async for update in stream:
-            data = machine.feed(update)
-            if data:
-                yield data
-        ending = machine.closing()
-        await on_commit()
-        yield ending
-    except Exception as error:  # noqa: BLE001 - the answer has begun, so every failure must become its last event
-        # When it was the ending that found no room, its turn is committed: the client has to hear of it all the same.
-        yield ending or (endings[0] if endings else _ended(machine, error))
-    finally:
-        await stream.aclose()
-
-
-def _ended(machine: ResponseMachine, error: Exception) -> bytes:
-    """Return the last event of a stream that did not finish."""
-    if isinstance(error, RunCancelled):
-        # Of the reasons that the protocol knows, this one says best that there would have been more.
-        drained = error.reason == "drained"
-        return machine.cancel(status="incomplete", reason=_CUT) if drained else machine.cancel()
-    if isinstance(error, ResponseTooLarge):
-        return machine.cancel(status="incomplete", reason=_CUT)
-    description = describe(error)
-    return machine.fail(failure_code(description), description.message)
 
 
 async def _again(record: JSON) -> AsyncGenerator[bytes, None]:

@@ -21,6 +21,7 @@ from ._errors import error_response
 from ._operation import Call, Handler, JSONOperation
 from ._reading import Reading
 from ._settings import CreationSettings
+from ._turns import Turns
 
 
 def responses_routes(context: ChannelContext, settings: CreationSettings) -> list[Route]:
@@ -32,7 +33,7 @@ def responses_routes(context: ChannelContext, settings: CreationSettings) -> lis
 
     one: dict[str, Operation] = {"GET": reading.retrieve, "DELETE": json(reading.delete)}
     return [
-        _route("/", {"POST": Creation(context, settings)}),
+        _route("/", {"POST": Creation(context, Turns(context, settings))}),
         _route("/compact", {"POST": json(compaction.compact)}),
         _route("/input_tokens", {"POST": json(_count_tokens)}),
         _route("/{response:path}/input_items", {"GET": json(reading.list_input)}),
