@@ -11,7 +11,7 @@ Rules of this file:
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final, cast
+from typing import Any, ClassVar, Final, cast
 
 from agent_framework import AgentResponse
 
@@ -193,7 +193,7 @@ class Output:
             logger.warning("The Responses channel cannot show a content of kind %r; such contents are left out.", kind)
 
     # Of the class: with methods of its own in it, each answer would wait for the garbage collector.
-    _TAKERS: Final[Mapping[str, Callable[[Output, Any], None]]] = {
+    _TAKERS: ClassVar[Mapping[str, Callable[..., None]]] = {
         "text": _take_passage,
         "text_reasoning": _take_passage,
         "function_call": _take_call,

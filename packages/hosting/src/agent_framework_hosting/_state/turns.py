@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -10,8 +9,7 @@ import msgspec
 from ..types import Owner
 
 
-@dataclass(frozen=True, slots=True)
-class SessionName:
+class SessionName(msgspec.Struct, frozen=True):
     """One session inside a tenant. `key` is what requests are ordered by, `session_id` what the agent knows it by.
 
     `root` is the key of the session that this one branched off, its own key when it did not.

@@ -15,6 +15,8 @@ from typing import Any, Final, cast
 import msgspec
 from agent_framework import AgentSession, Message
 
+from .copying import shallow_copy
+
 _MESSAGES: Final = "messages"
 _NOTHING: Final[Mapping[str, Any]] = {}
 
@@ -105,7 +107,7 @@ def _own(message: Any) -> Any:
     # Agent Framework's compaction marks messages in place, and a mark of one branch is none of the others' business.
     if not isinstance(message, Message):
         return message
-    own = copy.copy(message)
+    own = shallow_copy(message)
     own.additional_properties = {name: _own_mark(mark) for name, mark in message.additional_properties.items()}
     return own
 
