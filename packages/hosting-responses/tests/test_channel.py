@@ -6,6 +6,7 @@ import asyncio
 import inspect
 import json
 import re
+import sys
 from dataclasses import replace
 from typing import Any
 
@@ -132,6 +133,14 @@ async def test_a_chain_remembers_and_forks_do_not_see_each_other() -> None:
         await create(driver, "right again", previous_response_id=final(right)["id"])
     assert agent.runs[3].seen == ["root", "ok", "left", "ok", "left again"]
     assert agent.runs[4].seen == ["root", "ok", "right", "ok", "right again"]
+
+
+async def test_a_chain_in_memory_may_be_longer_than_the_interpreters_stack() -> None:
+    async with serving(ScriptedAgent()) as driver:
+        last = await create(driver)
+        for _ in range(sys.getrecursionlimit() // 2):
+            last = await create(driver, previous_response_id=last["id"])
+    assert last["status"] == "completed"
 
 
 async def test_an_unknown_previous_response_is_refused_as_openai_does() -> None:

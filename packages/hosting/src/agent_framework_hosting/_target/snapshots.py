@@ -51,6 +51,10 @@ class Snapshot(msgspec.Struct, frozen=True):
     service_session_id: Any
     is_turns_own: bool = True
 
+    def __repr__(self) -> str:
+        # Without its parents, of which a long conversation has more than a representation can go through.
+        return f"Snapshot(added={self.added!r}, service_session_id={self.service_session_id!r})"
+
 
 def histories(session: AgentSession) -> Histories:
     """Return the message lists in a session's state."""
