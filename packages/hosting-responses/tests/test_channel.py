@@ -143,6 +143,9 @@ class Brief:
     def create_session(self, *, session_id: str | None = None) -> AgentSession:
         return AgentSession(session_id=session_id)
 
+    def get_session(self, service_session_id: Any, *, session_id: str | None = None) -> AgentSession:
+        return AgentSession(session_id=session_id, service_session_id=service_session_id)
+
     async def run(self, *_: Any, **options: Any) -> AgentResponse[Any]:
         return AgentResponse(messages=[Message("assistant", ["yes"])])
 
