@@ -76,15 +76,15 @@ def serving(system: System, target: Target, *options: str) -> Generator[Running]
                     _wait_until_ready(int(line))
                 yield Running(int(line), process.pid, database)
             finally:
-                _end(process)
+                _end(process, grace=0.0 if target.holds else _GRACE)
 
 
-def _end(process: subprocess.Popen[str]) -> None:
+def _end(process: subprocess.Popen[str], *, grace: float) -> None:
     # The end of its standard input ends a server; but not one whose streams never end.
     if process.stdin is not None:
         process.stdin.close()
     try:
-        process.wait(timeout=_GRACE)
+        process.wait(timeout=grace)
     except subprocess.TimeoutExpired:
         process.kill()
 
