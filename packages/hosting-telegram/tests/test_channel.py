@@ -264,6 +264,13 @@ def test_without_saying_who_may_talk_no_channel_is_made() -> None:
         TelegramChannel(bot_token=BOT_TOKEN)
 
 
+def test_two_channels_of_one_bot_are_refused(telegram: TelegramServer) -> None:
+    """Telegram would hand each message to one of them, by chance."""
+    channels = [channel(telegram), channel(telegram, name="second", path="/second")]
+    with pytest.raises(ConfigurationError, match="'telegram' and 'second' both want the Telegram bot"):
+        AgentFrameworkHost(ScriptedAgent(), channels=channels)
+
+
 async def test_who_is_not_let_in_is_told_so_once_and_never_reaches_the_agent(telegram: TelegramServer) -> None:
     agent = ScriptedAgent()
     async with polling(telegram, agent, allow=["@person_7"]):

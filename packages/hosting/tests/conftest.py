@@ -42,6 +42,7 @@ class Probe:
     siblings: Sequence[SiblingRoute] = ()
     verified_routes: Sequence[VerifiedRoute] = ()
     render_error: ErrorRenderer | None = None
+    exclusive: Sequence[str] = ()
     context: ChannelContext = field(init=False)
 
     def contribute(self, context: ChannelContext) -> ChannelContribution:
@@ -54,6 +55,7 @@ class Probe:
             siblings=self.siblings,
             verified_routes=self.verified_routes,
             render_error=self.render_error,
+            exclusive=self.exclusive,
         )
 
 

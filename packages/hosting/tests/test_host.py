@@ -124,6 +124,9 @@ def test_clashes_are_refused_at_construction(make_probe: Any) -> None:
         host_of(make_probe(path="", routes=[Route("/readiness", says("mine"))]))
     with pytest.raises(ConfigurationError, match="must start with '/'"):
         host_of(make_probe(path="probe"))
+    alone = ["the account 7"]
+    with pytest.raises(ConfigurationError, match="'probe' and 'two' both want the account 7, which only one"):
+        host_of(make_probe(exclusive=alone), make_probe(name="two", path="/two", exclusive=alone))
 
 
 def test_what_is_no_channel_is_refused_by_its_place(make_probe: Any) -> None:

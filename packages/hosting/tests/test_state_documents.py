@@ -10,7 +10,7 @@ from sqlalchemy import text, update
 from agent_framework_hosting._state.database import open_engine, open_store
 from agent_framework_hosting._state.memory import MemoryAliases
 from agent_framework_hosting._state.memorystore import MemoryStore
-from agent_framework_hosting._state.sql.documents import DOCUMENTS
+from agent_framework_hosting._state.sql.schema import DOCUMENTS
 from agent_framework_hosting._state.sql.sqlstore import SqlStore
 from agent_framework_hosting.limits import Limits
 from agent_framework_hosting.testing.contracts._store_kept import ids, note

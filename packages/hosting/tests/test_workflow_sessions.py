@@ -6,10 +6,19 @@ import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypedDict
 
 import pytest
-from agent_framework import Agent, InMemoryCheckpointStorage, Workflow, WorkflowBuilder, WorkflowRunResult
+from agent_framework import (
+    Agent,
+    Executor,
+    InMemoryCheckpointStorage,
+    Workflow,
+    WorkflowBuilder,
+    WorkflowContext,
+    WorkflowRunResult,
+    handler,
+)
 from agent_framework.exceptions import WorkflowConvergenceException
 from starlette.testclient import TestClient
 from workflow_parts import Broken, Forgetful, Locked, notebook, said, say
@@ -22,6 +31,7 @@ from agent_framework_hosting.errors import (
     OneSessionOnly,
     RunCancelled,
     RunError,
+    TargetError,
 )
 from agent_framework_hosting.host import AgentFrameworkHost
 from agent_framework_hosting.limits import Limits
@@ -185,6 +195,40 @@ async def test_an_input_of_the_wrong_type_is_the_callers_to_mend(connect: Connec
     with pytest.raises(InvalidRequest, match=r"takes str|needs an input"):
         await context.run(say(value))
     assert said(await context.run(say("one"))) == ["one"]
+
+
+class Order(TypedDict):
+    item: str
+
+
+class Shop(Executor):
+    """Takes what no program can tell from other dictionaries."""
+
+    @handler
+    async def sell(self, order: Order, context: WorkflowContext[None, str]) -> None:
+        await context.yield_output(order["item"])
+
+
+class Warehouse(Executor):
+    """Takes a list of such."""
+
+    @handler
+    async def sell(self, orders: list[Order], context: WorkflowContext[None, str]) -> None:
+        await context.yield_output(f"{len(orders)} orders")
+
+
+def test_a_start_to_which_nothing_can_be_given_is_refused_with_the_mend() -> None:
+    """Agent Framework would fail on each request."""
+    with pytest.raises(TargetError, match=r"'shop' takes Order, a TypedDict.* Let it take a dataclass"):
+        AgentFrameworkHost(WorkflowBuilder(start_executor=Shop("shop"), name="shop").build(), channels=[])
+
+
+async def test_a_value_that_cannot_be_told_is_the_callers_to_mend(connect: Connect) -> None:
+    """A list can be told from what is none, its items cannot."""
+    context = connect(WorkflowBuilder(start_executor=Warehouse("store"), name="store").build())
+    with pytest.raises(InvalidRequest, match=r"takes list\[.*Order\], not list\[dict\]"):
+        await context.run(say([{"item": "tea"}]))
+    assert said(await context.run(say([]))) == ["0 orders"]
 
 
 async def test_agents_in_copies_share_no_conversation() -> None:

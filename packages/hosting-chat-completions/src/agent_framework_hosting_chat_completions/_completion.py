@@ -5,14 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, Literal, TypeAlias, cast
+from typing import Any, Final, Literal, TypeAlias
 
 import msgspec
-from agent_framework import AgentResponse, Message, WorkflowRunResult
+from agent_framework import Message
 from starlette.types import Receive, Scope, Send
 
 from agent_framework_hosting.channel import ChannelContext, HostedStream, Replayed
-from agent_framework_hosting.errors import InvalidRequest, ResponseTooLarge, RunError, UnknownId
+from agent_framework_hosting.errors import InvalidRequest, ResponseTooLarge, UnknownId
 from agent_framework_hosting.hooks import ChannelResponseHook, ChannelRunHook, ChannelStreamUpdateHook
 from agent_framework_hosting.ids import mint
 from agent_framework_hosting.parsing.agent_tools import declared_names, refuse_clashes, tool_names
@@ -25,7 +25,7 @@ from agent_framework_hosting.web.events import EventStream
 from agent_framework_hosting.web.idempotency import REPLAYED, idempotency_key
 from agent_framework_hosting.web.models import model_name
 from agent_framework_hosting.web.watch import run_while_connected
-from agent_framework_hosting.workflows import REQUEST_INFO, as_agent_response
+from agent_framework_hosting.workflows import REQUEST_INFO, shown_response
 
 from ._approvals import TOOL, Decision, answer, body_of, completion_of, find, sealed, unknown
 from ._errors import error_response
@@ -189,7 +189,7 @@ class Completion:
         body: dict[str, Any] = {}
 
         def seal(result: HostedRunResult[Any]) -> JSON:
-            rendered = render(_answer(result), **job.fields)
+            rendered = render(shown_response(result, by="Chat Completions"), **job.fields)
             body.update(rendered.body)
             return sealed(body, rendered.asked, session=job.session)
 
@@ -208,7 +208,7 @@ class Completion:
         machine = ChatMachine(include_usage=job.asked.include_usage, holds_back=hook is not None, **job.fields)
 
         def seal(result: HostedRunResult[Any]) -> JSON:
-            return sealed(*machine.complete(_answer(result)), session=job.session)
+            return sealed(*machine.complete(shown_response(result, by="Chat Completions")), session=job.session)
 
         stream = await self._context.run_stream(
             job.request,
@@ -224,19 +224,6 @@ class Completion:
     def _sent(self, events: AsyncGenerator[bytes, None], *, headers: list[tuple[bytes, bytes]]) -> EventStream:
         context = self._context
         return EventStream(events, limits=context.limits, buffers=context.buffers, headers=headers)
-
-
-def _answer(result: HostedRunResult[Any]) -> AgentResponse[Any]:
-    """Return what is to be shown, or say who has to mend it: this is where hooks and agents come in untyped."""
-    shown = result.result
-    if isinstance(shown, WorkflowRunResult):
-        return as_agent_response(shown)
-    if not isinstance(shown, AgentResponse):
-        raise RunError(
-            "The Chat Completions channel can show an AgentResponse or a WorkflowRunResult, not "
-            f"{type(shown).__name__}. Look at what the response hook, or else the agent's run(), returns."
-        )
-    return cast("AgentResponse[Any]", shown)
 
 
 async def _events(machine: ChatMachine, stream: HostedStream) -> AsyncGenerator[bytes, None]:

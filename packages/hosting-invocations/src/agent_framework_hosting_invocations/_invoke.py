@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 import msgspec
-from agent_framework import AgentResponse, WorkflowRunResult
 from starlette.types import Receive, Scope, Send
 
 from agent_framework_hosting.channel import ChannelContext, HostedStream, Replayed
-from agent_framework_hosting.errors import InvalidRequest, RunCancelled, RunError
+from agent_framework_hosting.errors import InvalidRequest, RunCancelled
 from agent_framework_hosting.hooks import ChannelResponseHook, ChannelRunHook, ChannelStreamUpdateHook, settled
 from agent_framework_hosting.ids import mint
 from agent_framework_hosting.isolation import get_current_isolation_keys
@@ -23,6 +22,7 @@ from agent_framework_hosting.web.endpoint import send_json
 from agent_framework_hosting.web.events import EventStream
 from agent_framework_hosting.web.idempotency import REPLAYED, idempotency_key
 from agent_framework_hosting.web.watch import run_while_connected
+from agent_framework_hosting.workflows import shown
 
 from ._inbound.request import InvocationRequest, read_request
 from ._inbound.target_input import TargetInput
@@ -150,7 +150,7 @@ class Invoke:
         body: dict[str, Any] = {}
 
         def seal(result: HostedRunResult[Any]) -> JSON:
-            rendered = render(_answer(result), **run.head)
+            rendered = render(shown(result, by="Invocations"), **run.head)
             body.update(rendered.body)
             return sealed(body, waiting=_open(result, run, rendered.waiting))
 
@@ -169,7 +169,7 @@ class Invoke:
         hook = self._settings.response_hook
 
         def seal(result: HostedRunResult[Any]) -> JSON:
-            body = machine.complete(_answer(result), override=hook is not None)
+            body = machine.complete(shown(result, by="Invocations"), override=hook is not None)
             return sealed(body, waiting=_open(result, run, machine.waiting))
 
         def seal_unfinished(error: Exception) -> JSON:
@@ -229,17 +229,6 @@ def _all_that_counts(body: bytes, headers: Mapping[str, str]) -> bytes:
 def _open(result: HostedRunResult[Any], run: _Run, asked: list[Waiting]) -> tuple[Waiting, ...]:
     answered = [reply.request_id for reply in run.asked.replies]
     return remembered(result.session, asked=asked, answered=answered)
-
-
-def _answer(result: HostedRunResult[Any]) -> AgentResponse[Any] | WorkflowRunResult:
-    """Return what is to be shown, or say who has to mend it: this is where hooks and agents come in untyped."""
-    answer = result.result
-    if not isinstance(answer, (AgentResponse, WorkflowRunResult)):
-        raise RunError(
-            f"The Invocations channel can show an AgentResponse or a WorkflowRunResult, not {type(answer).__name__}. "
-            "Look at what the response hook, or else the agent's run(), returns."
-        )
-    return cast("AgentResponse[Any] | WorkflowRunResult", answer)
 
 
 async def _events(

@@ -6,18 +6,16 @@ import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Final, cast
-
-from agent_framework import AgentResponse, WorkflowRunResult
+from typing import Any, Final
 
 from agent_framework_hosting.channel import ChannelContext, HostedStream
-from agent_framework_hosting.errors import HookError, ResponseTooLarge, RunCancelled, RunError
+from agent_framework_hosting.errors import HookError, ResponseTooLarge, RunCancelled
 from agent_framework_hosting.parsing.agent_tools import asking_names, declared_names
 from agent_framework_hosting.parsing.policy import Admitted
 from agent_framework_hosting.types import JSON, BeginTurn, ChannelRequest, HostedRunResult, IdempotencyKey
 from agent_framework_hosting.web.errors import describe
 from agent_framework_hosting.web.models import model_name
-from agent_framework_hosting.workflows import as_agent_response
+from agent_framework_hosting.workflows import shown_response
 
 from ._continuation import Continuation, chat_key, is_kept, session_of
 from ._conversation import Conversations
@@ -198,7 +196,7 @@ class Turns:
         body: dict[str, Any] = {}
 
         def seal(result: HostedRunResult[Any]) -> JSON:
-            rendered = render(_answer(result), completed_at=int(time.time()), **exchange.fields)
+            rendered = render(shown_response(result, by="Responses"), completed_at=int(time.time()), **exchange.fields)
             body.update(rendered.body)
             return exchange.sealed(body, waiting=rendered.waiting)
 
@@ -221,7 +219,11 @@ class Turns:
         hook = self._settings.response_hook
 
         def seal(result: HostedRunResult[Any]) -> JSON:
-            body = machine.complete(_answer(result), completed_at=int(time.time()), override=hook is not None)
+            body = machine.complete(
+                shown_response(result, by="Responses"),
+                completed_at=int(time.time()),
+                override=hook is not None,
+            )
             return exchange.sealed(body, waiting=machine.waiting, tape=machine.tape if exchange.is_kept else None)
 
         def seal_unfinished(error: Exception) -> JSON:
@@ -240,19 +242,6 @@ class Turns:
             idempotency=exchange.named,
         )
         return _events(machine, stream, endings, on_commit=partial(self._drop_read, exchange))
-
-
-def _answer(result: HostedRunResult[Any]) -> AgentResponse[Any]:
-    """Return what is to be shown, or say who has to mend it: this is where hooks and agents come in untyped."""
-    answer = result.result
-    if isinstance(answer, WorkflowRunResult):
-        return as_agent_response(answer)
-    if not isinstance(answer, AgentResponse):
-        raise RunError(
-            f"The Responses channel can show an AgentResponse or a WorkflowRunResult, not {type(answer).__name__}. "
-            "Look at what the response hook, or else the agent's run(), returns."
-        )
-    return cast("AgentResponse[Any]", answer)
 
 
 async def _events(

@@ -11,7 +11,7 @@ from typing import Any, Final
 import msgspec
 from msgspec import Struct
 
-from agent_framework_hosting.messaging.clock import SYSTEM_CLOCK, Clock
+from agent_framework_hosting.clock import SYSTEM_CLOCK, Clock
 from agent_framework_hosting.messaging.graphemes import repaired
 from agent_framework_hosting.messaging.outlet import (
     FormatRefused,

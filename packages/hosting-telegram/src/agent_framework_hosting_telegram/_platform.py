@@ -8,8 +8,8 @@ from typing import Any, TypeVar
 import msgspec
 from msgspec import Struct
 
+from agent_framework_hosting.clock import Clock
 from agent_framework_hosting.logs import logger
-from agent_framework_hosting.messaging.clock import Clock
 from agent_framework_hosting.messaging.incoming import Attachment, Incoming
 from agent_framework_hosting.messaging.outlet import NotOffered, Outlet
 

@@ -12,9 +12,9 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any, Final, cast
 
+from agent_framework_hosting.clock import Clock
 from agent_framework_hosting.errors import RequestError, Unavailable
 from agent_framework_hosting.logs import logger
-from agent_framework_hosting.messaging.clock import Clock
 from agent_framework_hosting.messaging.outlet import OutletError, RetryAfter
 
 from ._answer import OtherPoller

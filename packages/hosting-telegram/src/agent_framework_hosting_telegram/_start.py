@@ -7,9 +7,9 @@ from typing import Any, Final, Literal, TypeAlias, cast
 from urllib.parse import urlsplit
 
 from agent_framework_hosting.channel import ChannelCommand
+from agent_framework_hosting.clock import Clock
 from agent_framework_hosting.errors import ConfigurationError, Unavailable
 from agent_framework_hosting.logs import logger
-from agent_framework_hosting.messaging.clock import Clock
 from agent_framework_hosting.messaging.outlet import NotOffered, OutcomeUnknown, OutletError, RetryAfter, Unreachable
 
 from ._answer import Unauthorized

@@ -17,12 +17,12 @@ from agent_framework_hosting.channel import (
     ChannelContribution,
     VerifiedRoute,
 )
+from agent_framework_hosting.clock import SYSTEM_CLOCK, Clock
 from agent_framework_hosting.errors import ConfigurationError
 from agent_framework_hosting.hooks import ChannelResponseHook, ChannelRunHook, ChannelStreamUpdateHook
 from agent_framework_hosting.logs import logger
 from agent_framework_hosting.messaging.access import Access, Allow
 from agent_framework_hosting.messaging.attachments import AttachmentPolicy
-from agent_framework_hosting.messaging.clock import SYSTEM_CLOCK, Clock
 from agent_framework_hosting.messaging.conversations import Conversations
 from agent_framework_hosting.messaging.keys import SessionKey
 from agent_framework_hosting.messaging.phrases import Phrases
@@ -163,6 +163,8 @@ class TelegramChannel:
             verified_routes=[route] if self._has_webhook else [],
             on_startup=[start],
             on_shutdown=[poller.stop, conversations.close, intake.close, self._api.aclose],
+            # Telegram hands each update out once, so that two channels of one bot would share its people by chance.
+            exclusive=[f"the Telegram bot {self._platform.account}"],
         )
 
     @property

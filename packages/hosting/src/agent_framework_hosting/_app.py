@@ -19,7 +19,7 @@ from ._authentication import Authentication
 from ._disabled import DisabledChannels
 from ._guard import TrustedIsolationHeaders, UntrustedIsolationHeaders
 from ._lifespan import NamedContribution
-from ._mount import Mounts, contribution_of, normal_path
+from ._mount import Mounts, contribution_of, normal_path, refuse_shared
 from .auth.authenticator import Authenticate
 from .channel import Channel, ChannelContext
 from .entrances import HOST, NOBODY, Entrance
@@ -72,6 +72,7 @@ def contributions_of(
         with handled_by(channel.name):
             contribution = contribution_of(channel, context)
         contributions.append(NamedContribution(channel.name, normal_path(channel), contribution))
+    refuse_shared((each.name, each.contribution) for each in contributions)
     return contributions
 
 

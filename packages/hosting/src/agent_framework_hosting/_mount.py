@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -98,6 +98,23 @@ def refuse_clashes(channels: Sequence[Channel]) -> None:
             )
         names.add(channel.name)
         paths[path] = channel.name
+
+
+def refuse_shared(contributions: Iterable[tuple[str, ChannelContribution]]) -> None:
+    """Raise when two channels want what only one of them can have.
+
+    Raises:
+        ConfigurationError: They do; the message names it, and both.
+    """
+    owners: dict[str, str] = {}
+    for name, contribution in contributions:
+        for thing in contribution.exclusive:
+            owner = owners.setdefault(thing, name)
+            if owner != name:
+                raise ConfigurationError(
+                    f"The channels {owner!r} and {name!r} both want {thing}, which only one channel can have. "
+                    "Give one of them another, or leave it out."
+                )
 
 
 class Mounts:

@@ -1,10 +1,13 @@
-"""The contract for channel authors: what a channel gives to the host, and what the host gives to a channel."""
+"""The contract for channel authors: what a channel gives to the host, and what the host gives to a channel.
+
+Whoever writes a channel finds all names of the contract here; those of tasks and of runs have modules of their own.
+"""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol, TypeAlias, runtime_checkable
+from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 from agent_framework import AgentResponse, AgentResponseUpdate
 from starlette.responses import Response
@@ -13,9 +16,33 @@ from starlette.routing import BaseRoute
 from .hooks import ChannelResponseHook, ChannelRunHook, ChannelStreamUpdateHook
 from .kept import ChannelDocuments, ChannelRecords
 from .limits import Limits
+from .runs import RunEvent, RunHandler, Runs, RunStatus, RunWriter
+from .tasks import Task, TaskHandler, Tasks, TryAgain
 from .types import JSON, BeginTurn, ChannelRequest, HostedRunResult, IdempotencyKey, Principal, Seal, SealUnfinished
 from .web.errors import ErrorDescription
 from .web.events import Buffers
+
+__all__ = [
+    "Channel",
+    "ChannelCommand",
+    "ChannelCommandContext",
+    "ChannelContext",
+    "ChannelContribution",
+    "ErrorRenderer",
+    "HostedStream",
+    "Replayed",
+    "RunEvent",
+    "RunHandler",
+    "RunStatus",
+    "RunWriter",
+    "Runs",
+    "SiblingRoute",
+    "Task",
+    "TaskHandler",
+    "Tasks",
+    "TryAgain",
+    "VerifiedRoute",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +102,8 @@ class ChannelContribution:
     `routes` are relative to the channel's path, `siblings` absolute. `on_startup` and `on_shutdown` take no argument
     and may be plain or async. The host authenticates the callers of all routes but those that name a verifier of the
     channel's: `verified_routes`, and siblings with one. `render_error` says in the channel's protocol what the host
-    refuses at its routes, before the channel sees the request.
+    refuses at its routes, before the channel sees the request. `exclusive` names, in words for the operator, what only
+    one channel of a host can have, such as an account elsewhere whose messages are handed out once.
     """
 
     routes: Sequence[BaseRoute] = ()
@@ -85,6 +113,7 @@ class ChannelContribution:
     siblings: Sequence[SiblingRoute] = field(default=(), kw_only=True)
     verified_routes: Sequence[VerifiedRoute] = field(default=(), kw_only=True)
     render_error: ErrorRenderer | None = field(default=None, kw_only=True)
+    exclusive: Sequence[str] = field(default=(), kw_only=True)
 
 
 class Replayed(Exception):
@@ -112,206 +141,6 @@ class HostedStream(Protocol):
 
     async def aclose(self) -> None:
         """Stop the run; a turn that did not finish leaves no trace in the history. Idempotent."""
-        ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Task:
-    """A piece of accepted work, as its handler gets it.
-
-    Args:
-        kind: Which handler it is for.
-        id: What the one who asked for it names it by, unique among the principal's tasks of its kind.
-        line: The line that it stands in.
-        payload: What is to be done, in the channel's words; JSON.
-        attempt: Counts from 1; above 1 the same task was begun before, by this process or by one that died.
-        principal: Who asked for it.
-    """
-
-    kind: str
-    id: str
-    line: str
-    payload: Any
-    attempt: int
-    principal: Principal
-
-
-TaskHandler: TypeAlias = Callable[[Task], Awaitable[None]]
-"""Does a task. Whatever it raises is a failure, but for `TryAgain`."""
-
-
-class TryAgain(Exception):
-    """A handler wants its task to be tried again in `after` seconds, without that counting as a failure.
-
-    The task keeps its place, so that its line waits meanwhile.
-    """
-
-    def __init__(self, *, after: float) -> None:
-        super().__init__(f"The task is to be tried again in {after} seconds.")
-        self.after = after
-
-
-class Tasks(Protocol):
-    """Work that is done once it was accepted: also when its caller goes away or, with a database, this process dies.
-
-    The tasks of one line run one at a time, in the order in which they were accepted, over all processes. Lines are a
-    tenant's and shared by all kinds; they have nothing to do with the sessions of that name. A task runs at least once:
-    a handler that died before its task was settled is run again, so that it has to know what it has done already. What
-    the agent did is known by itself when the handler names its run by the task (`idempotency=` of `run_stream`): a turn
-    that was committed before the crash comes back as `Replayed`.
-
-    A task that fails is tried again in its place, later each time, and given up after `Limits.task_failures`.
-    """
-
-    @property
-    def is_durable(self) -> bool:
-        """Whether accepted tasks outlive this process."""
-        ...
-
-    def handle(self, kind: str, handler: TaskHandler, *, on_give_up: TaskHandler | None = None) -> None:
-        """Let tasks of a kind be done by `handler`; call it in `contribute`.
-
-        The handler runs as the principal who asked, in the trace and under the isolation keys of the request in which
-        the task was accepted. It is cancelled where it waits when the task is (`cancel`), when another process has
-        taken it over, and when the host has drained for long enough; then the task goes to another process. The tasks
-        of a channel that is disabled, because it failed to start, wait for a process in which it has started.
-
-        Args:
-            kind: Names the work; tasks outlive releases, so that it has to stay the same. Put the channel's name in.
-            handler: Does it.
-            on_give_up: Called with a task that is given up, before it is forgotten; what it raises is logged.
-
-        Raises:
-            ConfigurationError: The kind has a handler already.
-        """
-        ...
-
-    async def accept(self, *, kind: str, id: str, line: str, payload: JSON, principal: Principal | None = None) -> bool:
-        """Keep a task; with a database it has reached the disk when this returns, so that it can be acknowledged.
-
-        Args:
-            kind: Which handler it is for.
-            id: Names it: one that is known already, running or done within `Limits.idempotency_ttl`, is not kept again.
-            line: Where it stands in line.
-            payload: What is to be done.
-            principal: Who asks for it; whoever makes the request that is being handled when left out.
-
-        Returns:
-            Whether it is new; `False` when a task of that id is known.
-
-        Raises:
-            QueueFull: Too many wait in its line, or in all.
-            InvalidRequest: Its id or line is one that cannot be kept.
-            RequestTooLarge: The payload is larger than `Limits.max_request_bytes`.
-            Unavailable: The host drains, has not started, or cannot reach its database. Then it is not known whether
-                the task was kept; asking again with the same id is safe.
-        """
-        ...
-
-    async def cancel(self, *, kind: str, id: str, principal: Principal | None = None) -> bool:
-        """End a task that waits, and stop one that runs, wherever; `False` when it is unknown, not yours, or done."""
-        ...
-
-    async def cancel_line(self, line: str, *, principal: Principal | None = None) -> int:
-        """Do the same with all tasks of a line in the principal's tenant, whoever asked for them; returns how many."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class RunEvent:
-    """One event of a background run.
-
-    Args:
-        attempt: Which attempt at the run said it; where it grows, what was said before counts no more.
-        sequence: Its number in the attempt, from 0.
-        data: What it says, in the channel's words.
-    """
-
-    attempt: int
-    sequence: int
-    data: bytes
-
-    @property
-    def position(self) -> tuple[int, int]:
-        """Where it stands, to read on from."""
-        return (self.attempt, self.sequence)
-
-
-@dataclass(frozen=True, slots=True)
-class RunStatus:
-    """Where a background run is, and how many attempts it has taken."""
-
-    status: Literal["waiting", "running", "done", "failed", "cancelled"]
-    attempt: int
-
-    @property
-    def has_ended(self) -> bool:
-        """Whether nothing more will become of it."""
-        return self.status not in ("waiting", "running")
-
-
-class RunWriter(Protocol):
-    """Takes what a background run says."""
-
-    async def write(self, data: bytes) -> None:
-        """Add an event; it is kept, and shown to those who read, a moment later and in any case before the run ends.
-
-        Raises:
-            ResponseTooLarge: The run has said more than `Limits.max_response_bytes`.
-            RunCancelled: Another process has taken the run over, or it was forgotten.
-        """
-        ...
-
-
-RunHandler: TypeAlias = Callable[[Task, RunWriter], Awaitable[None]]
-"""Does a background run; see `TaskHandler`."""
-
-
-class Runs(Protocol):
-    """Background runs: tasks that say something while they run, which can be read from any point, by any process.
-
-    A run is its principal's: an id that is unknown, forgotten or another principal's is the same `UnknownId`. What a
-    run said is kept for `Limits.record_ttl`; without a database it is bounded by `Limits.max_buffered_bytes` together,
-    and gone with the process.
-    """
-
-    def handle(self, kind: str, handler: RunHandler, *, on_give_up: TaskHandler | None = None) -> None:
-        """Let runs of a kind be done by `handler`; see `Tasks.handle`."""
-        ...
-
-    async def start(
-        self, *, kind: str, line: str, payload: JSON, id: str | None = None, principal: Principal | None = None
-    ) -> str:
-        """Accept a run, and return its id: one of its own that nobody can guess when left out; see `Tasks.accept`.
-
-        Whoever may ask a second time names the run, so that it is begun once.
-        """
-        ...
-
-    async def status(self, id: str, *, kind: str, principal: Principal | None = None) -> RunStatus:
-        """Return where a run is.
-
-        Raises:
-            UnknownId: There is no such run of this principal.
-        """
-        ...
-
-    async def events(
-        self, id: str, *, kind: str, after: tuple[int, int] | None = None, principal: Principal | None = None
-    ) -> AsyncIterator[RunEvent]:
-        """Return what a run says until it has ended: behind a position, or from the start of its newest attempt.
-
-        Raises:
-            UnknownId: There is no such run of this principal.
-        """
-        ...
-
-    async def cancel(self, id: str, *, kind: str, principal: Principal | None = None) -> bool:
-        """Stop a run, wherever it runs or waits; `False` when it has ended.
-
-        Raises:
-            UnknownId: There is no such run of this principal.
-        """
         ...
 
 

@@ -22,7 +22,9 @@ from agent_framework import (
     WorkflowRunResult,
 )
 
+from .errors import RunError
 from .ids import mint
+from .types import HostedRunResult
 
 REQUEST_INFO: Final = WorkflowAgent.REQUEST_INFO_FUNCTION_NAME
 """The name of the function call that stands for something a workflow asks."""
@@ -53,6 +55,37 @@ def pending_requests(result: WorkflowRunResult) -> dict[str, WorkflowEvent[Any]]
         {}
     """
     return {event.request_id: event for event in result.get_request_info_events()}
+
+
+def shown(result: HostedRunResult[Any], *, by: str) -> AgentResponse[Any] | WorkflowRunResult:
+    """Return what a channel is to show of a result: this is where hooks and agents come in untyped.
+
+    Args:
+        result: What the pipeline gave.
+        by: The channel's name, for the error.
+
+    Raises:
+        RunError: It is nothing that a channel can show; the message says who has to mend it.
+
+    Example:
+        >>> shown(HostedRunResult("text", session=None), by="Pigeon")
+        Traceback (most recent call last):
+        ...
+        agent_framework_hosting.errors.RunError: The Pigeon channel can show an AgentResponse or a WorkflowRunResult, \
+not str. Look at what the response hook, or else the agent's run(), returns.
+    """
+    answer = result.result
+    if not isinstance(answer, (AgentResponse, WorkflowRunResult)):
+        raise RunError(
+            f"The {by} channel can show an AgentResponse or a WorkflowRunResult, not {type(answer).__name__}. "
+            "Look at what the response hook, or else the agent's run(), returns."
+        )
+    return cast("AgentResponse[Any] | WorkflowRunResult", answer)
+
+
+def shown_response(result: HostedRunResult[Any], *, by: str) -> AgentResponse[Any]:
+    """Return what a channel that shows agents' responses alone is to show; see `shown` and `as_agent_response`."""
+    return as_agent_response(shown(result, by=by))
 
 
 def as_agent_response(result: WorkflowRunResult | AgentResponse[Any]) -> AgentResponse[Any]:

@@ -1,23 +1,19 @@
 """The accumulator: what an agent's updates make of a completion, and what has to be sent of it.
 
 Rules of this file:
-1. Messages begin where core's `AgentResponse.from_updates` begins them, so that a stream and an answer that is not
-   streamed say the same. Only the assistant speaks; a tool's message carries results.
-2. What tools did that the agent or its provider ran is not shown.
-3. A content that cannot be shown is skipped, with one warning for all of its kind.
+1. What tools did that the agent or its provider ran is not shown.
+2. A content that cannot be shown is skipped, with one warning for all of its kind.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final, cast
-
-from agent_framework import AgentResponse
+from typing import Any, Final
 
 from agent_framework_hosting.logs import logger
+from agent_framework_hosting.rendering.accumulator import Accumulator, kind_of
 from agent_framework_hosting.rendering.pieces import call_chunk, is_refusal, replaces
 from agent_framework_hosting.rendering.reading import mapping_of, text_of
-from agent_framework_hosting.rendering.usage import UsageTally
 from agent_framework_hosting.workflows import REQUEST_INFO
 
 from .._approvals import Asked
@@ -46,19 +42,19 @@ _HIDDEN: Final = frozenset(
 )
 """What tools did."""
 
-_OF_TOOLS: Final = _HIDDEN | {
-    "error",
-    "function_approval_request",
-    "image_generation_tool_result",
-    "oauth_consent_request",
-}
-"""What the message of a tool may carry."""
 
-
-class Answer:
+class Answer(Accumulator):
     """Takes updates, or a whole response; `take` gives what has to be sent, as the members of a chunk's delta."""
 
+    OF_TOOLS = _HIDDEN | {
+        "error",
+        "function_approval_request",
+        "image_generation_tool_result",
+        "oauth_consent_request",
+    }
+
     def __init__(self, showing: Showing) -> None:
+        super().__init__()
         self.deltas: list[dict[str, Any]] = []
         self.text = Text("content", self.deltas)
         self.refusal = Text("refusal", self.deltas)
@@ -66,14 +62,8 @@ class Answer:
         self.calls = Calls(self.deltas, client_tools=showing.client_tools)
         self.annotations: list[dict[str, Any]] = []
         self.asked: list[Asked] = []
-        self.usage = UsageTally()
         self.error: str | None = None
-        self.finish_reason = ""
-        self.message_id = ""
-        self.author = ""
-        self.role = "assistant"
         self._showing = showing
-        self._message = 0
         self._requests: set[str] = set()
         self._said: set[tuple[int, str]] = set()
         self._skipped: set[str] = set()
@@ -92,67 +82,23 @@ class Answer:
         self.deltas.clear()
         return deltas
 
-    def take_update(self, update: Any) -> None:
-        """Add a streamed update."""
-        self._follow(update)
-        self.finish_reason = text_of(update, "finish_reason") or self.finish_reason
-        contents = _contents(update)
-        if replaces(update) and self.role == "assistant":
-            self._restate(contents)
-            return
-        for content in contents:
-            self._take(content)
-
-    def take_response(self, response: AgentResponse[Any]) -> None:
-        """Add a whole response."""
-        for message in response.messages:
-            self._begin_message(text_of(message, "role") or "assistant")
-            for content in _contents(message):
-                self._take(content)
-        if response.usage_details is not None:
-            self.usage.add(response.usage_details, replaces=True)
-        self.finish_reason = text_of(response, "finish_reason")
-
     def finish(self) -> None:
         """Add what was left open."""
         self.calls.finish()
         if self.calls.contradicted and self.error is None:
             self.error = "The model changed the arguments of a tool call that had been sent already."
 
-    def _follow(self, update: Any) -> None:
-        """Begin a new message where core would."""
-        role, author, message_id = (text_of(update, name) for name in ("role", "author_name", "message_id"))
-        is_new = (
-            (message_id and self.message_id and message_id != self.message_id)
-            or (author and self.author and author != self.author)
-            or (role and role != self.role)
-            or self._message == 0
-        )
-        if is_new:
-            self._begin_message("assistant")
-        self.role = role or self.role
-        self.author = author or self.author
-        self.message_id = message_id or self.message_id
-
-    def _begin_message(self, role: str) -> None:
-        self._message += 1
-        self.role = role
-        self.author = self.message_id = ""
-        self._restart()
-
-    def _restart(self) -> None:
+    def begin_message(self) -> None:
+        """See `Accumulator`."""
         for text in (self.text, self.refusal, self.reasoning):
             text.restart()
 
-    def _take(self, content: Any, *, restated: bool = False) -> None:
-        kind = _kind(content)
-        if kind == "usage":
-            self.usage.add(getattr(content, "usage_details", None), replaces=replaces(content))
-        elif self.role == "assistant" or (self.role == "tool" and kind in _OF_TOOLS):
-            if taker := self._takers.get(kind):
-                taker(content)
-            elif kind not in _HIDDEN:
-                self._speak(kind, spoken(content), restated=restated)
+    def take_content(self, content: Any, kind: str) -> None:
+        """See `Accumulator`."""
+        if taker := self._takers.get(kind):
+            taker(content)
+        elif kind not in _HIDDEN:
+            self._speak(kind, spoken(content))
 
     def _take_text(self, content: Any) -> None:
         text = self._kind_of(content)
@@ -183,7 +129,7 @@ class Answer:
         if chunk.name == REQUEST_INFO and chunk.is_for_client and not self._showing.requests_as_calls:
             self._ask(chunk.key, question_of(chunk.arguments))
         else:
-            self.calls.take(chunk, message=self._message)
+            self.calls.take(chunk, message=self.message)
 
     def _take_request(self, content: Any) -> None:
         request_id = text_of(content, "id")
@@ -208,11 +154,11 @@ class Answer:
         if self.error is None:
             self.error = text_of(content, "message") or "The agent reported an error."
 
-    def _speak(self, kind: str, said: str, *, restated: bool) -> None:
+    def _speak(self, kind: str, said: str) -> None:
         if not said:
             self._skip(kind)
-        elif not (restated and (self._message, said) in self._said):
-            self._said.add((self._message, said))
+        elif not (self.is_restating and (self.message, said) in self._said):
+            self._said.add((self.message, said))
             self._say_apart(said)
 
     def _say_apart(self, said: str) -> None:
@@ -220,17 +166,17 @@ class Answer:
         self.text.say(said)
         self.text.restart()
 
-    def _restate(self, contents: Sequence[Any]) -> None:
-        """Add what is missing, now that the contents stand for all that the message has said."""
+    def restate(self, contents: Sequence[Any]) -> None:
+        """See `Accumulator`."""
         said: dict[str, list[Any]] = {}
         for content in contents:
-            kind = _kind(content)
+            kind = kind_of(content)
             if kind in ("text", "text_reasoning") and (text := self._kind_of(content)) is not None:
                 said.setdefault(text.kind, []).append(content)
             elif kind == "function_call":
-                self.calls.take(call_chunk(content), message=self._message, restated=True)
+                self.calls.take(call_chunk(content), message=self.message, restated=True)
             elif kind not in ("text", "text_reasoning"):
-                self._take(content, restated=True)
+                self.add(content)
         for text in (self.text, self.refusal, self.reasoning):
             if parts := said.get(text.kind):
                 text.settled = 0
@@ -243,12 +189,3 @@ class Answer:
         if kind not in self._skipped:
             self._skipped.add(kind)
             logger.warning("The Chat Completions channel cannot show a content of kind %r; such are left out.", kind)
-
-
-def _kind(content: Any) -> str:
-    return text_of(content, "type") or type(content).__name__
-
-
-def _contents(holder: Any) -> Sequence[Any]:
-    contents = getattr(holder, "contents", None)
-    return cast("Sequence[Any]", contents) if isinstance(contents, (list, tuple)) else ()

@@ -2,23 +2,18 @@
 
 Rules of this file:
 1. One text item at most is open; it closes when another item opens. Several calls may be open beside it.
-2. Messages begin where core's `AgentResponse.from_updates` begins them, so that a stream and an answer that is not
-   streamed have the same items. Only the assistant speaks; a tool's message carries results.
-3. A content that cannot be shown is skipped, with one warning for all of its kind.
-4. An incomplete item is the last one, and only of a response that was cut.
+2. A content that cannot be shown is skipped, with one warning for all of its kind.
+3. An incomplete item is the last one, and only of a response that was cut.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, ClassVar, Final, cast
-
-from agent_framework import AgentResponse
+from typing import Any, ClassVar
 
 from agent_framework_hosting.logs import logger
-from agent_framework_hosting.rendering.pieces import replaces
+from agent_framework_hosting.rendering.accumulator import Accumulator, kind_of
 from agent_framework_hosting.rendering.reading import text_of
-from agent_framework_hosting.rendering.usage import UsageTally
 
 from .contents import Passage, passage, runs
 from .envelope import error_object
@@ -29,43 +24,36 @@ from .showing import Showing
 from .texts import Texts
 from .tool_calls import ToolCalls
 
-_OF_TOOLS: Final = frozenset(
-    {
-        "computer_tool_call",
-        "computer_tool_result",
-        "code_interpreter_tool_result",
-        "error",
-        "function_approval_request",
-        "function_result",
-        "image_generation_tool_result",
-        "mcp_server_tool_result",
-        "oauth_consent_request",
-        "search_tool_result",
-        "shell_tool_result",
-    }
-)
-"""What the message of a tool may carry."""
 
-
-class Output:
+class Output(Accumulator):
     """Takes updates, or a whole response, and keeps the items, the usage, and how it ended."""
 
+    OF_TOOLS = frozenset(
+        {
+            "computer_tool_call",
+            "computer_tool_result",
+            "code_interpreter_tool_result",
+            "error",
+            "function_approval_request",
+            "function_result",
+            "image_generation_tool_result",
+            "mcp_server_tool_result",
+            "oauth_consent_request",
+            "search_tool_result",
+            "shell_tool_result",
+        }
+    )
+
     def __init__(self, listener: Listener, showing: Showing, *, first_id: int = 0) -> None:
+        super().__init__()
         self.items = Items(showing.response_id, first=first_id)
         self.texts = Texts(self.items, listener, encrypted=showing.encrypted_reasoning)
         self.calls = ToolCalls(self.items, listener, showing, before_opening=self.texts.close)
         self._listener = listener
         self._showing = showing
         self._tools: ProviderTools | None = None
-        self.usage = UsageTally()
-        self.finish_reason = ""
-        self.message_id = ""
-        self.author = ""
-        self.role = "assistant"
         self._error: dict[str, Any] | None = None
-        self._message = 0
         self._first_of_message = 0
-        self._is_restating = False
         self._skipped: set[str] = set()
 
     @property
@@ -75,27 +63,6 @@ class Output:
             message = "The model changed the arguments of a tool call that had been sent already."
             return error_object("server_error", message)
         return self._error
-
-    def take_update(self, update: Any) -> None:
-        """Add a streamed update."""
-        self._follow(update)
-        self.finish_reason = text_of(update, "finish_reason") or self.finish_reason
-        contents = _contents(update)
-        if replaces(update) and self.role == "assistant":
-            self._restate(contents)
-            return
-        for content in contents:
-            self._take(content)
-
-    def take_response(self, response: AgentResponse[Any]) -> None:
-        """Add a whole response."""
-        for message in response.messages:
-            self._begin_message(text_of(message, "role") or "assistant")
-            for content in _contents(message):
-                self._take(content)
-        if response.usage_details is not None:
-            self.usage.add(response.usage_details, replaces=True)
-        self.finish_reason = text_of(response, "finish_reason")
 
     def finish(self, *, is_cut: bool) -> None:
         """Close all that is open, in order; of a response that was cut, the last item is left incomplete."""
@@ -111,38 +78,18 @@ class Output:
             close(is_cut and item is self.items[-1])
         self.texts.restart()
 
-    def _follow(self, update: Any) -> None:
-        """Begin a new message where core would."""
-        role, author, message_id = (text_of(update, name) for name in ("role", "author_name", "message_id"))
-        is_new = (
-            (message_id and self.message_id and message_id != self.message_id)
-            or (author and self.author and author != self.author)
-            or (role and role != self.role)
-            or self._message == 0
-        )
-        if is_new:
-            self._begin_message("assistant")
-        self.role = role or self.role
-        self.author = author or self.author
-        self.message_id = message_id or self.message_id
-
-    def _begin_message(self, role: str) -> None:
-        self._message += 1
+    def begin_message(self) -> None:
+        """See `Accumulator`."""
         self._first_of_message = len(self.items)
-        self.role = role
-        self.author = self.message_id = ""
         self.texts.restart()
 
-    def _take(self, content: Any) -> None:
-        kind = _kind(content)
-        if kind == "usage":
-            self.usage.add(getattr(content, "usage_details", None), replaces=replaces(content))
-        elif self.role == "assistant" or (self.role == "tool" and kind in _OF_TOOLS):
-            if taker := self._TAKERS.get(kind):
-                taker(self, content)
-            elif not self._provider_tools().take(content, message=self._message, restated=self._is_restating):
-                self._skip(kind)
-                self.texts.restart()
+    def take_content(self, content: Any, kind: str) -> None:
+        """See `Accumulator`."""
+        if taker := self._TAKERS.get(kind):
+            taker(self, content)
+        elif not self._provider_tools().take(content, message=self.message, restated=self.is_restating):
+            self._skip(kind)
+            self.texts.restart()
 
     def _provider_tools(self) -> ProviderTools:
         # Most answers have no such tools, and there is much to prepare for them.
@@ -155,7 +102,7 @@ class Output:
         self.texts.take(passage(content))
 
     def _take_call(self, content: Any) -> None:
-        self.calls.take(content, message=self._message)
+        self.calls.take(content, message=self.message)
 
     def _take_result(self, content: Any) -> None:
         self.calls.answer(content)
@@ -168,20 +115,18 @@ class Output:
             message = text_of(content, "message") or "The agent reported an error."
             self._error = error_object(text_of(content, "error_code"), message)
 
-    def _restate(self, contents: Sequence[Any]) -> None:
-        """Add what is missing, now that the contents stand for all that the message has said."""
+    def restate(self, contents: Sequence[Any]) -> None:
+        """See `Accumulator`."""
         known = self._parts_of_message()
         self.texts.restart()
-        self._is_restating = True
         for content in runs(contents):
             if isinstance(content, Passage):
                 match = self.texts.restate(content, known)
                 known = known if match is None else known[known.index(match) + 1 :]
-            elif _kind(content) == "function_call":
-                self.calls.take(content, message=self._message, restated=True)
+            elif kind_of(content) == "function_call":
+                self.calls.take(content, message=self.message, restated=True)
             else:
-                self._take(content)
-        self._is_restating = False
+                self.add(content)
 
     def _parts_of_message(self) -> list[tuple[FlowItem, Part]]:
         items = self.items[self._first_of_message :]
@@ -201,12 +146,3 @@ class Output:
         "function_approval_request": _take_question,
         "error": _take_error,
     }
-
-
-def _kind(content: Any) -> str:
-    return text_of(content, "type") or type(content).__name__
-
-
-def _contents(holder: Any) -> Sequence[Any]:
-    contents = getattr(holder, "contents", None)
-    return cast("Sequence[Any]", contents) if isinstance(contents, (list, tuple)) else ()

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, ExitStack, contextmanager, nullcontext
 from typing import Any, Final, cast
 
 from agent_framework import (
     AgentResponse,
-    AgentResponseUpdate,
+    ContinuationToken,
     HistoryProvider,
     InMemoryHistoryProvider,
     RawAgent,
-    ResponseStream,
 )
 
 from .._state.store import Encoded
@@ -27,7 +26,8 @@ from .entered import Entered
 from .messages import to_messages
 from .session_store import StoredSessions
 from .snapshots import Snapshot
-from .target import TargetStream
+from .streams import AgentStream, Source, opened
+from .unfinished import finish
 
 _COSTS: Final = (
     "what a session store cannot know lives in memory alone: ids of turns are unknown after a restart, where a session "
@@ -35,6 +35,10 @@ _COSTS: Final = (
     "before a crash can be used again"
 )
 
+_NOT_FINISHED: Final = (
+    "The agent gave an answer that is not finished, with a continuation token to ask again with; but its run() takes "
+    "neither options= nor continuation_token=. Let it take one of them, or let it finish its answers."
+)
 _UNBOUND: Final = nullcontext()
 
 
@@ -47,6 +51,7 @@ class AgentTarget:
         self.served: Any = agent
         self._stored = stored
         self.accepts_options = _accepts(agent.run, "options")
+        self._takes_tokens = _accepts(agent.run, "continuation_token", by_name=True)
         self._entered: Entered | None = None
 
     @property
@@ -125,20 +130,22 @@ class AgentTarget:
 
     async def run(self, request: ChannelRequest, state: AgentState | None) -> AgentResponse[Any]:
         """Run to the end."""
+
+        async def again(token: ContinuationToken) -> AgentResponse[Any]:
+            return await settled(self.served.run(None, **self._arguments(request, state, token=token)))
+
         with self.bound(request):
             response = await settled(self.served.run(to_messages(request), **self._arguments(request, state)))
-        return cast("AgentResponse[Any]", response)
+            return await finish(response, again=again, history=state)
 
-    async def stream(self, request: ChannelRequest, state: AgentState | None) -> TargetStream:
+    async def stream(self, request: ChannelRequest, state: AgentState | None) -> AgentStream:
         """Start a run whose updates come one by one; call it inside `bound`."""
-        source = self.served.run(to_messages(request), stream=True, **self._arguments(request, state))
-        if not isinstance(source, AsyncIterable):
-            source = await settled(source)
-        if isinstance(source, ResponseStream):
-            return _Streamed(cast("ResponseStream[AgentResponseUpdate, AgentResponse[Any]]", source))
-        if isinstance(source, AsyncIterable):
-            return _Collected(cast("AsyncIterable[AgentResponseUpdate]", source))
-        raise RunError("The agent's run(stream=True) returned something that cannot be iterated.")
+
+        async def again(token: ContinuationToken) -> Source:
+            return await opened(self.served.run(None, stream=True, **self._arguments(request, state, token=token)))
+
+        run = self.served.run(to_messages(request), stream=True, **self._arguments(request, state))
+        return AgentStream(await opened(run), again=again, history=state)
 
     def bound(self, request: ChannelRequest) -> AbstractContextManager[Any]:
         """Let the agent's providers know which response is being made, for as long as the run lasts."""
@@ -150,46 +157,24 @@ class AgentTarget:
         previous = request.attributes.get("previous_response_id")
         return _bound(callables, response_id, previous) if callables else _UNBOUND
 
-    def _arguments(self, request: ChannelRequest, state: AgentState | None) -> dict[str, Any]:
+    def _arguments(
+        self, request: ChannelRequest, state: AgentState | None, *, token: ContinuationToken | None = None
+    ) -> dict[str, Any]:
         arguments: dict[str, Any] = {"session": state.session if state is not None else None}
-        if request.options and self.accepts_options:
-            arguments["options"] = dict(request.options)
+        options: dict[str, Any] = dict(request.options or {}) if self.accepts_options else {}
+        if token is not None:
+            if self._takes_tokens:
+                arguments["continuation_token"] = token
+            elif self.accepts_options:
+                options["continuation_token"] = token
+            else:
+                raise RunError(_NOT_FINISHED)
+        if options:
+            arguments["options"] = options
         return arguments
 
     def _providers(self) -> list[Any]:
         return list(getattr(self.served, "context_providers", None) or ())
-
-
-class _Streamed:
-    """A `ResponseStream` of Agent Framework."""
-
-    def __init__(self, source: ResponseStream[AgentResponseUpdate, AgentResponse[Any]]) -> None:
-        self.updates: AsyncIterator[AgentResponseUpdate] = aiter(source)
-        self.final = source.get_final_response
-        self.close = source.close
-
-
-class _Collected:
-    """Any other async iterable of updates; the final response is made of what it gave."""
-
-    def __init__(self, source: AsyncIterable[AgentResponseUpdate]) -> None:
-        self._source = aiter(source)
-        self._seen: list[AgentResponseUpdate] = []
-        self.updates: AsyncIterator[AgentResponseUpdate] = self._record()
-
-    async def _record(self) -> AsyncIterator[AgentResponseUpdate]:
-        async for update in self._source:
-            self._seen.append(update)
-            yield update
-
-    async def final(self) -> AgentResponse[Any]:
-        return AgentResponse.from_updates(self._seen)
-
-    async def close(self) -> None:
-        for iterator in (self.updates, self._source):
-            close = getattr(iterator, "aclose", None)
-            if close is not None:
-                await close()
 
 
 @contextmanager
@@ -201,12 +186,14 @@ def _bound(bindings: Sequence[Callable[..., Any]], response_id: str, previous: s
         yield
 
 
-def _accepts(function: Callable[..., Any], name: str) -> bool:
+def _accepts(function: Callable[..., Any], name: str, *, by_name: bool = False) -> bool:
     try:
         parameters: Mapping[str, inspect.Parameter] = inspect.signature(function).parameters
     except (TypeError, ValueError):
         return False
-    return name in parameters or any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters.values())
+    return name in parameters or (
+        not by_name and any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters.values())
+    )
 
 
 def _has_something_to_enter(agent: Any) -> bool:

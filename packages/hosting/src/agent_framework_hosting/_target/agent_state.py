@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from agent_framework import AgentSession
+from collections.abc import Sequence
+
+from agent_framework import AgentSession, Message
 
 from ..errors import StateUnavailable
 from ..logs import logger
 from .session_store import StoredSessions
 from .snapshot_codec import encode_rest
-from .snapshots import Histories, History, Snapshot, capture, histories, restore, rewind
+from .snapshots import Histories, History, Snapshot, capture, exchange, histories, restore, rewind
 
 _NONE: Histories = dict[str, History]()
 
@@ -60,6 +62,10 @@ class AgentState:
                 "What an unfinished turn of the session %r used up is in memory alone until its next turn is kept.",
                 self.session.session_id,
             )
+
+    def exchange(self, old: Sequence[Message], *, by: Sequence[Message]) -> None:
+        """See `unfinished.History`."""
+        exchange(self.session, self._finished, old, by=by)
 
     def remains(self) -> bytes:
         """See `SessionState`."""

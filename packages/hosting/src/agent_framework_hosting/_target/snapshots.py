@@ -8,7 +8,7 @@ history keeps them; everything else in the state is copied, since a run may chan
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from operator import is_
 from typing import Any, Final, cast
 
@@ -91,6 +91,33 @@ def rewind(session: AgentSession, known: Histories) -> None:
     for source in histories(session):
         history = known.get(source)
         state[source][_MESSAGES] = list(history.messages) if history else []
+
+
+def exchange(session: AgentSession, known: Histories, old: Sequence[Message], *, by: Sequence[Message]) -> None:
+    """Put messages into the history where those stand that came after `known` and are to be taken out.
+
+    Where none of them stands, the new ones come behind what else came after `known`.
+    """
+    for source, history in histories(session).items():
+        before = known.get(source)
+        start = len(before.messages) if before is not None else 0
+        kept, added = list(history.messages[:start]), history.messages[start:]
+        stays = [not any(_is_same(message, other) for other in old) for message in added]
+        at = stays.index(False) if not all(stays) else len(stays) if added and not old else None
+        if at is not None:
+            rest = [message for message, is_kept in zip(added[at:], stays[at:], strict=True) if is_kept]
+            session.state[source][_MESSAGES] = [*kept, *added[:at], *by, *rest]
+
+
+def _is_same(one: Message, other: Message) -> bool:
+    # As Agent Framework's own histories see it: by their ids, and without ids by what they say.
+    if one is other or one.role != other.role or one.message_id != other.message_id:
+        return one is other
+    return one.message_id is not None or _said(one) == _said(other)
+
+
+def _said(message: Message) -> list[dict[str, Any]]:
+    return [content.to_dict(exclude={"raw_representation"}) for content in message.contents]
 
 
 def _keeps_messages(part: Any) -> bool:

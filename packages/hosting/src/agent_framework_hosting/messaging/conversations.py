@@ -17,13 +17,13 @@ from functools import partial
 from typing import Any, Final
 
 from ..channel import ChannelCommand, ChannelCommandContext, ChannelContext, Task, TryAgain
+from ..clock import SYSTEM_CLOCK, Clock
 from ..errors import ConfigurationError, QueueFull, RequestError, Unavailable
 from ..logs import logger
 from ..types import ChannelRequest, ChannelSession
 from ..web.errors import describe
 from .access import Access
 from .attachments import AttachmentPolicy
-from .clock import SYSTEM_CLOCK, Clock
 from .commands import SpokenCommand, by_name, parse_command
 from .incoming import Incoming
 from .keys import SessionKey, identity_of, principal_of, session_key

@@ -11,8 +11,8 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from typing import Final, TypeVar
 
+from ..clock import SYSTEM_CLOCK, Clock
 from ..logs import logger
-from .clock import SYSTEM_CLOCK, Clock
 from .outlet import OutletError, RetryAfter, Unreachable
 
 ResultT = TypeVar("ResultT")

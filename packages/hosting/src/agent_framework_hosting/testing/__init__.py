@@ -23,7 +23,7 @@ from ._memory import InMemoryDriver
 from ._payload import PlatformFile
 from ._platform import Cut, PlatformCall, PlatformReply, PlatformServer
 from ._record import Outcome, Record
-from ._script import Finish, ScriptExhausted, echo, recall
+from ._script import Finish, ScriptExhausted, Unfinished, echo, recall
 from ._socket import Socket, SocketClosed, SocketRefused
 from ._sse import ServerSentEvent, SSEError, SSEReader, events_from, read_events
 
@@ -61,6 +61,7 @@ __all__ = [
     "SocketClosed",
     "SocketRefused",
     "StreamedAnswer",
+    "Unfinished",
     "echo",
     "events_from",
     "read_events",

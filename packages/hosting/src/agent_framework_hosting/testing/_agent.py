@@ -170,8 +170,9 @@ class ScriptedAgent(AgentPlayer):
     """An agent (`SupportsAgentRun`) that follows a script and records every run.
 
     Run i plays turn i: a step, a list of steps, or a function from the `AgentRun` to them (plain, async or an async
-    generator). A step is text, `Content`, an update, `Finish`, a `Gate` to wait for or an exception. Without a script
-    the agent echoes. The history lies where core's own agent keeps it, and grows only by runs that end.
+    generator). A step is text, `Content`, an update, `Finish`, `Unfinished`, a `Gate` to wait for or an exception.
+    Without a script the agent echoes. The history lies where core's own agent keeps it, and grows only by runs that
+    end.
 
     Args:
         turns: What the first runs do.

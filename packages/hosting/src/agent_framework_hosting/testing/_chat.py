@@ -142,7 +142,7 @@ class ScriptedChatClient(
                 async for update in updates:
                     call.updates.append(update)
                     yield update
-            if not any(update.finish_reason for update in call.updates):
+            if not any(update.finish_reason or update.continuation_token for update in call.updates):
                 yield self._last_update(call)
 
     def _last_update(self, call: ChatCall) -> ChatResponseUpdate:

@@ -15,7 +15,7 @@ from collections.abc import (
     Sequence,
 )
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Generic, Literal, TypeAlias, TypeVar
 
 from agent_framework import AgentResponseUpdate, ChatResponseUpdate, Content
@@ -34,9 +34,18 @@ class Finish:
     reason: FinishReason
 
 
+@dataclass(frozen=True, slots=True)
+class Unfinished:
+    """A last step that says that the provider is still at work; with its token the run is gone on with."""
+
+    token: Mapping[str, Any] = field(default_factory=lambda: {"job": "job_1"})
+
+
 UpdateT = TypeVar("UpdateT", AgentResponseUpdate, ChatResponseUpdate)
 
-Step: TypeAlias = str | Content | UpdateT | Finish | Gate | asyncio.Event | BaseException | type[BaseException]
+Step: TypeAlias = (
+    str | Content | UpdateT | Finish | Unfinished | Gate | asyncio.Event | BaseException | type[BaseException]
+)
 """One thing that a fake does: text and contents are sent, updates are sent untouched, gates and events are waited
 for, exceptions are raised."""
 
@@ -56,7 +65,7 @@ class Script(Generic[UpdateT, RecordT]):
     Args:
         turns: Turn i is played by call i.
         every: What the calls beyond the turns play; without it they fail.
-        update_type: What text, contents and `Finish` become.
+        update_type: What text, contents, `Finish` and `Unfinished` become.
         defaults: What every such update says besides (its author, its model).
     """
 
@@ -95,7 +104,7 @@ class Script(Generic[UpdateT, RecordT]):
             )
         return self._every
 
-    def _update(self, step: str | Content | UpdateT | Finish) -> UpdateT:
+    def _update(self, step: str | Content | UpdateT | Finish | Unfinished) -> UpdateT:
         if isinstance(step, self._update_type):
             return step
         match step:
@@ -107,11 +116,13 @@ class Script(Generic[UpdateT, RecordT]):
                 return self._made(contents=[step])
             case Finish():
                 return self._made(finish_reason=step.reason)
+            case Unfinished():
+                return self._made(continuation_token=step.token)
             case _:
                 # A script may come from untyped code: what is no step is told here, not by whoever reads the answer.
                 raise TypeError(
-                    f"A step is text, Content, {self._update_type.__name__}, Finish, a Gate, an asyncio.Event or an "
-                    f"exception, not {type(step).__name__}."
+                    f"A step is text, Content, {self._update_type.__name__}, Finish, Unfinished, a Gate, an "
+                    f"asyncio.Event or an exception, not {type(step).__name__}."
                 )
 
     def _made(self, *, role: Literal["assistant", "tool"] = "assistant", **parts: Any) -> UpdateT:

@@ -12,9 +12,8 @@ from functools import partial
 from sqlalchemy import ColumnElement, Connection, Engine, and_, exists, or_, select, update
 
 from . import operation
-from .documents import DOCUMENTS
 from .operation import count_of, in_transaction
-from .schema import CLAIMS, EVENTS, SESSIONS, TASKS, TURNS
+from .schema import CLAIMS, DOCUMENTS, EVENTS, SESSIONS, TASKS, TURNS
 from .selection import Selection, roots_of
 
 

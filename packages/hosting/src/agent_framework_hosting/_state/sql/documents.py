@@ -12,46 +12,12 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any, Final
 
-from sqlalchemy import (
-    BigInteger,
-    Column,
-    Connection,
-    Double,
-    Index,
-    Integer,
-    LargeBinary,
-    MetaData,
-    SmallInteger,
-    Table,
-    Text,
-    UniqueConstraint,
-)
-
 from ...types import Owner
 from ..documents import Document, NewDocument
 from .driver import Driver
 from .names import is_known_possibly, require_key
 from .script import Script, all_of, do, one
 from .turns import bytes_of
-
-DOCUMENTS: Final = Table(
-    "af_document",
-    MetaData(),
-    Column("number", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True),
-    Column("tenant", Text, nullable=False),
-    Column("is_named", SmallInteger, nullable=False),
-    Column("owner", Text, nullable=False),
-    Column("kind", Text, nullable=False),
-    Column("id", Text, nullable=False),
-    Column("root", Text, nullable=False),
-    Column("body", LargeBinary, nullable=False),
-    Column("used_at", Double, nullable=False),
-    UniqueConstraint("tenant", "is_named", "owner", "kind", "id", name="af_document_id"),
-    Index("af_document_root", "tenant", "root", "kind", "number"),
-    Index("af_document_used", "used_at"),
-    sqlite_autoincrement=True,
-)
-"""What channels keep beside turns; `root` is the session key that a document belongs to."""
 
 _OWN: Final = "tenant = :tenant AND is_named = :is_named AND owner = :owner AND kind = :kind"
 _ADD: Final = """
@@ -74,11 +40,6 @@ DELETE FROM af_document WHERE number IN (
 ) RETURNING number
 """
 _ALL: Final = 2**62
-
-
-def create_documents(connection: Connection) -> None:
-    """Make the table; a step of the schema."""
-    DOCUMENTS.metadata.create_all(connection)
 
 
 def forget(*, tenant: str, root: str) -> Script[int]:

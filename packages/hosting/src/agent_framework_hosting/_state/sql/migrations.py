@@ -16,8 +16,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.pool import NullPool
 
 from ...errors import ConfigurationError
-from .documents import create_documents
-from .schema import EVENTS, METADATA, SCHEMA, TASKS
+from .schema import DOCUMENTS, EVENTS, METADATA, SCHEMA, TASKS
 
 Step: TypeAlias = Callable[[Connection], None]
 _LOCK: Final = 0x61665F686F7374
@@ -26,8 +25,8 @@ _PATIENCE: Final = 5
 """Seconds to wait for a connection to PostgreSQL."""
 
 
-_LATER: Final = (TASKS, EVENTS)
-"""Tables that came with steps of their own."""
+_LATER: Final = (TASKS, EVENTS, DOCUMENTS)
+"""Tables that came later, each with a step of its own, in this order."""
 
 
 def _create_tables(connection: Connection) -> None:
@@ -41,7 +40,7 @@ def _adding(table: Table) -> Step:
     return add
 
 
-STEPS: Final[Sequence[Step]] = (_create_tables, _adding(TASKS), _adding(EVENTS), create_documents)
+STEPS: Final[Sequence[Step]] = (_create_tables, *map(_adding, _LATER))
 """What makes a schema of version n into one of version n + 1; a step that was released is never changed."""
 
 

@@ -16,9 +16,8 @@ from functools import partial
 from sqlalchemy import ColumnElement, Connection, Engine, Table, and_, delete, exists, func, or_, select, tuple_, update
 
 from . import forgetting, operation
-from .documents import DOCUMENTS
 from .operation import count_of, in_transaction, remove, run
-from .schema import ANSWERS, CHECKPOINTS, CLAIMS, EVENTS, LANES, SESSIONS, TASKS, TURNS
+from .schema import ANSWERS, CHECKPOINTS, CLAIMS, DOCUMENTS, EVENTS, LANES, SESSIONS, TASKS, TURNS
 from .selection import Conversation, Selection, is_by, moment_ago, selected, sessions_of, wanted_by
 
 

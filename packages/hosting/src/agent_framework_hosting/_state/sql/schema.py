@@ -248,5 +248,23 @@ EVENTS: Final = Table(
 )
 """What background runs said, in each of their attempts."""
 
+DOCUMENTS: Final = Table(
+    "af_document",
+    METADATA,
+    Column("number", _NUMBER, primary_key=True, autoincrement=True),
+    _text("tenant"),
+    *_owner(),
+    _text("kind"),
+    _text("id"),
+    _text("root"),
+    Column("body", LargeBinary, nullable=False),
+    _time("used_at"),
+    UniqueConstraint("tenant", "is_named", "owner", "kind", "id", name="af_document_id"),
+    Index("af_document_root", "tenant", "root", "kind", "number"),
+    Index("af_document_used", "used_at"),
+    sqlite_autoincrement=True,
+)
+"""What channels keep beside turns; `root` is the session key that a document belongs to."""
+
 SCHEMA: Final = Table("af_schema", METADATA, Column("version", Integer, nullable=False))
 """One row: which of the schema's steps have been taken."""

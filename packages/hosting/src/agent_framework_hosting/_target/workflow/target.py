@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
-from typing import Any, Final, cast
+from typing import Any, Final
 
-from agent_framework import AgentResponseUpdate, Workflow, WorkflowMessage, WorkflowRunResult
+from agent_framework import AgentResponseUpdate, Workflow, WorkflowRunResult
 
 from ..._state.store import Encoded
 from ..._state.turns import SessionName
@@ -16,11 +16,12 @@ from ...logs import logger
 from ...types import ChannelRequest
 from ...workflows import updates_of
 from ..target import TargetStream
-from .answers import answers_in, may_answer, type_name
+from .answers import answers_in, may_answer
 from .instances import Instances
 from .keeping import Keeping
 from .kept import Point
 from .recorder import Recorder
+from .start import refuse_uncheckable, refuse_unfitting
 from .state import WorkflowState
 from .stored import DatabaseKeeping, InDatabase, sealed_in
 
@@ -66,6 +67,8 @@ class WorkflowTarget:
         self._owner: object = None
         self._is_poisoned = False
         self.forkable = isinstance(keeping, DatabaseKeeping)
+        if isinstance(instances.template, Workflow):
+            refuse_uncheckable(instances.template)
         keeping.check(instances.template)
 
     @property
@@ -248,13 +251,7 @@ class WorkflowTarget:
         if value is None:
             raise InvalidRequest("A workflow needs an input, or answers to what it asks.")
         if self._is_graph:
-            executor = self._instances.template.get_start_executor()
-            message = WorkflowMessage(data=value, source_id=executor.id, target_id=executor.id)
-            if not executor.can_handle(message):
-                accepted = ", ".join(type_name(each) for each in executor.input_types)
-                raise InvalidRequest(
-                    f"This workflow takes {accepted}, not {_type_of(value)}. Shape the input in a run hook."
-                )
+            refuse_unfitting(self._instances.template, value)
 
 
 class _Events:
@@ -288,9 +285,3 @@ class _Events:
             await source.close()
         finally:
             self._release()
-
-
-def _type_of(value: Any) -> str:
-    items = cast("list[Any]", value) if isinstance(value, list) else []
-    kinds = {type(item).__name__ for item in items}
-    return f"list[{' | '.join(sorted(kinds))}]" if kinds else type(cast("object", value)).__name__

@@ -1,0 +1,197 @@
+"""An agent's stream as the pipeline sees it: one, whatever shape its parts have and however often it is resumed."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from contextlib import aclosing
+from typing import Any, Protocol, cast
+
+from agent_framework import AgentResponse, AgentResponseUpdate, ContinuationToken, Message, ResponseStream
+
+from ..errors import RunError
+from ..hooks import settled
+from .replay import Replay
+from .unfinished import History, Patience, parted
+
+
+class Source(Protocol):
+    """What one run of an agent streams."""
+
+    @property
+    def updates(self) -> AsyncIterator[AgentResponseUpdate]: ...
+
+    @property
+    def seen(self) -> Sequence[AgentResponseUpdate]:
+        """The updates so far."""
+        ...
+
+    async def final(self) -> AgentResponse[Any]: ...
+
+    async def close(self) -> None: ...
+
+
+async def opened(run: Any) -> Source:
+    """Return what an agent's `run(stream=True)` gave as a source, awaited when need be.
+
+    Raises:
+        RunError: It is nothing that streams.
+    """
+    source: Any = cast("Any", run) if isinstance(run, AsyncIterable) else await settled(run)
+    if isinstance(source, ResponseStream):
+        return _Streamed(cast("ResponseStream[AgentResponseUpdate, AgentResponse[Any]]", source))
+    if isinstance(source, AsyncIterable):
+        return _Collected(cast("AsyncIterable[AgentResponseUpdate]", source))
+    raise RunError("The agent's run(stream=True) returned something that cannot be iterated.")
+
+
+class AgentStream:
+    """The stream of one turn; see `TargetStream`. Where the provider ends it unfinished, it is resumed.
+
+    Args:
+        source: The first run.
+        again: Starts a run with a token instead of messages.
+        history: What the session remembers of the turn.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        *,
+        again: Callable[[ContinuationToken], Awaitable[Source]],
+        history: History | None,
+    ) -> None:
+        self._source = source
+        self._again = again
+        self._history = history
+        self._final: AgentResponse[Any] | None = None
+        self.updates: AsyncGenerator[AgentResponseUpdate, None] = self._pull()
+
+    async def final(self) -> AgentResponse[Any]:
+        """See `TargetStream`."""
+        return self._final if self._final is not None else await self._source.final()
+
+    async def close(self) -> None:
+        """See `TargetStream`."""
+        await self.updates.aclose()
+        await self._source.close()
+
+    async def _pull(self) -> AsyncGenerator[AgentResponseUpdate, None]:
+        async for update in self._source.updates:
+            yield update if update.continuation_token is None else _shown(update)
+        final = await self._source.final()
+        if final.continuation_token is not None:
+            async with aclosing(self._resumed(final, final.continuation_token)) as updates:
+                async for update in updates:
+                    yield update if update.continuation_token is None else _shown(update)
+        self._final = self._final or final
+
+    async def _resumed(
+        self, final: AgentResponse[Any], token: ContinuationToken | None
+    ) -> AsyncGenerator[AgentResponseUpdate, None]:
+        patience, given, history = Patience(), list(self._source.seen), _Remembered(self._history, final)
+        while token is not None:
+            history.forget()
+            await self._source.close()
+            await patience.wait()
+            self._source = await self._again(token)
+            replay, known = Replay(_open_part(given)), len(given)
+            async for update in self._source.updates:
+                for new in replay.feed(update):
+                    given.append(new)
+                    yield new
+            final = await self._source.final()
+            token = final.continuation_token
+            for new in replay.end(is_finished=token is None):
+                given.append(new)
+                yield new
+            if len(given) > known:
+                patience.take_heart()
+            history.take(final, is_whole=replay.began_anew)
+        self._final = final if history.is_final_whole else _collected(given)
+
+
+class _Remembered:
+    """Keeps the session's history as if the provider had answered at once."""
+
+    def __init__(self, history: History | None, first: AgentResponse[Any]) -> None:
+        self._history = history
+        self._messages: list[Message] = list(first.messages)
+        self._open: list[Message] = []
+        self._has_rounds = False
+        self.is_final_whole = False
+        """Whether the last run's own final response is that of the whole turn."""
+
+    def forget(self) -> None:
+        """Take out what the next run may say again."""
+        done, self._open = parted(self._messages)
+        self._has_rounds = self._has_rounds or bool(done)
+        self._exchange(self._open, by=())
+
+    def take(self, final: AgentResponse[Any], *, is_whole: bool) -> None:
+        """Put back what the run did not say again."""
+        self.is_final_whole = (is_whole or not self._open) and not self._has_rounds
+        self._messages = list(final.messages)
+        if not is_whole:
+            self._messages = [*self._open, *self._messages]
+            self._exchange(final.messages, by=self._messages)
+
+    def _exchange(self, old: Sequence[Message], *, by: Sequence[Message]) -> None:
+        if self._history is not None:
+            self._history.exchange(old, by=by)
+
+
+class _Streamed:
+    """A `ResponseStream` of Agent Framework."""
+
+    def __init__(self, source: ResponseStream[AgentResponseUpdate, AgentResponse[Any]]) -> None:
+        self._source = source
+        self.updates: AsyncIterator[AgentResponseUpdate] = aiter(source)
+        self.final = source.get_final_response
+        self.close = source.close
+
+    @property
+    def seen(self) -> Sequence[AgentResponseUpdate]:
+        return self._source.updates
+
+
+class _Collected:
+    """Any other async iterable of updates; the final response is made of what it gave."""
+
+    def __init__(self, source: AsyncIterable[AgentResponseUpdate]) -> None:
+        self._source = aiter(source)
+        self.seen: list[AgentResponseUpdate] = []
+        self.updates: AsyncIterator[AgentResponseUpdate] = self._record()
+
+    async def _record(self) -> AsyncIterator[AgentResponseUpdate]:
+        async for update in self._source:
+            self.seen.append(update)
+            yield update
+
+    async def final(self) -> AgentResponse[Any]:
+        return AgentResponse.from_updates(self.seen)
+
+    async def close(self) -> None:
+        for iterator in (self.updates, self._source):
+            close = getattr(iterator, "aclose", None)
+            if close is not None:
+                await close()
+
+
+def _shown(update: AgentResponseUpdate) -> AgentResponseUpdate:
+    # A copy: the source makes its final response of its own updates, and has to find the token in them. What the
+    # provider's client had made the update of holds the token, too.
+    shown = copy.copy(update)
+    shown.continuation_token = shown.raw_representation = None
+    return shown
+
+
+def _collected(updates: Sequence[AgentResponseUpdate]) -> AgentResponse[Any]:
+    response: AgentResponse[Any] = AgentResponse.from_updates(updates)
+    response.continuation_token = None
+    return response
+
+
+def _open_part(given: Sequence[AgentResponseUpdate]) -> Iterable[AgentResponseUpdate]:
+    end = max((at for at, update in enumerate(given, 1) if update.role == "tool"), default=0)
+    return given[end:]
