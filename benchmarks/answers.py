@@ -6,9 +6,7 @@ from typing import Any, Final
 
 import msgspec
 
-CHUNKS: Final = 200
 CHUNK: Final = "chunk "
-TEXT: Final = CHUNK * CHUNKS
 
 _OPENING: Final = (
     "response.created",
@@ -29,8 +27,8 @@ class WrongAnswer(Exception):
     """A server sent something else than the answer; the message says what."""
 
 
-def check_stream(body: bytes) -> None:
-    """Raise unless `body` is the right event stream from its first byte to its last.
+def check_stream(body: bytes, *, chunks: int) -> None:
+    """Raise unless `body` is the right event stream of so many chunks, from its first byte to its last.
 
     Raises:
         WrongAnswer: It is not.
@@ -38,27 +36,28 @@ def check_stream(body: bytes) -> None:
     *blocks, last, rest = body.split(b"\n\n")
     _require(last == b"data: [DONE]" and not rest, f"The stream ends with {body[-60:]!r} instead of [DONE].")
     events = [_event(block) for block in blocks]
-    _require_order([event["type"] for event in events])
+    _require_order([event["type"] for event in events], chunks)
+    text = CHUNK * chunks
     numbers = [event["sequence_number"] for event in events]
     _require(numbers == list(range(len(events))), "The sequence numbers are not 0, 1, 2, ...")
     deltas = events[len(_OPENING) : -len(_CLOSING)]
-    _require("".join(event["delta"] for event in deltas) == TEXT, "The deltas do not add up to the text.")
+    _require("".join(event["delta"] for event in deltas) == text, "The deltas do not add up to the text.")
     created, _, added, _ = events[: len(_OPENING)]
-    text, _, item, completed = events[-len(_CLOSING) :]
-    _require(text["text"] == TEXT, "output_text.done does not carry the text.")
+    told, _, item, completed = events[-len(_CLOSING) :]
+    _require(told["text"] == text, "output_text.done does not carry the text.")
     ids = {added["item"]["id"], item["item"]["id"], *(event["item_id"] for event in deltas)}
     _require(len(ids) == 1, f"The message has {len(ids)} ids: {sorted(ids)[:3]}")
     _require(created["response"]["id"] == completed["response"]["id"], "The response's id changed.")
-    _require_response(completed["response"])
+    _require_response(completed["response"], text)
 
 
-def check_whole(body: bytes) -> None:
-    """Raise unless `body` is the right response object.
+def check_whole(body: bytes, *, chunks: int) -> None:
+    """Raise unless `body` is the right response object, with the text of so many chunks.
 
     Raises:
         WrongAnswer: It is not.
     """
-    _require_response(_json(body))
+    _require_response(_json(body), CHUNK * chunks)
 
 
 def _event(block: bytes) -> dict[str, Any]:
@@ -69,18 +68,18 @@ def _event(block: bytes) -> dict[str, Any]:
     return event
 
 
-def _require_order(names: list[str]) -> None:
-    due = [*_OPENING, *[_DELTA] * CHUNKS, *_CLOSING]
+def _require_order(names: list[str], chunks: int) -> None:
+    due = [*_OPENING, *[_DELTA] * chunks, *_CLOSING]
     for at, (got, wanted) in enumerate(zip(names, due, strict=False)):
         _require(got == wanted, f"Event {at} is a {got}; a {wanted} is due.")
     _require(len(names) == len(due), f"There are {len(names)} events; {len(due)} are due.")
 
 
-def _require_response(response: dict[str, Any]) -> None:
+def _require_response(response: dict[str, Any], expected: str) -> None:
     _require(response.get("object") == "response", "This is no response object.")
     _require(response["status"] == "completed", f"The response is {response['status']}.")
     text = "".join(part["text"] for item in response["output"] for part in item["content"])
-    _require(text == TEXT, "The response does not carry the text.")
+    _require(text == expected, "The response does not carry the text.")
 
 
 def _json(data: bytes) -> dict[str, Any]:

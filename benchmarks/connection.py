@@ -44,17 +44,26 @@ class Connection(asyncio.Protocol):
         self._asked = self._first = 0.0
         self._body_at = 0
         self._ends_at: int | None = None
+        self._enough: asyncio.Future[None] | None = None
+        self._until = b""
+        self._seen = self._times = 0
 
     async def ask(self, request: bytes) -> Exchange:
         """Send a request and return its answer."""
-        if self._transport is None:
-            raise RuntimeError("The connection is not open.")
+        transport = self._require_transport()
         self._raw = bytearray()
         self._asked, self._first = time.perf_counter(), 0.0
         self._body_at, self._ends_at = 0, None
         self._answer = asyncio.get_running_loop().create_future()
-        self._transport.write(request)
+        transport.write(request)
         return await self._answer
+
+    async def read(self, request: bytes, *, until: bytes, times: int) -> None:
+        """Send a request and wait until its answer, which goes on, has held `until` so many times."""
+        self._seen, self._until, self._times = 0, until, times
+        self._enough = asyncio.get_running_loop().create_future()
+        self._require_transport().write(request)
+        await self._enough
 
     def close(self) -> None:
         """Close the connection."""
@@ -66,6 +75,9 @@ class Connection(asyncio.Protocol):
             self._transport = transport
 
     def data_received(self, data: bytes) -> None:
+        if self._enough is not None:
+            self._count(data)
+            return
         self._raw += data
         if not self._body_at:
             self._read_head()
@@ -77,6 +89,24 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         if self._answer is not None and not self._answer.done():
             self._answer.set_exception(WrongAnswer(f"The server hung up after {bytes(self._raw[-200:])!r} ({exc})."))
+
+        if self._enough is not None and not self._enough.done():
+            self._enough.set_exception(WrongAnswer(f"The server hung up after {self._seen} of {self._times} ({exc})."))
+
+    def _require_transport(self) -> asyncio.WriteTransport:
+        if self._transport is None:
+            raise RuntimeError("The connection is not open.")
+        return self._transport
+
+    def _count(self, data: bytes) -> None:
+        # What is looked for may lie on both sides of a cut: what could be its beginning is kept, and nothing else.
+        self._raw += data
+        self._seen += self._raw.count(self._until)
+        last = self._raw.rfind(self._until)
+        behind = last + len(self._until) if last >= 0 else 0
+        del self._raw[: max(behind, len(self._raw) - len(self._until) + 1)]
+        if self._seen >= self._times and self._enough is not None and not self._enough.done():
+            self._enough.set_result(None)
 
     def _read_head(self) -> None:
         head, end, _ = bytes(self._raw).partition(_HEAD_END)
@@ -90,6 +120,12 @@ class Connection(asyncio.Protocol):
         if self._ends_at is None:
             return self._body_at > 0 and self._raw.endswith(_LAST_CHUNK)
         return len(self._raw) >= self._ends_at
+
+
+async def connected(port: int) -> Connection:
+    """Return a connection to this port of this machine."""
+    _, connection = await asyncio.get_running_loop().create_connection(Connection, "127.0.0.1", port)
+    return connection
 
 
 def _is_chunked(head: bytes) -> bool:

@@ -1,43 +1,93 @@
-"""What is measured."""
+"""All that is measured, in the order of the report."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from typing import Final
 
+from .bursts import Burst
+from .chains import Chain
+from .measuring import Scenario
+from .memory import Idle, OpenStreams, UniqueRequests
+from .systems import (
+    COALESCING,
+    COALESCING_ON_HYPERCORN,
+    ONE_WORKER,
+    OURS,
+    OURS_ON_HYPERCORN,
+    OURS_ON_SQLITE,
+    STARLETTE,
+    TWO_WORKERS,
+    Target,
+)
 
-@dataclass(frozen=True, slots=True)
-class Scenario:
-    """One kind of load on one kind of agent.
+_ALL = (OURS, STARLETTE, COALESCING)
+_PAIR = (OURS, COALESCING)
 
-    `seconds` is how long connections go on asking; with 0 every one of them asks once.
-    """
+RAW: Final = Target()
+AGENT: Final = Target(agent="agent")
 
-    name: str
-    target: str
-    stream: bool
-    concurrency: int
-    seconds: float
-    pause: float = 0.0
-
-    @property
-    def unit(self) -> str:
-        """What is counted."""
-        return "deltas/s" if self.stream else "requests/s"
-
-
-BURSTS: Final = tuple(
-    Scenario(f"{kind}, {title}, c={concurrency}", target, kind == "stream", concurrency, seconds=1.0)
-    for target, title in (("raw", "raw stub"), ("agent", "real Agent"))
-    for kind in ("stream", "JSON")
-    for concurrency in (1, 16)
+BURSTS: Final[tuple[Scenario, ...]] = (
+    Burst("stream, raw stub, c=1", _ALL, RAW, stream=True, concurrency=1),
+    Burst("stream, raw stub, c=16", _ALL, RAW, stream=True, concurrency=16),
+    Burst("stream, real Agent, c=1", _ALL, AGENT, stream=True, concurrency=1),
+    Burst("stream, real Agent, c=16", _ALL, AGENT, stream=True, concurrency=16),
+    Burst("JSON, raw stub, c=1", _ALL, RAW, concurrency=1),
+    Burst("JSON, raw stub, c=16", _ALL, RAW, concurrency=16),
+    Burst("JSON, raw stub, c=64", _ALL, RAW, concurrency=64),
+    Burst("JSON, raw stub, c=256", _ALL, RAW, concurrency=256),
+    Burst("JSON, real Agent, c=1", _ALL, AGENT, concurrency=1),
+    Burst("JSON, real Agent, c=16", _ALL, AGENT, concurrency=16),
+    Burst("JSON, real Agent, c=64", _ALL, AGENT, concurrency=64),
 )
 """Agents that answer at once."""
 
-LIVE: Final = Scenario("stream, raw stub, 20 ms between chunks, c=100", "raw", True, 100, seconds=0.0, pause=0.02)
-"""Streams at a real model's pace, all at once."""
+HYPERCORN: Final[tuple[Scenario, ...]] = tuple(
+    Burst(
+        f"{'stream' if stream else 'JSON'}, raw stub, Hypercorn, c=16",
+        (OURS_ON_HYPERCORN, COALESCING_ON_HYPERCORN),
+        RAW,
+        stream=stream,
+        concurrency=16,
+    )
+    for stream in (True, False)
+)
+"""What `host.serve` runs on."""
 
+CROWDS: Final[tuple[Scenario, ...]] = (
+    Burst(
+        "stream, raw stub, 20 ms between chunks, c=100",
+        _ALL,
+        Target(pause=0.02, chunks=100),
+        stream=True,
+        concurrency=100,
+        seconds=0.0,
+    ),
+    Burst("stream of 20 chunks, c=1,000", _ALL, Target(chunks=20), stream=True, concurrency=1_000, seconds=0.0),
+    Burst(
+        "slow streams, c=5,000",
+        _PAIR,
+        Target(pause=1.0, chunks=10),
+        stream=True,
+        concurrency=5_000,
+        seconds=0.0,
+    ),
+)
+"""Many streams at once, each asked for once."""
 
-def quick(scenario: Scenario) -> Scenario:
-    """Return the scenario at figures that prove that it works, and nothing more."""
-    return replace(scenario, seconds=0.05, concurrency=min(scenario.concurrency, 4), pause=min(scenario.pause, 1e-4))
+MEMORY: Final[tuple[Scenario, ...]] = (
+    Idle("idle process", (OURS, STARLETTE)),
+    OpenStreams("memory of open streams, 1 chunk", _PAIR, chunks=1, streams=1_000),
+    OpenStreams("memory of open streams, 10,000 chunks", _PAIR, chunks=10_000, streams=50),
+    UniqueRequests("memory of unique requests, caches full", _PAIR, kept=1_000, requests=100_000),
+)
+
+CHAINS: Final[tuple[Scenario, ...]] = (
+    Chain("conversation, raw stub", (OURS, OURS_ON_SQLITE), RAW, turns=1_000),
+    Chain("conversation, real Agent", (OURS, OURS_ON_SQLITE), AGENT, turns=1_000),
+)
+
+WORKERS: Final[tuple[Scenario, ...]] = (
+    Burst("workers: stream, real Agent, c=32", (ONE_WORKER, TWO_WORKERS), AGENT, stream=True, concurrency=32),
+)
+
+SCENARIOS: Final = (*BURSTS, *HYPERCORN, *CROWDS, *MEMORY, *CHAINS, *WORKERS)

@@ -2,7 +2,7 @@
 
     python -m benchmarks.serve ours raw
 
-prints the port, then serves.
+prints the port, then serves. Several workers are not kept to one core.
 """
 
 from __future__ import annotations
@@ -15,22 +15,20 @@ import socket
 import sys
 import threading
 from importlib import import_module
-from typing import Any, Final
+from typing import Any
 
 from starlette.types import ASGIApp
 
 from .machine import pin
 from .targets import make_target
 
-SYSTEMS: Final = ("ours", "starlette", "coalescing")
 
-
-def make_app(system: str, agent: Any) -> ASGIApp:
-    """Return the app of that name; imports nothing of the others."""
+def make_app(system: str, agent: Any, **options: Any) -> ASGIApp:
+    """Return the app of that name; imports nothing of the others. `options` are those of our host."""
     if system == "ours":
-        from .ours import hosted_app
+        from .ours import make_host
 
-        return hosted_app(agent)
+        return make_host(agent, **options).app
     from .limits import coalescing_app, starlette_app
 
     return starlette_app(agent) if system == "starlette" else coalescing_app(agent)
@@ -38,15 +36,24 @@ def make_app(system: str, agent: Any) -> ASGIApp:
 
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("system", choices=SYSTEMS)
+    parser.add_argument("system", choices=["ours", "starlette", "coalescing"])
     parser.add_argument("target", choices=["raw", "agent"])
     parser.add_argument("--pause", type=float, default=0.0, help="seconds before each chunk")
+    parser.add_argument("--chunks", type=int, default=200, help="chunks of an answer")
+    parser.add_argument("--holds", action="store_true", help="leave streams open behind their last chunk")
     parser.add_argument("--server", choices=["uvicorn", "hypercorn"], default="uvicorn")
+    parser.add_argument("--workers", type=int, default=0, help="processes of host.serve; 0 for a server of ours")
+    parser.add_argument("--database")
+    parser.add_argument("--kept", type=int, help="sessions and turns that the host keeps in memory")
     asked = parser.parse_args()
-    pin(0)
-    app = make_app(asked.system, make_target(asked.target, pause=asked.pause))
-    listener = socket.create_server(("127.0.0.1", 0), backlog=1024)
     threading.Thread(target=end_with_input, daemon=True).start()
+    agent = make_target(asked.target, pause=asked.pause, chunks=asked.chunks, holds=asked.holds)
+    if asked.workers:
+        _serve_with_workers(asked)
+        return
+    pin(0)
+    app = make_app(asked.system, agent, database=asked.database, kept=asked.kept)
+    listener = socket.create_server(("127.0.0.1", 0), backlog=4096)
     print(listener.getsockname()[1], flush=True)
     serve = _serve_with_uvicorn if asked.server == "uvicorn" else _serve_with_hypercorn
     serve(app, listener)
@@ -55,7 +62,8 @@ def main() -> None:
 def _serve_with_uvicorn(app: ASGIApp, listener: socket.socket) -> None:
     import uvicorn
 
-    uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False)).run(sockets=[listener])
+    # What is measured is one core: nobody is turned away at the door.
+    uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False, backlog=4096)).run(sockets=[listener])
 
 
 def _serve_with_hypercorn(app: ASGIApp, listener: socket.socket) -> None:
@@ -63,6 +71,17 @@ def _serve_with_hypercorn(app: ASGIApp, listener: socket.socket) -> None:
     config = import_module("hypercorn.config").Config()
     config.bind = [f"fd://{listener.detach()}"]
     asyncio.run(hypercorn.serve(app, config))
+
+
+def _serve_with_workers(asked: argparse.Namespace) -> None:
+    from .ours import DATABASE_VARIABLE, TARGET_VARIABLE, make_shared_host
+
+    os.environ[DATABASE_VARIABLE] = asked.database
+    os.environ[TARGET_VARIABLE] = f"{asked.target} {asked.pause} {asked.chunks}"
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    print(port, flush=True)
+    make_shared_host().serve(port=port, workers=asked.workers, import_path="benchmarks.ours:make_shared_host")
 
 
 def end_with_input() -> None:

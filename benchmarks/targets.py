@@ -21,10 +21,9 @@ from agent_framework import (
     ResponseStream,
 )
 
-from .answers import CHUNK, CHUNKS, TEXT
+from .answers import CHUNK
 
 _UPDATE: Final = AgentResponseUpdate(contents=[Content.from_text(CHUNK)], role="assistant")
-_RESPONSE: Final = AgentResponse[Any](messages=[Message("assistant", [TEXT])])
 
 
 class RawStub:
@@ -32,14 +31,19 @@ class RawStub:
 
     Args:
         pause: Seconds before every update, as a model would take them.
+        chunks: Updates of an answer.
+        holds: Whether a stream stays open behind its last chunk.
     """
 
     id = "stub"
     name = "stub"
     description = None
 
-    def __init__(self, *, pause: float) -> None:
+    def __init__(self, *, pause: float, chunks: int, holds: bool) -> None:
         self._pause = pause
+        self._chunks = chunks
+        self._holds = holds
+        self._response = AgentResponse[Any](messages=[Message("assistant", [CHUNK * chunks])])
 
     def create_session(self, *, session_id: str | None = None) -> AgentSession:
         return AgentSession(session_id=session_id)
@@ -51,24 +55,30 @@ class RawStub:
         self, messages: Any = None, *, stream: bool = False, session: AgentSession | None = None, **options: Any
     ) -> Any:
         del messages, session, options
-        return ResponseStream(self._updates(), finalizer=_whole) if stream else self._respond()
+        return ResponseStream(self._updates(), finalizer=self._whole) if stream else self._respond()
 
     async def _respond(self) -> AgentResponse[Any]:
-        return _RESPONSE
+        return self._response
+
+    async def _whole(self, _: object) -> AgentResponse[Any]:
+        return self._response
 
     async def _updates(self) -> AsyncIterator[AgentResponseUpdate]:
-        for _ in range(CHUNKS):
+        for _ in range(self._chunks):
             if self._pause:
                 await asyncio.sleep(self._pause)
             yield _UPDATE
+        if self._holds:
+            await asyncio.Event().wait()
 
 
 class StubChatClient(FunctionInvocationLayer[ChatOptions[Any]], BaseChatClient[ChatOptions[Any]]):
     """A model that answers at once, with the layer of Agent Framework's own clients that runs tools."""
 
-    def __init__(self, *, pause: float) -> None:
+    def __init__(self, *, pause: float, chunks: int) -> None:
         super().__init__()
         self._pause = pause
+        self._chunks = chunks
 
     def _inner_get_response(
         self, *, messages: Sequence[Message], stream: bool, options: Mapping[str, Any], **kwargs: Any
@@ -77,20 +87,18 @@ class StubChatClient(FunctionInvocationLayer[ChatOptions[Any]], BaseChatClient[C
         return self._build_response_stream(self._updates()) if stream else self._respond()
 
     async def _respond(self) -> ChatResponse[Any]:
-        return ChatResponse(messages=[Message("assistant", [TEXT])], finish_reason="stop")
+        return ChatResponse(messages=[Message("assistant", [CHUNK * self._chunks])], finish_reason="stop")
 
     async def _updates(self) -> AsyncIterator[ChatResponseUpdate]:
-        for _ in range(CHUNKS):
+        for _ in range(self._chunks):
             if self._pause:
                 await asyncio.sleep(self._pause)
             yield ChatResponseUpdate(contents=[Content.from_text(CHUNK)], role="assistant")
         yield ChatResponseUpdate(role="assistant", finish_reason="stop")
 
 
-async def _whole(_: object) -> AgentResponse[Any]:
-    return _RESPONSE
-
-
-def make_target(name: str, *, pause: float = 0.0) -> Any:
+def make_target(name: str, *, pause: float = 0.0, chunks: int = 200, holds: bool = False) -> Any:
     """Return the agent of that name: `"raw"`, the bare stub, or `"agent"`, Agent Framework's own on a stub model."""
-    return RawStub(pause=pause) if name == "raw" else Agent(StubChatClient(pause=pause), name="stub")
+    if name == "raw":
+        return RawStub(pause=pause, chunks=chunks, holds=holds)
+    return Agent(StubChatClient(pause=pause, chunks=chunks), name="stub")

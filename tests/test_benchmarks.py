@@ -7,10 +7,16 @@ import sys
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 from urllib.request import Request, urlopen
 
+import msgspec
 import pytest
+from benchmarks.goals import GOALS, judged
+from benchmarks.measuring import Result, Run
+from benchmarks.memory import slope
+from benchmarks.page import BEGIN, END, written
+from benchmarks.report import goals_table
+from benchmarks.scenarios import SCENARIOS
 from starlette.applications import Starlette
 from starlette.requests import Request as Asked
 from starlette.responses import Response
@@ -46,20 +52,69 @@ def served(body: bytes, *, media_type: str) -> Generator[int]:
         yield driver.address[1]
 
 
+def measured(tmp_path: Path, *names: str, rounds: int = 1) -> tuple[Run, str]:
+    """Measure the scenarios of these names at the least figures; return the run, and what was printed."""
+    file = tmp_path / "figures.json"
+    only = [option for name in names for option in ("--only", name)]
+    done = python("-m", "benchmarks", "--quick", "--rounds", rounds, *only, "--json", file)
+    assert done.returncode == 0, done.stderr
+    return msgspec.json.decode(file.read_bytes(), type=Run), done.stdout
+
+
 @pytest.mark.timeout(180)  # a dozen processes, on a machine that may be busy with other tests
 def test_the_report_sets_ours_beside_both_limits(tmp_path: Path) -> None:
-    file = tmp_path / "figures.json"
-    done = python("-m", "benchmarks", "--quick", "--rounds", 1, "--only", "raw stub, c=16", "--json", file)
-    assert done.returncode == 0, done.stderr
-    results: list[dict[str, Any]] = json.loads(file.read_text())["results"]
-    assert {result["scenario"]["stream"] for result in results} == {True, False}
-    for result in results:
-        assert result["scenario"]["name"] in done.stdout
-        assert set(result["ratios"]) == {"starlette", "coalescing"}
-        [ours], ratio = result["rounds"]["ours"], result["ratios"]["coalescing"]
-        [limit] = result["rounds"]["coalescing"]
-        assert ratio["speed"]["median"] == pytest.approx(ours["items_per_second"] / limit["items_per_second"])
-        assert ratio["cpu"]["median"] == pytest.approx(limit["cpu_us_per_item"] / ours["cpu_us_per_item"])
+    run, printed = measured(tmp_path, "raw stub, c=16", rounds=2)
+    assert [result.scenario for result in run.results] == ["stream, raw stub, c=16", "JSON, raw stub, c=16"]
+    for result in run.results:
+        assert result.scenario in printed
+        assert set(result.rounds) == {"ours", "Starlette route", "coalescing ASGI"}
+        for measures in result.rounds.values():
+            assert [each["per second"] > 0 and each["CPU µs"] > 0 for each in measures] == [True, True]
+    page = written(run, f"# Title\n{BEGIN}\nold\n{END}\nrest\n")
+    assert page.startswith("# Title\n")
+    assert page.endswith("\nrest\n")
+    assert "old" not in page
+    assert "| stream, raw stub, c=16 | ours |" in page
+    assert written(run, page) == page
+
+
+@pytest.mark.timeout(180)  # half a dozen processes, on a machine that may be busy with other tests
+def test_memory_and_conversations_are_measured(tmp_path: Path) -> None:
+    run, _ = measured(tmp_path, "open streams, 1 chunk", "conversation, raw stub")
+    streams, chain = run.results
+    assert {len(rounds) for rounds in streams.rounds.values()} == {1}
+    assert streams.value("ours", "KiB each") is not None
+    in_memory, on_disk = chain.rounds["ours"][0], chain.rounds["ours, SQLite"][0]
+    assert in_memory["CPU ms at turn 10"] > 0
+    assert on_disk["bytes kept, last"] > 0
+    assert on_disk["kept : said"] < 3
+
+
+def test_every_goal_is_measured_somewhere() -> None:
+    known = {scenario.name: {system.name for system in scenario.systems} for scenario in SCENARIOS}
+    assert len(known) == len(SCENARIOS)
+    for goal in GOALS:
+        wanted = {goal.of.name} if goal.beside is None else {goal.of.name, goal.beside.name}
+        assert wanted <= known[goal.scenario], goal.what
+        assert goal.before is None or goal.of.name in known[goal.before[0]], goal.what
+
+
+def test_a_goal_is_judged_by_the_median_of_the_rounds_own_ratios() -> None:
+    result = Result(
+        "JSON, raw stub, c=16",
+        {
+            "ours": [{"per second": 80.0}, {"per second": 10.0}, {"per second": 60.0}],
+            "coalescing ASGI": [{"per second": 100.0}, {"per second": 10.0}, {"per second": 100.0}],
+        },
+    )
+    [verdict] = judged([result])
+    assert (verdict.figure, verdict.wanted, verdict.is_met) == (0.8, "≥ 0.7 of coalescing ASGI", True)
+    assert "| yes |" in goals_table([verdict])
+
+
+def test_memory_that_grows_has_a_slope() -> None:
+    assert slope([(100, 1_000), (200, 1_500), (300, 2_000)]) == pytest.approx(5)
+    assert slope([(100, 1_000), (200, 1_000)]) == 0
 
 
 def test_a_right_stream_is_measured(right: bytes) -> None:

@@ -6,11 +6,12 @@ import asyncio
 import inspect
 import json
 import re
+import sys
 from dataclasses import replace
 from typing import Any
 
 import pytest
-from agent_framework import Agent, AgentResponse, AgentResponseUpdate, Content, Message, tool
+from agent_framework import Agent, AgentResponse, AgentResponseUpdate, AgentSession, Content, Message, tool
 from agent_framework.exceptions import ChatClientContentFilterException, ChatClientInvalidAuthException
 from fastapi import FastAPI
 from openai.types.responses import Response
@@ -132,6 +133,29 @@ async def test_a_chain_remembers_and_forks_do_not_see_each_other() -> None:
         await create(driver, "right again", previous_response_id=final(right)["id"])
     assert agent.runs[3].seen == ["root", "ok", "left", "ok", "left again"]
     assert agent.runs[4].seen == ["root", "ok", "right", "ok", "right again"]
+
+
+class Brief:
+    """An agent that remembers nothing, so that a long conversation takes no time."""
+
+    id = name = description = "brief"
+
+    def create_session(self, *, session_id: str | None = None) -> AgentSession:
+        return AgentSession(session_id=session_id)
+
+    def get_session(self, service_session_id: Any, *, session_id: str | None = None) -> AgentSession:
+        return AgentSession(session_id=session_id, service_session_id=service_session_id)
+
+    async def run(self, *_: Any, **options: Any) -> AgentResponse[Any]:
+        return AgentResponse(messages=[Message("assistant", ["yes"])])
+
+
+async def test_a_chain_in_memory_may_be_longer_than_the_interpreters_stack() -> None:
+    async with serving(Brief()) as driver:
+        last = await create(driver)
+        for _ in range(sys.getrecursionlimit() // 2):
+            last = await create(driver, previous_response_id=last["id"])
+    assert last["status"] == "completed"
 
 
 async def test_an_unknown_previous_response_is_refused_as_openai_does() -> None:

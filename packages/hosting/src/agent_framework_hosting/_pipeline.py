@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Generator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import Any, Final, Self, TypeVar, cast
 
@@ -58,8 +58,7 @@ ReturnedT = TypeVar("ReturnedT")
 _NO_SESSION: Final = ChannelSession()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Steps:
+class Steps(msgspec.Struct, frozen=True, kw_only=True):
     """What a channel adds to one run: its hooks and its seal; and where its turns are kept, if apart from others'."""
 
     run_hook: ChannelRunHook | None = None

@@ -33,7 +33,8 @@ def echo(fields: Mapping[str, Any], tools: ClientTools, choice: ToolChoice | Non
 
     `service_tier` is always `default`: it says what was done, not what was wished for.
     """
-    shown = {key: fields.get(key, default) for key, default in _DEFAULTS.items()}
+    shown = {**_DEFAULTS}
+    shown.update((key, value) for key, value in fields.items() if key in _DEFAULTS)
     if "conversation" in fields:
         shown["conversation"] = {"id": fields["conversation"]}
     shown["metadata"] = fields.get("metadata", {})

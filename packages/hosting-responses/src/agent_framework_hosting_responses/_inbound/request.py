@@ -7,9 +7,9 @@ mend. What the agent gets of the rest is decided in `policy`.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 from agent_framework import FunctionTool, Message
 
 from agent_framework_hosting.errors import InvalidRequest
@@ -28,8 +28,7 @@ _NO_OPTION = ("access_programs", "background_options", "image")
 """Fields that say what only OpenAI's own service can do."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ResponsesRequest:
+class ResponsesRequest(msgspec.Struct, frozen=True, kw_only=True):
     """One create request, checked and in Agent Framework's words.
 
     Args:
@@ -184,8 +183,7 @@ def parse_responses_identity(body: Mapping[str, Any], channel: str) -> ChannelId
     return None
 
 
-@dataclass(frozen=True, slots=True)
-class _Parts:
+class _Parts(msgspec.Struct, frozen=True):
     body: dict[str, Any]
     fields: dict[str, Any]
     history: History

@@ -137,6 +137,8 @@ def read_tools(value: list[Any]) -> ClientTools:
     """
     if len(value) > MAX_TOOLS:
         raise wrong_value("tools", f"have at most {MAX_TOOLS} tools")
+    if not value:
+        return ClientTools([], [])
     tools = [_read_tool(tool, f"tools[{index}]") for index, tool in enumerate(value)]
     names: set[str] = set()
     for index, tool in enumerate(tools):

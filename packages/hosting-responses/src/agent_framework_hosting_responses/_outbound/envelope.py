@@ -17,11 +17,59 @@ from .vocabulary import ErrorCode, ResponseStatus
 ERROR_CODES: Final = frozenset(get_args(ErrorCode))
 """The codes that a response's `error` may carry."""
 
-_ECHOED_IF_SENT: Final = ("user", "conversation", "prompt_cache_retention", "prompt_cache_options")
+_ECHOED: Final = (
+    "background",
+    "instructions",
+    "max_output_tokens",
+    "max_tool_calls",
+    "metadata",
+    "parallel_tool_calls",
+    "presence_penalty",
+    "frequency_penalty",
+    "prompt_cache_key",
+    "reasoning",
+    "safety_identifier",
+    "store",
+    "temperature",
+    "text",
+    "tool_choice",
+    "tools",
+    "top_logprobs",
+    "top_p",
+    "truncation",
+    "user",
+    "conversation",
+    "prompt_cache_retention",
+    "prompt_cache_options",
+)
+"""What is repeated of the request; the last four are there only if they were sent."""
 
 
-def _defaults() -> dict[str, Any]:
-    return {
+def response_head(
+    *,
+    response_id: str,
+    created_at: int,
+    model: str,
+    previous_response_id: str | None = None,
+    echo: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """Return all that is the same in every state of the response; `response_body` fills in the rest.
+
+    `echo` holds fields in the shape in which a response shows them; others than those that it shows are ignored.
+    """
+    head: dict[str, Any] = {
+        "id": response_id,
+        "object": "response",
+        "created_at": created_at,
+        "completed_at": None,
+        "status": None,
+        "incomplete_details": None,
+        "error": None,
+        "model": model,
+        "previous_response_id": previous_response_id,
+        "output": [],
+        "usage": None,
+        "service_tier": "default",
         "background": False,
         "instructions": None,
         "max_output_tokens": None,
@@ -42,37 +90,10 @@ def _defaults() -> dict[str, Any]:
         "top_p": 1.0,
         "truncation": "disabled",
     }
-
-
-def response_head(
-    *,
-    response_id: str,
-    created_at: int,
-    model: str,
-    previous_response_id: str | None = None,
-    echo: Mapping[str, Any] | None = None,
-) -> dict[str, Any]:
-    """Return all that is the same in every state of the response; `response_body` fills in the rest.
-
-    `echo` holds fields in the shape in which a response shows them; others than those that it shows are ignored.
-    """
-    asked = {name: value for name, value in (echo or {}).items() if value is not None}
-    head: dict[str, Any] = {
-        "id": response_id,
-        "object": "response",
-        "created_at": created_at,
-        "completed_at": None,
-        "status": None,
-        "incomplete_details": None,
-        "error": None,
-        "model": model,
-        "previous_response_id": previous_response_id,
-        "output": [],
-        "usage": None,
-        "service_tier": "default",
-    }
-    head |= {name: asked.get(name, default) for name, default in _defaults().items()}
-    head |= {name: asked[name] for name in _ECHOED_IF_SENT if name in asked}
+    if echo is not None:
+        for name in _ECHOED:
+            if (value := echo.get(name)) is not None:
+                head[name] = value
     return clean_json(head)
 
 

@@ -9,7 +9,7 @@ Rules of this file:
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from agent_framework_hosting.logs import logger
 from agent_framework_hosting.rendering.accumulator import Accumulator, kind_of
@@ -47,20 +47,14 @@ class Output(Accumulator):
     def __init__(self, listener: Listener, showing: Showing, *, first_id: int = 0) -> None:
         super().__init__()
         self.items = Items(showing.response_id, first=first_id)
-        self.texts = Texts(self.items, listener, encrypted=showing.encrypted_reasoning, before_opening=self._settle)
+        self.texts = Texts(self.items, listener, encrypted=showing.encrypted_reasoning)
         self.calls = ToolCalls(self.items, listener, showing, before_opening=self.texts.close)
-        self._tools = ProviderTools(self.items, listener, showing, texts=self.texts, calls=self.calls)
+        self._listener = listener
+        self._showing = showing
+        self._tools: ProviderTools | None = None
         self._error: dict[str, Any] | None = None
         self._first_of_message = 0
         self._skipped: set[str] = set()
-        self._takers: Mapping[str, Callable[[Any], None]] = {
-            "text": self._take_passage,
-            "text_reasoning": self._take_passage,
-            "function_call": self._take_call,
-            "function_result": self.calls.answer,
-            "function_approval_request": self.calls.ask,
-            "error": self._take_error,
-        }
 
     @property
     def error(self) -> dict[str, Any] | None:
@@ -78,7 +72,8 @@ class Output(Accumulator):
             (item, lambda is_last, item=item: self.calls.close(item, is_cut=is_last))
             for item in self.calls.open_items()
         ]
-        closing += [(tool.item, close) for tool, close in self._tools.still_open()]
+        if self._tools is not None:
+            closing += [(tool.item, close) for tool, close in self._tools.still_open()]
         if text := self.texts.open_item:
             closing.append((text, lambda is_last: self.texts.close("incomplete" if is_last else "completed")))
         for item, close in sorted(closing, key=lambda pair: pair[0].index):
@@ -92,17 +87,30 @@ class Output(Accumulator):
 
     def take_content(self, content: Any, kind: str) -> None:
         """See `Accumulator`."""
-        if taker := self._takers.get(kind):
-            taker(content)
-        elif not self._tools.take(content, message=self.message, restated=self.is_restating):
+        if taker := self._TAKERS.get(kind):
+            taker(self, content)
+        elif not self._provider_tools().take(content, message=self.message, restated=self.is_restating):
             self._skip(kind)
             self.texts.restart()
+
+    def _provider_tools(self) -> ProviderTools:
+        # Most answers have no such tools, and there is much to prepare for them.
+        if self._tools is None:
+            self._tools = ProviderTools(self.items, self._listener, self._showing, texts=self.texts, calls=self.calls)
+            self.texts.before_opening = self._tools.settle
+        return self._tools
 
     def _take_passage(self, content: Any) -> None:
         self.texts.take(passage(content))
 
     def _take_call(self, content: Any) -> None:
         self.calls.take(content, message=self.message)
+
+    def _take_result(self, content: Any) -> None:
+        self.calls.answer(content)
+
+    def _take_question(self, content: Any) -> None:
+        self.calls.ask(content)
 
     def _take_error(self, content: Any) -> None:
         if self._error is None:
@@ -122,9 +130,6 @@ class Output(Accumulator):
             else:
                 self.add(content)
 
-    def _settle(self) -> None:
-        self._tools.settle()
-
     def _parts_of_message(self) -> list[tuple[FlowItem, Part]]:
         items = self.items[self._first_of_message :]
         return [(item, part) for item in items if isinstance(item, (MessageItem, ReasoningItem)) for part in item.parts]
@@ -133,3 +138,13 @@ class Output(Accumulator):
         if kind not in self._skipped:
             self._skipped.add(kind)
             logger.warning("The Responses channel cannot show a content of kind %r; such contents are left out.", kind)
+
+    # Of the class: with methods of its own in it, each answer would wait for the garbage collector.
+    _TAKERS: ClassVar[Mapping[str, Callable[..., None]]] = {
+        "text": _take_passage,
+        "text_reasoning": _take_passage,
+        "function_call": _take_call,
+        "function_result": _take_result,
+        "function_approval_request": _take_question,
+        "error": _take_error,
+    }

@@ -163,17 +163,25 @@ class _Body:
         """Return an event without what the body has."""
         if "response" in fields:
             return Event(name, {})
-        told = {key: where for key, value in fields.items() if (where := self._where(value, fields)) is not None}
-        return Event(name, {key: None if key in told else value for key, value in fields.items()}, told)
+        kept = dict(fields)
+        told: dict[str, _Told] = {}
+        for key, value in fields.items():
+            if isinstance(value, str):
+                where = self._texts.get(value)
+            elif isinstance(value, dict):
+                where = self._where(value, fields.get("output_index", -1))
+            else:
+                continue
+            if where is not None:
+                kept[key], told[key] = None, where
+        return Event(name, kept, told)
 
-    def _where(self, value: Any, fields: Mapping[str, Any]) -> _Told | None:
-        if isinstance(value, str):
-            return self._texts.get(value)
-        index = fields.get("output_index", -1)
-        if not isinstance(value, dict) or not 0 <= index < len(self._values):
-            return None
-        known = self._values[index]
-        return next(((index, number) for number, each in enumerate(known) if each == value), None)
+    def _where(self, value: Any, index: int) -> _Told | None:
+        if 0 <= index < len(self._values):
+            for number, each in enumerate(self._values[index]):
+                if each == value:
+                    return index, number
+        return None
 
 
 def _values(item: Mapping[str, Any]) -> Iterator[Any]:

@@ -19,21 +19,19 @@ from .vocabulary import ItemStatus
 
 
 class Texts:
-    """Puts passages into items, and tells the listener; `before_opening` is called before an item is added.
+    """Puts passages into items, and tells the listener; `before_opening`, once set, is called before an item is added.
 
     `hot` is the open part that plain text continues, `None` when plain text would open something: what a caller needs
     to append a chunk without asking further.
     """
 
-    __slots__ = ("_before_opening", "_encrypted", "_is_fresh", "_item", "_items", "_listener", "_part", "hot")
+    __slots__ = ("_encrypted", "_is_fresh", "_item", "_items", "_listener", "_part", "before_opening", "hot")
 
-    def __init__(
-        self, items: Items, listener: Listener, *, encrypted: bool, before_opening: Callable[[], None]
-    ) -> None:
+    def __init__(self, items: Items, listener: Listener, *, encrypted: bool) -> None:
         self._items = items
         self._listener = listener
         self._encrypted = encrypted
-        self._before_opening = before_opening
+        self.before_opening: Callable[[], None] | None = None
         self._item: FlowItem | None = None
         self._part: Part | None = None
         self._is_fresh = True
@@ -134,7 +132,8 @@ class Texts:
     def _item_for(self, passage: Passage) -> FlowItem:
         if self._item is None or not self._continues(passage):
             self.close()
-            self._before_opening()
+            if self.before_opening is not None:
+                self.before_opening()
             index = len(self._items)
             if passage.is_reasoning:
                 self._item = ReasoningItem(index, self._items.new_id("rs_"))

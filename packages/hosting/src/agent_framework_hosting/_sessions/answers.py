@@ -19,6 +19,6 @@ def answer_ids(value: Any) -> list[str]:
         return answer_ids(value.contents)
     if isinstance(value, Content):
         return [value.id] if value.type == "function_approval_response" and isinstance(value.id, str) else []
-    if isinstance(value, Sequence) and not isinstance(value, (str, bytes)):
+    if isinstance(value, list) or (isinstance(value, Sequence) and not isinstance(value, (str, bytes))):
         return [found for item in cast("Sequence[Any]", value) for found in answer_ids(item)]
     return []

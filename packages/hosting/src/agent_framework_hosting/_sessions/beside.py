@@ -6,8 +6,9 @@ finds that id again.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Final
+
+from msgspec.structs import replace
 
 from .._state.turns import SessionName
 from ..ids import mint

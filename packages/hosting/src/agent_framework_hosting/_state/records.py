@@ -15,7 +15,10 @@ def record_of(turn: StoredTurn) -> JSON:
     Raises:
         StateDamaged: It is no record any more.
     """
-    return read(turn.record, place=f"the column record of the row {turn.point} of af_turn, id {turn.id!r}")
+    try:
+        return msgspec.json.decode(turn.record)
+    except (msgspec.DecodeError, ValueError) as error:
+        raise StateDamaged(f"the column record of the row {turn.point} of af_turn, id {turn.id!r}") from error
 
 
 def read(record: bytes, *, place: str) -> JSON:

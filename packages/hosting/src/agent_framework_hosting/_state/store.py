@@ -65,8 +65,7 @@ class Claim:
     body_hash: bytes
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TurnRequest:
+class TurnRequest(msgspec.Struct, frozen=True, kw_only=True):
     """What a turn asks for when it is accepted.
 
     `answers` are ids of requests for approval that this turn answers: each can be answered once in a conversation,
@@ -100,8 +99,7 @@ class Replay:
     record: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Opened:
+class Opened(msgspec.Struct, frozen=True):
     """A session at the moment at which a turn of it begins.
 
     `head` is the point of its newest turn, `version` grows with everything that is written to it.
@@ -112,8 +110,7 @@ class Opened:
     head: Any
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finished:
+class Finished(msgspec.Struct, frozen=True, kw_only=True):
     """How a turn ended that is part of the history from now on.
 
     `parent` is the point that the snapshot continues; `version` is the session's as the turn knew it.

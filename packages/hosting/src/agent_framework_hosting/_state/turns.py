@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from ..types import Owner
 
 
-@dataclass(frozen=True, slots=True)
-class SessionName:
+class SessionName(msgspec.Struct, frozen=True):
     """One session inside a tenant. `key` is what requests are ordered by, `session_id` what the agent knows it by.
 
     `root` is the key of the session that this one branched off, its own key when it did not.
@@ -21,8 +21,7 @@ class SessionName:
     root: str
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Turn:
+class Turn(msgspec.Struct, frozen=True, eq=False):
     """A finished turn: whose it is, in which session, what to continue from, and the channel's sealed record.
 
     Two turns are the same only when they are one object; `id` is empty when it cannot be found by id.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Generator, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, ExitStack, contextmanager, nullcontext
 from typing import Any, Final, cast
 
 from agent_framework import (
@@ -40,6 +40,7 @@ _NOT_FINISHED: Final = (
     "The agent gave an answer that is not finished, with a continuation token to ask again with; but its run() takes "
     "neither options= nor continuation_token=. Let it take one of them, or let it finish its answers."
 )
+_UNBOUND: Final = nullcontext()
 
 
 class AgentTarget:
@@ -147,19 +148,15 @@ class AgentTarget:
         run = self.served.run(to_messages(request), stream=True, **self._arguments(request, state))
         return AgentStream(await opened(run), again=again, history=state)
 
-    @contextmanager
-    def bound(self, request: ChannelRequest) -> Generator[None]:
+    def bound(self, request: ChannelRequest) -> AbstractContextManager[Any]:
         """Let the agent's providers know which response is being made, for as long as the run lasts."""
         response_id = request.attributes.get("response_id")
-        with ExitStack() as stack:
-            if response_id is not None:
-                previous = request.attributes.get("previous_response_id")
-                for provider in self._providers():
-                    bind = getattr(provider, "bind_request_context", None)
-                    if callable(bind):
-                        context = bind(response_id=response_id, previous_response_id=previous)
-                        stack.enter_context(cast("AbstractContextManager[Any]", context))
-            yield
+        if response_id is None:
+            return _UNBOUND
+        bindings = [getattr(provider, "bind_request_context", None) for provider in self._providers()]
+        callables = [bind for bind in bindings if callable(bind)]
+        previous = request.attributes.get("previous_response_id")
+        return _bound(callables, response_id, previous) if callables else _UNBOUND
 
     def apart(self, answers: AnswerStore) -> AgentTarget:  # noqa: ARG002 - the sessions have marked them
         """See `Target`."""
@@ -183,6 +180,15 @@ class AgentTarget:
 
     def _providers(self) -> list[Any]:
         return list(getattr(self.served, "context_providers", None) or ())
+
+
+@contextmanager
+def _bound(bindings: Sequence[Callable[..., Any]], response_id: str, previous: str | None) -> Generator[None]:
+    with ExitStack() as stack:
+        for bind in bindings:
+            context = bind(response_id=response_id, previous_response_id=previous)
+            stack.enter_context(cast("AbstractContextManager[Any]", context))
+        yield
 
 
 def _accepts(function: Callable[..., Any], name: str, *, by_name: bool = False) -> bool:

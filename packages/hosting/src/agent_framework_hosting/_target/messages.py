@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Sequence
 from typing import Any, cast
 
@@ -11,6 +10,7 @@ from agent_framework import AgentRunInputs, Content, Message, normalize_messages
 from ..errors import InvalidRequest
 from ..ids import mint
 from ..types import ChannelIdentity, ChannelRequest
+from .copying import shallow_copy
 
 
 def to_messages(request: ChannelRequest) -> list[Message]:
@@ -43,7 +43,7 @@ def _listed(value: Any) -> list[Message]:
 
 
 def _own(message: Message, *, message_id: str | None) -> Message:
-    own = copy.copy(message)
+    own = shallow_copy(message)
     own.contents = list(message.contents)
     if own.message_id is None:
         own.message_id = message_id or mint("msg_")

@@ -9,18 +9,19 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from operator import is_
 from typing import Any, Final, cast
 
+import msgspec
 from agent_framework import AgentSession, Message
+
+from .copying import shallow_copy
 
 _MESSAGES: Final = "messages"
 _NOTHING: Final[Mapping[str, Any]] = {}
 
 
-@dataclass(frozen=True, slots=True)
-class History:
+class History(msgspec.Struct, frozen=True):
     """One source's messages when they were looked at; a copy, since a source may change its list in place."""
 
     messages: tuple[Message, ...]
@@ -30,16 +31,14 @@ Histories = Mapping[str, History]
 """The message lists of a session's state, by the source that keeps them."""
 
 
-@dataclass(frozen=True, slots=True)
-class Added:
+class Added(msgspec.Struct, frozen=True):
     """The messages of one source: those that `kept` messages of the snapshot before are followed by."""
 
     kept: int
     messages: tuple[Message, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Snapshot:
+class Snapshot(msgspec.Struct, frozen=True):
     """A session after a turn, as the difference to `parent`.
 
     `rest` is the state without its message lists; `None` when it cannot be copied, and then the turn cannot be forked.
@@ -51,6 +50,10 @@ class Snapshot:
     rest: Mapping[str, Any] | None
     service_session_id: Any
     is_turns_own: bool = True
+
+    def __repr__(self) -> str:
+        # Without its parents, of which a long conversation has more than a representation can go through.
+        return f"Snapshot(added={self.added!r}, service_session_id={self.service_session_id!r})"
 
 
 def histories(session: AgentSession) -> Histories:
@@ -69,13 +72,13 @@ def capture(session: AgentSession, *, parent: Snapshot | None, known: Histories)
         parent=parent,
         added={source: _added(known.get(source), history) for source, history in now.items()},
         rest=rest,
-        service_session_id=copy.deepcopy(session.service_session_id),
+        service_session_id=_copied(session.service_session_id),
     )
 
 
 def restore(snapshot: Snapshot, session: AgentSession) -> None:
     """Make a fresh `session` look as it did when the snapshot was taken."""
-    session.service_session_id = copy.deepcopy(snapshot.service_session_id)
+    session.service_session_id = _copied(snapshot.service_session_id)
     state = session.state
     state.update(copy.deepcopy(dict(snapshot.rest or _NOTHING)))
     for source in snapshot.added:
@@ -135,7 +138,7 @@ def _own(message: Any) -> Any:
     # Agent Framework's compaction marks messages in place, and a mark of one branch is none of the others' business.
     if not isinstance(message, Message):
         return message
-    own = copy.copy(message)
+    own = shallow_copy(message)
     own.additional_properties = {name: _own_mark(mark) for name, mark in message.additional_properties.items()}
     return own
 
@@ -151,9 +154,14 @@ def _rest(session: AgentSession, lists: Histories) -> Mapping[str, Any] | None:
         for source, part in state.items()
     }
     try:
-        return copy.deepcopy(without)
+        return _copied(without)
     except Exception:  # noqa: BLE001 - an agent keeps what it likes, and its objects refuse in their own ways
         return None
+
+
+def _copied(value: Any) -> Any:
+    # Nothing is the rule for sessions of one turn, and a deep copy of nothing costs more than the rest of a snapshot.
+    return copy.deepcopy(value) if value else value
 
 
 def _equal(one: object, other: object) -> bool:

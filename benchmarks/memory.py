@@ -1,0 +1,134 @@
+"""What a process holds: idle, for an open stream, and after many requests that have nothing in common."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+from .answers import WrongAnswer, check_whole
+from .connection import Connection, connected
+from .load import request
+from .machine import allow_files, resident_bytes
+from .measuring import Measures
+from .servers import Running, Servers, serving
+from .systems import System, Target
+
+_CALM: Final = 1.0
+_SAMPLES: Final = 20
+_PATIENCE: Final = 600.0
+_STREAM: Final = {"model": "stub", "input": "Say something.", "stream": True}
+_WHOLE: Final = {"model": "stub", "input": "Say something."}
+_DELTA: Final = b"event: response.output_text.delta"
+
+
+@dataclass(frozen=True, slots=True)
+class Idle:
+    """A process that has answered once."""
+
+    name: str
+    systems: Sequence[System]
+    repeats: bool = False
+
+    def measured(self, servers: Servers, system: System) -> Measures:
+        """Return what it holds."""
+        del servers
+        with serving(system, Target(chunks=20)) as server:
+            asyncio.run(_answered(server, requests=1, concurrency=1, chunks=20))
+            return {"MiB": resident_bytes(server.pid) / 2**20}
+
+    def quick(self) -> Idle:
+        """Return it as it is."""
+        return self
+
+
+@dataclass(frozen=True, slots=True)
+class OpenStreams:
+    """Streams that have sent their chunks, and stay open."""
+
+    name: str
+    systems: Sequence[System]
+    chunks: int
+    streams: int
+    repeats: bool = False
+
+    def measured(self, servers: Servers, system: System) -> Measures:
+        """Return what each of them holds."""
+        del servers
+        allow_files(2 * self.streams)
+        with serving(system, Target(chunks=self.chunks, holds=True)) as server:
+            return {"KiB each": asyncio.run(self._held(server)) / 2**10}
+
+    def quick(self) -> OpenStreams:
+        """Return it with few streams of few chunks."""
+        return replace(self, chunks=min(self.chunks, 20), streams=4)
+
+    async def _held(self, server: Running) -> float:
+        # The first streams fill what all of them share.
+        warm = [await self._opened(server) for _ in range(2)]
+        before = resident_bytes(server.pid)
+        opened = [await self._opened(server) for _ in range(self.streams)]
+        await asyncio.sleep(_CALM)
+        held = resident_bytes(server.pid) - before
+        for connection in (*warm, *opened):
+            connection.close()
+        return held / self.streams
+
+    async def _opened(self, server: Running) -> Connection:
+        connection = await connected(server.port)
+        async with asyncio.timeout(_PATIENCE):
+            await connection.read(request(_STREAM), until=_DELTA, times=self.chunks)
+        return connection
+
+
+@dataclass(frozen=True, slots=True)
+class UniqueRequests:
+    """Requests of which each begins a conversation of its own, when what is kept has reached its bound."""
+
+    name: str
+    systems: Sequence[System]
+    kept: int
+    requests: int
+    repeats: bool = False
+
+    def measured(self, servers: Servers, system: System) -> Measures:
+        """Return how much more the process holds with each of them."""
+        del servers
+        with serving(system, Target(chunks=20), "--kept", str(self.kept)) as server:
+            return {"bytes each": asyncio.run(self._growth(server))}
+
+    def quick(self) -> UniqueRequests:
+        """Return it with few requests."""
+        return replace(self, kept=20, requests=100)
+
+    async def _growth(self, server: Running) -> float:
+        await _answered(server, requests=5 * self.kept, concurrency=16, chunks=20)
+        held: list[tuple[int, int]] = []
+        each = self.requests // _SAMPLES
+        for number in range(_SAMPLES):
+            await _answered(server, requests=each, concurrency=16, chunks=20)
+            held.append(((number + 1) * each, resident_bytes(server.pid)))
+        return slope(held)
+
+
+def slope(points: Sequence[tuple[float, float]]) -> float:
+    """Return the slope of the straight line that fits the points best."""
+    middle = sum(x for x, _ in points) / len(points)
+    height = sum(y for _, y in points) / len(points)
+    spread = sum((x - middle) ** 2 for x, _ in points)
+    return sum((x - middle) * (y - height) for x, y in points) / spread
+
+
+async def _answered(server: Running, *, requests: int, concurrency: int, chunks: int) -> None:
+    left, asked = iter(range(requests)), request(_WHOLE)
+
+    async def ask() -> None:
+        connection = await connected(server.port)
+        for _ in left:
+            check_whole((await connection.ask(asked)).body(), chunks=chunks)
+        connection.close()
+
+    await asyncio.gather(*(ask() for _ in range(concurrency)))
+    if next(left, None) is not None:
+        raise WrongAnswer("Not all of the requests were sent.")

@@ -1,0 +1,105 @@
+"""Server processes, started when they are first needed and kept for the next rounds."""
+
+from __future__ import annotations
+
+import http.client
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Generator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Self
+
+from .machine import children_of
+from .systems import System, Target
+
+ROOT: Final = Path(__file__).parents[1]
+_PATIENCE: Final = 120.0
+_GRACE: Final = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A server that answers: its port, its process, and the file of its database, where it has one."""
+
+    port: int
+    pid: int
+    database: Path | None
+
+    def pids(self) -> list[int]:
+        """Return the processes that serve, those below the first one included."""
+        return [self.pid, *children_of(self.pid)]
+
+
+class Servers:
+    """A context manager that ends all servers with itself."""
+
+    def __init__(self) -> None:
+        self._running: dict[tuple[System, Target, tuple[str, ...]], Running] = {}
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def kept(self, system: System, target: Target, *options: str) -> tuple[Running, bool]:
+        """Return the server of this system, and whether it was started just now."""
+        key = (system, target, options)
+        known = self._running.get(key)
+        if known is not None:
+            return known, False
+        self._running[key] = self._stack.enter_context(serving(system, target, *options))
+        return self._running[key], True
+
+
+@contextmanager
+def serving(system: System, target: Target, *options: str) -> Generator[Running]:
+    """Serve a system for as long as the block lasts."""
+    with tempfile.TemporaryDirectory(prefix="benchmark-") as folder:
+        database = Path(folder) / "host.db" if system.database else None
+        command = [sys.executable, "-m", "benchmarks.serve", system.kind, target.agent]
+        command += ["--pause", str(target.pause), "--chunks", str(target.chunks), "--server", system.server]
+        command += ["--workers", str(system.workers), *(["--holds"] if target.holds else []), *options]
+        command += ["--database", f"sqlite:///{database}"] if database else []
+        with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+            line = process.stdout.readline() if process.stdout else ""
+            if not line:
+                raise SystemExit(f"The server of {system.name!r} did not start; what it says stands above.")
+            try:
+                if system.workers:
+                    # Others listen before they say at which port.
+                    _wait_until_ready(int(line))
+                yield Running(int(line), process.pid, database)
+            finally:
+                _end(process, grace=0.0 if target.holds else _GRACE)
+
+
+def _end(process: subprocess.Popen[str], *, grace: float) -> None:
+    # The end of its standard input ends a server; but not one whose streams never end.
+    if process.stdin is not None:
+        process.stdin.close()
+    try:
+        process.wait(timeout=grace)
+    except subprocess.TimeoutExpired:
+        process.kill()
+
+
+def _wait_until_ready(port: int) -> None:
+    until = time.monotonic() + _PATIENCE
+    while True:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=_PATIENCE)
+        try:
+            with suppress(OSError):
+                connection.request("GET", "/readiness")
+                if connection.getresponse().status == http.client.OK:
+                    return
+        finally:
+            connection.close()
+        if time.monotonic() > until:
+            raise SystemExit(f"Nothing was ready at port {port} within {_PATIENCE:g} seconds.")
+        time.sleep(0.05)

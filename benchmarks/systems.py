@@ -1,0 +1,58 @@
+"""What is served and measured: ours, and the limits beside it, each as a process of its own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+KEY: Final = "afh_" + 64 * "0"
+"""The key of our host: it opens nothing else."""
+
+Kind = Literal["ours", "starlette", "coalescing"]
+Server = Literal["uvicorn", "hypercorn"]
+
+
+@dataclass(frozen=True, slots=True)
+class System:
+    """An app on a server.
+
+    Args:
+        name: What it is called in reports.
+        kind: Which app it is.
+        server: What it runs on.
+        database: Whether the host keeps its state in SQLite.
+        workers: Processes of `host.serve`, which decides about the server itself; 0 for a server of ours.
+    """
+
+    name: str
+    kind: Kind
+    server: Server = "uvicorn"
+    database: bool = False
+    workers: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """The agent that is served.
+
+    Args:
+        agent: `raw`, the bare stub, or `agent`, Agent Framework's own on a stub model.
+        pause: Seconds before each chunk.
+        chunks: Chunks of an answer.
+        holds: Whether a stream stays open behind its last chunk, until its client leaves.
+    """
+
+    agent: Literal["raw", "agent"] = "raw"
+    pause: float = 0.0
+    chunks: int = 200
+    holds: bool = False
+
+
+OURS: Final = System("ours", "ours")
+OURS_ON_HYPERCORN: Final = System("ours, Hypercorn", "ours", server="hypercorn")
+OURS_ON_SQLITE: Final = System("ours, SQLite", "ours", database=True)
+STARLETTE: Final = System("Starlette route", "starlette")
+COALESCING: Final = System("coalescing ASGI", "coalescing")
+COALESCING_ON_HYPERCORN: Final = System("coalescing ASGI, Hypercorn", "coalescing", server="hypercorn")
+ONE_WORKER: Final = System("ours, 1 worker", "ours", database=True, workers=1)
+TWO_WORKERS: Final = System("ours, 2 workers", "ours", database=True, workers=2)
