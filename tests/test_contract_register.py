@@ -1,13 +1,11 @@
 """docs/contract-tests.md names, for every statement of docs/contract.md, tests that exist."""
 
-import ast
 import re
-from functools import cache
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
+from .registers import ROOT, is_test
+
 CONTRACT = (ROOT / "docs" / "contract.md").read_text()
 REGISTER = (ROOT / "docs" / "contract-tests.md").read_text()
 
@@ -26,18 +24,6 @@ def statements(contract: str) -> list[tuple[str | None, str]]:
 def rows(register: str) -> list[tuple[str, str, list[str]]]:
     """Every row of the register: id, words, and what stands in the column of tests."""
     return [(row["id"], row["text"], [*filter(None, row["tests"].split("<br>"))]) for row in ROW.finditer(register)]
-
-
-@cache
-def defined_in(file: str) -> frozenset[str]:
-    """The names of the tests that a file defines."""
-    path = ROOT / file
-    if not path.is_file() or not path.name.startswith("test_"):
-        return frozenset()
-    functions = [
-        node for node in ast.parse(path.read_text()).body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
-    ]
-    return frozenset(function.name for function in functions if function.name.startswith("test_"))
 
 
 def mistakes(contract: str, register: str) -> list[str]:
@@ -59,12 +45,6 @@ def mistakes(contract: str, register: str) -> list[str]:
             f"{id} names a test that is none: {test}" for test in tests if test != "pending" and not is_test(test)
         ]
     return found
-
-
-def is_test(cell: str) -> bool:
-    """Whether a cell of the register names an existing test, in backticks."""
-    file, separator, name = cell.removeprefix("`").removesuffix("`").partition("::")
-    return cell == f"`{file}{separator}{name}`" and name in defined_in(file)
 
 
 def test_every_statement_is_held_by_tests_that_exist() -> None:

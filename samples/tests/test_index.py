@@ -38,7 +38,7 @@ ANSWERS = {
 }
 """What the samples that need no model answer to the line with which their readers try them."""
 
-STARTED = {"mounted_in_fastapi.py", "one_agent.py", "telegram.py", "workflow_after_restart.py"}
+STARTED = {"deployment/app.py", "mounted_in_fastapi.py", "one_agent.py", "telegram.py", "workflow_after_restart.py"}
 """What other tests start as a process, as they do all providers' samples."""
 
 

@@ -41,10 +41,11 @@ _ERRORS: Final = {
     500: "The run failed.",
     502: "The model's service gave no usable answer.",
     503: "The server cannot take the request now.",
+    504: "The run took longer than it may.",
 }
 _ALWAYS: Final = (400, 401, 403, 429, 500, 503)
 _WITH_BODY: Final = (408, 413, 415)
-_RUNS: Final = (404, 409, 502)
+_RUNS: Final = (404, 409, 502, 504)
 _RETRY: Final = (429, 503)
 
 
