@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
+import socket
 from collections.abc import Sequence
+from contextlib import AsyncExitStack
 from typing import Any, Final
 
 import pytest
@@ -56,12 +59,12 @@ def requests_to(entrances: Sequence[Entrance]) -> list[tuple[Entrance, str, str]
 
 
 async def test_every_route_of_a_host_has_exactly_one_authenticator() -> None:
-    """The inventory for a review: the probe is public, the webhook is Telegram's, all else is the host's."""
+    """The inventory for a review: the probes are public, the webhook is Telegram's, all else is the host's."""
     async with TelegramServer() as telegram:
         host = house(telegram, auth=keyed())
     assert [entrance.route for entrance in host.entrances] == list(host.app.routes)
     said = {entrance.path: entrance.authenticated_by for entrance in host.entrances}
-    assert [path for path, by in said.items() if by == "nobody"] == ["/readiness"]
+    assert [path for path, by in said.items() if by == "nobody"] == ["/readiness", "/livez"]
     webhooks = [path for path, by in said.items() if by not in ("host", "nobody")]
     assert webhooks
     assert all(path.startswith("/telegram") for path in webhooks)
@@ -171,3 +174,60 @@ async def test_what_an_agent_says_in_an_error_stays_in_the_log(
                 incident = seen.partition("error id ")[2].partition(")")[0]
                 assert incident
                 assert incident in caplog.text
+
+
+def addresses(port: int) -> list[str]:
+    """Return ways to write the address of a server on this machine, and of what clouds keep for their own."""
+    hosts = [
+        "127.0.0.1",
+        "localhost",
+        "[::1]",
+        "[::ffff:127.0.0.1]",
+        "2130706433",
+        "0x7f000001",
+        "0177.0.0.1",
+        "127.1",
+        "0",
+        "user@127.0.0.1",
+        "example.com@127.0.0.1",
+    ]
+    schemes = [f"{scheme}://{host}:{port}/x.png" for host in hosts for scheme in ("http", "https")]
+    return [*schemes, f"ftp://127.0.0.1:{port}/x", "file:///etc/passwd", "http://169.254.169.254/latest/meta-data/"]
+
+
+async def test_no_address_that_a_caller_names_is_fetched() -> None:
+    """It goes to the agent as it is, or is refused; a server at that address hears nothing."""
+    heard: asyncio.Queue[str] = asyncio.Queue()
+
+    async def hear(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await heard.put("somebody")
+        writer.close()
+
+    sockets = [socket.create_server(("127.0.0.1", 0))]
+    port = sockets[0].getsockname()[1]
+    sockets.append(socket.create_server(("::1", port), family=socket.AF_INET6))
+    agent = ScriptedAgent(every="seen")
+    async with AsyncExitStack() as stack:
+        for each in sockets:
+            await stack.enter_async_context(await asyncio.start_server(hear, sock=each))
+        telegram = await stack.enter_async_context(TelegramServer())
+        driver = await stack.enter_async_context(LoopbackDriver(house(telegram, agent=agent).app))
+        for address in addresses(port):
+            image = {"type": "input_image", "image_url": address}
+            file = {"type": "input_file", "file_url": address, "filename": "x.pdf"}
+            picture = {"type": "image_url", "image_url": {"url": address}}
+            asked: list[tuple[str, dict[str, Any]]] = [
+                ("/v1/responses", {"input": [{"role": "user", "content": [image, file]}]}),
+                ("/v1/chat/completions", {"model": "m", "messages": [{"role": "user", "content": [picture]}]}),
+                ("/invocations", {"input": "look", "callback_url": address, "files": [{"uri": address}]}),
+            ]
+            for path, body in asked:
+                answer = await driver.request("POST", path, json=body)
+                assert answer.status in (200, 400), (path, address, answer.text)
+        assert heard.empty()
+        # Whoever had come would have been heard.
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.close()
+        await asyncio.wait_for(heard.get(), timeout=10)
+        assert heard.empty()
+    assert agent.runs

@@ -5,7 +5,7 @@ from typing import Final
 
 import pytest
 
-from .test_contract_register import ROOT, defined_in
+from .registers import ROOT, defined_in
 
 FILE: Final = "tests/test_open_responses.py"
 TABLE: Final = (ROOT / "docs" / "open-responses.md").read_text()

@@ -579,6 +579,30 @@ async def test_who_is_calling_is_asked_at_the_handshake_and_holds_for_the_connec
             assert (await driver.request("GET", f"/responses/{stored}", headers=headers)).status == status
 
 
+async def test_a_trusted_platform_says_which_chat_a_connection_is_and_whose() -> None:
+    agent = ScriptedAgent(every=recall)
+    async with LoopbackDriver(hosted(agent, trust_isolation_headers=True).app) as driver:
+
+        def keys(user: str, chat: str) -> dict[str, str]:
+            return {"x-agent-user-isolation-key": user, "x-agent-chat-isolation-key": chat}
+
+        async with driver.websocket("/v1/responses", headers=keys("ada", "room")) as first:
+            stored = id_of(await ask(first, "I like tea."))
+        async with driver.websocket("/v1/responses", headers=keys("ada", "room")) as again:
+            assert "tea" in text_of(await ask(again, "What do I like?"))
+        async with driver.websocket("/v1/responses", headers=keys("ada", "hall")) as elsewhere:
+            assert "tea" not in text_of(await ask(elsewhere, "What do I like?"))
+        async with driver.websocket("/v1/responses", headers=keys("bob", "garden")) as another:
+            assert (await refused(another, previous_response_id=stored))["code"] == "previous_response_not_found"
+        body = {"input": "What do I like?"}
+        over_http = await driver.request("POST", "/v1/responses", json=body, headers=keys("ada", "room"))
+        assert "tea" in over_http.text
+    async with LoopbackDriver(hosted(ScriptedAgent(every=recall)).app) as driver:
+        for _ in range(2):
+            async with driver.websocket("/v1/responses", headers=keys("ada", "room")) as socket:
+                assert text_of(await ask(socket, "I like tea.")).count("tea") == 1
+
+
 async def test_every_way_in_is_listed_and_the_path_goes_on_answering_requests() -> None:
     host = hosted(ScriptedAgent(every="ok"))
     sockets = {each.path for each in host.entrances if type(each.route).__name__ == "WebSocketRoute"}

@@ -16,6 +16,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from agent_framework_hosting.channel import ChannelContext, ConnectionContext
 from agent_framework_hosting.errors import InvalidRequest
+from agent_framework_hosting.isolation import keys_of_socket
 from agent_framework_hosting.logs import logger
 from agent_framework_hosting.parsing.refusals import shown
 from agent_framework_hosting.web.errors import describe
@@ -45,12 +46,14 @@ class SocketEndpoint:
         """Serve one connection until it ends."""
         await receive()
         await send({"type": "websocket.accept"})
-        connection = self._context.connection()
-        try:
-            apart = Turns(connection, self._settings, is_apart=True)
-            await _Conversation(connection, turns=self._turns, apart=apart, scope=scope, send=send).serve(receive)
-        finally:
-            connection.close()
+        # All that is done for it is done under the keys of its handshake, as is a request's under its own.
+        with keys_of_socket(scope):
+            connection = self._context.connection()
+            try:
+                apart = Turns(connection, self._settings, is_apart=True)
+                await _Conversation(connection, turns=self._turns, apart=apart, scope=scope, send=send).serve(receive)
+            finally:
+                connection.close()
 
 
 class _Conversation:
