@@ -16,6 +16,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from agent_framework_hosting.channel import ChannelContext, ChannelContribution
+from agent_framework_hosting.door import Door
 from agent_framework_hosting.host import AgentFrameworkHost
 from agent_framework_hosting.limits import Limits
 from agent_framework_hosting.testing import AgentRun, Gate, ScriptedAgent
@@ -71,6 +72,7 @@ if __name__ == "__main__":
         ScriptedAgent(every=speak),
         channels=[ResponsesChannel(), GateChannel()],
         limits=Limits(drain_timeout=float(drain_timeout)),
+        door=Door(public_url="https://agent.example.com"),
     )
     host.serve(port=int(port))
     print("served")  # noqa: T201 - `serve` has returned, and that is for the test to read

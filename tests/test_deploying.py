@@ -16,6 +16,7 @@ from typing import Any
 import httpx2
 import pytest
 import yaml
+from websockets.sync.client import connect
 
 from agent_framework_hosting.host import AgentFrameworkHost
 from agent_framework_hosting.limits import Limits
@@ -94,6 +95,23 @@ def test_whole_answers_and_their_streams_are_those_of_the_host(proxy: str) -> No
     again = httpx2.get(f"{proxy}/v1/responses/{final['id']}")
     assert again.json() == final
     assert again.headers["x-request-id"].startswith("req_")
+
+
+@needs_nginx
+def test_the_host_is_known_by_the_name_that_people_use_and_by_no_other(proxy: str) -> None:
+    body = {"input": "quick"}
+    for name, status in (("agent.example.com", 200), ("evil.example", 421)):
+        assert httpx2.post(f"{proxy}/v1/responses", json=body, headers={"host": name}).status_code == status
+
+
+@needs_nginx
+def test_a_websocket_passes_nginx(proxy: str) -> None:
+    with connect(f"ws{proxy.removeprefix('http')}/v1/responses") as socket:
+        socket.send(json.dumps({"type": "response.create", "input": "quick"}))
+        events = [json.loads(socket.recv(timeout=30))]
+        while events[-1]["type"] != "response.completed":
+            events.append(json.loads(socket.recv(timeout=30)))
+    assert events[0]["type"] == "response.created"
 
 
 @needs_nginx

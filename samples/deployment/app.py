@@ -11,6 +11,7 @@ import os
 
 from agent_framework_hosting import AgentFrameworkHost
 from agent_framework_hosting.auth import ApiKeys
+from agent_framework_hosting.door import Door
 from agent_framework_hosting.testing import ScriptedAgent
 from agent_framework_hosting_responses import ResponsesChannel
 
@@ -22,6 +23,8 @@ host = AgentFrameworkHost(
     channels=[ResponsesChannel()],
     auth=ApiKeys.from_environment(),
     database=os.environ.get("AF_HOSTING_DATABASE"),
+    # Behind a proxy on this machine: the name by which it is known outside. Other names are refused at loopback.
+    door=Door(public_url=os.environ.get("PUBLIC_URL")),
 )
 
 if __name__ == "__main__":
