@@ -207,6 +207,15 @@ async def test_memory_forgets_ids_by_number_and_by_age() -> None:
     assert len(store) == 2
 
 
+async def test_what_open_tasks_are_given_is_bounded_in_memory() -> None:
+    store = MemoryTasks(max_known=9, max_bytes=100)
+    await store.accept(new("1", "a", payload=b"x" * 60))
+    with pytest.raises(QueueFull, match="1 accepted tasks wait on this server"):
+        await store.accept(new("2", "b", payload=b"x" * 60))
+    await store.settle(await the_one(store), "done")
+    assert await store.accept(new("2", "b", payload=b"x" * 60))
+
+
 Open = Callable[..., Any]
 
 
