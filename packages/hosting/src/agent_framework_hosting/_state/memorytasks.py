@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections import OrderedDict, deque
+from collections import Counter, OrderedDict, deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from heapq import heappop, heappush
@@ -133,6 +133,10 @@ class MemoryTasks:
         for kept in others:
             self._line_up(kept)
         return taken
+
+    async def open_kinds(self) -> Mapping[str, int]:
+        """See `TaskStore`."""
+        return Counter(kept.new.kind for kept in self._open.values())
 
     async def look(self, held: Sequence[TakenTask]) -> Mapping[int, StopCause]:
         """See `TaskStore`."""
