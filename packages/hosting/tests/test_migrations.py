@@ -86,10 +86,10 @@ def migrating(nursery: subprocess.Popen[str], tmp_path: Path) -> Migrate:
     return migrating
 
 
-def rows(database: str, query: str) -> list[Any]:
+def rows(database: str, query: str, **values: Any) -> list[Any]:
     engine = create_engine(database.replace("postgresql://", "postgresql+psycopg://"), poolclass=NullPool)
     with engine.begin() as connection:
-        found = connection.execute(text(query))
+        found = connection.execute(text(query), values)
         return [tuple(row) for row in found] if found.returns_rows else []
 
 
@@ -166,11 +166,12 @@ async def test_a_database_of_the_first_version_keeps_every_row_through_all_steps
     store.rotate("default", "reset")
     for _ in range(2):
         await placed(store, "running")
-    rows(newest, "INSERT INTO af_checkpoint VALUES ('default', 'k', 'c', 'w', 1, 'x', 1)")
+    rows(newest, "INSERT INTO af_checkpoint VALUES ('default', 'k', 'c', 'w', 1, :data, 1)", data=b"x")
     rows(
         newest,
         "INSERT INTO af_outbox (tenant, turn, destination, payload, outcome, attempt, due_at, created_at) "
-        "VALUES ('default', 1, 'd', 'x', 'open', 0, NULL, 1)",
+        "VALUES ('default', 1, 'd', :data, 'open', 0, NULL, 1)",
+        data=b"x",
     )
     before, engine = copied(newest, to=oldest), open_engine(oldest)
     migrate(engine, apply=True)
