@@ -1,6 +1,5 @@
-// A conversation goes on from what was packed; tokens are not counted here.
+// A conversation goes on from what was packed, and its tokens are counted.
 import assert from "node:assert/strict";
-import OpenAI from "openai";
 import { after, ask } from "../../clients/openai.mjs";
 
 export default async function (client) {
