@@ -208,9 +208,9 @@ async def test_a_socket_of_a_stranger_is_refused_as_well(telling: Any) -> None:
 
 
 @asynccontextmanager
-async def under_uvicorn(app: Any, listener: socket.socket) -> AsyncGenerator[Any]:
+async def under_uvicorn(app: Any, listener: socket.socket, **options: Any) -> AsyncGenerator[Any]:
     """Serve with uvicorn in this event loop; the socket listens already, so whoever comes early waits."""
-    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", lifespan="on"))
+    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", lifespan="on", **options))
     serving = asyncio.create_task(server.serve(sockets=[listener]))
     try:
         yield listener.getsockname()
@@ -253,6 +253,16 @@ async def test_under_uvicorn_the_peer_counts_and_what_a_local_proxy_says_of_it(t
     async with under_uvicorn(named, at_file(tmp_path / "two.sock")) as path:
         _, told = await curl(path, "/probe", "host: any.example", f"{USER}: ada")
         assert told["caller"] == ["caller", "ada"]
+
+
+@pytest.mark.parametrize("said", ["10.1.2.3:40000", "10.1.2.3: +40_000", "[10.1.2.3]:40000", "[::ffff:10.1.2.3]:7"])
+async def test_nobody_becomes_a_named_proxy_by_saying_so(telling: Any, said: str) -> None:
+    """Also not with a port, under a server that believes everybody about where they come from."""
+    app = host_of(telling, door=Door(trusted_proxies=["10.0.0.0/8"], allow_unauthenticated=True)).app
+    listener = socket.create_server(("127.0.0.1", 0))
+    async with under_uvicorn(app, listener, forwarded_allow_ips="*") as address:
+        _, told = await curl(address, "/probe", "host: localhost", f"x-forwarded-for: {said}", f"{USER}: ada")
+    assert (told["caller"], told["headers"]) == (["anonymous", "anonymous"], [])
 
 
 async def test_every_address_of_a_machine_but_loopback_is_another_machines(telling: Any) -> None:
