@@ -449,20 +449,25 @@ async def test_whoever_leaves_while_keys_are_fetched_takes_nobody_elses_answer_a
 
 
 @pytest.mark.parametrize(
-    "answer",
+    ("answer", "said"),
     [
-        RedirectResponse("http://127.0.0.1:1/keys"),
-        Response(status_code=500),
-        Response("<html>"),
-        Response(b'{"keys": "' + b"x" * 1_100_000 + b'"}'),
-        JSONResponse({"keys": []}),
-        JSONResponse([]),
-        JSONResponse({"issuer": "https://evil.example", "jwks_uri": "https://evil.example/keys"}),
+        (RedirectResponse("http://127.0.0.1:1/keys"), "answered 307"),
+        (Response(status_code=500), "answered 500"),
+        (Response("<html>"), "is no JSON"),
+        (Response(b'{"keys": "' + b"x" * 1_100_000 + b'"}'), "is larger than 1048576 bytes"),
+        (JSONResponse({"keys": []}), "has no public key that could sign a token"),
+        (JSONResponse([]), "has no public key that could sign a token"),
+        (
+            JSONResponse({"issuer": "https://evil.example", "jwks_uri": "https://evil.example/keys"}),
+            "is that of the issuer 'https://evil.example'. Give JwtBearer(issuer=...) exactly as it says there",
+        ),
     ],
     ids=["redirect", "error", "no JSON", "too large", "no keys", "a list", "another issuer"],
 )
-async def test_what_an_issuer_should_not_answer_is_not_followed(answer: Response) -> None:
-    """Neither to another address, nor into memory without end."""
+async def test_what_an_issuer_should_not_answer_is_not_followed(
+    answer: Response, said: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Neither to another address, nor into memory without end; the log says what is wrong with it."""
     issuer = Issuer()
     issuer.answer = answer
     async with issuer.driver as driver:
@@ -471,6 +476,16 @@ async def test_what_an_issuer_should_not_answer_is_not_followed(answer: Response
             with pytest.raises(Unavailable):
                 await keys.find("first")
     assert len(issuer.asked) == 2
+    assert said in caplog.text
+
+
+async def test_an_issuer_that_is_not_there_is_named_with_the_reason(caplog: pytest.LogCaptureFixture) -> None:
+    """Whoever has to mend it sees the address and what the system says of it."""
+    keys = FetchedKeys(issuer="http://127.0.0.1:1", url=None)
+    with pytest.raises(Unavailable):
+        await keys.find("first")
+    assert "http://127.0.0.1:1/.well-known/openid-configuration does not answer" in caplog.text
+    assert "refused" in caplog.text
 
 
 @pytest.mark.parametrize(
