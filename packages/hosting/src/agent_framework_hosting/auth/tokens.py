@@ -12,7 +12,7 @@ from starlette.requests import HTTPConnection
 from ..errors import ConfigurationError
 from ..logs import logger
 from ..types import DEFAULT_TENANT, Principal
-from .authenticator import bearer_token
+from .authenticator import LONGEST_HEADER, bearer_token
 from .keyset import FetchedKeys, FixedKeys, Jwk, KeySet, require_safe_url, usable_keys
 
 INSTALL_HINT: Final = (
@@ -102,7 +102,12 @@ class JwtBearer:
     async def __call__(self, connection: HTTPConnection) -> Principal | None:
         """Return whose token the request carries; see `Authenticator`."""
         token = bearer_token(connection)
-        return None if token is None else await self.principal_of(token)
+        if token is not None:
+            return await self.principal_of(token)
+        if len(connection.headers.get("authorization", "")) > LONGEST_HEADER:
+            # A person in very many groups has such a one, and nothing else would say what is wrong with it.
+            logger.info("A bearer token was refused: it has more than %d bytes.", LONGEST_HEADER)
+        return None
 
     async def principal_of(self, token: str) -> Principal | None:
         """Return whose token this is; `None` when it is nobody's.
@@ -113,7 +118,7 @@ class JwtBearer:
         try:
             return self._named(await self._claims(token))
         except _Refused as refused:
-            logger.info("A bearer token was refused: %s.", refused)
+            logger.info("A bearer token was refused: %s.", str(refused))
             return None
 
     async def _claims(self, token: str) -> dict[str, Any]:
