@@ -112,6 +112,7 @@ async def test_a_worker_that_is_killed_is_replaced_and_a_signal_lets_all_finish(
     assert [check_stream(bodies[name])["status"] for name in names] == ["completed"] * 8
     assert not any(is_alive(pid) for pid in pids)
     assert served.printed.count("Serving scripted") == 1
+    assert served.printed.count("Told to stop: ") == 1
     address = served.url.removeprefix("http://")
     assert re.search(rf"Serving scripted on {address}: .*State: sqlite:.*Workers: 2\.", served.printed)
     assert "Running on" not in served.printed

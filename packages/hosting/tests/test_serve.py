@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import socket
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -183,6 +184,15 @@ def test_an_address_that_is_taken_is_refused_in_one_sentence(
             serve(host=host, port=port)
     assert "Serving" not in caplog.text
     assert "Traceback" not in capfd.readouterr().err
+
+
+def test_an_address_that_is_taken_is_refused_for_several_processes_alike(tmp_path: Path) -> None:
+    database = f"sqlite:///{tmp_path}/host.db"
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        host = AgentFrameworkHost(ScriptedAgent(), channels=[], database=database)
+        with pytest.raises(ConfigurationError, match=rf":{port}: .*in use.*another port"):
+            host.serve(port=port, workers=2, import_path="anything:host")
 
 
 def test_a_port_that_is_none_is_refused() -> None:

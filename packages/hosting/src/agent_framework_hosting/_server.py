@@ -155,6 +155,7 @@ def told_by_signals(on_told: Callable[[], None], *, at_once: Callable[[], None] 
                 at_once()
             os._exit(1)
         is_told = True
+        logger.info("Told to stop: no new work is taken, and what runs is finished or told.")
         on_told()
 
     for number in (signal.SIGTERM, signal.SIGINT):
