@@ -244,8 +244,9 @@ async def test_under_uvicorn_the_peer_counts_and_what_a_local_proxy_says_of_it(t
     async with under_uvicorn(app, socket.create_server(("127.0.0.1", 0))) as address:
         assert (await curl(address, "/probe", "host: localhost"))[0] == 200
         assert (await curl(address, "/probe", "host: evil.example"))[0] == 421
-        status, told = await curl(address, "/probe", "host: localhost", "x-forwarded-for: 203.0.113.9")
-        assert (status, told["error"]["code"]) == (403, "nobody_authenticates")
+        for said in ("203.0.113.9", "unknown", "_hidden"):
+            status, told = await curl(address, "/probe", "host: localhost", f"x-forwarded-for: {said}")
+            assert (status, told["error"]["code"]) == (403, "nobody_authenticates")
     async with under_uvicorn(app, at_file(tmp_path / "one.sock")) as path:
         # A socket file has permissions of its own, and no browser reaches it.
         assert (await curl(path, "/probe", "host: any.example"))[0] == 200
