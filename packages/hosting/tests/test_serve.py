@@ -223,6 +223,7 @@ def test_options_carry_hypercorns_own_names(monkeypatch: pytest.MonkeyPatch) -> 
         (["127.0.0.1:81"], 65.0),
     ]
     assert (served[0].backlog, served[1].graceful_timeout) == (3, 1)
+    assert not served[0].include_server_header
 
 
 async def test_serving_inside_a_running_loop_is_refused() -> None:

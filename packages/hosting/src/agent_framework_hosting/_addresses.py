@@ -37,8 +37,8 @@ def is_loopback(text: str) -> bool:
 def is_local(scope: Scope) -> bool:
     """Whether the caller is on this machine, as far as the server knows, and came to a socket of this machine alone.
 
-    A socket that is no IP address is no network either: a socket file has permissions of its own, and a test client in
-    memory has a server of its own kind. At one that is, a caller without an address is one whom a proxy calls `unknown`.
+    A socket without an IP address is no network: a socket file has permissions of its own, and a client in memory calls
+    its server `testserver`. At one that has an address, whoever has none is a caller whom a proxy calls `unknown`.
     """
     client, server = _host(scope.get("client")), _host(scope.get("server"))
     if server is None:
