@@ -325,6 +325,21 @@ async def test_keys_and_tokens_stand_side_by_side(who: Any) -> None:
     assert auth.__name__ == "ApiKeys or JwtBearer"
 
 
+async def test_an_issuer_that_does_not_answer_keeps_nobody_elses_people_out(who: Any) -> None:
+    """Neither is it asked for the keys of another one's tokens."""
+    issuer = Issuer()
+    issuer.answer = Response(status_code=500)
+    async with issuer.driver as driver:
+        away = JwtBearer(issuer=driver.base_url, audience=AUDIENCE, tenant="others")
+        host = AgentFrameworkHost(ScriptedAgent(), channels=[who], auth=AnyOf(away, bearer()))
+        async with InMemoryDriver(host.app) as app:
+            assert (await app.request("GET", "/probe", headers=sent(token()))).status == 200
+            assert issuer.asked == []
+            own = sent(token(iss=driver.base_url))
+            assert (await app.request("GET", "/probe", headers=own)).status == 503
+    assert len(issuer.asked) == 1
+
+
 def test_two_issuers_cannot_speak_for_each_others_people() -> None:
     """Each needs tenants of its own."""
     other = JwtBearer(issuer="https://other.example", audience=AUDIENCE, keys=KEYS)

@@ -123,6 +123,7 @@ class JwtBearer:
 
     async def _claims(self, token: str) -> dict[str, Any]:
         algorithm, kid = self._head(token)
+        self._refuse_others(token)
         keys = [key for key in await self._keys.find(kid) if _fits(key, algorithm)]
         if not keys:
             raise _Refused("its key is none of the issuer's")
@@ -147,6 +148,15 @@ class JwtBearer:
         if kid is not None and not isinstance(kid, str):
             raise _Refused("its key id is no text")
         return algorithm, kid
+
+    def _refuse_others(self, token: str) -> None:
+        # Nobody asks this issuer for the keys of another one, nor waits for them while it does not answer.
+        try:
+            claims = self._jwt.decode(token, options={"verify_signature": False})
+        except (self._jwt.PyJWTError, ValueError, TypeError, RecursionError):
+            raise _Refused("it is no JWT") from None
+        if claims.get("iss") != self.issuer:
+            raise _Refused(_REASONS["InvalidIssuerError"])
 
     def _verified(self, token: str, algorithm: str, key: Jwk) -> dict[str, Any]:
         try:
