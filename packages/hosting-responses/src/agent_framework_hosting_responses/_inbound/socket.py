@@ -131,9 +131,10 @@ class Agenda:
             return Refusal(self._refusing, step.stream_id, step.continues)
         joined = self._joined(step)
         if joined.size > self._limits.max_request_bytes:
+            most = self._limits.max_request_bytes
             refusal = RequestTooLarge(
-                f"Together with what was prepared for it the message is larger than the {self._limits.max_request_bytes} "
-                "bytes that this server takes."
+                f"Together with what was prepared for it the message is larger than the {most} bytes that this server "
+                "takes."
             )
             return Refusal(refusal, step.stream_id, step.continues)
         return joined
