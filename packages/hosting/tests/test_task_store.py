@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import time
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AsyncExitStack
@@ -196,6 +197,16 @@ async def test_a_line_is_cancelled_whoever_it_belongs_to_and_no_other_tenants(st
     assert await store.look([mine, theirs]) == {mine.number: "cancelled"}
     assert await store.settle(mine, "cancelled")
     assert await taken(store) == []
+
+
+async def test_memory_lets_go_of_what_was_cancelled_also_while_nothing_is_taken() -> None:
+    """As when all that may run at once do, and somebody goes on accepting and cancelling."""
+    store = MemoryTasks(max_known=10)
+    for number in range(2_000):
+        await store.accept(new(f"t{number}", line=f"line {number}"))
+        await store.cancel(ADA, "work", f"t{number}")
+    held = [each for each in gc.get_objects() if isinstance(each, NewTask)]
+    assert len(held) < 200
 
 
 async def test_memory_forgets_ids_by_number_and_by_age() -> None:

@@ -7,15 +7,18 @@ import time
 from collections import Counter, OrderedDict, deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from heapq import heappop, heappush
+from heapq import heapify, heappop, heappush
 from itertools import count
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from ..types import Owner
 from .refusals import require_keepable, too_many_tasks
 from .tasks import NewTask, Outcome, StopCause, TakenTask, TaskState
 
 _Scope: TypeAlias = tuple[Owner, str, str]
+
+_SLACK: Final = 64
+"""Cancelled tasks that may lie among those that are ready, beside as many as are open."""
 
 
 @dataclass(slots=True)
@@ -196,6 +199,10 @@ class MemoryTasks:
         return kept if kept is not None and kept.attempt == taken.attempt else None
 
     def _line_up(self, kept: _Kept) -> None:
+        # While there is no room nothing is taken, and those that were cancelled would only ever grow in number.
+        if len(self._ready) > 2 * len(self._open) + _SLACK:
+            self._ready = [each for each in self._ready if not each[2].has_ended]
+            heapify(self._ready)
         heappush(self._ready, (kept.due_at, kept.number, kept))
 
     def _cancel(self, kept: _Kept) -> None:
