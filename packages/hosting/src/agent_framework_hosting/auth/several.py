@@ -33,7 +33,7 @@ class AnyOf:
     def __init__(self, *authenticators: Authenticator) -> None:
         if not authenticators:
             raise ConfigurationError("AnyOf() would refuse everybody. Give it authenticators: AnyOf(keys, tokens).")
-        self._issuers = [issuer for each in authenticators for issuer in _issuers_of(each)]
+        self._issuers = [issuer for each in authenticators for issuer in self._issuers_of(each)]
         for one, other in combinations(self._issuers, 2):
             if one.issuer != other.issuer and _share_people(one, other):
                 raise ConfigurationError(
@@ -51,11 +51,11 @@ class AnyOf:
                 return principal
         return None
 
-
-def _issuers_of(authenticator: Authenticator) -> Sequence[JwtBearer]:
-    if isinstance(authenticator, AnyOf):
-        return authenticator._issuers  # noqa: SLF001 - of its own kind
-    return [authenticator] if isinstance(authenticator, JwtBearer) else []
+    @staticmethod
+    def _issuers_of(authenticator: Authenticator) -> Sequence[JwtBearer]:
+        if isinstance(authenticator, AnyOf):
+            return authenticator._issuers
+        return [authenticator] if isinstance(authenticator, JwtBearer) else []
 
 
 def _share_people(one: JwtBearer, other: JwtBearer) -> bool:
