@@ -54,7 +54,7 @@ class AnyOf:
     @staticmethod
     def _issuers_of(authenticator: Authenticator) -> Sequence[JwtBearer]:
         if isinstance(authenticator, AnyOf):
-            return authenticator._issuers
+            return authenticator._issuers  # noqa: SLF001 - of another one of this class
         return [authenticator] if isinstance(authenticator, JwtBearer) else []
 
 
