@@ -18,6 +18,7 @@ from hypercorn.config import Config, Sockets
 from hypercorn.events import Closed, Event, RawData, Updated
 from hypercorn.protocol.h2 import H2Protocol
 
+from ._websockets import bound_websockets
 from .limits import Limits
 
 _BACKLOG: Final = 1024
@@ -37,6 +38,8 @@ def bounds(limits: Limits) -> Mapping[str, Any]:
         "keep_alive_timeout": limits.idle_timeout,
         "ssl_handshake_timeout": limits.header_timeout,
         "websocket_max_message_size": limits.max_request_bytes,
+        # Keeps proxies from giving a silent connection up, and lets the system notice that the other end is gone.
+        "websocket_ping_interval": limits.heartbeat,
         "backlog": _BACKLOG,
         # Which holes a server may have is nobody's business.
         "include_server_header": False,
@@ -67,6 +70,7 @@ def bound_connections(limits: Limits) -> None:
 
     server: Any = run  # what it imports is not its to export
     server.TCPServer = Bounded
+    bound_websockets()
 
 
 class BoundedConnection(TCPServer):

@@ -85,6 +85,7 @@ def memory_store(aliases: Aliases, *, limits: Limits) -> MemoryStore:
         claim_ttl=limits.idempotency_ttl,
         document_ttl=limits.session_ttl,
         max_event_bytes=limits.max_buffered_bytes,
+        max_bytes=limits.max_stored_bytes,
     )
 
 

@@ -83,6 +83,10 @@ class Limits:
     """Live sessions in memory; beyond it the least recently used one is dropped."""
     max_turns: Count = 50_000
     """Committed turns that can be continued by id; beyond it the oldest is forgotten."""
+    max_stored_bytes: Bytes = 256 * _MIB
+    """Without a database: bytes of the records of turns, of answers under idempotency keys, of what channels keep
+    beside them, each; beyond it the oldest is forgotten. And of accepted tasks that are not done; the next is refused
+    with 429."""
     max_resets: Count = 100_000
     """Session resets that are remembered; beyond it the oldest is forgotten, and its key means its first session."""
     session_ttl: Seconds = _DAY
