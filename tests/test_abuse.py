@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import json
+import struct
 import sys
 import time
 from collections.abc import AsyncIterator, Callable, Generator
@@ -263,3 +264,50 @@ async def test_without_file_descriptors_it_goes_on_once_some_come_back(
                     assert await probed(served) > 0
             assert served.stop() == 0
     assert "out of system resource" in (tmp_path / "printed").read_text()
+
+
+def frame(data: bytes, *, opens: bool = False, ends: bool = False) -> bytes:
+    """Return a piece of a WebSocket's message of text, masked with nothing."""
+    return struct.pack(">BBHI", (0x80 if ends else 0) | (1 if opens else 0), 0x80 | 126, len(data), 0) + data
+
+
+async def socket_opened(line: Line, **headers: str) -> bytes:
+    """Open a WebSocket, and return the head of the answer."""
+    told = {
+        "upgrade": "websocket",
+        "connection": "upgrade",
+        "sec-websocket-key": "dGhlIHNhbXBsZSBub25jZQ==",
+        "sec-websocket-version": "13",
+    }
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    await line.send(request("/responses", method="GET", headers=told | named))
+    await line.read_until(b"\r\n\r\n")
+    return line.got.partition(b"\r\n\r\n")[0]
+
+
+async def test_a_message_of_a_websocket_that_never_ends_is_not_gathered_and_ends_its_connection(served: Served) -> None:
+    """What comes behind the refusal is not kept, and a client that takes no leave is hung up on."""
+    async with connected(served) as line:
+        await socket_opened(line)
+        await line.send(frame(b"a" * 60_000, opens=True))
+        base = (await health(served))["bytes"]
+        sent = 60_000
+        while sent < 60 * MIB and await line.send(frame(b"a" * 60_000)):
+            sent += 60_000
+        grown = (await health(served))["bytes"] - base
+        assert b"\x88\x02\x03\xf1" in await line.read_to_end(), "1009, message too big"
+    assert grown < 30 * MIB
+
+
+async def test_compressed_messages_are_not_taken_which_could_be_any_size(served: Served) -> None:
+    async with connected(served) as line:
+        opened = await socket_opened(line, sec_websocket_extensions="permessage-deflate; client_max_window_bits")
+    assert b" 101 " in opened
+    assert b"sec-websocket-extensions" not in opened.lower()
+
+
+async def test_a_silent_websocket_is_pinged(served: Served) -> None:
+    """So that a proxy does not take it for dead, and the system notices when its other end is."""
+    async with connected(served) as line:
+        await socket_opened(line)
+        await line.read_until(b"\x89\x00")

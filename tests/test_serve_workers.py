@@ -112,6 +112,7 @@ async def test_a_worker_that_is_killed_is_replaced_and_a_signal_lets_all_finish(
     assert [check_stream(bodies[name])["status"] for name in names] == ["completed"] * 8
     assert not any(is_alive(pid) for pid in pids)
     assert served.printed.count("Serving scripted") == 1
+    assert served.printed.count("Told to stop: ") == 1
     address = served.url.removeprefix("http://")
     assert re.search(rf"Serving scripted on {address}: .*State: sqlite:.*Workers: 2\.", served.printed)
     assert "Running on" not in served.printed
@@ -195,8 +196,8 @@ def test_the_command_serves_the_host_of_a_module_and_says_when_its_port_is_taken
         command = [COMMANDS / "af-hosting", "serve", "app:host", "--workers", "2", "--port", str(port)]
         with serving(command, port=port, log=tmp_path / "printed", cwd=tmp_path) as served:
             code, error = failed(command, tmp_path)
-            assert code == 1
-            assert f"cannot listen at 127.0.0.1, port {port}: " in error
+            assert code == 2
+            assert f"Nothing can be served on 127.0.0.1:{port}: " in error
             assert "Traceback" not in error
             assert served.stop() == 0
     assert "Workers: 2." in served.printed

@@ -54,7 +54,7 @@ def test_a_decision_is_asked_before_a_crash_and_taken_after_it(tmp_path: Path, s
 
 
 def test_the_line_for_a_decision_works_as_it_is_printed(tmp_path: Path, settings: dict[str, str]) -> None:
-    (body,) = re.findall(r"-d '(\{\"input\": \[.*\})'$", (SAMPLES / NAME).read_text(), re.MULTILINE)
+    (body,) = re.findall(r"--json '(\{\"input\": \[.*\})'$", (SAMPLES / NAME).read_text(), re.MULTILINE)
     with started(NAME, log=tmp_path / "printed", settings=settings) as served:
         call_id = order(served.url, "a kettle")["call_id"]
         answer = httpx2.post(f"{served.url}/responses", content=body.replace("...", call_id), timeout=30)

@@ -14,7 +14,7 @@ from openai.types.conversations import (
     ConversationItem,
     ConversationItemList,
 )
-from openai.types.responses import CompactedResponse, Response, ResponseItemList
+from openai.types.responses import CompactedResponse, InputTokenCountResponse, Response, ResponseItemList
 from pydantic import TypeAdapter
 
 
@@ -76,9 +76,9 @@ def test_every_endpoint_answers_the_client_in_the_sdks_own_types(client: OpenAI)
     assert [item.content[0].text for item in listed.data] == ["say hello", "say before"]
     packed = told(responses.compact(model="demo", previous_response_id=made.id), CompactedResponse)
     assert [item.type for item in packed.output] == ["compaction"]
-    for refused in (lambda: responses.cancel(made.id), lambda: responses.input_tokens.count(input="a")):
-        with pytest.raises(BadRequestError):
-            refused()
+    assert told(responses.input_tokens.count(model="demo", previous_response_id=made.id), InputTokenCountResponse)
+    with pytest.raises(BadRequestError):
+        responses.cancel(made.id)
     assert client.responses.delete(made.id) is None
     assert told(talk.delete(begun.id), ConversationDeletedResource).deleted
     (model,) = client.models.list().data
@@ -104,10 +104,13 @@ def test_a_stream_that_is_really_cut_after_any_event_goes_on_with_the_identical_
             assert read + plain.get(f"{url}&starting_after={number}").content == whole
 
 
-def test_tokens_are_not_guessed(client: OpenAI) -> None:
-    with pytest.raises(BadRequestError) as refused:
-        client.responses.input_tokens.count(model="demo", input="hello")
-    assert refused.value.code == "unsupported_endpoint"
+def test_tokens_are_estimated_with_all_that_is_continued(client: OpenAI) -> None:
+    counted = client.responses.input_tokens
+    short = counted.count(model="demo", input="hello").input_tokens
+    long = counted.count(model="demo", input="hello " * 100).input_tokens
+    assert 140 < long - short < 160
+    first = client.responses.create(model="demo", input="say hello " + "again " * 100)
+    assert counted.count(model="demo", input="hello", previous_response_id=first.id).input_tokens > short + 140
 
 
 def test_a_conversation_goes_on_from_its_compaction(client: OpenAI) -> None:

@@ -358,6 +358,34 @@ async def test_a_request_under_one_idempotency_key_is_accepted_once(replica: Rep
     assert anew.json()["id"] != response
 
 
+async def test_a_key_of_the_background_is_not_taken_for_another_request_of_the_foreground(replica: Replica) -> None:
+    """Until the response is deleted; nor does it matter in which state that is."""
+    gate = Gate()
+    driver = await replica(ScriptedAgent(["a", gate], every="ok"))
+    response = await begin(driver, "one", key="k")
+    await gate.wait_reached()
+    running = await post(driver, "two", key="k")
+    gate.open()
+    await polled(driver, response)
+    ended = await post(driver, "two", key="k")
+    assert [(each.status, each.json()["error"]["code"]) for each in (running, ended)] == [
+        (409, "idempotency_conflict")
+    ] * 2
+    await driver.request("DELETE", f"/responses/{response}")
+    assert (await post(driver, "two", key="k")).status == 200
+
+
+async def test_no_key_of_a_caller_stands_in_the_way_of_a_run_of_the_background(replica: Replica) -> None:
+    """What the run itself is called can be said in no header."""
+    gate = Gate()
+    driver = await replica(ScriptedAgent([gate, "a"], every="ok"), limits=Limits(max_running_tasks=1))
+    first, second = await begin(driver, "one"), await begin(driver, "two")
+    await gate.wait_reached()
+    assert (await post(driver, "three", key=f"background:{second}")).status == 200
+    gate.open()
+    assert [(await polled(driver, each))["status"] for each in (first, second)] == ["completed"] * 2
+
+
 async def test_a_response_that_runs_is_stopped_and_forgotten_when_it_is_deleted(replica: Replica) -> None:
     gate = Gate()
     agent = ScriptedAgent(["half", gate])

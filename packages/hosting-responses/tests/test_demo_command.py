@@ -229,7 +229,7 @@ def test_a_taken_port_is_one_clear_line(capsys: pytest.CaptureFixture[str]) -> N
     ("package", "arguments", "mend"),
     [
         ("agent_framework_openai", f"--base-url {LOCAL} --model q", 'pip install "agent-framework-openai>=1.17,<2"'),
-        ("hypercorn", "--offline", 'pip install "hypercorn>=0.18,<1"'),
+        ("hypercorn", "--offline", 'pip install "hypercorn>=0.18,<0.19"'),
     ],
 )
 def test_a_missing_package_is_one_clear_line(

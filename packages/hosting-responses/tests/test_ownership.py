@@ -359,7 +359,7 @@ async def test_the_official_client_hears_that_its_key_is_wrong_and_asks_once(siz
     error = refused.value
     assert (error.type, error.code, error.param) == ("authentication_error", "invalid_api_key", None)
     assert error.request_id is not None
-    assert error.response.headers["www-authenticate"] == "Bearer"
+    assert error.response.headers["www-authenticate"] == 'Bearer error="invalid_token"'
     assert KEYS["bob"] not in error.response.text
 
 

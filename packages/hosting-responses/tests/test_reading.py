@@ -327,7 +327,7 @@ REFUSED: dict[str, tuple[str, str, int, str, str | None]] = {
     "order": ("GET", "/responses/ID/input_items?order=random", 400, "invalid_value", "order"),
     "after": ("GET", "/responses/ID/input_items?after=msg_no", 400, "item_not_found", "after"),
     "items include": ("GET", "/responses/ID/input_items?include[0]=x", 400, "invalid_value", "include[0]"),
-    "tokens": ("POST", "/responses/input_tokens", 400, "unsupported_endpoint", None),
+    "tokens of nothing": ("POST", "/responses/input_tokens", 400, "missing_required_parameter", "input"),
     "put": ("PUT", "/responses/ID", 405, "method_not_allowed", None),
     "get cancel": ("GET", "/responses/ID/cancel", 405, "method_not_allowed", None),
     "get compact": ("GET", "/responses/compact", 405, "method_not_allowed", None),

@@ -37,7 +37,7 @@ def refusal(**fields: Any) -> InvalidRequest:
         ("max_output_tokens", 10.5),
         ("max_output_tokens", "10"),
         ("max_output_tokens", True),
-        ("max_tool_calls", 1.0),
+        ("max_tool_calls", 1.5),
         ("top_logprobs", "3"),
         ("instructions", ["Be brief."]),
         ("model", 5),
@@ -211,6 +211,12 @@ def test_an_empty_input_is_refused_when_nothing_is_continued(body: dict[str, Any
     body["previous_response_id"] = "resp_1"
     request = parse(body)
     assert (request.messages, request.previous_response_id) == ([], "resp_1")
+
+
+def test_a_whole_number_is_one_however_it_is_written() -> None:
+    """JSON has one kind of number, and a schema's integers are those without a fraction."""
+    tokens = read(max_output_tokens=5.0).requested_options["max_tokens"]
+    assert (tokens, type(tokens)) == (5, int)
 
 
 def test_null_counts_as_absent_in_every_field() -> None:

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from agent_framework_hosting.errors import Draining, InvalidRequest, QueueFull
+from agent_framework_hosting.errors import Draining, InvalidRequest, QueueFull, RequestTooLarge
 from agent_framework_hosting.limits import Limits
 from agent_framework_hosting_responses._inbound.socket import LIMIT_REACHED, Agenda, Close, Create, Refusal, Steer
 from agent_framework_hosting_responses._outbound.wire import DONE, delta_template, event, unframed
@@ -149,6 +149,23 @@ def test_what_is_prepared_is_bounded() -> None:
     joined = [take(agenda, message("x", previous_response_id=f"resp_{number}")) for number in range(40)]
     assert 0 < sum("previous_response_id" not in each.body for each in joined) <= 6
     assert "previous_response_id" not in joined[-1].body
+
+
+def test_what_is_prepared_upon_what_was_prepared_is_no_way_around_the_bound() -> None:
+    """Each holds the words of all before it, and counts as large as they are together."""
+    agenda = Agenda(limits=Limits(max_request_bytes=2_000))
+    agenda.prepared("resp_0", take(agenda, message("x" * 300, generate=False)))
+    steps: list[Any] = []
+    for number in range(1, 40):
+        agenda.take(message("x" * 300, generate=False, previous_response_id=f"resp_{number - 1}"))
+        steps.append(agenda.next())
+        if not isinstance(steps[-1], Create):
+            break
+        agenda.prepared(f"resp_{number}", steps[-1])
+    assert 1 < len(steps) < 6
+    assert isinstance(steps[-1], Refusal)
+    assert isinstance(steps[-1].error, RequestTooLarge)
+    assert len(json.dumps(steps[-2].body)) < 2_000
 
 
 @given(st.lists(st.text(max_size=30), max_size=8), st.integers(0, 3))

@@ -71,6 +71,21 @@ async def test_a_hook_that_never_comes_back_is_part_of_the_run(connect: Connect)
         await connect(ScriptedAgent(every="ok"), limits=SHORT).run(ask(), response_hook=stuck)
 
 
+@pytest.mark.parametrize("is_streamed", [False, True])
+async def test_a_hook_before_the_run_has_a_time_of_its_own(connect: Connect, is_streamed: bool) -> None:
+    """What it held is there again: a caller who may have one run has the next."""
+
+    async def stuck(request: ChannelRequest, **_: Any) -> ChannelRequest:
+        await asyncio.Event().wait()
+        return request
+
+    context = connect(ScriptedAgent(every="ok"), limits=Limits(run_timeout=0.05, max_runs_per_principal=1))
+    run = context.run_stream if is_streamed else context.run
+    with pytest.raises(RunTimeout):
+        await run(ask(), run_hook=stuck)
+    assert await whole(context, ask()) == "ok"
+
+
 @pytest.mark.parametrize("steps", [[Gate(), "late"], [Gate()]])
 async def test_a_streamed_run_has_to_say_something_soon_when_it_is_told_so(connect: Connect, steps: Any) -> None:
     with pytest.raises(RunTimeout, match=r"said nothing within 0\.05 seconds"):

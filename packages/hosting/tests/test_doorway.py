@@ -178,8 +178,8 @@ async def test_a_channel_refuses_in_its_own_words(make_probe: Any) -> None:
     assert (await get(host_of(probe).app)).text == "nobody_authenticates"
 
 
-async def test_an_app_around_the_host_answers_for_who_comes_in(telling: Any) -> None:
-    """By its user, or by refusing in a middleware of its own before the host is reached."""
+async def test_an_app_around_the_host_answers_for_who_comes_in(telling: Any, caplog: pytest.LogCaptureFixture) -> None:
+    """By its user, or by refusing in a middleware of its own before the host is reached; the log says that it must."""
     host = host_of(telling)
     app = FastAPI(lifespan=host.lifespan)
 
@@ -191,12 +191,16 @@ async def test_an_app_around_the_host_answers_for_who_comes_in(telling: Any) -> 
 
     app.mount("/agent", host.app)
     assert (await get(app, "/agent/probe")).text == "no"
-    assert (await get(app, "/agent/probe", headers={"x-api-key": "sesame"})).json()["caller"][0] == "anonymous"
+    for _ in range(2):
+        assert (await get(app, "/agent/probe", headers={"x-api-key": "sesame"})).json()["caller"][0] == "anonymous"
+    assert caplog.text.count("A caller from another machine was let in. Nothing has told the host who it is") == 1
+    caplog.clear()
     logged_in = FastAPI(lifespan=host.lifespan)
     logged_in.add_middleware(AuthenticationMiddleware, backend=Login())
     logged_in.mount("/agent", host.app)
     answer = await get(logged_in, "/agent/probe", headers={"cookie": "user=ada"})
     assert answer.json()["caller"] == ["caller", "ada"]
+    assert not caplog.records
 
 
 async def test_a_socket_of_a_stranger_is_refused_as_well(telling: Any) -> None:
@@ -208,9 +212,9 @@ async def test_a_socket_of_a_stranger_is_refused_as_well(telling: Any) -> None:
 
 
 @asynccontextmanager
-async def under_uvicorn(app: Any, listener: socket.socket) -> AsyncGenerator[Any]:
+async def under_uvicorn(app: Any, listener: socket.socket, **options: Any) -> AsyncGenerator[Any]:
     """Serve with uvicorn in this event loop; the socket listens already, so whoever comes early waits."""
-    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", lifespan="on"))
+    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", lifespan="on", **options))
     serving = asyncio.create_task(server.serve(sockets=[listener]))
     try:
         yield listener.getsockname()
@@ -244,8 +248,9 @@ async def test_under_uvicorn_the_peer_counts_and_what_a_local_proxy_says_of_it(t
     async with under_uvicorn(app, socket.create_server(("127.0.0.1", 0))) as address:
         assert (await curl(address, "/probe", "host: localhost"))[0] == 200
         assert (await curl(address, "/probe", "host: evil.example"))[0] == 421
-        status, told = await curl(address, "/probe", "host: localhost", "x-forwarded-for: 203.0.113.9")
-        assert (status, told["error"]["code"]) == (403, "nobody_authenticates")
+        for said in ("203.0.113.9", "unknown", "_hidden"):
+            status, told = await curl(address, "/probe", "host: localhost", f"x-forwarded-for: {said}")
+            assert (status, told["error"]["code"]) == (403, "nobody_authenticates")
     async with under_uvicorn(app, at_file(tmp_path / "one.sock")) as path:
         # A socket file has permissions of its own, and no browser reaches it.
         assert (await curl(path, "/probe", "host: any.example"))[0] == 200
@@ -253,6 +258,16 @@ async def test_under_uvicorn_the_peer_counts_and_what_a_local_proxy_says_of_it(t
     async with under_uvicorn(named, at_file(tmp_path / "two.sock")) as path:
         _, told = await curl(path, "/probe", "host: any.example", f"{USER}: ada")
         assert told["caller"] == ["caller", "ada"]
+
+
+@pytest.mark.parametrize("said", ["10.1.2.3:40000", "10.1.2.3: +40_000", "[10.1.2.3]:40000", "[::ffff:10.1.2.3]:7"])
+async def test_nobody_becomes_a_named_proxy_by_saying_so(telling: Any, said: str) -> None:
+    """Also not with a port, under a server that believes everybody about where they come from."""
+    app = host_of(telling, door=Door(trusted_proxies=["10.0.0.0/8"], allow_unauthenticated=True)).app
+    listener = socket.create_server(("127.0.0.1", 0))
+    async with under_uvicorn(app, listener, forwarded_allow_ips="*") as address:
+        _, told = await curl(address, "/probe", "host: localhost", f"x-forwarded-for: {said}", f"{USER}: ada")
+    assert (told["caller"], told["headers"]) == (["anonymous", "anonymous"], [])
 
 
 async def test_every_address_of_a_machine_but_loopback_is_another_machines(telling: Any) -> None:

@@ -13,6 +13,7 @@ import pytest
 from starlette.routing import WebSocketRoute
 from starlette.websockets import WebSocket
 
+from agent_framework_hosting import _drain
 from agent_framework_hosting.errors import ConfigurationError, RunCancelled
 from agent_framework_hosting.host import AgentFrameworkHost
 from agent_framework_hosting.limits import Limits
@@ -128,3 +129,30 @@ async def test_a_websocket_finishes_what_it_has_begun_and_is_told_that_the_serve
             with pytest.raises(SocketClosed) as closed:
                 await socket.receive()
             assert closed.value.code == 1012
+
+
+async def test_a_websocket_whose_client_takes_nothing_keeps_no_host_from_its_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(_drain, "_LAST_WORDS", 0.2)
+    sockets, stuck = _drain.WebSockets(), asyncio.Event()
+
+    async def app(_: Any, receive: Any, send: Any) -> None:
+        await send({"type": "websocket.accept"})
+        await receive()
+
+    async def send(message: Any) -> None:
+        if message["type"] == "websocket.close":
+            stuck.set()
+            await asyncio.Event().wait()
+
+    async def receive() -> Any:
+        return await asyncio.Event().wait()
+
+    serving = asyncio.create_task(sockets.middleware(app)({"type": "websocket"}, receive, send))
+    await asyncio.sleep(0)
+    async with asyncio.timeout(5):
+        await sockets.close()
+    assert stuck.is_set()
+    serving.cancel()
+    await asyncio.wait({serving})

@@ -199,6 +199,15 @@ async def test_a_page_that_may_call_gets_its_headers_on_errors_too(served: Any) 
     driver.errors.clear()
 
 
+@pytest.mark.parametrize(
+    "said", ["https://Chat.Example.com", "https://chat.example.com:443", "HTTPS://chat.example.com"]
+)
+async def test_an_origin_may_be_written_in_other_ways_than_browsers_do(served: Any, said: str) -> None:
+    async with InMemoryDriver(served(allow_origins=[said]).app) as driver:
+        answer = await driver.request("GET", "/probe", headers={"origin": "https://chat.example.com"})
+    assert answer.headers["access-control-allow-origin"] == "https://chat.example.com"
+
+
 async def test_without_allowed_origins_no_page_is_told_that_it_may(served: Any) -> None:
     """No CORS by default."""
     async with LoopbackDriver(served().app) as driver:
@@ -257,6 +266,15 @@ async def test_a_body_is_of_a_type_that_the_channel_takes(served: Any, kind: str
         assert (await driver.request("POST", "/probe/hook", body=b"x", headers={"content-type": kind})).text == "x"
     async with InMemoryDriver(served(body_types=None).app) as driver:
         assert (await driver.request("POST", "/probe", body=b"{}", headers={"content-type": kind})).status == 200
+
+
+async def test_a_body_that_is_announced_twice_is_a_body(served: Any) -> None:
+    """Chunks count, whatever the length besides them says."""
+    async with LoopbackDriver(served().app) as driver:
+        said = {"content-type": "text/plain", "content-length": "0", "transfer-encoding": "chunked"}
+        assert (await driver.request("POST", "/probe", headers=said)).status in (400, 415)
+    async with InMemoryDriver(served().app) as driver:
+        assert (await driver.request("POST", "/probe", headers=said)).status == 415
 
 
 @pytest.mark.parametrize(("coding", "status"), [("gzip", 415), ("br, gzip", 415), ("identity", 200), ("", 200)])

@@ -92,7 +92,7 @@ def test_whatever_a_variable_holds_it_is_a_number_above_nothing_or_refused(writt
         assert value is None or value > 0
 
 
-@pytest.mark.parametrize("value", [0, -1, nan, inf, "8", True, None])
+@pytest.mark.parametrize("value", [0, -1, nan, inf, "8", True, None, 0.5])
 def test_an_argument_that_is_no_bound_is_refused_by_name(value: Any) -> None:
     with pytest.raises(ConfigurationError, match=r"Limits\.max_waiting is"):
         Limits(max_waiting=value)
@@ -112,6 +112,18 @@ def test_a_misspelt_variable_is_told_of(monkeypatch: pytest.MonkeyPatch, caplog:
     assert "AF_HOSTING_MAX_WAIT is no setting of the host, and does nothing. Is AF_HOSTING_MAX_WAITING meant?" in (
         caplog.text
     )
+
+
+@pytest.mark.parametrize(
+    ("slip", "meant"),
+    [("LOG_FROMAT", "LOG_FORMAT"), ("APIKEYS", "API_KEYS"), ("ALLOW_UNAUTHENTICATE", "ALLOW_UNAUTHENTICATED")],
+)
+def test_so_is_one_that_is_no_limits(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, slip: str, meant: str
+) -> None:
+    monkeypatch.setenv(f"AF_HOSTING_{slip}", "1")
+    AgentFrameworkHost(ScriptedAgent(), channels=[])
+    assert f"Is AF_HOSTING_{meant} meant?" in caplog.text
 
 
 def test_variables_with_another_meaning_are_left_alone() -> None:

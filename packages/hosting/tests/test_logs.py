@@ -135,7 +135,7 @@ def test_lines_of_a_request_have_its_id(console: io.StringIO) -> None:
     logger.info("outside")
     inside, outside = console.getvalue().splitlines()
     assert inside.endswith("INFO inside [req_1]")
-    assert outside.endswith("INFO outside [-]")
+    assert outside.endswith("INFO outside")
 
 
 def test_json_is_one_object_a_line(objects: io.StringIO) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import socket
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -185,6 +186,15 @@ def test_an_address_that_is_taken_is_refused_in_one_sentence(
     assert "Traceback" not in capfd.readouterr().err
 
 
+def test_an_address_that_is_taken_is_refused_for_several_processes_alike(tmp_path: Path) -> None:
+    database = f"sqlite:///{tmp_path}/host.db"
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        host = AgentFrameworkHost(ScriptedAgent(), channels=[], database=database)
+        with pytest.raises(ConfigurationError, match=rf":{port}: .*in use.*another port"):
+            host.serve(port=port, workers=2, import_path="anything:host")
+
+
 def test_a_port_that_is_none_is_refused() -> None:
     """The message says which there are."""
     with pytest.raises(ConfigurationError, match=r"0 to 65535"):
@@ -213,6 +223,7 @@ def test_options_carry_hypercorns_own_names(monkeypatch: pytest.MonkeyPatch) -> 
         (["127.0.0.1:81"], 65.0),
     ]
     assert (served[0].backlog, served[1].graceful_timeout) == (3, 1)
+    assert not served[0].include_server_header
 
 
 async def test_serving_inside_a_running_loop_is_refused() -> None:

@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import text, update
 
 from agent_framework_hosting._state.database import open_engine, open_store
+from agent_framework_hosting._state.documents import NewDocument
 from agent_framework_hosting._state.memory import MemoryAliases
 from agent_framework_hosting._state.memorystore import MemoryStore
 from agent_framework_hosting._state.sql.schema import DOCUMENTS
@@ -43,6 +44,29 @@ async def test_in_memory_documents_go_together_after_their_time_and_beyond_the_b
     assert await store.documents.find(ADA, "note", "3") is None
     now = 28.0
     assert await ids(store) == await ids(store, root="m") == []
+
+
+async def test_in_memory_documents_are_bounded_by_bytes_and_those_used_last_stay() -> None:
+    aliases = MemoryAliases(max_aliases=9)
+    store = MemoryStore(aliases=aliases, max_turns=99, max_waiting=1, max_bytes=100)
+
+    def large(id: str, size: int) -> NewDocument:
+        return NewDocument(kind="note", id=id, body=b"x" * size)
+
+    await store.documents.add(ADA, "k", [large("1", 40)])
+    await store.documents.add(ADA, "l", [large("2", 40)])
+    assert await store.documents.find(ADA, "note", "1") is not None
+    await store.documents.add(ADA, "m", [large("3", 40)])
+    assert [await store.documents.find(ADA, "note", id) is not None for id in "123"] == [True, False, True]
+    # Bodies that are written anew count, and those that are gone do not.
+    await store.documents.replace(ADA, "note", "3", b"x" * 60)
+    assert [await store.documents.find(ADA, "note", id) is not None for id in "13"] == [True, True]
+    await store.documents.remove(ADA, "note", "3")
+    await store.documents.add(ADA, "n", [large("4", 60)])
+    assert await store.documents.find(ADA, "note", "1") is not None
+    # A conversation that is too much by itself goes as a whole.
+    await store.documents.replace(ADA, "note", "4", b"x" * 200)
+    assert [await store.documents.find(ADA, "note", id) is not None for id in "14"] == [False, False]
 
 
 @pytest.mark.parametrize("kind", ["sqlite", "postgres"])

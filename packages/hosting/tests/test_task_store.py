@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import time
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AsyncExitStack
+from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import NullPool, create_engine, text
 
 from agent_framework_hosting._state.database import open_store
+from agent_framework_hosting._state.events import Event, RunName
 from agent_framework_hosting._state.memorytasks import MemoryTasks
+from agent_framework_hosting._state.sql import sqlstore
+from agent_framework_hosting._state.sql.migrations import sqlite_engine
 from agent_framework_hosting._state.sql.postgres import PostgresDriver
 from agent_framework_hosting._state.sql.script import Script, do
 from agent_framework_hosting._state.sql.sqlstore import SqlStore
@@ -194,6 +199,16 @@ async def test_a_line_is_cancelled_whoever_it_belongs_to_and_no_other_tenants(st
     assert await taken(store) == []
 
 
+async def test_memory_lets_go_of_what_was_cancelled_also_while_nothing_is_taken() -> None:
+    """As when all that may run at once do, and somebody goes on accepting and cancelling."""
+    store = MemoryTasks(max_known=10)
+    for number in range(2_000):
+        await store.accept(new(f"t{number}", line=f"line {number}"))
+        await store.cancel(ADA, "work", f"t{number}")
+    held = [each for each in gc.get_objects() if isinstance(each, NewTask)]
+    assert len(held) < 200
+
+
 async def test_memory_forgets_ids_by_number_and_by_age() -> None:
     now = 0.0
     store = MemoryTasks(max_known=2, ttl=10, clock=lambda: now)
@@ -205,6 +220,15 @@ async def test_memory_forgets_ids_by_number_and_by_age() -> None:
     now = 11.0
     assert await store.accept(new("2"))
     assert len(store) == 2
+
+
+async def test_what_open_tasks_are_given_is_bounded_in_memory() -> None:
+    store = MemoryTasks(max_known=9, max_bytes=100)
+    await store.accept(new("1", "a", payload=b"x" * 60))
+    with pytest.raises(QueueFull, match="1 accepted tasks wait on this server"):
+        await store.accept(new("2", "b", payload=b"x" * 60))
+    await store.settle(await the_one(store), "done")
+    assert await store.accept(new("2", "b", payload=b"x" * 60))
 
 
 Open = Callable[..., Any]
@@ -407,6 +431,46 @@ async def test_what_nobody_could_do_is_forgotten_in_the_end_with_a_word_and_what
     await store.sweep()
     assert sql("SELECT task_id FROM af_task ORDER BY task_id") == [("1",), ("3",)]
     assert "nobody has done within 30 days: 1 of the kind of an older release." in caplog.text
+
+
+async def test_a_sweep_goes_past_ended_tasks_whose_events_are_kept_few_at_a_time(
+    open_one: Open, sql: Callable[[str], list[Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlstore, "_SWEPT", 3)
+    store = await open_one()
+    for number in range(10):
+        await store.tasks.accept(new(str(number)))
+        task = await the_one(store.tasks)
+        if number < 7:
+            assert await store.events.append(RunName(ADA, "work", task.id), [Event(task.attempt, 0, b"said")])
+        await store.tasks.settle(task, "done")
+    # Many may have ended at the same moment.
+    sql("UPDATE af_task SET ended_at = 1")
+    await store.sweep()
+    assert sql("SELECT count(*) FROM af_task") == [(7,)]
+    await store.events.forget(RunName(ADA, "work", "5"))
+    await store.sweep()
+    assert sql("SELECT task_id FROM af_task ORDER BY task_id") == [(number,) for number in "012346"]
+
+
+async def test_a_look_that_finds_nothing_waits_for_nobody_who_writes(make_database: Callable[[str], str]) -> None:
+    database = make_database("sqlite")
+    store = open_store(database, limits=Limits())
+    await store.start()
+    engine = sqlite_engine(Path(database.removeprefix("sqlite:///")))
+    # Another process writes, for longer than anybody waits.
+    with engine.begin():
+        assert await taken(store.tasks) == await store.tasks.take(["work"], most=1, suspects=True) == []
+        assert await store.tasks.look([]) == {}
+        assert await store.tasks.find(ADA, "work", "1") is None
+    await store.stop()
+
+
+async def test_tasks_that_are_not_done_are_counted_by_their_kinds(store: TaskStore) -> None:
+    for id, kind in (("1", "work"), ("2", "work"), ("3", "other")):
+        await store.accept(new(id, id, kind=kind))
+    await store.settle((await taken(store, most=1))[0], "done")
+    assert await store.open_kinds() == {"work": 1, "other": 1}
 
 
 async def test_who_joins_a_line_while_another_one_is_still_being_accepted_comes_after_it(

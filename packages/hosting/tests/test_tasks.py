@@ -637,3 +637,36 @@ async def test_the_work_of_a_channel_that_did_not_start_waits_for_a_process_in_w
     async with host:
         await done.until(3)
     assert [(task.id, task.attempt) for task in done.seen][2:] == [("1", 1)]
+
+
+async def test_work_that_nobody_does_any_more_is_said_at_the_start(
+    make_probe: Callable[..., Any],
+    make_database: Callable[[str], str],
+    done: Done,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """It blocks its line, and an operator would look for the reason for a month."""
+    database = make_database("sqlite")
+
+    async def handler(task: Task) -> None:
+        done.add(task)
+
+    async def broken(_: Task) -> None:
+        raise TryAgain(after=60)
+
+    async def restarted(*kinds: str) -> str:
+        caplog.clear()
+        probe = make_probe()
+        host = host_of(probe, database)
+        for kind in kinds:
+            probe.context.tasks.handle(kind, broken if kind == "probe.old" else handler)
+        async with host:
+            for id in ("1", "2") if "probe.old" in kinds else ():
+                await probe.context.tasks.accept(kind="probe.old", id=id, line="room", payload=None)
+        return caplog.text
+
+    said = "does some of the accepted work in its database: 2 of the kind probe.old. It waits"
+    assert said not in await restarted(KIND, "probe.old")
+    assert said in await restarted(KIND)
+    assert said in await restarted()
+    assert said not in await restarted(KIND, "probe.old")

@@ -100,6 +100,15 @@ class Background:
             raise
         return record, True
 
+    async def refuse_other(self, named: IdempotencyKey) -> None:
+        """Refuse a request of the foreground whose key was used for one of the background.
+
+        Raises:
+            IdempotencyConflict: It was.
+        """
+        if await self._known(named) is not None:
+            raise IdempotencyConflict.other_request()
+
     async def cancel(self, response: str) -> JSON:
         """Stop a response, wherever it runs or waits, and return its record once that has ended.
 
@@ -171,7 +180,8 @@ class Background:
             return
         turn: Turn | None = None
         try:
-            named = IdempotencyKey(f"background:{response}", hashlib.sha256(response.encode()).digest())
+            # No header can say this: it holds more than ASCII.
+            named = IdempotencyKey(f"\N{RIGHTWARDS ARROW}{response}", hashlib.sha256(response.encode()).digest())
             turn = await self._turns.read(accepted.body, named=named, minted=_minted(response, accepted))
             await self._run(turn, accepted, writer)
         except Replayed:

@@ -17,10 +17,11 @@ from agent_framework_hosting.web.shapes import shapes
 
 from ._compact import COMPACTED
 from ._conversations import ADDED, CREATED, MOST_ITEMS, NOT_ADDED, UPDATED
+from ._counting import COUNTED
 from ._inbound.fields import FIELDS, INCLUDABLE
 from ._inbound.input import item_schema
 from ._inbound.tools import MAX_TOOLS, choice_schema, tool_schema
-from ._objects import Conversation, DeletedConversation, DeletedResponse, Item, ItemList
+from ._objects import Conversation, DeletedConversation, DeletedResponse, InputTokens, Item, ItemList
 from ._outbound.vocabulary import EVENTS, CompactedResponse, OutputItem, Response
 from ._query import LARGEST, MOST, USUAL
 
@@ -123,7 +124,16 @@ _RESPONSES: Final[Mapping[str, Mapping[str, _Served]]] = {
             headers=("x-ignored-parameters",),
         )
     },
-    "/input_tokens": {"post": _Served("countInputTokens", "Say that only the agent could count them.")},
+    "/input_tokens": {
+        "post": _Served(
+            "countInputTokens",
+            "Say how many tokens a request would begin with.",
+            _json(InputTokens),
+            _WITH_BODY,
+            body="CountInputTokens",
+            headers=("x-ignored-parameters",),
+        )
+    },
     "/{response_id}": {
         "get": _Served(
             "getResponse",
@@ -240,7 +250,7 @@ def _operation(served: _Served) -> dict[str, Any]:
 
 def _schemas(limits: Limits) -> dict[str, Any]:
     kinds = [Response, OutputItem, ErrorBody, ItemList, Item, Conversation, DeletedConversation, DeletedResponse]
-    named = shapes([*kinds, CompactedResponse, Model, ModelList, *EVENTS.values()])
+    named = shapes([*kinds, CompactedResponse, InputTokens, Model, ModelList, *EVENTS.values()])
     named |= {name: _event(name, named[fields.__name__]) for name, fields in EVENTS.items()}
     refer = "#/components/schemas/"
     named["StreamEvent"] = {
@@ -259,6 +269,11 @@ def _schemas(limits: Limits) -> dict[str, Any]:
     goes_on = {"anyOf": [_given("input"), _given("previous_response_id"), _given("conversation")]}
     named["CreateResponse"] = {
         **_fields(FIELDS, known),
+        **goes_on,
+        "not": _both("previous_response_id", "conversation"),
+    }
+    named["CountInputTokens"] = {
+        **_fields(COUNTED, known),
         **goes_on,
         "not": _both("previous_response_id", "conversation"),
     }

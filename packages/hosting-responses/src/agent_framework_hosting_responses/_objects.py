@@ -46,3 +46,10 @@ class DeletedResponse(TypedDict):
     id: str
     object: Literal["response"]
     deleted: Literal[True]
+
+
+class InputTokens(TypedDict):
+    """How many tokens a request would begin with."""
+
+    object: Literal["response.input_tokens"]
+    input_tokens: int

@@ -6,20 +6,19 @@ The most particular path stands first: ids of responses may be any text, with sl
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from starlette.routing import Route, WebSocketRoute
 
 from agent_framework_hosting.channel import ChannelContext
-from agent_framework_hosting.errors import InvalidRequest
 from agent_framework_hosting.web.endpoint import Endpoint, NotFound, Operation
 
 from ._background import Background
 from ._compact import Compaction
 from ._conversations import ConversationEndpoints
+from ._counting import Counting
 from ._create import Creation
 from ._errors import error_response
-from ._operation import Call, Handler, JSONOperation
+from ._operation import Handler, JSONOperation
 from ._reading import Reading
 from ._settings import CreationSettings
 from ._socket import SocketEndpoint
@@ -31,6 +30,7 @@ def responses_routes(context: ChannelContext, settings: CreationSettings) -> lis
     turns = Turns(context, settings)
     background = Background(context, turns)
     reading, compaction = Reading(context, background), Compaction(context)
+    counting = Counting(context, turns, settings.tokenizer)
 
     def json(handle: Handler) -> Operation:
         return JSONOperation(handle, limits=context.limits)
@@ -39,7 +39,7 @@ def responses_routes(context: ChannelContext, settings: CreationSettings) -> lis
     return [
         _route("/", {"POST": Creation(context, turns, background)}),
         _route("/compact", {"POST": json(compaction.compact)}),
-        _route("/input_tokens", {"POST": json(_count_tokens)}),
+        _route("/input_tokens", {"POST": json(counting.count)}),
         _route("/{response:path}/input_items", {"GET": json(reading.list_input)}),
         _route("/{response:path}/cancel", {"POST": json(reading.cancel)}),
         _route("/{response:path}", one),
@@ -70,14 +70,6 @@ def conversations_routes(context: ChannelContext, settings: CreationSettings, *,
         _route(f"{at}/{{conversation}}", one),
         Route(f"{at}/{{rest:path}}", nothing),
     ]
-
-
-async def _count_tokens(_: Call) -> Mapping[str, Any]:
-    raise InvalidRequest(
-        "This server cannot count tokens: only the agent knows its model, its instructions and its tools. The 'usage' "
-        "of a response has the numbers that the model's provider reported.",
-        code="unsupported_endpoint",
-    )
 
 
 def _route(path: str, operations: Mapping[str, Operation]) -> Route:

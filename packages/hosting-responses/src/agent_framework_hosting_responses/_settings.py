@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from agent_framework import TokenizerProtocol
+
 from agent_framework_hosting.hooks import ChannelResponseHook, ChannelRunHook, ChannelStreamUpdateHook
 from agent_framework_hosting.parsing.policy import CallerInstructions
 
@@ -20,3 +22,4 @@ class CreationSettings:
     response_id_factory: Callable[[str | None], str]
     caller_instructions: CallerInstructions
     show_tool_calls: bool
+    tokenizer: TokenizerProtocol | None

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Final
 
+from agent_framework import CharacterEstimatorTokenizer, TokenizerProtocol
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 
 from agent_framework_hosting.channel import ChannelContext, ChannelContribution, SiblingRoute
@@ -21,6 +23,7 @@ from ._routes import conversations_routes, responses_routes, socket_route
 from ._settings import CreationSettings
 
 _DEFAULT_PATH = "/responses"
+_TOKENIZER: Final = CharacterEstimatorTokenizer()
 
 
 class ResponsesChannel:
@@ -39,6 +42,9 @@ class ResponsesChannel:
         caller_instructions: What becomes of `instructions` and of system and developer messages: `"ignore"` drops and
             names them in the header `x-ignored-parameters`, `"append"` hands them to the agent, `"refuse"` answers 400.
         show_tool_calls: Whether tools that the agent ran itself are shown (as `mcp_call` items) or left out.
+        tokenizer: Counts the tokens of texts for `POST /responses/input_tokens`. The default estimates them by their
+            characters, as Agent Framework does where it compacts; give your model's own for numbers that hold. `None`
+            answers 400.
         openapi: Where below `path` the OpenAPI document lies; `None` for none.
 
     Raises:
@@ -62,6 +68,7 @@ class ResponsesChannel:
         response_id_factory: Callable[[str | None], str] | None = None,
         caller_instructions: CallerInstructions = "ignore",
         show_tool_calls: bool = True,
+        tokenizer: TokenizerProtocol | None = _TOKENIZER,
         openapi: str | None = "/openapi.json",
     ) -> None:
         check_place(openapi)
@@ -79,6 +86,7 @@ class ResponsesChannel:
             response_id_factory=response_id_factory or _response_id,
             caller_instructions=caller_instructions,
             show_tool_calls=show_tool_calls,
+            tokenizer=tokenizer,
         )
 
     def contribute(self, context: ChannelContext) -> ChannelContribution:

@@ -38,13 +38,13 @@ def is_loopback(text: object) -> bool:
 def is_local(scope: Scope) -> bool:
     """Whether the caller is on this machine, as far as the server knows, and came to a socket of this machine alone.
 
-    What is no IP address is no network either: a socket file has permissions of its own, and a test client in memory
-    calls itself `testclient`.
+    A socket without an IP address is no network: a socket file has permissions of its own, and a client in memory calls
+    its server `testserver`. At one that has an address, whoever has none is a caller whom a proxy calls `unknown`.
     """
-    return all(
-        not pair or address_in(pair[0]) is None or is_loopback(pair[0])
-        for pair in (scope.get("client"), scope.get("server"))
-    )
+    client, server = _host(scope.get("client")), _host(scope.get("server"))
+    if server is None:
+        return client is None or client.is_loopback
+    return server.is_loopback and client is not None and client.is_loopback
 
 
 def came_over_loopback(scope: Scope) -> bool:

@@ -18,6 +18,7 @@ from starlette.types import ASGIApp, Lifespan, Scope
 
 from ._admission import Admission
 from ._authentication import Authentication
+from ._authority import parse_origin
 from ._disabled import DisabledChannels
 from ._doorway import Doorway
 from ._drain import WebSockets
@@ -98,7 +99,8 @@ class _App(Starlette):
             return app
         return CORSMiddleware(
             app,
-            allow_origins=self._door.allow_origins,
+            # It compares texts, and browsers have one for each origin.
+            allow_origins=[str(parse_origin(origin) or origin) for origin in self._door.allow_origins],
             allow_methods=["*"],
             allow_headers=["*"],
             expose_headers=["*"],

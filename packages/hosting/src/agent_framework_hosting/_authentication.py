@@ -34,6 +34,10 @@ _NOBODY_ASKS: Final = (
     "host auth=, for example ApiKeys.from_environment(), or mount it in an app that authenticates, or let everybody in "
     f"with Door(allow_unauthenticated=True) or {ALLOW_UNAUTHENTICATED_VARIABLE}=1."
 )
+_THE_APP_LETS_IN: Final = (
+    "Nothing has told the host who it is: the app around it answers for that. If that app refuses strangers, say so "
+    "with Door(allow_unauthenticated=True); if not, give the host auth=, for example ApiKeys.from_environment()."
+)
 
 
 class Authentication:
@@ -81,9 +85,19 @@ class Authentication:
 
     def _is_stranger(self, scope: Scope) -> bool:
         """Whether somebody from another machine comes, and there is nobody who could say who it is."""
-        if self._authenticate is not None or "user" in scope or is_mounted(scope):
+        if self._authenticate is not None or "user" in scope:
             return False
-        return not self._doorway.takes(is_local=is_local(scope), is_vouched=comes_from_named_proxy(scope))
+        if self._doorway.takes(is_local=is_local(scope), is_vouched=comes_from_named_proxy(scope)):
+            return False
+        if is_mounted(scope):
+            self._warn_once("A caller from another machine was let in. %s", _THE_APP_LETS_IN)
+            return False
+        return True
+
+    def _warn_once(self, message: str, details: str) -> None:
+        if not self._has_warned:
+            self._has_warned = True
+            logger.warning(message, details)
 
     async def _admitted(self, scope: Scope, entrance: Entrance | None, *, is_stranger: bool) -> Principal:
         if is_stranger:
@@ -114,9 +128,8 @@ class Authentication:
         self, error: Exception, entrance: Entrance | None, scope: Scope, receive: Receive, send: Send
     ) -> None:
         description = _told(error)
-        if description.code == _NOBODY_AUTHENTICATES and not self._has_warned:
-            self._has_warned = True
-            logger.warning("A caller from another machine was refused. %s", description.message)
+        if description.code == _NOBODY_AUTHENTICATES:
+            self._warn_once("A caller from another machine was refused. %s", description.message)
         if scope["type"] == "websocket":
             await WebSocketClose(_POLICY_VIOLATION)(scope, receive, send)
             return

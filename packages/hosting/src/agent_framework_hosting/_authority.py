@@ -42,6 +42,11 @@ class Origin:
         port = host.port if host.port is not None else _DEFAULT_PORTS.get(self.scheme)
         return self.authority == Authority(host.name, port)
 
+    def __str__(self) -> str:
+        """Return it as browsers say it: the port is left out where the scheme implies it."""
+        name, port = self.authority.name, self.authority.port
+        return f"{self.scheme}://{name}{'' if port in (None, _DEFAULT_PORTS.get(self.scheme)) else f':{port}'}"
+
 
 @lru_cache(maxsize=256)
 def parse_authority(text: str) -> Authority | None:

@@ -1,6 +1,7 @@
 """What connections may cost under Hypercorn: before a request is there, and after an answer is written.
 
-Imported only where something is served, since Hypercorn is an extra.
+Imported only where something is served, since Hypercorn is an extra. What is bounded here has no setting there, so that
+this leans on its insides; the extra names the one minor release that they are known of.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from hypercorn.config import Config, Sockets
 from hypercorn.events import Closed, Event, RawData, Updated
 from hypercorn.protocol.h2 import H2Protocol
 
+from ._websockets import bound_websockets
 from .limits import Limits
 
 _BACKLOG: Final = 1024
@@ -36,7 +38,11 @@ def bounds(limits: Limits) -> Mapping[str, Any]:
         "keep_alive_timeout": limits.idle_timeout,
         "ssl_handshake_timeout": limits.header_timeout,
         "websocket_max_message_size": limits.max_request_bytes,
+        # Keeps proxies from giving a silent connection up, and lets the system notice that the other end is gone.
+        "websocket_ping_interval": limits.heartbeat,
         "backlog": _BACKLOG,
+        # Which holes a server may have is nobody's business.
+        "include_server_header": False,
     }
 
 
@@ -64,6 +70,7 @@ def bound_connections(limits: Limits) -> None:
 
     server: Any = run  # what it imports is not its to export
     server.TCPServer = Bounded
+    bound_websockets()
 
 
 class BoundedConnection(TCPServer):

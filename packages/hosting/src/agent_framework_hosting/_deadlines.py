@@ -29,6 +29,17 @@ def in_background() -> Generator[None]:
         _in_background.reset(token)
 
 
+@contextmanager
+def limited(run: Run, limits: Limits) -> Generator[None]:
+    """Give what comes before a run has its session as long as the run itself."""
+    deadline = Deadline(run, limits)
+    deadline.begin(is_streamed=False)
+    try:
+        yield
+    finally:
+        deadline.end()
+
+
 class Deadline:
     """Stops one run that takes too long.
 

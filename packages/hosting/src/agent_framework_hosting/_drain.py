@@ -6,6 +6,7 @@ import asyncio
 import signal
 import threading
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from types import FrameType
 from typing import Any, Final
 
@@ -182,4 +183,7 @@ class _Socket:
             await asyncio.sleep(_QUIET / 2)
         if self._is_open:
             self._is_open, self._is_closed = False, True
-            await self._send({"type": "websocket.close", "code": _RESTART, "reason": "The server restarts."})
+            # Whoever takes nothing does not take this either, and the host does not wait for it.
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_LAST_WORDS):
+                    await self._send({"type": "websocket.close", "code": _RESTART, "reason": "The server restarts."})

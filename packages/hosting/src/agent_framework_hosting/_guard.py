@@ -172,8 +172,10 @@ class _Headers:
         return ", ".join(values) if values else None
 
     def _announces_body(self, scope: Scope) -> bool:
+        if b"transfer-encoding" in self._found:
+            return True
         length = self.one(b"content-length")
-        if length is not None or b"transfer-encoding" in self._found:
+        if length is not None:
             return length != "0"
         # In HTTP/2 nothing announces a body of unknown length.
         return scope.get("http_version", "1.1") not in ("1.0", "1.1") and scope["method"] in _WITH_BODY

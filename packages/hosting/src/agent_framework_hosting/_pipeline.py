@@ -21,7 +21,7 @@ from opentelemetry import context as otel
 
 from ._admission import Admission, Run, StopReason
 from ._capacity import Capacity
-from ._deadlines import Deadline
+from ._deadlines import Deadline, limited
 from ._quotas import Meter, Quotas
 from ._seen import Seen
 from ._sessions.answers import answer_ids
@@ -233,7 +233,9 @@ class Pipeline:
                     principal = current_principal()
                     request = replace(request, principal=principal)
                 self._let_in(run, principal.owner)
-                request = await _hooked(request, steps, self._target.served)
+                if steps.run_hook is not None:
+                    with limited(run, self._limits):
+                        request = await _hooked(request, steps, steps.run_hook, target=self._target.served)
                 self._target.check(request)
                 turn = await self._turn(request, principal, steps)
                 if turn is not None and steps.idempotency is not None:
@@ -358,11 +360,9 @@ async def _step(target: Target, progress: _Progress, parent: otel.Context) -> As
         progress.over.set()
 
 
-async def _hooked(request: ChannelRequest, steps: Steps, target: Any) -> ChannelRequest:
-    if steps.run_hook is None:
-        return request
+async def _hooked(request: ChannelRequest, steps: Steps, hook: ChannelRunHook, *, target: Any) -> ChannelRequest:
     wanted = request.session
-    hooked = await settled(steps.run_hook(request, target=target, protocol_request=steps.protocol_request))
+    hooked = await settled(hook(request, target=target, protocol_request=steps.protocol_request))
     hooked = _returned(hooked, ChannelRequest, "run hook")
     if hooked.principal is None:
         # A hook may make a new request instead of replacing parts of the one that it got.

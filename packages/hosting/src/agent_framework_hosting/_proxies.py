@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hmac
-from typing import Final
+from typing import Any, Final
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -53,7 +53,7 @@ class NamedProxies:
         return judged
 
     def _is_named(self, scope: Scope) -> bool:
-        if self._networks and not self._networks.has_peer(scope):
+        if self._networks and (not self._networks.has_peer(scope) or _is_hearsay(scope)):
             return False
         if self._secret is None:
             return True
@@ -74,7 +74,7 @@ class NamedProxies:
         # Every proxy adds whom it got the request from at the end; what stands before the first stranger is hearsay.
         found = None
         for hop in reversed(hops):
-            address = address_in(_without_port(hop))
+            address = address_in(_parts(hop)[0])
             if address is None:
                 return found
             found = str(address)
@@ -83,11 +83,30 @@ class NamedProxies:
         return found
 
 
-def _without_port(hop: str) -> str:
+def _is_hearsay(scope: Scope) -> bool:
+    """Whether the server has the caller's address from a header: some take the port from there, too.
+
+    Whoever forwards names those that it got a request from, and never the very connection that it sends it over.
+    """
+    client: Any = scope.get("client")
+    if client is None:
+        return False
+    said = (_parts(hop) for hop in _values(scope, _FOR))
+    return any(port == client[1] and address_in(host) == address_in(client[0]) for host, port in said)
+
+
+def _parts(hop: str) -> tuple[str, int | None]:
     # Some proxies add the port; an IPv6 address has brackets then.
     if hop.startswith("["):
-        return hop[1:].partition("]")[0]
-    return hop.partition(":")[0] if hop.count(":") == 1 else hop
+        host, _, rest = hop[1:].partition("]")
+        port = rest.removeprefix(":")
+    else:
+        host, _, port = hop.partition(":") if hop.count(":") == 1 else (hop, "", "")
+    try:
+        # As leniently as servers read it.
+        return host, int(port)
+    except ValueError:
+        return host, None
 
 
 def _values(scope: Scope, name: bytes) -> list[str]:

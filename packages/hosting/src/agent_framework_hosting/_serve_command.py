@@ -53,7 +53,7 @@ def _serve(args: argparse.Namespace) -> int:
             log_format=args.log_format,
             access_log=not args.no_access_log,
         )
-    except OSError as error:
+    except OSError as error:  # a socket file that cannot be made
         raise CommandError(
             f"cannot listen at {args.host}, port {args.port}: {error.strerror or error}. Name another with --host or "
             "--port"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import importlib
-import ipaddress
 import os
 import signal
 import socket
@@ -12,6 +11,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Generator, Mapping, 
 from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
+from ._addresses import is_loopback
 from .errors import ConfigurationError, Draining
 from .limits import Limits
 from .logs import logger
@@ -75,7 +75,7 @@ def refuse_open_door(config: Config, *, authenticated: bool, allow_unauthenticat
     if authenticated or allow_unauthenticated:
         return
     for address in (*config.bind, *config.insecure_bind, *config.quic_bind):
-        if not _is_loopback(address):
+        if not _is_private(address):
             raise ConfigurationError(
                 f"Serving on {address!r} would let anybody who can reach it use the agent: nothing says who is "
                 "calling. Give the host auth=, for example ApiKeys.from_environment(); or serve on 127.0.0.1 behind "
@@ -113,16 +113,11 @@ def address_of(host: str, port: int) -> str:
     return f"[{host}]:{port}" if ":" in host and not host.startswith("[") else f"{host}:{port}"
 
 
-def _is_loopback(address: str) -> bool:
+def _is_private(address: str) -> bool:
     if address.startswith("unix:"):  # a socket file has permissions of its own
         return True
-    host = address.rpartition(":")[0] or address
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False
+    host = (address.rpartition(":")[0] or address).strip("[]")
+    return host == "localhost" or is_loopback(host)
 
 
 def refuse_running_loop() -> None:
@@ -155,6 +150,7 @@ def told_by_signals(on_told: Callable[[], None], *, at_once: Callable[[], None] 
                 at_once()
             os._exit(1)
         is_told = True
+        logger.info("Told to stop: no new work is taken, and what runs is finished or told.")
         on_told()
 
     for number in (signal.SIGTERM, signal.SIGINT):

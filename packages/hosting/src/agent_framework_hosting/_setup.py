@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import Any, Literal, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 
 from ._state.aliases import Aliases
 from ._state.memorystore import MemoryStore
@@ -11,9 +11,20 @@ from ._state.paths import StateDir, StatePaths, resolve
 from ._state.store import Concurrency, StateStore
 from ._target.accepted import Checkpoints, has_checkpoints, refuse_concurrent_turns
 from ._target.session_store import SessionStore, StoredSessions
+from ._target.workflow.key import KEY_VARIABLE
+from .auth.keys import API_KEYS_VARIABLE
+from .door import ALLOW_UNAUTHENTICATED_VARIABLE
 from .errors import ConfigurationError
 from .limits import Limits, misspelt_variables
-from .logs import logger
+from .logs import CONTENT_VARIABLE, FORMAT_VARIABLE, logger
+
+_OTHER_VARIABLES: Final = (
+    ALLOW_UNAUTHENTICATED_VARIABLE,
+    API_KEYS_VARIABLE,
+    CONTENT_VARIABLE,
+    FORMAT_VARIABLE,
+    KEY_VARIABLE,
+)
 
 Order: TypeAlias = Concurrency | Literal["concurrent"]
 """In which order turns of one session run."""
@@ -25,7 +36,7 @@ def checked_limits(limits: object) -> Limits:
     Raises:
         ConfigurationError: They are none, or a variable cannot be read.
     """
-    for variable, meant in misspelt_variables(os.environ).items():
+    for variable, meant in misspelt_variables(os.environ, others=_OTHER_VARIABLES).items():
         logger.warning("%s is no setting of the host, and does nothing. Is %s meant?", variable, meant)
     if limits is None:
         return Limits().with_environment()
@@ -74,6 +85,7 @@ def memory_store(aliases: Aliases, *, limits: Limits) -> MemoryStore:
         claim_ttl=limits.idempotency_ttl,
         document_ttl=limits.session_ttl,
         max_event_bytes=limits.max_buffered_bytes,
+        max_bytes=limits.max_stored_bytes,
     )
 
 

@@ -267,6 +267,7 @@ class AgentFrameworkHost:
                 raise
             self._admission.start()
             self._tasks.start(without=self._started.disabled)
+            await self._tasks.warn_of_strays()
             self._say(self._line.said(bind=self._bind))
         return self
 

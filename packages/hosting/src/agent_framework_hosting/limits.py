@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, fields, replace
 from math import isfinite
 from types import MappingProxyType
@@ -26,7 +26,7 @@ _PREFIX: Final = "AF_HOSTING_"
 _NONE: Final = " | None"
 _KINDS: Final[Mapping[str, Kind]] = MappingProxyType({"Bytes": "bytes", "Seconds": "seconds", "Count": "count"})
 _LIKENESS: Final = 0.7
-"""How like a limit's variable another one's name must be to be taken for a slip of the pen."""
+"""How like a variable that is known another one's name must be to be taken for a slip of the pen."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +83,10 @@ class Limits:
     """Live sessions in memory; beyond it the least recently used one is dropped."""
     max_turns: Count = 50_000
     """Committed turns that can be continued by id; beyond it the oldest is forgotten."""
+    max_stored_bytes: Bytes = 256 * _MIB
+    """Without a database: bytes of the records of turns, of answers under idempotency keys, of what channels keep
+    beside them, each; beyond it the oldest is forgotten. And of accepted tasks that are not done; the next is refused
+    with 429."""
     max_resets: Count = 100_000
     """Session resets that are remembered; beyond it the oldest is forgotten, and its key means its first session."""
     session_ttl: Seconds = _DAY
@@ -131,10 +135,12 @@ class Limits:
         return made
 
     def __post_init__(self) -> None:
-        for name, (_, may_be_off) in _SETTINGS.items():
+        for name, (kind, may_be_off) in _SETTINGS.items():
             value: Any = getattr(self, name)
             if value is None and may_be_off:
                 continue
+            if kind != "seconds" and isinstance(value, float):
+                raise ConfigurationError(f"Limits.{name} is {value!r}; it must be a whole number greater than 0.")
             if isinstance(value, bool) or not isinstance(value, (int, float)) or not isfinite(value) or value <= 0:
                 raise ConfigurationError(f"Limits.{name} is {value!r}; it must be a number greater than 0.")
 
@@ -163,16 +169,19 @@ def variable_of(name: str) -> str:
     return f"{_PREFIX}{name.upper()}"
 
 
-def misspelt_variables(environment: Mapping[str, str]) -> Mapping[str, str]:
-    """Return variables that look like a limit's and are none, each with the one that is likely meant."""
-    limits = {name.upper(): variable_of(name) for name in _SETTINGS}
+def misspelt_variables(environment: Mapping[str, str], *, others: Collection[str] = ()) -> Mapping[str, str]:
+    """Return variables that look like a limit's and are none, each with the one that is likely meant.
+
+    `others` are variables that mean something else, and may be misspelt as well.
+    """
+    known = {variable.removeprefix(_PREFIX): variable for variable in (*map(variable_of, _SETTINGS), *others)}
     found: dict[str, str] = {}
     for variable in environment:
         name = variable.removeprefix(_PREFIX)
-        if variable.startswith(_PREFIX) and name not in limits:
-            meant = difflib.get_close_matches(name, limits, n=1, cutoff=_LIKENESS)
+        if variable.startswith(_PREFIX) and name not in known:
+            meant = difflib.get_close_matches(name, known, n=1, cutoff=_LIKENESS)
             if meant:
-                found[variable] = limits[meant[0]]
+                found[variable] = known[meant[0]]
     return found
 
 

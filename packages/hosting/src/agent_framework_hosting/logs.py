@@ -31,7 +31,7 @@ CONTENT_VARIABLE: Final = "AF_HOSTING_LOG_CONTENT"
 
 _LONGEST: Final = 4_000
 """Characters of one value in a line."""
-_CONSOLE: Final = "%(asctime)s %(levelname)s %(message)s [%(request_id)s]"
+_CONSOLE: Final = "%(asctime)s %(levelname)s %(message)s"
 _LEFT_OUT: Final = f"(What exceptions say is left out, since it may quote callers; {CONTENT_VARIABLE}=1 shows it.)"
 # What ends a line, moves a terminal's cursor, turns the reading direction, or cannot be encoded.
 _UNSAFE: Final = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
@@ -130,8 +130,17 @@ class JsonFormatter(logging.Formatter):
         return msgspec.json.encode(said).decode()
 
 
+class _ConsoleFormatter(logging.Formatter):
+    """Says a record in a line for people, with the request that it belongs to, if any."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - the name is logging's
+        """Return the line without what went wrong, which follows it."""
+        line, request = super().formatMessage(record), getattr(record, "request_id", "-")
+        return line if request == "-" else f"{line} [{request}]"
+
+
 def _console() -> logging.Formatter:
-    return logging.Formatter(_CONSOLE, defaults={"request_id": "-"})
+    return _ConsoleFormatter(_CONSOLE)
 
 
 class _OwnHandler(logging.StreamHandler[Any]):

@@ -78,7 +78,7 @@ def run(args: argparse.Namespace, *, env: Mapping[str, str], serve: Serve | None
 def _check_servable(settings: DemoSettings) -> None:
     """Refuse what would fail only after the person has read what to type next."""
     if find_spec("hypercorn") is None:
-        raise CommandError('serving needs the package hypercorn. Install it with: pip install "hypercorn>=0.18,<1"')
+        raise CommandError('serving needs the package hypercorn. Install it with: pip install "hypercorn>=0.18,<0.19"')
     try:
         check_free(settings.host, settings.port)
     except AddressError as error:

@@ -40,7 +40,7 @@ class Create:
         continues: The id that the client continues, if any; it is not the body's when that one was only prepared.
         generate: Whether the agent is to answer.
         stream_id: What the client wants to see in each of the events.
-        size: The bytes of the message.
+        size: The bytes of the message, and of those that were prepared for it.
     """
 
     body: dict[str, Any]
@@ -129,7 +129,15 @@ class Agenda:
             return step
         if self._refusing is not None:
             return Refusal(self._refusing, step.stream_id, step.continues)
-        return self._joined(step)
+        joined = self._joined(step)
+        if joined.size > self._limits.max_request_bytes:
+            most = self._limits.max_request_bytes
+            refusal = RequestTooLarge(
+                f"Together with what was prepared for it the message is larger than the {most} bytes that this server "
+                "takes."
+            )
+            return Refusal(refusal, step.stream_id, step.continues)
+        return joined
 
     def prepared(self, response_id: str, create: Create) -> None:
         """Take notice that a turn was prepared, and is called so."""
@@ -213,7 +221,8 @@ class Agenda:
         body |= {
             name: prepared.body[name] for name in ("previous_response_id", "conversation") if name in prepared.body
         }
-        return replace(step, body=body)
+        # What it says beside its own words is kept with it when it is prepared itself.
+        return replace(step, body=body, size=step.size + prepared.size)
 
     def _prepared_bytes(self) -> int:
         return sum(each.size for each in self._prepared.values())

@@ -1,8 +1,11 @@
-"""Turns and aliases in memory: bounded by count, gone with the process."""
+"""Turns and aliases in memory: turns bounded by number and bytes, aliases by number; gone with the process."""
 
 from __future__ import annotations
 
+import math
 from collections import OrderedDict
+
+from msgspec.structs import force_setattr
 
 from ..ids import mint
 from ..types import Owner
@@ -10,11 +13,26 @@ from .aliases import first_session, session_id_of
 from .turns import SessionName, Turn
 
 
-class MemoryTurns:
-    """Committed turns in memory; beyond `max_turns` the oldest is forgotten."""
+def fitted(data: bytes) -> bytes:
+    """Return a copy in no more memory than it needs: the buffer that an encoder returns may be half as large again.
 
-    def __init__(self, *, max_turns: int) -> None:
+    Example:
+        >>> fitted(b"said")
+        b'said'
+    """
+    return bytes(memoryview(data))
+
+
+class MemoryTurns:
+    """Committed turns in memory; beyond `max_turns`, or `max_bytes` of records, the oldest is forgotten.
+
+    The newest stays, however large. What a snapshot points to is the session's own history, which goes with it.
+    """
+
+    def __init__(self, *, max_turns: int, max_bytes: float = math.inf) -> None:
         self._max_turns = max_turns
+        self._max_bytes = max_bytes
+        self._size = 0
         self._turns: OrderedDict[tuple[Owner, str], Turn] = OrderedDict()
         self._by_session: dict[tuple[str, str], dict[tuple[Owner, str], None]] = {}
         self._by_root: dict[tuple[str, str], dict[tuple[Owner, str], None]] = {}
@@ -29,31 +47,34 @@ class MemoryTurns:
 
     def remove(self, owner: Owner, turn_id: str) -> bool:
         """Drop a turn; says whether there was one."""
-        turn = self._turns.pop((owner, turn_id), None)
-        if turn is not None:
-            self._unlink((owner, turn_id), turn.session)
-        return turn is not None
+        if (owner, turn_id) not in self._turns:
+            return False
+        self._drop((owner, turn_id))
+        return True
 
     async def commit(self, turn: Turn) -> None:
         """Store a turn; it takes the place of the owner's earlier turn of that id."""
         key = (turn.owner, turn.id)
-        replaced = self._turns.pop(key, None)
-        if replaced is not None:
-            # An id means one turn: the session that had it must not take this one along when it is forgotten.
-            self._unlink(key, replaced.session)
+        # An id means one turn: the session that had it must not take this one along when it is forgotten.
+        self.remove(*key)
         self._turns[key] = turn
+        self._size += len(turn.record)
         self._by_session.setdefault((turn.session.tenant, turn.session.session_id), {})[key] = None
         self._by_root.setdefault((turn.session.tenant, turn.session.root), {})[key] = None
-        while len(self._turns) > self._max_turns:
-            oldest, forgotten = self._turns.popitem(last=False)
-            self._unlink(oldest, forgotten.session)
+        while len(self._turns) > self._max_turns or (self._size > self._max_bytes and len(self._turns) > 1):
+            self._drop(next(iter(self._turns)))
 
     async def forget(self, session: SessionName) -> None:
         """Drop all turns of a session."""
         for key in list(self._by_session.get((session.tenant, session.session_id), {})):
-            self._unlink(key, self._turns.pop(key).session)
+            self._drop(key)
 
-    def _unlink(self, key: tuple[Owner, str], session: SessionName) -> None:
+    def _drop(self, key: tuple[Owner, str]) -> None:
+        forgotten = self._turns.pop(key)
+        session = forgotten.session
+        self._size -= len(forgotten.record)
+        # Its session may hold on to it as its newest one, and goes on from there; nobody reads the record any more.
+        force_setattr(forgotten, "record", b"")
         for index, name in ((self._by_session, session.session_id), (self._by_root, session.root)):
             turns = index[session.tenant, name]
             del turns[key]

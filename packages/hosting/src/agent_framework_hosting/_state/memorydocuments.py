@@ -1,7 +1,8 @@
-"""Documents in memory: bounded by number and age, gone with the process."""
+"""Documents in memory: bounded by number, bytes and age, gone with the process."""
 
 from __future__ import annotations
 
+import math
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
@@ -11,6 +12,7 @@ from typing import TypeAlias
 
 from ..types import Owner
 from .documents import Document, NewDocument
+from .memory import fitted
 
 _Place: TypeAlias = tuple[Owner, str, str]
 _Root: TypeAlias = tuple[str, str]
@@ -27,12 +29,22 @@ class MemoryDocuments:
 
     Args:
         max_documents: How many are kept; beyond it those of the key that was used least recently go.
+        max_bytes: Of their bodies together; beyond it the same happens.
         ttl: Seconds without use after which those of a key go.
         clock: Tells the time, in seconds.
     """
 
-    def __init__(self, *, max_documents: int, ttl: float, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        *,
+        max_documents: int,
+        ttl: float,
+        max_bytes: float = math.inf,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._max = max_documents
+        self._max_bytes = max_bytes
+        self._size = 0
         self._ttl = ttl
         self._clock = clock
         self._numbers = count(1)
@@ -48,10 +60,10 @@ class MemoryDocuments:
         group = self._used(name) or self._groups.setdefault(name, _Group(self._clock()))
         for each in new:
             place = (owner, each.kind, each.id)
-            group.documents[place] = Document(each.kind, each.id, root, next(self._numbers), each.body)
+            group.documents[place] = Document(each.kind, each.id, root, next(self._numbers), fitted(each.body))
             self._roots[place] = name
-        while len(self._roots) > self._max:
-            self._drop(next(iter(self._groups)))
+            self._size += len(each.body)
+        self._trim()
         return True
 
     async def find(self, owner: Owner, kind: str, id: str) -> Document | None:
@@ -66,7 +78,9 @@ class MemoryDocuments:
         known = await self.find(owner, kind, id)
         if known is None:
             return False
-        self._groups[owner[0], known.root].documents[owner, kind, id] = replace(known, body=body)
+        self._groups[owner[0], known.root].documents[owner, kind, id] = replace(known, body=fitted(body))
+        self._size += len(body) - len(known.body)
+        self._trim()
         return True
 
     async def remove(self, owner: Owner, kind: str, id: str) -> bool:
@@ -107,14 +121,19 @@ class MemoryDocuments:
             self._groups.move_to_end(root)
         return group
 
+    def _trim(self) -> None:
+        while len(self._roots) > self._max or self._size > self._max_bytes:
+            self._drop(next(iter(self._groups)))
+
     def _take_out(self, place: _Place) -> None:
         root = self._roots.pop(place)
         group = self._groups[root]
-        del group.documents[place]
+        self._size -= len(group.documents.pop(place).body)
         if not group.documents:
             del self._groups[root]
 
     def _drop(self, root: _Root) -> None:
         group = self._groups.pop(root, None)
-        for place in group.documents if group is not None else ():
+        for place, each in group.documents.items() if group is not None else ():
             del self._roots[place]
+            self._size -= len(each.body)

@@ -1,4 +1,7 @@
-"""The store in memory: bounded by number, gone with the process. Snapshots are kept as the objects that they are."""
+"""The store in memory: bounded by number and bytes, gone with the process.
+
+Snapshots are kept as the objects that they are.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,7 @@ from ..types import Owner
 from . import lines
 from .aliases import Aliases
 from .lines import Lines
-from .memory import MemoryTurns
+from .memory import MemoryTurns, fitted
 from .memorydocuments import MemoryDocuments
 from .memoryevents import MemoryEvents
 from .memoryrecords import MemoryRecords
@@ -34,6 +37,8 @@ class MemoryStore:
         claim_ttl: Seconds for which an idempotency key is remembered, within the bound.
         document_ttl: Seconds without use after which the documents of a session key go, within the bound.
         max_event_bytes: Bytes of all event logs together; beyond it the oldest is forgotten.
+        max_bytes: Bytes of the records of turns, of answers, of documents, each, beyond which the oldest is forgotten;
+            and of what open tasks are given, beyond which none is accepted.
         clock: Tells the time, in seconds.
     """
 
@@ -46,18 +51,19 @@ class MemoryStore:
         claim_ttl: float = math.inf,
         document_ttl: float = math.inf,
         max_event_bytes: int = 256 * 1024 * 1024,
+        max_bytes: float = math.inf,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.tasks = MemoryTasks(max_known=max_turns, ttl=claim_ttl, clock=clock)
+        self.tasks = MemoryTasks(max_known=max_turns, ttl=claim_ttl, max_bytes=max_bytes, clock=clock)
         self.events = MemoryEvents(
             find=lambda run: self.tasks.state((run.owner, run.kind, run.id)), max_bytes=max_event_bytes
         )
         self.lines: Lines[tuple[str, str]] = Lines(max_waiting=max_waiting)
         self._aliases = aliases
-        self._turns = MemoryTurns(max_turns=max_turns)
+        self._turns = MemoryTurns(max_turns=max_turns, max_bytes=max_bytes)
         self._heads: dict[tuple[str, str], Turn] = {}
-        self._marks = _Marks(max_marks=max_turns, claim_ttl=claim_ttl, clock=clock)
-        self.documents = MemoryDocuments(max_documents=max_turns, ttl=document_ttl, clock=clock)
+        self._marks = _Marks(max_marks=max_turns, max_bytes=max_bytes, claim_ttl=claim_ttl, clock=clock)
+        self.documents = MemoryDocuments(max_documents=max_turns, max_bytes=max_bytes, ttl=document_ttl, clock=clock)
         self.records = MemoryRecords(self._turns, head=self._head_of, on_forget=self._marks.forget)
 
     @property
@@ -147,7 +153,7 @@ class MemoryStore:
     async def add(self, finished: Finished) -> Turn:
         """Store a finished turn; one without an id is only known as the newest one of its session."""
         name = finished.session
-        turn = Turn(finished.owner, finished.turn_id or "", name, finished.snapshot, finished.record)
+        turn = Turn(finished.owner, finished.turn_id or "", name, finished.snapshot, fitted(finished.record))
         if finished.turn_id is not None:
             await self._turns.commit(turn)
         self._heads[name.tenant, name.session_id] = turn
@@ -160,7 +166,7 @@ class MemoryStore:
     async def keep(self, unfinished: Unfinished) -> None:
         """Store the record of a turn that did not finish."""
         if unfinished.turn_id is not None and unfinished.record is not None:
-            name, record = unfinished.session, unfinished.record
+            name, record = unfinished.session, fitted(unfinished.record)
             turn = Turn(unfinished.owner, unfinished.turn_id, name, None, record, is_finished=False)
             await self._turns.commit(turn)
 
@@ -244,14 +250,15 @@ class MemoryPlace:
     async def commit(self, finished: Finished) -> Turn:
         """See `Place`."""
         point = await self._store.add(finished)
-        self._store.settle(self._request, finished.record, turn_id=finished.turn_id)
+        # The same bytes as the turn's, not their equals.
+        self._store.settle(self._request, point.record, turn_id=finished.turn_id)
         self._is_over = True
         self._release()
         return point
 
     async def settle(self, record: bytes) -> None:
         """See `Place`."""
-        self._store.settle(self._request, record)
+        self._store.settle(self._request, fitted(record))
         self._is_over = True
         self._release()
 
@@ -291,8 +298,10 @@ class _Claimed:
 class _Marks:
     """What may happen once only, in memory."""
 
-    def __init__(self, *, max_marks: int, claim_ttl: float, clock: Callable[[], float]) -> None:
+    def __init__(self, *, max_marks: int, max_bytes: float, claim_ttl: float, clock: Callable[[], float]) -> None:
         self._max = max_marks
+        self._max_bytes = max_bytes
+        self._size = 0
         self._claim_ttl = claim_ttl
         self._clock = clock
         self._answered: OrderedDict[tuple[str, str, str], None] = OrderedDict()
@@ -339,12 +348,14 @@ class _Marks:
     def settle(self, owner: Owner, wanted: Claim, record: bytes, *, turn_id: str | None) -> None:
         known = self._claims.get((owner, wanted.channel, wanted.key))
         if known is not None:
+            self._size += len(record) - len(known.record or b"")
             known.record, known.is_running, known.turn_id = record, False, turn_id
+            self._trim(made_before=-math.inf)
 
     def forget(self, owner: Owner, turn_id: str) -> None:
         answered = [scope for scope, known in self._claims.items() if scope[0] == owner and known.turn_id == turn_id]
         for scope in answered:
-            del self._claims[scope]
+            self._drop(scope)
 
     def let_go(self, owner: Owner, wanted: Claim, *, forget: bool) -> None:
         scope = (owner, wanted.channel, wanted.key)
@@ -357,6 +368,10 @@ class _Marks:
     def _trim(self, *, made_before: float) -> None:
         # The oldest come first.
         while self._claims:
-            if len(self._claims) <= self._max and next(iter(self._claims.values())).made_at >= made_before:
+            is_full = len(self._claims) > self._max or (self._size > self._max_bytes and len(self._claims) > 1)
+            if not is_full and next(iter(self._claims.values())).made_at >= made_before:
                 break
-            self._claims.popitem(last=False)
+            self._drop(next(iter(self._claims)))
+
+    def _drop(self, scope: tuple[Owner, str, str]) -> None:
+        self._size -= len(self._claims.pop(scope).record or b"")

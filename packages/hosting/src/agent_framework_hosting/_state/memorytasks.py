@@ -1,21 +1,24 @@
-"""Accepted work in memory: bounded by number, gone with the process."""
+"""Accepted work in memory: bounded by number and bytes, gone with the process."""
 
 from __future__ import annotations
 
 import math
 import time
-from collections import OrderedDict, deque
+from collections import Counter, OrderedDict, deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from heapq import heappop, heappush
+from heapq import heapify, heappop, heappush
 from itertools import count
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from ..types import Owner
 from .refusals import require_keepable, too_many_tasks
 from .tasks import NewTask, Outcome, StopCause, TakenTask, TaskState
 
 _Scope: TypeAlias = tuple[Owner, str, str]
+
+_SLACK: Final = 64
+"""Cancelled tasks that may lie among those that are ready, beside as many as are open."""
 
 
 @dataclass(slots=True)
@@ -57,11 +60,21 @@ class MemoryTasks:
     Args:
         max_known: Ended tasks whose ids are known; beyond it the oldest is forgotten.
         ttl: Seconds for which the id of an ended task is known, within the bound.
+        max_bytes: Bytes of the payloads of all tasks that are not done; the next one is refused.
         clock: Tells the time, in seconds.
     """
 
-    def __init__(self, *, max_known: int, ttl: float = math.inf, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        *,
+        max_known: int,
+        ttl: float = math.inf,
+        max_bytes: float = math.inf,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._max_known = max_known
+        self._max_bytes = max_bytes
+        self._size = 0
         self._ttl = ttl
         self._clock = clock
         self._numbers = count(1)
@@ -94,10 +107,12 @@ class MemoryTasks:
         line = self._lines.get((new.tenant, new.line), ())
         if len(line) > new.max_waiting:
             raise too_many_tasks(new.max_waiting, in_line=True)
-        if len(self._open) >= new.max_open:
-            raise too_many_tasks(new.max_open, in_line=False)
+        is_full = self._open and self._size + len(new.payload) > self._max_bytes
+        if is_full or len(self._open) >= new.max_open:
+            raise too_many_tasks(len(self._open), in_line=False)
         kept = _Kept(next(self._numbers), new)
         self._open[scope] = kept
+        self._size += len(new.payload)
         queue = self._lines.setdefault(kept.where, deque())
         queue.append(kept)
         if queue[0] is kept:
@@ -121,6 +136,10 @@ class MemoryTasks:
         for kept in others:
             self._line_up(kept)
         return taken
+
+    async def open_kinds(self) -> Mapping[str, int]:
+        """See `TaskStore`."""
+        return Counter(kept.new.kind for kept in self._open.values())
 
     async def look(self, held: Sequence[TakenTask]) -> Mapping[int, StopCause]:
         """See `TaskStore`."""
@@ -180,6 +199,10 @@ class MemoryTasks:
         return kept if kept is not None and kept.attempt == taken.attempt else None
 
     def _line_up(self, kept: _Kept) -> None:
+        # While there is no room nothing is taken, and those that were cancelled would only ever grow in number.
+        if len(self._ready) > 2 * len(self._open) + _SLACK:
+            self._ready = [each for each in self._ready if not each[2].has_ended]
+            heapify(self._ready)
         heappush(self._ready, (kept.due_at, kept.number, kept))
 
     def _cancel(self, kept: _Kept) -> None:
@@ -192,6 +215,7 @@ class MemoryTasks:
     def _end(self, kept: _Kept, outcome: Outcome) -> None:
         kept.has_ended = True
         del self._open[kept.scope]
+        self._size -= len(kept.new.payload)
         self._taken.pop(kept.number, None)
         line = self._lines[kept.where]
         was_first = line[0] is kept

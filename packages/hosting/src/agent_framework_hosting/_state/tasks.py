@@ -100,6 +100,10 @@ class TaskStore(Protocol):
         """Take tasks whose turn it is, those of dead processes among them: either the suspects, or all others."""
         ...
 
+    async def open_kinds(self) -> Mapping[str, int]:
+        """Return how many tasks there are that are not done, by their kinds."""
+        ...
+
     async def look(self, held: Sequence[TakenTask]) -> Mapping[int, StopCause]:
         """Return which of the tasks that this process runs have to stop, by number.
 

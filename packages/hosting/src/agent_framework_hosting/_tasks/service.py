@@ -147,6 +147,23 @@ class TaskService:
         self._has_started = True
         self._watch()
 
+    async def warn_of_strays(self) -> None:
+        """Say which work was accepted by another release, or another host, that nobody does here."""
+        if not self._store.is_durable:
+            return
+        try:
+            kinds = await self._store.open_kinds()
+        except StateUnavailable:
+            return  # the store has said so, and the next start looks again
+        strays = ", ".join(f"{kinds[kind]} of the kind {kind}" for kind in sorted(kinds.keys() - self._doers.keys()))
+        if strays:
+            logger.warning(
+                "No channel of this host does some of the accepted work in its database: %s. It waits, and what came "
+                "after it in its lines, for a host that does it, or until `Limits.record_ttl`. Serve the channel that "
+                "accepted it, or forget it with `af-hosting purge`.",
+                strays,
+            )
+
     def _watch(self) -> None:
         # A host without such work asks its database nothing.
         if self._has_started and self._doers and self._worker is None:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from .._server import refuse_taken
 from ..errors import ConfigurationError, StartFailed
 from ..logs import LogFormat
 from .process import Work, WorkerProcess
@@ -45,9 +46,10 @@ def supervise(
         access_log: Whether a worker says a line about each request.
 
     Raises:
+        ConfigurationError: An address is taken.
         StartFailed: No worker could be started.
-        OSError: An address cannot be bound.
     """
+    refuse_taken((*config.bind, *config.insecure_bind))
     sockets = config.create_sockets()
     share = Share(
         # Hypercorn names them by whether there is TLS: what it binds is "insecure" without it.

@@ -38,7 +38,8 @@ _ACCEPTED: Final = (
     "(request) -> Principal | None."
 )
 _REFUSALS: Final = (401, 403)
-_LONGEST_HEADER: Final = 8 * 1024
+LONGEST_HEADER: Final = 8 * 1024
+"""Bytes of an `Authorization` header that are looked at."""
 
 
 def authenticate_with(auth: object) -> Authenticate:
@@ -72,7 +73,7 @@ def bearer_token(connection: HTTPConnection) -> str | None:
     """
     headers: Sequence[tuple[bytes, bytes]] = connection.scope["headers"]
     values = [value for name, value in headers if name == b"authorization"]
-    if len(values) != 1 or len(values[0]) > _LONGEST_HEADER:
+    if len(values) != 1 or len(values[0]) > LONGEST_HEADER:
         return None
     scheme, _, rest = values[0].partition(b" ")
     token = rest.strip(b" ")

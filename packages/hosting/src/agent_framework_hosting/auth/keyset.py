@@ -20,6 +20,10 @@ _CHUNK: Final = 64 * 1024
 Jwk = Mapping[str, Any]
 
 
+class Unfetched(Exception):
+    """Says for the log why keys could not be fetched; it quotes the issuer at the most, and never a caller."""
+
+
 class KeySet(Protocol):
     """Where the keys come from."""
 
@@ -118,10 +122,9 @@ class FetchedKeys:
             keys = await asyncio.to_thread(self._fetched)
         except Exception as error:  # noqa: BLE001 - whatever went wrong, the keys that are known go on being used
             logger.error(
-                "The keys of the token issuer %s cannot be fetched (%s: %s). %s",
+                "The keys of the token issuer %s cannot be fetched: %s. %s",
                 self._issuer,
-                type(error).__name__,
-                error,
+                str(error) if isinstance(error, Unfetched) else error,
                 "Those that are known go on being used." if self._keys else "No token can be verified until they can.",
             )
             return
@@ -132,17 +135,20 @@ class FetchedKeys:
         listed: Any = cast("dict[str, Any]", document).get("keys") if isinstance(document, dict) else None
         keys = usable_keys(listed)
         if not keys:
-            raise ValueError("the document has no public key that could sign a token")
+            raise Unfetched("the document has no public key that could sign a token")
         return keys
 
     def _discovered(self) -> str:
         document = self._fetch(f"{self._issuer.rstrip('/')}/.well-known/openid-configuration")
         found: dict[str, Any] = cast("dict[str, Any]", document) if isinstance(document, dict) else {}
         if found.get("issuer") != self._issuer:
-            raise ValueError(f"its discovery document is that of the issuer {found.get('issuer')!r}")
+            raise Unfetched(
+                f"its discovery document is that of the issuer {found.get('issuer')!r}. Give JwtBearer(issuer=...) "
+                "exactly as it says there"
+            )
         url = found.get("jwks_uri")
         if not isinstance(url, str) or not is_safe_url(url):
-            raise ValueError("its discovery document names no address of keys that can be trusted")
+            raise Unfetched("its discovery document names no address of keys that can be trusted")
         return url
 
 
@@ -180,10 +186,11 @@ def fetch_document(url: str) -> Any:
     """Return the JSON document at an address; blocks for a few seconds at most, and follows no redirect.
 
     Raises:
-        OSError: It cannot be fetched.
-        ValueError: It is too large, comes too slowly, or is no JSON.
+        Unfetched: It cannot be fetched, is too large, comes too slowly, or is no JSON.
     """
-    from urllib import error, request  # here, since few hosts fetch keys
+    # Here, since few hosts fetch keys.
+    from http.client import HTTPException
+    from urllib import error, request
 
     opener = request.OpenerDirector()
     # No handler for redirects, files or FTP: what is asked is what answers.
@@ -202,13 +209,18 @@ def fetch_document(url: str) -> Any:
             while chunk := answer.read1(_CHUNK):
                 chunks.append(chunk)
                 if sum(map(len, chunks)) > _LARGEST_DOCUMENT:
-                    raise ValueError(f"the document is larger than {_LARGEST_DOCUMENT} bytes")
+                    raise Unfetched(f"{url} is larger than {_LARGEST_DOCUMENT} bytes")
                 if time.monotonic() > deadline:
-                    raise ValueError(f"the document took longer than {_FETCH_TIME:g} seconds")
+                    raise Unfetched(f"{url} took longer than {_FETCH_TIME:g} seconds")
     except error.HTTPError as refused:
         refused.close()
-        raise OSError(f"{urlsplit(url).hostname} answered {refused.code}") from None
-    return json.loads(b"".join(chunks))
+        raise Unfetched(f"{url} answered {refused.code}") from None
+    except (OSError, HTTPException) as failed:
+        raise Unfetched(f"{url} does not answer ({getattr(failed, 'reason', failed)})") from None
+    try:
+        return json.loads(b"".join(chunks))
+    except (ValueError, RecursionError):
+        raise Unfetched(f"{url} is no JSON") from None
 
 
 def _with_id(keys: Sequence[Jwk], kid: str | None) -> tuple[Jwk, ...]:

@@ -12,7 +12,7 @@ from starlette.requests import HTTPConnection
 from ..errors import ConfigurationError
 from ..logs import logger
 from ..types import DEFAULT_TENANT, Principal
-from .authenticator import bearer_token
+from .authenticator import LONGEST_HEADER, bearer_token
 from .keyset import FetchedKeys, FixedKeys, Jwk, KeySet, require_safe_url, usable_keys
 
 INSTALL_HINT: Final = (
@@ -102,7 +102,12 @@ class JwtBearer:
     async def __call__(self, connection: HTTPConnection) -> Principal | None:
         """Return whose token the request carries; see `Authenticator`."""
         token = bearer_token(connection)
-        return None if token is None else await self.principal_of(token)
+        if token is not None:
+            return await self.principal_of(token)
+        if len(connection.headers.get("authorization", "")) > LONGEST_HEADER:
+            # A person in very many groups has such a one, and nothing else would say what is wrong with it.
+            logger.info("A bearer token was refused: it has more than %d bytes.", LONGEST_HEADER)
+        return None
 
     async def principal_of(self, token: str) -> Principal | None:
         """Return whose token this is; `None` when it is nobody's.
@@ -113,11 +118,12 @@ class JwtBearer:
         try:
             return self._named(await self._claims(token))
         except _Refused as refused:
-            logger.info("A bearer token was refused: %s.", refused)
+            logger.info("A bearer token was refused: %s.", str(refused))
             return None
 
     async def _claims(self, token: str) -> dict[str, Any]:
         algorithm, kid = self._head(token)
+        self._refuse_others(token)
         keys = [key for key in await self._keys.find(kid) if _fits(key, algorithm)]
         if not keys:
             raise _Refused("its key is none of the issuer's")
@@ -142,6 +148,15 @@ class JwtBearer:
         if kid is not None and not isinstance(kid, str):
             raise _Refused("its key id is no text")
         return algorithm, kid
+
+    def _refuse_others(self, token: str) -> None:
+        # Nobody asks this issuer for the keys of another one, nor waits for them while it does not answer.
+        try:
+            claims = self._jwt.decode(token, options={"verify_signature": False})
+        except (self._jwt.PyJWTError, ValueError, TypeError, RecursionError):
+            raise _Refused("it is no JWT") from None
+        if claims.get("iss") != self.issuer:
+            raise _Refused(_REASONS["InvalidIssuerError"])
 
     def _verified(self, token: str, algorithm: str, key: Jwk) -> dict[str, Any]:
         try:

@@ -12,17 +12,17 @@ from ..errors import InvalidRequest
 
 def tool_names(agent: Any) -> frozenset[str]:
     """Return the names of the agent's own tools, those of its connected MCP servers included."""
-    return frozenset(tool.name for tool in _tools(agent))
+    return frozenset(tool.name for tool in own_tools(agent))
 
 
 def declared_names(agent: Any) -> frozenset[str]:
     """Return the names of those among them that have no implementation: whoever calls the agent answers them."""
-    return frozenset(tool.name for tool in _tools(agent) if tool.declaration_only)
+    return frozenset(tool.name for tool in own_tools(agent) if tool.declaration_only)
 
 
 def asking_names(agent: Any) -> frozenset[str]:
     """Return the names of those that run only when a person has approved the call."""
-    return frozenset(tool.name for tool in _tools(agent) if tool.approval_mode == "always_require")
+    return frozenset(tool.name for tool in own_tools(agent) if tool.approval_mode == "always_require")
 
 
 def refuse_clashes(
@@ -44,7 +44,8 @@ def refuse_clashes(
             )
 
 
-def _tools(agent: Any) -> Iterable[FunctionTool]:
+def own_tools(agent: Any) -> Iterable[FunctionTool]:
+    """Yield the agent's own tools, as far as they can be known."""
     options: Any = getattr(agent, "default_options", None) or {}
     for tool in options.get("tools") or ():
         if isinstance(tool, FunctionTool):

@@ -90,6 +90,9 @@ def integer(low: int, high: int) -> Check:
 
     @takes({"type": "integer", "minimum": low, "maximum": high})
     def check(value: Any, param: str) -> int:
+        if isinstance(value, float) and value.is_integer():
+            # JSON has one kind of number, and some languages write every whole one as 5.0.
+            value = int(value)
         if not isinstance(value, int) or isinstance(value, bool):
             raise wrong_type(value, param, "an integer")
         if not low <= value <= high:

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeAlias
 
 from . import documents
 from .script import Script, all_of, do
@@ -60,14 +60,17 @@ DELETE FROM af_lane WHERE used_at < {now} - :ttl
   AND NOT EXISTS (SELECT 1 FROM af_worker w WHERE w.id = af_lane.worker AND w.alive_until > {now})
   AND NOT EXISTS (SELECT 1 FROM af_ticket t WHERE t.tenant = af_lane.tenant AND t.key = af_lane.key)
 """
-_DONE_TASKS: Final = """
-DELETE FROM af_task WHERE number IN (
-  SELECT t.number FROM af_task t WHERE t.ended_at < {now} - :ttl AND NOT EXISTS (
-    SELECT 1 FROM af_event e
-    WHERE e.tenant = t.tenant AND e.is_named = t.is_named AND e.owner = t.owner AND e.kind = t.kind
-      AND e.run_id = t.task_id
-  ) LIMIT :most
-) RETURNING number
+_ENDED_TASKS: Final = """
+SELECT ended_at, number FROM af_task
+WHERE ended_at < {now} - :ttl AND (ended_at > :ended_at OR (ended_at = :ended_at AND number > :number))
+ORDER BY ended_at, number LIMIT :most
+"""
+_DONE_TASK: Final = """
+DELETE FROM af_task WHERE number = :number AND NOT EXISTS (
+  SELECT 1 FROM af_event e
+  WHERE e.tenant = af_task.tenant AND e.is_named = af_task.is_named AND e.owner = af_task.owner
+    AND e.kind = af_task.kind AND e.run_id = af_task.task_id
+)
 """
 _EVENTS: Final = """
 DELETE FROM af_event WHERE created_at < {now} - :ttl AND created_at <= (
@@ -83,6 +86,11 @@ _EVENTS_SWEPT: Final = 5_000
 """Events that one sweep's transaction forgets; they are small."""
 _CALM: Final = 3600.0
 """Seconds after which a lane that is nobody's, a dead worker and what it left in lines are swept."""
+
+
+Place: TypeAlias = tuple[float, int]
+"""A task that has ended: when, and its number."""
+BEGINNING: Final[Place] = (0.0, 0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,23 +115,39 @@ def expired(ages: Ages, *, most: int) -> Script[list[tuple[str, str]]]:
 
 @dataclass(frozen=True, slots=True)
 class Swept:
-    """What one transaction of a sweep did: whether it was the last one, and which kinds of tasks nobody had done."""
+    """What one transaction of a sweep did.
+
+    Args:
+        is_over: Whether it was the last one.
+        undone: Which kinds of tasks nobody had done.
+        place: Where the next one goes on among the tasks that have ended.
+    """
 
     is_over: bool
     undone: Mapping[str, int]
+    place: Place
 
 
-def sweep(ages: Ages, *, most: int) -> Script[Swept]:
+def sweep(ages: Ages, *, most: int, after: Place = BEGINNING) -> Script[Swept]:
     """Forget what has expired beside conversations, `most` of each kind at a time."""
     yield from do(_FORGET_ANSWERS, ttl=ages.sessions)
     ids = yield from all_of(_FORGET_IDS, ttl=ages.sessions, most=most)
     records = yield from all_of(_FORGET_RECORDS, ttl=ages.records, most=most)
     claims = yield from all_of(_CLAIMS, ttl=ages.claims, most=most)
     events = yield from all_of(_EVENTS, ttl=ages.records, most=_EVENTS_SWEPT)
-    tasks = yield from all_of(_DONE_TASKS, ttl=ages.claims, most=most)
+    tasks, place = yield from _drop_ended(after, ttl=ages.claims, most=most)
     undone = yield from all_of(_OLD_TASKS, ttl=ages.records)
     swept = yield from documents.sweep(ttl=ages.sessions, most=most)
     for text in (_TICKETS, _LANES, _WORKERS):
         yield from do(text, ttl=_CALM)
-    has_more = len(events) >= _EVENTS_SWEPT or most in (len(ids), len(records), len(claims), len(tasks), swept)
-    return Swept(not has_more, Counter(kind for (kind,) in undone))
+    has_more = len(events) >= _EVENTS_SWEPT or most in (len(ids), len(records), len(claims), tasks, swept)
+    return Swept(not has_more, Counter(kind for (kind,) in undone), place)
+
+
+def _drop_ended(after: Place, *, ttl: float, most: int) -> Script[tuple[int, Place]]:
+    """Look at some of the tasks that have ended; those whose events are kept are kept as long."""
+    ended_at, number = after
+    rows = yield from all_of(_ENDED_TASKS, ttl=ttl, ended_at=ended_at, number=number, most=most)
+    for _, number in rows:
+        yield from do(_DONE_TASK, number=number)
+    return len(rows), (rows[-1][0], rows[-1][1]) if rows else after

@@ -174,10 +174,11 @@ class SqlStore:
                 await self._expire(tenant, root)
             # What stays although it has expired is being used: it is looked at again with the next sweep.
             before = found
-        sweeping, is_over = partial(retention.sweep, self._ages, most=_SWEPT), False
+        place, is_over = retention.BEGINNING, False
         while not is_over:
+            sweeping = partial(retention.sweep, self._ages, most=_SWEPT, after=place)
             swept = await self._driver.run(sweeping, durable=False)
-            is_over = swept.is_over
+            is_over, place = swept.is_over, swept.place
             for kind, number in swept.undone.items():
                 logger.warning(
                     "Accepted work is forgotten that nobody has done within %g days: %d of the kind %s.",

@@ -40,13 +40,24 @@ class SqlTasks:
     async def take(self, kinds: Sequence[str], *, most: int, suspects: bool = False) -> Sequence[TakenTask]:
         """See `TaskStore`."""
         await self._worker.be_alive()
+        looking = partial(tasks.is_due, tuple(kinds), worker=self._worker.id, suspects=suspects)
+        # Most looks find nothing, and one that could write would wait for all who do, here and elsewhere.
+        if not await self._driver.read(looking):
+            return []
         taking = partial(tasks.take, tuple(kinds), worker=self._worker.id, most=most, suspects=suspects)
         return await self._driver.run(taking, durable=False)
 
     async def look(self, held: Sequence[TakenTask]) -> Mapping[int, StopCause]:
         """See `TaskStore`."""
         looking = partial(tasks.look, {each.number: each.attempt for each in held}, worker=self._worker.id)
-        return await self._driver.run(looking, durable=False)
+        stops, strays = await self._driver.read(looking)
+        if strays:
+            await self._driver.run(partial(tasks.give_back, strays, worker=self._worker.id), durable=False)
+        return stops
+
+    async def open_kinds(self) -> Mapping[str, int]:
+        """See `TaskStore`."""
+        return await self._driver.read(tasks.open_kinds)
 
     async def settle(self, taken: TakenTask, outcome: Outcome) -> bool:
         """See `TaskStore`."""
@@ -65,7 +76,7 @@ class SqlTasks:
 
     async def find(self, owner: Owner, kind: str, task_id: str) -> TaskState | None:
         """See `TaskStore`."""
-        return await self._driver.run(partial(tasks.find, owner, kind, task_id), durable=False)
+        return await self._driver.read(partial(tasks.find, owner, kind, task_id))
 
     async def cancel(self, owner: Owner, kind: str, task_id: str) -> bool:
         """See `TaskStore`."""

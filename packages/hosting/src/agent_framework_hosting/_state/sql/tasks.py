@@ -41,24 +41,26 @@ SELECT
   (SELECT count(*) FROM af_task WHERE outcome IS NULL AND tenant = :tenant AND line = :line),
   (SELECT count(*) FROM af_task WHERE outcome IS NULL)
 """
-_TAKE: Final = """
-WITH due AS (
-  SELECT t.number FROM af_task t
-  WHERE t.outcome IS NULL AND t.due_at <= {now} AND t.kind IN (KINDS)
-    AND (t.deaths + (CASE WHEN t.worker IS NULL THEN 0 ELSE 1 END) >= 2) = (:suspects = 1)
-    AND coalesce(t.worker, '') <> :worker
-    AND NOT EXISTS (SELECT 1 FROM af_worker w WHERE w.id = t.worker AND w.alive_until > {now})
-    AND NOT EXISTS (
-      SELECT 1 FROM af_task o
-      WHERE o.outcome IS NULL AND o.tenant = t.tenant AND o.line = t.line AND o.number < t.number
-    )
-  ORDER BY t.number LIMIT :most {unlocked}
-)
+_DUE: Final = """
+SELECT t.number FROM af_task t
+WHERE t.outcome IS NULL AND t.due_at <= {now} AND t.kind IN (KINDS)
+  AND (t.deaths + (CASE WHEN t.worker IS NULL THEN 0 ELSE 1 END) >= 2) = (:suspects = 1)
+  AND coalesce(t.worker, '') <> :worker
+  AND NOT EXISTS (SELECT 1 FROM af_worker w WHERE w.id = t.worker AND w.alive_until > {now})
+  AND NOT EXISTS (
+    SELECT 1 FROM af_task o
+    WHERE o.outcome IS NULL AND o.tenant = t.tenant AND o.line = t.line AND o.number < t.number
+  )
+"""
+_IS_DUE: Final = f"{_DUE} LIMIT 1"
+_TAKE: Final = f"""
+WITH due AS ({_DUE} ORDER BY t.number LIMIT :most {{unlocked}})
 UPDATE af_task SET
   worker = :worker, attempt = attempt + 1, deaths = deaths + (CASE WHEN worker IS NULL THEN 0 ELSE 1 END)
 FROM due WHERE af_task.number = due.number
 RETURNING af_task.number, attempt, failures, deaths, kind, task_id, line, payload, circumstances, is_stopped
-"""
+"""  # noqa: S608 - made of constants
+_KINDS: Final = "SELECT kind, count(*) FROM af_task WHERE outcome IS NULL GROUP BY kind"
 _MINE: Final = "SELECT number, attempt, is_stopped FROM af_task WHERE worker = :worker AND outcome IS NULL"
 _HELD: Final = "number = :number AND attempt = :attempt AND worker = :worker AND outcome IS NULL"
 _END: Final = (
@@ -69,7 +71,7 @@ _END_STOPPED: Final = f"{_END} WHERE {_HELD} AND is_stopped = 1 RETURNING number
 _PUT_BACK: Final = f"""
 UPDATE af_task SET worker = NULL, due_at = {{now}} + :after, failures = failures + :failed WHERE {_HELD}
 RETURNING number
-"""  # noqa: S608 - made of constants
+"""  # noqa: S608 - likewise
 _WHERE: Final = """
 SELECT t.outcome, w.id, t.attempt FROM af_task t LEFT JOIN af_worker w ON w.id = t.worker AND w.alive_until > {now}
 WHERE t.tenant = :tenant AND t.is_named = :is_named AND t.owner = :owner AND t.kind = :kind AND t.task_id = :task_id
@@ -114,10 +116,24 @@ def accept(new: NewTask) -> Script[bool]:
     return True
 
 
+def is_due(kinds: Sequence[str], *, worker: str, suspects: bool) -> Script[bool]:
+    """Whether there is a task to take; reads alone, so that a look which finds nothing holds nobody up."""
+    named = _named(kinds)
+    found = yield from one(_of_kinds(_IS_DUE, tuple(named)), worker=worker, suspects=int(suspects), **named)
+    return found is not None
+
+
+def open_kinds() -> Script[dict[str, int]]:
+    """Return how many tasks are not done, by their kinds."""
+    rows = yield from all_of(_KINDS)
+    return {kind: number for kind, number in rows}  # noqa: C416 - rows are no pairs to a type checker
+
+
 def take(kinds: Sequence[str], *, worker: str, most: int, suspects: bool) -> Script[list[TakenTask]]:
     """Take tasks whose turn it is; those that were cancelled while their worker died end here."""
-    named = {f"kind{number}": kind for number, kind in enumerate(kinds)}
-    rows = yield from all_of(_take_of(tuple(named)), worker=worker, most=most, suspects=int(suspects), **named)
+    named = _named(kinds)
+    taking = _of_kinds(_TAKE, tuple(named))
+    rows = yield from all_of(taking, worker=worker, most=most, suspects=int(suspects), **named)
     taken: list[TakenTask] = []
     for number, attempt, failures, deaths, kind, task_id, line, payload, circumstances, is_stopped in sorted(
         rows, key=lambda row: row[0]
@@ -141,17 +157,24 @@ def take(kinds: Sequence[str], *, worker: str, most: int, suspects: bool) -> Scr
     return taken
 
 
-def look(held: Mapping[int, int], *, worker: str) -> Script[dict[int, StopCause]]:
-    """Return which of the tasks that are `held`, by number and attempt, have to stop; puts strays back."""
+def look(held: Mapping[int, int], *, worker: str) -> Script[tuple[dict[int, StopCause], dict[int, int]]]:
+    """Return which of the tasks that are `held`, by number and attempt, have to stop; and the strays; reads alone."""
     stops: dict[int, StopCause] = dict.fromkeys(held, "lease_lost")
+    strays: dict[int, int] = {}
     for number, attempt, is_stopped in (yield from all_of(_MINE, worker=worker)):
-        if held.get(number) == attempt:
-            del stops[number]
-            if is_stopped:
-                stops[number] = "cancelled"
-        else:
-            yield from do(_PUT_BACK, number=number, attempt=attempt, worker=worker, after=0.0, failed=0)
-    return stops
+        if held.get(number) != attempt:
+            strays[number] = attempt
+            continue
+        del stops[number]
+        if is_stopped:
+            stops[number] = "cancelled"
+    return stops, strays
+
+
+def give_back(strays: Mapping[int, int], *, worker: str) -> Script[None]:
+    """Put tasks back, by number and attempt, which a worker has and does not know of."""
+    for number, attempt in strays.items():
+        yield from do(_PUT_BACK, number=number, attempt=attempt, worker=worker, after=0.0, failed=0)
 
 
 def settle(taken: TakenTask, *, worker: str, outcome: Outcome) -> Script[bool]:
@@ -211,9 +234,13 @@ def _stop(stopped: Sequence[tuple[Any, ...]]) -> Script[tuple[int, tuple[Wake, .
     return len(stopped), tuple(wakes)
 
 
+def _named(kinds: Sequence[str]) -> dict[str, str]:
+    return {f"kind{number}": kind for number, kind in enumerate(kinds)}
+
+
 @cache
-def _take_of(names: tuple[str, ...]) -> str:
-    return _TAKE.replace("KINDS", ", ".join(f":{name}" for name in names))
+def _of_kinds(text: str, names: tuple[str, ...]) -> str:
+    return text.replace("KINDS", ", ".join(f":{name}" for name in names))
 
 
 def _lock_of(tenant: str, line: str) -> int:
