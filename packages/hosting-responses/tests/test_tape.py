@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from collections.abc import Callable
 
 import msgspec
@@ -65,6 +66,27 @@ def test_whatever_was_streamed_is_streamed_again_byte_for_byte(
 ) -> None:
     data, record = sent(updates(), end)
     assert again(record) == data
+
+
+def test_chunks_of_any_length_come_in_the_same_pieces() -> None:
+    data, record = sent([says("x" * length) for length in (1, 254, 255, 256, 510, 3)], completes)
+    assert again(record) == data
+
+
+def test_of_an_open_text_little_more_than_the_text_is_kept() -> None:
+    responder = machine()
+    responder.start()
+    responder.feed(says("The first. "))
+    tracemalloc.start()
+    try:
+        before, _ = tracemalloc.get_traced_memory()
+        for number in range(5_000):
+            responder.feed(says(f"chunk {number:05}, "))
+        after, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    text = 5_000 * len("chunk 00000, ")
+    assert after - before < 1.25 * text
 
 
 @given(st.lists(any_update(), max_size=8), st.sampled_from(ENDINGS))

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from agent_framework import AgentSession, Content
+from agent_framework import AgentSession, Content, Message
 
 from agent_framework_hosting._sessions.live import LiveSession, LiveSessions
 from agent_framework_hosting._state.turns import SessionName
@@ -549,6 +549,26 @@ async def test_equal_turns_are_all_kept(connect: Connect) -> None:
     for _ in range(4):
         await context.run(ask("ping", "room"))
     assert [m.text for m in client.calls[3].messages] == ["ping", "ok", "ping", "ok", "ping", "ok", "ping"]
+
+
+async def test_messages_of_the_history_have_ids_while_they_are_in_memory() -> None:
+    """Without, every turn would serialise all of them; an agent's own objects and snapshots stay as they are."""
+    reply = Message("assistant", ["ok"])
+    session = AgentSession(session_id="room")
+    state = AgentState(session)
+    for text in ("one", "two"):
+        history = session.state.setdefault("memory", {}).setdefault("messages", [])
+        session.state["memory"]["messages"] = [*history, Message("user", [text], message_id=text), reply]
+        snapshot = await state.settle(named=True)
+    assert snapshot is not None
+    assert reply.message_id is None
+    assert [message.message_id for message in snapshot.added["memory"].messages] == ["two", None]
+    assert snapshot.added["memory"].kept == 2
+    restored = AgentState(AgentSession(session_id="branch"), snapshot=snapshot).session
+    for each in (session, restored):
+        messages = each.state["memory"]["messages"]
+        assert [message.text for message in messages] == ["one", "ok", "two", "ok"]
+        assert len({message.message_id for message in messages} - {None}) == 4
 
 
 @in_memory

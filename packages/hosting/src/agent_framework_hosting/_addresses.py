@@ -28,7 +28,8 @@ def address_in(text: object) -> Address | None:
     return getattr(address, "ipv4_mapped", None) or address
 
 
-def is_loopback(text: str) -> bool:
+@lru_cache(maxsize=1024)
+def is_loopback(text: object) -> bool:
     """Whether this is an address of the machine itself."""
     address = address_in(text)
     return address is not None and address.is_loopback
@@ -48,9 +49,8 @@ def is_local(scope: Scope) -> bool:
 
 def came_over_loopback(scope: Scope) -> bool:
     """Whether the request came to a loopback address, where every web page that a local browser shows can send one."""
-    server = scope.get("server")
-    address = _host(scope.get("client")) if server is None else _host(server)
-    return address is not None and address.is_loopback
+    pair = scope.get("server") or scope.get("client")
+    return bool(pair) and is_loopback(pair[0])
 
 
 def came_over_network(scope: Scope) -> bool:

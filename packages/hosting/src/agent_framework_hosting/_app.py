@@ -28,6 +28,7 @@ from ._lifespan import NamedContribution
 from ._load import Load
 from ._mount import Mounts, contribution_of, normal_path, refuse_shared
 from ._proxies import NamedProxies
+from ._routing import Routing
 from ._telemetry.requests import Place, Requests
 from ._telemetry.telemetry import Telemetry
 from .channel import Channel, ChannelContext, SiblingRoute
@@ -59,6 +60,7 @@ def build_app(
     )
     app = _App(
         door,
+        entrances,
         routes=[entrance.route for entrance in entrances],
         middleware=[
             Middleware(Requests, telemetry=telemetry, place_of=partial(_place, entrances), answer=_answer_to),
@@ -71,8 +73,7 @@ def build_app(
             Middleware(Load, entrances=entrances, limits=limits),
             Middleware(DisabledChannels, entrances=entrances, disabled=disabled),
         ],
-        # `Exception` alone would give the same answers, but Starlette raises what it handles so a second time.
-        exception_handlers={HTTPException: _not_served, HostError: _failed, Exception: _failed},
+        exception_handlers={HTTPException: _not_served, HostError: _failed},
         lifespan=lifespan,
     )
     # A redirect to the path with or without its slash would name whatever host the request claims to be for.
@@ -83,13 +84,17 @@ def build_app(
 class _App(Starlette):
     """Lets pages of other origins read every answer, also that to an error which nothing further in has caught."""
 
-    def __init__(self, door: Door, **options: Any) -> None:
+    def __init__(self, door: Door, entrances: Sequence[Entrance], **options: Any) -> None:
         super().__init__(**options)
         self._door = door
+        self._entrances = entrances
 
     def build_middleware_stack(self) -> ASGIApp:
         """Return all that handles a request."""
-        app = super().build_middleware_stack()
+        app: ASGIApp = Routing(self.router, entrances=self._entrances, handlers=self.exception_handlers)
+        # Without Starlette's own outermost one: the first of these answers whatever was not answered, and logs it.
+        for layer in reversed(self.user_middleware):
+            app = layer.cls(app, *layer.args, **layer.kwargs)
         if not self._door.allow_origins:
             return app
         return CORSMiddleware(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import traceback
 from collections.abc import Sequence
 from typing import Final
@@ -15,6 +14,7 @@ from ._addresses import is_local
 from ._doorway import Doorway
 from ._guard import is_mounted
 from ._proxies import comes_from_named_proxy
+from ._stepping import TimeIsUp, within
 from .auth.users import mounted_user
 from .door import ALLOW_UNAUTHENTICATED_VARIABLE
 from .entrances import HOST, Entrance, find
@@ -115,13 +115,9 @@ class Authentication:
         connection = Request(scope) if scope["type"] == "http" else HTTPConnection(scope)
         if self._authenticate is None:
             return mounted_user(connection) or ANONYMOUS
-        limit = asyncio.timeout(self._timeout)
         try:
-            async with limit:
-                principal = await self._authenticate(connection)
-        except TimeoutError:
-            if not limit.expired():
-                raise
+            principal = await within(self._timeout, self._authenticate(connection))
+        except TimeIsUp:
             logger.error("auth= did not say within %g seconds who is calling; the request was refused.", self._timeout)
             raise Unavailable("Who is calling could not be found out in time. Send the request again.") from None
         if principal is None:

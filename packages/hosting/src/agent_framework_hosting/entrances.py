@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from starlette.routing import BaseRoute, Match
 from starlette.types import Scope
@@ -48,13 +48,44 @@ class Entrance:
         return frozenset(methods) if methods else None
 
 
+class Place(NamedTuple):
+    """What a request comes to: an entrance, the keys of the scope there, and whether it takes the request's method."""
+
+    entrance: Entrance
+    child_scope: Scope
+    is_whole: bool
+
+
+_PLACE: Final = "agent_framework_hosting.place"
+
+
 def find(entrances: Sequence[Entrance], scope: Scope) -> Entrance | None:
     """Return the entrance that a request comes to, by the rules of Starlette's router; `None` when there is none."""
-    nearly: Entrance | None = None
+    place = locate(entrances, scope)
+    return None if place is None else place.entrance
+
+
+def locate(entrances: Sequence[Entrance], scope: Scope) -> Place | None:
+    """Return the same with all that the router finds out.
+
+    Several on the way ask for it, so what was found stays in the scope: for as long as nothing is another there that a
+    route looks at.
+    """
+    told = (scope["type"], scope.get("method"), scope["path"], scope.get("root_path"), scope.get("path_params"))
+    known = scope.get(_PLACE)
+    if known is not None and known[0] is entrances and known[1] is scope["headers"] and known[2] == told:
+        return known[3]
+    place = _located(entrances, scope)
+    scope[_PLACE] = (entrances, scope["headers"], told, place)
+    return place
+
+
+def _located(entrances: Sequence[Entrance], scope: Scope) -> Place | None:
+    nearly: Place | None = None
     for entrance in entrances:
-        match, _ = entrance.route.matches(scope)
+        match, child_scope = entrance.route.matches(scope)
         if match is Match.FULL:
-            return entrance
+            return Place(entrance, child_scope, True)
         if match is Match.PARTIAL and nearly is None:
-            nearly = entrance
+            nearly = Place(entrance, child_scope, False)
     return nearly

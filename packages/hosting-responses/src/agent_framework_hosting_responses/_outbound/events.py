@@ -14,7 +14,7 @@ from typing import Any, Final, Protocol
 from agent_framework_hosting.rendering.text import to_json
 
 from .items import CallItem, FlowItem, Item, Part, ToolItem
-from .tape import CREATED, QUEUED, Entry
+from .tape import CREATED, QUEUED, Entry, add_length
 from .vocabulary import PartKind
 from .wire import delta_template, event
 
@@ -121,12 +121,13 @@ class EventWriter:
         after: Leave out what has a sequence number up to this one.
     """
 
-    __slots__ = ("_after", "_out", "run", "said", "sequence_number", "source")
+    __slots__ = ("_after", "_out", "lengths", "run", "said", "sequence_number", "source")
 
     def __init__(self, *, first: int = 0, after: int = -1) -> None:
         self.sequence_number = first
         self.said: list[Entry] = []
         self.run: list[str] = []
+        self.lengths: bytearray = bytearray()
         self.source: Part | CallItem | None = None
         self._after = after
         self._out: list[bytes] = []
@@ -145,8 +146,13 @@ class EventWriter:
 
     def follow(self, source: Part | CallItem) -> None:
         """Begin a run of texts of another source."""
-        self.source, self.run = source, []
-        self.said.append((source.template, self.run))
+        self.source = source
+        if isinstance(source, Part):
+            self.lengths = bytearray()
+            self.said.append((source, self.lengths))
+        else:
+            self.run = []
+            self.said.append((source.template, self.run))
 
     def item_added(self, item: Item) -> None:
         """Open the item."""
@@ -222,7 +228,11 @@ class EventWriter:
     def _write_delta(self, source: Part | CallItem, text: str) -> None:
         if self.source is not source:
             self.follow(source)
-        self.run.append(text)
+        if isinstance(source, Part):
+            add_length(self.lengths, len(text))
+            source.fold()
+        else:
+            self.run.append(text)
         self._write(source.template % (self.sequence_number, to_json(text)))
 
     def _write(self, data: bytes) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from .._item_ids import item_id
 from .._sealed_thoughts import Thought, seal
@@ -19,6 +19,9 @@ from .vocabulary import CallForm, ItemStatus, PartKind
 
 MESSAGE_PARTS: frozenset[PartKind] = frozenset({"output_text", "refusal"})
 """The kinds of text that a message carries; a reasoning item carries the others."""
+
+
+_MANY: Final = 64
 
 
 def joined(chunks: list[str]) -> str:
@@ -32,7 +35,8 @@ def joined(chunks: list[str]) -> str:
 class Part:
     """A run of text of one kind inside an item.
 
-    `settled` is the length that a replacement has confirmed; `template` is the delta event, prepared once.
+    `settled` is the length that a replacement has confirmed; `template` is the delta event, prepared once. The first
+    `folded` of the chunks are long ones.
     """
 
     kind: PartKind
@@ -41,11 +45,21 @@ class Part:
     annotations: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
     settled: int = 0
     template: bytes = b""
+    folded: int = 0
 
     @property
     def text(self) -> str:
         """All of the text so far."""
-        return joined(self.chunks)
+        text = joined(self.chunks)
+        self.folded = len(self.chunks)
+        return text
+
+    def fold(self) -> None:
+        """Make one chunk of the newest ones when they are many: each is an object, and most are short."""
+        chunks = self.chunks
+        if len(chunks) >= self.folded + _MANY:
+            chunks[self.folded :] = ["".join(chunks[self.folded :])]
+            self.folded = len(chunks)
 
     def snapshot(self) -> dict[str, Any]:
         """Return the part as it is shown."""

@@ -24,11 +24,15 @@ from .events import EventWriter, Silence, say_queued
 from .items import adopt_ids
 from .output import Output
 from .showing import Showing
-from .tape import Tape, take_down, terminal_event
+from .tape import Tape, add_length, take_down, terminal_event
 from .usage import usage_object
 from .vocabulary import IncompleteReason, ResponseStatus
 from .wire import DONE
 
+_LONG: Final = 255
+"""Characters of a chunk whose length is more than a byte."""
+_OFTEN: Final = 127
+"""Chunks between two looks at how many there are, less one."""
 _CUT_BY: Final[Mapping[str, IncompleteReason]] = {"length": "max_output_tokens", "content_filter": "content_filter"}
 
 
@@ -131,8 +135,13 @@ class ResponseMachine:
             writer = self._writer
             if writer.source is not part:
                 writer.follow(part)
-            writer.run.append(text)
             number = writer.sequence_number
+            if (length := len(text)) < _LONG:
+                writer.lengths.append(length)
+            else:
+                add_length(writer.lengths, length)
+            if not number & _OFTEN:
+                part.fold()
             writer.sequence_number = number + 1
             return part.template % (number, data)
         if self._body is not None:

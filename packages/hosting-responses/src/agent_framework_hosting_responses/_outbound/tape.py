@@ -12,7 +12,7 @@ Rules of this file:
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, Protocol, TypeAlias
 
 import msgspec
 
@@ -20,8 +20,20 @@ from agent_framework_hosting.rendering.text import to_json
 
 from .wire import event
 
-Entry: TypeAlias = tuple[str, Mapping[str, Any]] | tuple[bytes, list[str]]
-"""An event by its name and fields, or a run of deltas by their template and texts."""
+
+class Spoken(Protocol):
+    """What deltas are sent of, one after another, from its first character to its last."""
+
+    template: bytes
+
+    @property
+    def text(self) -> str:
+        """All of the text so far."""
+        ...
+
+
+Entry: TypeAlias = tuple[str, Mapping[str, Any]] | tuple[bytes, list[str]] | tuple[Spoken, bytearray]
+"""An event by its name and fields, or a run of deltas: by their template and texts, or by their source and lengths."""
 
 BEGUN: Final[Mapping[str, Any]] = {
     "status": "in_progress",
@@ -40,6 +52,9 @@ _TEXTS: Final = ("text", "refusal", "arguments", "input", "code", "result")
 _PARTS: Final = ("content", "summary")
 _SHORT: Final = 8
 """Characters of a text that is shorter than what would stand for it."""
+
+_GOES_ON: Final = 255
+"""A byte of a length that is followed by another one of the same length."""
 
 _Told: TypeAlias = tuple[int, int]
 """Where the body has a value: the item, and the number of the value in it."""
@@ -83,17 +98,46 @@ def take_down(entries: Sequence[Entry], body: Mapping[str, Any]) -> Tape:
     """Return the tape of what was said by a stream that ends, or has ended, in this body."""
     told = _Body(body)
     sources: dict[bytes, list[str]] = {}
-    for template, said in entries:
-        if isinstance(template, bytes):
-            sources.setdefault(template, []).extend(said)
+    for source, said in entries:
+        if isinstance(source, bytes):
+            sources.setdefault(source, []).extend(said)
+        elif isinstance(said, bytearray):
+            sources[source.template] = [source.text]
     numbers = {template: number for number, template in enumerate(sources)}
     kept: list[Event | Run] = []
     for name, said in entries:
         if isinstance(name, bytes):
             kept.append(Run(numbers[name], [len(text) for text in said]))
+        elif isinstance(said, bytearray):
+            kept.append(Run(numbers[name.template], lengths_in(said)))
         elif not (isinstance(said, list) or _is_last(name)):
             kept.append(told.without(name, said))
     return Tape([told.source(template, "".join(texts)) for template, texts in sources.items()], kept)
+
+
+def add_length(lengths: bytearray, length: int) -> None:
+    """Add the length of a text; mostly that is one byte.
+
+    Example:
+        >>> lengths = bytearray()
+        >>> for length in (6, 255, 600):
+        ...     add_length(lengths, length)
+        >>> lengths_in(lengths)
+        [6, 255, 600]
+    """
+    whole, rest = divmod(length, _GOES_ON)
+    lengths += bytes((*[_GOES_ON] * whole, rest))
+
+
+def lengths_in(lengths: bytearray) -> list[int]:
+    """Return the lengths that were added."""
+    found, length = list[int](), 0
+    for each in lengths:
+        length += each
+        if each < _GOES_ON:
+            found.append(length)
+            length = 0
+    return found
 
 
 def replay(tape: Tape, body: Mapping[str, Any], *, first: int = 0) -> Iterator[bytes]:

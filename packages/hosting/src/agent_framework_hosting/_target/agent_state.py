@@ -10,7 +10,7 @@ from ..errors import StateUnavailable
 from ..logs import logger
 from .session_store import StoredSessions
 from .snapshot_codec import encode_rest
-from .snapshots import Histories, History, Snapshot, capture, exchange, histories, restore, rewind
+from .snapshots import Histories, History, Snapshot, capture, exchange, histories, name_messages, restore, rewind
 
 _NONE: Histories = dict[str, History]()
 
@@ -34,6 +34,7 @@ class AgentState:
         self._stored = stored
         if snapshot is not None:
             restore(snapshot, session)
+        name_messages(session, known=_NONE)
         self._finished = histories(session)
         self._captured = self._finished if snapshot is not None else _NONE
 
@@ -42,10 +43,12 @@ class AgentState:
         if self._stored is not None:
             # First of all: a turn that could not be kept is taken out of the history again.
             await self._stored.keep(self.session)
+        if named:
+            self._snapshot = capture(self.session, parent=self._snapshot, known=self._captured)
+        name_messages(self.session, known=self._finished)
         self._finished = histories(self.session)
         if not named:
             return None
-        self._snapshot = capture(self.session, parent=self._snapshot, known=self._captured)
         self._captured = self._finished
         return self._snapshot
 

@@ -15,6 +15,7 @@ from typing import Any, Final, cast
 import msgspec
 from agent_framework import AgentSession, Message
 
+from ..ids import mint
 from .copying import shallow_copy
 
 _MESSAGES: Final = "messages"
@@ -93,6 +94,20 @@ def rewind(session: AgentSession, known: Histories) -> None:
         state[source][_MESSAGES] = list(history.messages) if history else []
 
 
+def name_messages(session: AgentSession, *, known: Histories) -> None:
+    """Give those messages an id that came after `known` and have none.
+
+    At every turn Agent Framework's history compares what is new with all that it has; what has no id is serialised for
+    that. Snapshots are taken before: an id says nothing of the conversation, and would be kept with each message.
+    """
+    for source, part in session.state.items():
+        if _keeps_messages(part):
+            before = known.get(source)
+            start = len(before.messages) if before is not None else 0
+            messages = part[_MESSAGES]
+            part[_MESSAGES] = [*messages[:start], *map(_named, messages[start:])]
+
+
 def exchange(session: AgentSession, known: Histories, old: Sequence[Message], *, by: Sequence[Message]) -> None:
     """Put messages into the history where those stand that came after `known` and are to be taken out.
 
@@ -132,6 +147,15 @@ def _added(known: History | None, history: History) -> Added:
     before, now = known.messages if known is not None else (), history.messages
     kept = len(before) if len(before) <= len(now) and all(map(is_, before, now)) else 0
     return Added(kept, tuple(map(_own, now[kept:])))
+
+
+def _named(message: Any) -> Any:
+    # A copy: an agent may give the same message again, and its response is the channel's.
+    if not isinstance(message, Message) or message.message_id is not None:
+        return message
+    own = shallow_copy(message)
+    own.message_id = mint("msg_")
+    return own
 
 
 def _own(message: Any) -> Any:

@@ -14,6 +14,7 @@ from opentelemetry import metrics
 from opentelemetry.metrics import CallbackOptions, Meter, Observation
 
 from . import names
+from .providers import current_provider
 
 _SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600)
 
@@ -66,7 +67,7 @@ class _Known:
 
 def instruments() -> Instruments | None:
     """Return where to count; `None` when nobody collects."""
-    provider = metrics.get_meter_provider()
+    provider = current_provider(metrics.get_meter_provider)
     if provider is not _Known.provider:
         _Known.provider = provider
         # OpenTelemetry's API has providers of its own, for when there is none: they do nothing.

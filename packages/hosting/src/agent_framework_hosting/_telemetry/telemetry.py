@@ -13,6 +13,7 @@ from opentelemetry.util.types import AttributeValue
 
 from . import names
 from .instruments import observe
+from .providers import current_provider
 
 
 class Telemetry:
@@ -61,7 +62,7 @@ def is_traced() -> bool:
 
 
 def _tracer() -> Tracer | None:
-    provider = trace.get_tracer_provider()
+    provider = current_provider(trace.get_tracer_provider)
     if provider is not _Known.provider:
         _Known.provider = provider
         # OpenTelemetry's API has providers of its own, for when there is none: they do nothing.

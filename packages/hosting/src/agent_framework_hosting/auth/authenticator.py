@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any, Final, TypeAlias, cast
@@ -31,7 +31,7 @@ Nobody passes without a principal. `None`, an anonymous principal, Starlette's `
 of the host's own is told as it is; any other exception is a 500 that tells nothing.
 """
 
-Authenticate: TypeAlias = Callable[[HTTPConnection], Awaitable["Principal | None"]]
+Authenticate: TypeAlias = Callable[[HTTPConnection], Coroutine[Any, Any, "Principal | None"]]
 
 _ACCEPTED: Final = (
     "Give auth= an object such as ApiKeys.from_environment(), a Starlette AuthenticationBackend, or a function "

@@ -8,6 +8,7 @@ from typing import Final
 
 from starlette.types import Receive, Scope
 
+from .._stepping import within
 from ..errors import Overloaded, RequestTimeout, RequestTooLarge, UnsupportedMedia
 from ..limits import Limits
 
@@ -45,11 +46,14 @@ async def read_body(scope: Scope, receive: Receive, *, limits: Limits) -> bytes:
     """
     most = limits.max_request_bytes
     _check(_announced(scope), most)
+    begun = asyncio.get_running_loop().time()
     try:
-        async with asyncio.timeout(limits.receive_timeout) as limit:
-            first, more = await _chunk(receive)
-            _check(len(first), most)
-            return await _rest(first, receive, scope.get(ARRIVING), limit=limit, limits=limits) if more else first
+        first, more = await within(limits.receive_timeout, _chunk(receive))
+        _check(len(first), most)
+        if not more:
+            return first
+        async with asyncio.timeout_at(begun + limits.receive_timeout) as limit:
+            return await _rest(first, receive, scope.get(ARRIVING), begun=begun, limit=limit, limits=limits)
     except TimeoutError:
         raise RequestTimeout(
             f"The request body did not arrive in time: this server waits {limits.receive_timeout:g} seconds, and "
@@ -58,9 +62,8 @@ async def read_body(scope: Scope, receive: Receive, *, limits: Limits) -> bytes:
 
 
 async def _rest(
-    first: bytes, receive: Receive, arriving: Arriving | None, *, limit: asyncio.Timeout, limits: Limits
+    first: bytes, receive: Receive, arriving: Arriving | None, *, begun: float, limit: asyncio.Timeout, limits: Limits
 ) -> bytes:
-    begun = asyncio.get_running_loop().time()
     # Not a list of chunks: of tiny ones that would hold many times what they say.
     body, more, held = bytearray(first), True, 0
     try:

@@ -8,12 +8,13 @@ from typing import Any, Final, TypeVar
 
 from starlette.types import Receive
 
+from .._stepping import resumed
 from .body import ClientGone
 
 T = TypeVar("T")
 
 PATIENCE: Final = 0.25
-"""Seconds before the watch begins: most answers are quicker, and then it costs a timer instead of a task."""
+"""Seconds before the watch begins: most answers are quicker, and then it costs a timer at most instead of a task."""
 
 
 async def run_while_connected(work: Coroutine[Any, Any, T], receive: Receive) -> T:
@@ -24,10 +25,14 @@ async def run_while_connected(work: Coroutine[Any, Any, T], receive: Receive) ->
     task = asyncio.current_task()
     if task is None:
         raise RuntimeError("run_while_connected must be awaited inside a task.")
+    try:
+        waits_for = work.send(None)
+    except StopIteration as done:
+        return done.value
     watch = _Watch(task, receive)
     timer = asyncio.get_running_loop().call_later(PATIENCE, watch.begin)
     try:
-        return await work
+        return await resumed(work, waits_for)
     except asyncio.CancelledError:
         if watch.gone and not task.uncancel():
             raise ClientGone from None

@@ -1,0 +1,44 @@
+"""Innermost of an app: its routes, and what Starlette's exceptions say of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from starlette.middleware.exceptions import ExceptionMiddleware
+from starlette.routing import Route, Router
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from .entrances import Entrance, locate
+from .web.endpoint import Endpoint
+
+
+class Routing:
+    """Hands a request to its route.
+
+    An `Endpoint` tells all its errors itself and knows its methods: it needs no more than its route. For everything
+    else this is Starlette's router in its exception middleware.
+
+    Args:
+        router: The app's.
+        entrances: All its routes, in its order.
+        handlers: Answers to exceptions.
+    """
+
+    def __init__(self, router: Router, *, entrances: Sequence[Entrance], handlers: Mapping[Any, Any]) -> None:
+        self._router = router
+        self._entrances = entrances
+        self._app: ASGIApp = ExceptionMiddleware(router, handlers)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one request."""
+        place = locate(self._entrances, scope) if scope["type"] == "http" else None
+        if place is not None and place.is_whole:
+            route = place.entrance.route
+            if isinstance(route, Route) and isinstance(route.app, Endpoint):
+                scope.setdefault("router", self._router)
+                scope["route"] = route
+                scope.update(place.child_scope)
+                await route.app(scope, receive, send)
+                return
+        await self._app(scope, receive, send)

@@ -1,0 +1,60 @@
+"""Coroutines that mostly do not wait: what is needed while they wait is made only when one really does."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine, Generator
+from types import coroutine
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+
+class TimeIsUp(TimeoutError):
+    """A coroutine took longer than it may."""
+
+
+async def within(seconds: float, work: Coroutine[Any, Any, T]) -> T:
+    """Await `work` for so long; a timer is set only when it waits.
+
+    Raises:
+        TimeIsUp: It took longer, and was cancelled.
+
+    Example:
+        >>> async def ready() -> int:
+        ...     return 1
+        >>> asyncio.run(within(10, ready()))
+        1
+    """
+    try:
+        waits_for = work.send(None)
+    except StopIteration as done:
+        return done.value
+    limit = asyncio.timeout(seconds)
+    try:
+        async with limit:
+            return await resumed(work, waits_for)
+    except TimeoutError as error:
+        if limit.expired():
+            raise TimeIsUp from error
+        raise
+
+
+@coroutine
+def resumed(work: Coroutine[Any, Any, T], waits_for: Any) -> Generator[Any, Any, T]:
+    """Await what is left of `work`, which was stepped once and waits for what that step returned."""
+    while True:
+        try:
+            sent = yield waits_for
+        except GeneratorExit:
+            work.close()
+            raise
+        except BaseException as error:  # noqa: BLE001 - thrown in where it belongs
+            thrown: BaseException | None = error
+            sent = None
+        else:
+            thrown = None
+        try:
+            waits_for = work.send(sent) if thrown is None else work.throw(thrown)
+        except StopIteration as done:
+            return done.value
