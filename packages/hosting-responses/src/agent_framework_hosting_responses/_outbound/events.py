@@ -14,7 +14,7 @@ from typing import Any, Final, Protocol
 from agent_framework_hosting.rendering.text import to_json
 
 from .items import CallItem, FlowItem, Item, Part, ToolItem
-from .tape import CREATED, QUEUED, Entry, add_length
+from .tape import CREATED, QUEUED, Deltas, Entry, add_length
 from .vocabulary import PartKind
 from .wire import delta_template, event
 
@@ -149,7 +149,7 @@ class EventWriter:
         self.source = source
         if isinstance(source, Part):
             self.lengths = bytearray()
-            self.said.append((source, self.lengths))
+            self.said.append(Deltas(source, self.lengths))
         else:
             self.run = []
             self.said.append((source.template, self.run))

@@ -12,6 +12,7 @@ Rules of this file:
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final, Protocol, TypeAlias
 
 import msgspec
@@ -32,7 +33,15 @@ class Spoken(Protocol):
         ...
 
 
-Entry: TypeAlias = tuple[str, Mapping[str, Any]] | tuple[bytes, list[str]] | tuple[Spoken, bytearray]
+@dataclass(frozen=True, slots=True)
+class Deltas:
+    """A run of deltas by what they are of, and by their lengths."""
+
+    source: Spoken
+    lengths: bytearray
+
+
+Entry: TypeAlias = tuple[str, Mapping[str, Any]] | tuple[bytes, list[str]] | Deltas
 """An event by its name and fields, or a run of deltas: by their template and texts, or by their source and lengths."""
 
 BEGUN: Final[Mapping[str, Any]] = {
@@ -98,18 +107,22 @@ def take_down(entries: Sequence[Entry], body: Mapping[str, Any]) -> Tape:
     """Return the tape of what was said by a stream that ends, or has ended, in this body."""
     told = _Body(body)
     sources: dict[bytes, list[str]] = {}
-    for source, said in entries:
-        if isinstance(source, bytes):
-            sources.setdefault(source, []).extend(said)
-        elif isinstance(said, bytearray):
-            sources[source.template] = [source.text]
+    for entry in entries:
+        if isinstance(entry, Deltas):
+            sources[entry.source.template] = [entry.source.text]
+            continue
+        template, said = entry
+        if isinstance(template, bytes):
+            sources.setdefault(template, []).extend(said)
     numbers = {template: number for number, template in enumerate(sources)}
     kept: list[Event | Run] = []
-    for name, said in entries:
+    for entry in entries:
+        if isinstance(entry, Deltas):
+            kept.append(Run(numbers[entry.source.template], lengths_in(entry.lengths)))
+            continue
+        name, said = entry
         if isinstance(name, bytes):
             kept.append(Run(numbers[name], [len(text) for text in said]))
-        elif isinstance(said, bytearray):
-            kept.append(Run(numbers[name.template], lengths_in(said)))
         elif not (isinstance(said, list) or _is_last(name)):
             kept.append(told.without(name, said))
     return Tape([told.source(template, "".join(texts)) for template, texts in sources.items()], kept)
