@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import random
 import re
@@ -301,6 +302,57 @@ async def test_a_damaged_record_is_told_in_the_same_way(file: Path, caplog: pyte
     assert answer.status == 500
     (incident,) = re.findall(r"err_\w+", answer.json()["error"]["message"])
     assert f"{incident}: what is stored cannot be read: the column record of af_claim" in caplog.text
+
+
+async def test_a_damaged_document_is_told_in_the_same_way(file: Path, caplog: pytest.LogCaptureFixture) -> None:
+    async with Host(file) as host:
+        conversation, other = [
+            (await host.driver.request("POST", "/conversations", json={})).json()["id"] for _ in range(2)
+        ]
+    with closing(sqlite3.connect(file, isolation_level=None)) as raw:
+        assert raw.execute("UPDATE af_document SET body = X'7B' WHERE id = ?", (conversation,)).rowcount == 1
+    async with Host(file) as host:
+        answer = await host.driver.request("GET", f"/conversations/{conversation}")
+        assert (answer.status, answer.json()["error"]["code"]) == (500, "state_damaged")
+        assert (await host.driver.request("GET", f"/conversations/{other}")).status == 200
+    (incident,) = re.findall(r"err_\w+", answer.json()["error"]["message"])
+    (told,) = [each.message for each in caplog.records if incident in each.message]
+    assert "af_document" in told
+    assert conversation in told
+
+
+async def test_a_full_disk_keeps_nothing_of_a_response_that_it_does_not_accept(file: Path) -> None:
+    """Whatever was written of it before the disk was full is given back, so that the same key can be sent again."""
+    body = {"input": LONG, "background": True}
+
+    async def accept(host: Host, number: int) -> Any:
+        return await host.driver.request("POST", "/responses", json=body, headers={"idempotency-key": str(number)})
+
+    async with Host(file) as host:
+        accepted = list[str]()
+        with no_file_larger_than(600_000):
+            while (answer := await accept(host, len(accepted))).status == 200:
+                accepted.append(answer.json()["id"])
+            assert (answer.status, answer.json()["error"]["code"]) == (503, "state_unavailable")
+        again = await accept(host, len(accepted))
+        assert again.status == 200
+        accepted.append(again.json()["id"])
+        for response in accepted:
+            await ended(host, response)
+    with closing(sqlite3.connect(file)) as other:
+        assert {row[0] for row in other.execute("SELECT task_id FROM af_task")} == set(accepted)
+        kept = {row[0] for row in other.execute("SELECT id FROM af_document WHERE kind = 'responses.accepted'")}
+        assert kept <= set(accepted)
+
+
+async def ended(host: Host, response: str) -> None:
+    async with asyncio.timeout(PATIENCE):
+        while True:
+            body = (await host.driver.request("GET", f"/responses/{response}")).json()
+            if body["status"] not in ("queued", "in_progress"):
+                break
+            await asyncio.sleep(0.02)
+    assert body["status"] == "completed", body
 
 
 async def test_a_file_that_can_only_be_read_any_more_refuses_turns_until_it_can_be_written(file: Path) -> None:

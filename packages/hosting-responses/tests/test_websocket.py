@@ -64,6 +64,11 @@ async def ask(socket: Socket, input: Any = "hi", **fields: Any) -> list[dict[str
     return await answered(socket)
 
 
+async def heard(driver: LoopbackDriver) -> None:
+    """Return when the server has read what was sent to it before: it answers what came later."""
+    assert (await driver.request("GET", "/readiness")).status == 200
+
+
 async def answered(socket: Socket) -> list[dict[str, Any]]:
     """Return the events of one response, or the one error."""
     events: list[dict[str, Any]] = []
@@ -293,6 +298,7 @@ async def test_more_than_may_wait_is_refused_in_its_turn_and_a_flood_ends_the_co
         await gate.wait_reached()
         for _ in range(3):
             await socket.send('{"type":"response.create","input":"more"}')
+        await heard(driver)
         gate.open()
         answers = [(await answered(socket))[-1] for _ in range(4)]
         assert [last["type"] for last in answers] == [*["response.completed"] * 3, "error"]
@@ -304,6 +310,7 @@ async def test_more_than_may_wait_is_refused_in_its_turn_and_a_flood_ends_the_co
         await gate.wait_reached()
         for _ in range(50):
             await socket.send("{}")
+        await heard(driver)
         gate.open()
         with pytest.raises(SocketClosed) as closed:
             while True:

@@ -1,9 +1,9 @@
 """Takes schema steps in processes of their own, one for each line on its input: a JSON list `[log, database, *steps]`.
 
 Each is answered by its process id, and writes into its log what became of it. "real" stands for all of the real steps,
-"first" for the first one. "adds" adds a table with rows; "stops" does half of that, says so, and stands still;
-"renames" needs what "adds" made. "begins and stops" is the real step whose turn it is, and stands still before it is
-committed.
+"first", "second" and "third" for one of them. "adds" adds a table with rows; "stops" does half of that, says so, and
+stands still; "renames" needs what "adds" made. "begins and stops" is the real step whose turn it is, and stands still
+before it is committed.
 """
 
 from __future__ import annotations
@@ -49,7 +49,14 @@ def renames(connection: Connection) -> None:
     connection.execute(text("ALTER TABLE af_added RENAME COLUMN n TO m"))
 
 
-NAMED: dict[str, Step] = {"first": STEPS[0], "adds": adds, "stops": stops, "renames": renames}
+NAMED: dict[str, Step] = {
+    "first": STEPS[0],
+    "second": STEPS[1],
+    "third": STEPS[2],
+    "adds": adds,
+    "stops": stops,
+    "renames": renames,
+}
 
 
 def named(names: tuple[str, ...]) -> list[Step]:

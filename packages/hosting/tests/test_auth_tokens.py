@@ -348,6 +348,8 @@ def test_two_issuers_cannot_speak_for_each_others_people() -> None:
         AnyOf(bearer(), other)
     with pytest.raises(ConfigurationError, match="speak for each other's"):
         AnyOf(bearer(tenant_claim="tid"), other)
+    with pytest.raises(ConfigurationError, match="speak for each other's"):
+        AnyOf(bearer(), AnyOf(AnyOf(other)))
     AnyOf(bearer(tenant="acme"), other)
     AnyOf(bearer(tenant_claim="tid", tenants=["acme"]), other)
     with pytest.raises(ConfigurationError, match="refuse everybody"):

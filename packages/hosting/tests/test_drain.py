@@ -149,7 +149,10 @@ async def test_a_websocket_whose_client_takes_nothing_keeps_no_host_from_its_end
     async def receive() -> Any:
         return await asyncio.Event().wait()
 
-    serving = asyncio.create_task(sockets.middleware(app)({"type": "websocket"}, receive, send))
+    async def serve() -> None:
+        await sockets.middleware(app)({"type": "websocket"}, receive, send)
+
+    serving = asyncio.create_task(serve())
     await asyncio.sleep(0)
     async with asyncio.timeout(5):
         await sockets.close()

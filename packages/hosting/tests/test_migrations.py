@@ -15,14 +15,17 @@ from pathlib import Path
 from typing import Any, Final, TypeAlias
 
 import pytest
-from sqlalchemy import NullPool, create_engine, text
+from sqlalchemy import Engine, NullPool, Table, create_engine, insert, inspect, select, text
 
-from agent_framework_hosting._state.database import open_store
+from agent_framework_hosting._state.database import open_engine, open_store
 from agent_framework_hosting._state.documents import NewDocument
-from agent_framework_hosting._state.sql.migrations import STEPS
+from agent_framework_hosting._state.sql.migrations import STEPS, migrate
+from agent_framework_hosting._state.sql.schema import METADATA, SCHEMA
+from agent_framework_hosting._state.store import Replay
 from agent_framework_hosting._state.tasks import NewTask
 from agent_framework_hosting.errors import ConfigurationError
 from agent_framework_hosting.limits import Limits
+from agent_framework_hosting.testing.contracts._store_turns import ADA, CLAIM, asked, done, placed, said
 
 NEWEST: Final = len(STEPS)
 PATIENCE: Final = 30.0
@@ -83,10 +86,10 @@ def migrating(nursery: subprocess.Popen[str], tmp_path: Path) -> Migrate:
     return migrating
 
 
-def rows(database: str, query: str) -> list[Any]:
+def rows(database: str, query: str, **values: Any) -> list[Any]:
     engine = create_engine(database.replace("postgresql://", "postgresql+psycopg://"), poolclass=NullPool)
     with engine.begin() as connection:
-        found = connection.execute(text(query))
+        found = connection.execute(text(query), values)
         return [tuple(row) for row in found] if found.returns_rows else []
 
 
@@ -96,7 +99,11 @@ async def used(database: str, *, migrate: Any = "auto") -> None:
     await store.stop()
 
 
-@pytest.mark.parametrize("done", [("real",), ("first",), ()], ids=["later", "second", "first"])
+@pytest.mark.parametrize(
+    "done",
+    [("real",), ("first", "second", "third"), ("first", "second"), ("first",), ()],
+    ids=["later", "fourth", "third", "second", "first"],
+)
 async def test_a_step_that_was_killed_in_the_middle_is_taken_from_its_start(
     database: str, migrating: Migrate, done: Sequence[str]
 ) -> None:
@@ -142,6 +149,77 @@ async def test_a_database_of_an_older_release_goes_on_where_it_was(database: str
     await store.documents.add(new.owner, "k", [NewDocument("note", "1", b"1")])
     assert await store.documents.find(new.owner, "note", "1") is not None
     await store.stop()
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgres"])
+async def test_a_database_of_the_first_version_keeps_every_row_through_all_steps(
+    kind: str, make_database: Callable[[str], str]
+) -> None:
+    """Its rows were made by turns that ended, one that is under way, one that waits for it, and a reset."""
+    newest, oldest = make_database(kind), make_database(kind).replace("host.db", "oldest.db")
+    store = open_store(newest, limits=Limits())
+    await store.start()
+    first = await said(store, turn_id="t1")
+    held = await placed(store, claim=CLAIM, answers=["asked"])
+    await held.turn()
+    await held.commit(done(store, await held.open(), turn_id="t2"))
+    store.rotate("default", "reset")
+    for _ in range(2):
+        await placed(store, "running")
+    rows(newest, "INSERT INTO af_checkpoint VALUES ('default', 'k', 'c', 'w', 1, :data, 1)", data=b"x")
+    rows(
+        newest,
+        "INSERT INTO af_outbox (tenant, turn, destination, payload, outcome, attempt, due_at, created_at) "
+        "VALUES ('default', 1, 'd', :data, 'open', 0, NULL, 1)",
+        data=b"x",
+    )
+    before, engine = copied(newest, to=oldest), open_engine(oldest)
+    migrate(engine, apply=True)
+    for table, found in before.items():
+        assert found, f"The table {table} has no row, so that nothing is shown of it."
+        assert read(engine, METADATA.tables[table]) == found
+    engine.dispose()
+    assert rows(oldest, "SELECT version FROM af_schema") == [(NEWEST,)]
+    again = open_store(oldest, limits=Limits())
+    await again.start()
+    found = await again.find(ADA, "t2")
+    assert found is not None
+    assert found.record == b'{"said":1}'
+    assert await again.load(found.point) == await store.load(found.point) != await store.load(first)
+    assert isinstance(await again.accept(asked(claim=CLAIM)), Replay)
+    assert await again.answered(found.session) == ["asked"]
+    assert await again.named("default", "reset") == await store.named("default", "reset")
+    await again.stop()
+    await store.stop()
+
+
+def copied(newest: str, *, to: str) -> dict[str, list[Any]]:
+    """Make a database of the first version, with the rows of a newer one; return them by their tables."""
+    if to.startswith("sqlite"):
+        Path(to.removeprefix("sqlite:///")).touch(mode=0o600)
+    source, target = open_engine(newest), open_engine(to)
+    migrate(target, apply=True, steps=STEPS[:1])
+    known = set(inspect(target).get_table_names()) - {SCHEMA.name}
+    assert known == {each.name for each in METADATA.tables.values()} - {
+        "af_schema",
+        "af_task",
+        "af_event",
+        "af_document",
+    }
+    found: dict[str, list[Any]] = {name: read(source, METADATA.tables[name]) for name in sorted(known)}
+    with target.begin() as connection:
+        for name, lines in found.items():
+            columns = METADATA.tables[name].c.keys()
+            for line in lines:
+                connection.execute(insert(METADATA.tables[name]).values(dict(zip(columns, line, strict=True))))
+    source.dispose()
+    target.dispose()
+    return found
+
+
+def read(engine: Engine, table: Table) -> list[Any]:
+    with engine.connect() as connection:
+        return [tuple(row) for row in connection.execute(select(table).order_by(*table.primary_key))]
 
 
 async def test_check_takes_no_step_and_says_how_to_take_it(database: str) -> None:

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Engine, select, update
 
 from agent_framework_hosting._state.database import described, open_engine, open_store
 from agent_framework_hosting._state.events import Event, RunName
-from agent_framework_hosting._state.sql import operation, purge, selection
+from agent_framework_hosting._state.sql import adoption, operation, purge, selection
 from agent_framework_hosting._state.sql.migrations import STEPS
 from agent_framework_hosting._state.sql.schema import CLAIMS, EVENTS, SCHEMA, SESSIONS, TURNS
 from agent_framework_hosting._state.sql.sqlstore import SqlStore
@@ -505,6 +505,36 @@ async def test_accepted_work_goes_with_the_principal_who_asked_for_it(
     assert command("purge", "--principal", "ada")["tasks"] == 2
     async with asyncio.timeout(20):
         await done.wait()
+
+
+async def test_much_work_is_given_away_little_by_little(
+    connect: Connect, command: Callable[..., dict[str, int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    context = await connect(ScriptedAgent(every="ok"))
+
+    async def handler(task: Task, writer: RunWriter) -> None:
+        await writer.write(task.id.encode())
+
+    context.runs.handle("run", handler)
+    for id in "12345":
+        await context.runs.start(kind="run", line=id, payload=None, id=id)
+        assert [event.data async for event in await context.runs.events(id, kind="run")] == [id.encode()]
+        await context.documents.add("note", "room", [(id, "said")])
+        await say(context, "hi", idempotency=id)
+    monkeypatch.setattr(operation, "ROWS", 2)
+    changed, give_some = list[int](), adoption.give_some
+
+    def counting(*given: Any, **named: Any) -> int:
+        changed.append(give_some(*given, **named))
+        return changed[-1]
+
+    monkeypatch.setattr(adoption, "give_some", counting)
+    assert command("adopt", "--to", "ada", "--dry-run")["tasks"] == 5
+    adopted = command("adopt", "--to", "ada")
+    assert (adopted["tasks"], adopted["idempotency keys"], adopted["documents"]) == (5, 5, 5)
+    assert max(changed) == 2
+    for id in "12345":
+        assert [event.data async for event in await context.runs.events(id, kind="run", principal=ADA)] == [id.encode()]
 
 
 async def test_what_a_run_says_while_its_principal_is_purged_goes_too(

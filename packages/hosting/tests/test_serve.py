@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import json
 import logging
 import socket
 from collections.abc import Callable
@@ -242,6 +244,23 @@ def test_a_program_without_logging_sees_what_is_served(monkeypatch: pytest.Monke
         logs.show_logs(None, access=False)
     assert (bare.level, len(bare.handlers)) == (logging.INFO, 1)
     assert (own.level, len(own.handlers)) == (logging.NOTSET, 1)
+
+
+async def test_what_the_server_says_stands_in_the_hosts_log() -> None:
+    """In its form, and without what exceptions say; `errorlog` may say otherwise."""
+    said, secret = io.StringIO(), "what a caller sent"
+    logs.configure_logs("json", stream=said)
+    config = _server.configuration(bind="127.0.0.1:0", options={}, limits=Limits())
+    await config.log.info("Running on %s", "there")
+    try:
+        int(secret)
+    except ValueError:
+        await config.log.exception("An error\nof the server")
+    lines = [json.loads(line) for line in said.getvalue().splitlines()]
+    assert [line["message"] for line in lines] == ["Running on there", "An error\\nof the server"]
+    assert "ValueError" in lines[1]["exception"]
+    assert secret not in said.getvalue()
+    assert _server.configuration(bind="", options={"errorlog": "-"}, limits=Limits()).errorlog == "-"
 
 
 def test_a_missing_hypercorn_is_explained(monkeypatch: pytest.MonkeyPatch) -> None:

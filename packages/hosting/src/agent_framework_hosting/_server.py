@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from ._addresses import is_loopback
 from .errors import ConfigurationError, Draining
 from .limits import Limits
-from .logs import logger
+from .logs import logger, server_logger
 
 if TYPE_CHECKING:
     from hypercorn.config import Config
@@ -56,6 +56,9 @@ def configuration(*, bind: str, options: Mapping[str, Any], limits: Limits, pati
         setattr(config, name, value)
     if "bind" not in options:
         config.bind = [bind]
+    if "errorlog" not in options:
+        # Otherwise its lines have a form of their own, and what exceptions say in them.
+        config.errorlog = server_logger
     if "graceful_timeout" not in options:
         config.graceful_timeout = _FLUSH_TIME
     if "startup_timeout" not in options:

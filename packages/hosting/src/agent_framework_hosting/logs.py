@@ -1,7 +1,8 @@
 """The log of the host and its channels: no content, no forged line, and the id of the request in each.
 
-Two loggers: `agent_framework.hosting`, and below it `agent_framework.hosting.access`, which says a line about each
-request at INFO and is silent until `serve`, `configure_logs`, or its level asks for it.
+Three loggers: `agent_framework.hosting`, and below it `agent_framework.hosting.access`, which says a line about each
+request at INFO and is silent until `serve`, `configure_logs`, or its level asks for it, and
+`agent_framework.hosting.server`, which says what Hypercorn has to say under `serve`.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from .errors import ConfigurationError, HostError
 
 logger: Final = logging.getLogger("agent_framework.hosting")
 access_logger: Final = logging.getLogger("agent_framework.hosting.access")
+server_logger: Final = logging.getLogger("agent_framework.hosting.server")
 
 LogFormat: TypeAlias = Literal["console", "json"]
 
@@ -246,7 +248,7 @@ def _shown(value: Any) -> Any:
     return value if isinstance(value, _PLAIN) else _Shown(value)
 
 
-for _each in (logger, access_logger):
+for _each in (logger, access_logger, server_logger):
     _each.addFilter(_Careful())
 if access_logger.level == logging.NOTSET:
     access_logger.setLevel(logging.WARNING)

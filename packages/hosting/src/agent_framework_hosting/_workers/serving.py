@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from .._server import refuse_taken
 from ..errors import ConfigurationError, StartFailed
-from ..logs import LogFormat
+from ..logs import LogFormat, server_logger
 from .process import Work, WorkerProcess
 from .supervisor import OnUp, Supervisor
 from .worker import Share
@@ -95,7 +95,7 @@ def check_options(options: Mapping[str, Any], config: Config) -> None:
 
 def silence_addresses() -> None:
     """Keep Hypercorn from saying in every process where it runs; the supervisor says it once."""
-    logging.getLogger("hypercorn.error").addFilter(_tells_no_address)
+    server_logger.addFilter(_tells_no_address)
 
 
 def _tells_no_address(record: logging.LogRecord) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import combinations
 
 from starlette.requests import HTTPConnection
@@ -32,8 +33,8 @@ class AnyOf:
     def __init__(self, *authenticators: Authenticator) -> None:
         if not authenticators:
             raise ConfigurationError("AnyOf() would refuse everybody. Give it authenticators: AnyOf(keys, tokens).")
-        issuers = [each for each in authenticators if isinstance(each, JwtBearer)]
-        for one, other in combinations(issuers, 2):
+        self._issuers = [issuer for each in authenticators for issuer in self._issuers_of(each)]
+        for one, other in combinations(self._issuers, 2):
             if one.issuer != other.issuer and _share_people(one, other):
                 raise ConfigurationError(
                     f"The issuers {one.issuer!r} and {other.issuer!r} could name people of one tenant, and so speak "
@@ -49,6 +50,12 @@ class AnyOf:
             if principal is not None:
                 return principal
         return None
+
+    @staticmethod
+    def _issuers_of(authenticator: Authenticator) -> Sequence[JwtBearer]:
+        if isinstance(authenticator, AnyOf):
+            return authenticator._issuers  # noqa: SLF001 - of another one of this class
+        return [authenticator] if isinstance(authenticator, JwtBearer) else []
 
 
 def _share_people(one: JwtBearer, other: JwtBearer) -> bool:

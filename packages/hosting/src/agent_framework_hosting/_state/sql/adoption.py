@@ -5,11 +5,11 @@ It goes on beside running hosts, little at a time; looking (`dry_run`) counts wh
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
-from sqlalchemy import ColumnElement, Connection, Engine, and_, exists, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Engine, Select, Table, and_, exists, or_, select, tuple_, update
 
 from . import operation
 from .operation import count_of, in_transaction
@@ -54,14 +54,11 @@ def adopt(engine: Engine, *, to: str, tenant: str, session: str | None = None, d
         adopted.turns += count
         adopted.conflicts += conflicts
     if session is None:
-        count, conflicts = in_transaction(engine, partial(_adopt_claims, tenant=tenant, to=to, dry_run=dry_run))
-        adopted.claims += count
+        adopted.claims, conflicts = _adopt_claims(engine, tenant=tenant, to=to, dry_run=dry_run)
         adopted.conflicts += conflicts
-        count, conflicts = in_transaction(engine, partial(_adopt_tasks, tenant=tenant, to=to, dry_run=dry_run))
-        adopted.tasks += count
+        adopted.tasks, conflicts = _adopt_tasks(engine, tenant=tenant, to=to, dry_run=dry_run)
         adopted.conflicts += conflicts
-    adopting = partial(_adopt_documents, selection=selection, tenant=tenant, to=to, dry_run=dry_run)
-    adopted.documents = in_transaction(engine, adopting)
+    adopted.documents = _adopt_documents(engine, selection=selection, tenant=tenant, to=to, dry_run=dry_run)
     return adopted
 
 
@@ -94,7 +91,7 @@ def _adopt(
     return changed.rowcount, list(conflicts)
 
 
-def _adopt_claims(connection: Connection, *, tenant: str, to: str, dry_run: bool) -> tuple[int, list[str]]:
+def _adopt_claims(engine: Engine, *, tenant: str, to: str, dry_run: bool) -> tuple[int, list[str]]:
     own = CLAIMS.alias()
     taken = exists(
         select(own.c.claim_key).where(
@@ -106,28 +103,34 @@ def _adopt_claims(connection: Connection, *, tenant: str, to: str, dry_run: bool
         )
     )
     unowned = and_(CLAIMS.c.tenant == tenant, CLAIMS.c.is_named == 0)
-    conflicts = list(connection.execute(select(CLAIMS.c.claim_key).where(unowned, taken)).scalars())
-    free = and_(unowned, CLAIMS.c.claim_key.not_in(conflicts))
-    if dry_run:
-        return count_of(connection, CLAIMS, free), conflicts
-    return connection.execute(update(CLAIMS).where(free).values(is_named=1, owner=to)).rowcount, conflicts
+    conflicts = _values(engine, select(CLAIMS.c.claim_key).where(unowned, taken))
+    return _give_away(engine, CLAIMS, and_(unowned, ~taken), to=to, dry_run=dry_run), conflicts
 
 
-def _adopt_tasks(connection: Connection, *, tenant: str, to: str, dry_run: bool) -> tuple[int, list[str]]:
+def _adopt_tasks(engine: Engine, *, tenant: str, to: str, dry_run: bool) -> tuple[int, list[str]]:
     """Give the tasks away that have ended, with what they said; one that is open runs for whom it was accepted."""
     ended = and_(TASKS.c.tenant == tenant, TASKS.c.is_named == 0, TASKS.c.outcome.is_not(None))
-    conflicts = list(connection.execute(select(TASKS.c.task_id).where(ended, _has_already(to))).scalars())
+    conflicts = _values(engine, select(TASKS.c.task_id).where(ended, _has_already(to)))
     free = and_(ended, ~_has_already(to))
     if dry_run:
-        return count_of(connection, TASKS, free), conflicts
-    said = exists(
-        select(TASKS.c.number).where(
-            free, TASKS.c.owner == EVENTS.c.owner, TASKS.c.kind == EVENTS.c.kind, TASKS.c.task_id == EVENTS.c.run_id
+        return in_transaction(engine, lambda connection: count_of(connection, TASKS, free)), conflicts
+
+    def adopt_some(connection: Connection) -> int:
+        some = select(TASKS.c.number).where(free).order_by(TASKS.c.number).limit(operation.ROWS)
+        numbers = connection.execute(some).scalars().all()
+        said = exists(
+            select(TASKS.c.number).where(
+                TASKS.c.number.in_(numbers),
+                TASKS.c.owner == EVENTS.c.owner,
+                TASKS.c.kind == EVENTS.c.kind,
+                TASKS.c.task_id == EVENTS.c.run_id,
+            )
         )
-    )
-    unowned = and_(EVENTS.c.tenant == tenant, EVENTS.c.is_named == 0)
-    connection.execute(update(EVENTS).where(unowned, said).values(is_named=1, owner=to))
-    return connection.execute(update(TASKS).where(free).values(is_named=1, owner=to)).rowcount, conflicts
+        unowned = and_(EVENTS.c.tenant == tenant, EVENTS.c.is_named == 0)
+        connection.execute(update(EVENTS).where(unowned, said).values(is_named=1, owner=to))
+        return give_some(connection, TASKS, TASKS.c.number.in_(numbers), to=to)
+
+    return _until_none(engine, adopt_some), conflicts
 
 
 def _has_already(to: str) -> ColumnElement[bool]:
@@ -144,7 +147,7 @@ def _has_already(to: str) -> ColumnElement[bool]:
     )
 
 
-def _adopt_documents(connection: Connection, *, selection: Selection, tenant: str, to: str, dry_run: bool) -> int:
+def _adopt_documents(engine: Engine, *, selection: Selection, tenant: str, to: str, dry_run: bool) -> int:
     """Give documents away, but for those that go with work which is not done, or that the new owner has, too."""
     own = DOCUMENTS.alias()
     is_taken = exists(
@@ -167,6 +170,29 @@ def _adopt_documents(connection: Connection, *, selection: Selection, tenant: st
     unowned = and_(DOCUMENTS.c.tenant == tenant, DOCUMENTS.c.is_named == 0, ~is_taken, ~is_needed)
     if selection.session is not None:
         unowned = and_(unowned, or_(DOCUMENTS.c.root == selection.session, DOCUMENTS.c.root.in_(roots_of(selection))))
+    return _give_away(engine, DOCUMENTS, unowned, to=to, dry_run=dry_run)
+
+
+def _values(engine: Engine, query: Select[str]) -> list[str]:
+    return in_transaction(engine, lambda connection: list(connection.execute(query).scalars()))
+
+
+def _give_away(engine: Engine, table: Table, free: ColumnElement[bool], *, to: str, dry_run: bool) -> int:
+    """Give rows away little by little; each of them is none of those that are `free` afterwards."""
     if dry_run:
-        return count_of(connection, DOCUMENTS, unowned)
-    return connection.execute(update(DOCUMENTS).where(unowned).values(is_named=1, owner=to)).rowcount
+        return in_transaction(engine, lambda connection: count_of(connection, table, free))
+    key = list(table.primary_key)
+    some = tuple_(*key).in_(select(*key).where(free).limit(operation.ROWS))
+    return _until_none(engine, lambda connection: give_some(connection, table, some, to=to))
+
+
+def give_some(connection: Connection, table: Table, rows: ColumnElement[bool], *, to: str) -> int:
+    """Give rows of one transaction to a principal; returns how many there were."""
+    return connection.execute(update(table).where(rows).values(is_named=1, owner=to)).rowcount
+
+
+def _until_none(engine: Engine, work: Callable[[Connection], int]) -> int:
+    total = 0
+    while count := in_transaction(engine, work):
+        total += count
+    return total

@@ -18,7 +18,7 @@ from sqlalchemy import ColumnElement, Connection, Engine, Table, and_, delete, e
 from . import forgetting, operation
 from .operation import count_of, in_transaction, remove, run
 from .schema import ANSWERS, CHECKPOINTS, CLAIMS, DOCUMENTS, EVENTS, LANES, SESSIONS, TASKS, TURNS
-from .selection import Conversation, Selection, is_by, moment_ago, selected, sessions_of, wanted_by
+from .selection import BATCH, Conversation, Selection, is_by, moment_ago, roots_of, selected, sessions_of, wanted_by
 
 
 @dataclass(slots=True)
@@ -59,6 +59,9 @@ def purge(engine: Engine, selection: Selection, *, with_shared: bool = False, dr
         StateUnavailable: The database does not answer; what was done until then is done.
     """
     purged = Purged()
+    if selection.session is not None:
+        # First of all: what belongs to the conversation is found by what is kept of it.
+        purged.add(_purge_work(engine, selection, dry_run=dry_run))
     for batch in _batches(engine, selection):
         if not dry_run:
             for long in in_transaction(engine, partial(_long, batch=batch)):
@@ -67,6 +70,62 @@ def purge(engine: Engine, selection: Selection, *, with_shared: bool = False, dr
         purged.add(in_transaction(engine, work))
     purged.add(_purge_rest(engine, selection, dry_run=dry_run))
     return purged
+
+
+def _purge_work(engine: Engine, selection: Selection, *, dry_run: bool) -> dict[str, int]:
+    """Forget what a conversation has accepted in the background, and what its runs said, whether they go on or not.
+
+    A task is named as the response that it makes: by a document until it has ended, by a turn from then on.
+    """
+    roots = or_(DOCUMENTS.c.root == selection.session, DOCUMENTS.c.root.in_(roots_of(selection)))
+    sessions = select(SESSIONS.c.session_id).where(
+        SESSIONS.c.tenant == selection.within, SESSIONS.c.root.in_(roots_of(selection))
+    )
+    wanted = and_(
+        TASKS.c.tenant == selection.within,
+        or_(
+            TASKS.c.task_id == selection.session,
+            exists(
+                select(DOCUMENTS.c.number).where(*_is_same_owner(DOCUMENTS), TASKS.c.task_id == DOCUMENTS.c.id, roots)
+            ),
+            exists(
+                select(TURNS.c.number).where(
+                    *_is_same_owner(TURNS), TASKS.c.task_id == TURNS.c.turn_id, TURNS.c.session_id.in_(sessions)
+                )
+            ),
+        ),
+    )
+    before = in_transaction(engine, lambda connection: moment_ago(connection, selection.older_than))
+    wanted = and_(wanted, *_asked_for(selection, TASKS, before))
+    counts = {"tasks": 0, "events": 0}
+    last = 0
+    while True:
+        forgetting_some = partial(_forget_tasks, wanted=wanted, after=last, dry_run=dry_run)
+        last, tasks, events = in_transaction(engine, forgetting_some)
+        if not last:
+            return counts
+        counts["tasks"] += tasks
+        counts["events"] += events
+
+
+def _forget_tasks(
+    connection: Connection, *, wanted: ColumnElement[bool], after: int, dry_run: bool
+) -> tuple[int, int, int]:
+    """Forget some tasks with what they said; returns the number of the last one, and how many rows there were."""
+    names = (TASKS.c.tenant, TASKS.c.is_named, TASKS.c.owner, TASKS.c.kind, TASKS.c.task_id)
+    runs = (EVENTS.c.tenant, EVENTS.c.is_named, EVENTS.c.owner, EVENTS.c.kind, EVENTS.c.run_id)
+    some = select(TASKS.c.number, *names).where(wanted, TASKS.c.number > after)
+    rows = connection.execute(some.order_by(TASKS.c.number).limit(BATCH)).all()
+    if not rows:
+        return 0, 0, 0
+    # Tasks first: a run whose task is gone can say nothing more.
+    tasks = remove(connection, TASKS, TASKS.c.number.in_([row[0] for row in rows]), dry_run=dry_run)
+    said = tuple_(*runs).in_([tuple(row[1:]) for row in rows])
+    return rows[-1][0], tasks, remove(connection, EVENTS, said, dry_run=dry_run)
+
+
+def _is_same_owner(table: Table) -> tuple[ColumnElement[bool], ...]:
+    return tuple(TASKS.c[name] == table.c[name] for name in ("tenant", "is_named", "owner"))
 
 
 def _batches(engine: Engine, selection: Selection) -> Iterator[Sequence[Conversation]]:
