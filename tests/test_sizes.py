@@ -8,6 +8,7 @@ import json
 import time
 import tracemalloc
 from collections.abc import Callable
+from statistics import median
 from typing import Any, Final
 
 import pytest
@@ -167,14 +168,17 @@ class Chain:
         self.bare_length += 1
 
     async def cpu(self, driver: InMemoryDriver, turns: int) -> tuple[float, float]:
-        """Take turns, and return the CPU seconds of one: hosted, and bare."""
-        hosted_at = time.process_time()
+        """Take turns side by side, and return the CPU seconds of the middle one: hosted, and bare."""
+        hosted: list[float] = []
+        bare: list[float] = []
         for _ in range(turns):
+            begun = time.process_time()
             await self.hosted_turn(driver)
-        bare_at = time.process_time()
-        for _ in range(turns):
+            between = time.process_time()
             await self.bare_turn()
-        return (bare_at - hosted_at) / turns, (time.process_time() - bare_at) / turns
+            hosted.append(between - begun)
+            bare.append(time.process_time() - between)
+        return median(hosted), median(bare)
 
     def bytes_kept(self) -> list[int]:
         """Return how many bytes each turn of the chain keeps."""
