@@ -5,7 +5,8 @@ BIN := .venv/bin
 SERVES := .venv/.serves
 READY := .venv/.ready
 NEEDS := uv.lock pyproject.toml $(wildcard packages/*/pyproject.toml) scripts/setup
-PYTEST := $(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile
+# Most tests wait for processes that they have started, so that four at once suit two cores.
+PYTEST := $(BIN)/pytest -n 4 --dist loadfile
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
