@@ -63,8 +63,10 @@ def proxy(host: Served, printed: Path) -> Generator[str]:
         file = printed / "nginx.conf"
         file.write_text(f"daemon off;\npid {printed}/nginx.pid;\nerror_log stderr;\n{settings}")
         command = [NGINX, "-p", str(printed), "-e", "stderr", "-c", str(file)]
-        with serving(command, port=port, log=printed / "nginx"):
+        with serving(command, port=port, log=printed / "nginx") as front:
             yield f"http://127.0.0.1:{port}"
+            # Killed, it would leave its workers behind.
+            assert front.stop() == 0, front.printed
 
 
 def lines(response: httpx2.Response) -> Iterator[dict[str, Any]]:
