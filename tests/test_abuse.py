@@ -65,6 +65,8 @@ def served(telegram: TelegramServer, tmp_path_factory: pytest.TempPathFactory) -
     with pytest.MonkeyPatch.context() as patch, free_port() as port:
         for name, value in BOUNDS.items():
             patch.setenv(f"AF_HOSTING_{name}", value)
+        # The interpreter's own allocator keeps for later what is free, so that nobody sees what is held.
+        patch.setenv("PYTHONMALLOC", "malloc")
         log = tmp_path_factory.mktemp("abused") / "printed"
         with serving(command(port, telegram), port=port, log=log, cwd=Path(__file__).parents[1]) as served:
             yield served
@@ -211,8 +213,7 @@ async def test_streams_that_nobody_reads_are_cut_and_leave_nothing_behind(
         for line in lines:
             line.reset()
     record_property("memory before and after", [f"{each / MIB:.0f} MiB" for each in (base["bytes"], *held)])
-    # The allocator keeps what it had for the first round, and needs no more for the second.
-    assert held[1] - held[0] < 16 * MIB
+    assert max(held) - base["bytes"] < 32 * MIB
 
 
 @pytest.mark.parametrize(("path", "most"), [("/v1/chat/completions", 60), ("/responses", 72)])
