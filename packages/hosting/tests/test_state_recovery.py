@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from collections.abc import AsyncGenerator, Callable
 from secrets import token_hex
@@ -339,6 +340,28 @@ async def test_a_place_that_is_given_up_after_the_stop_keeps_nobody_busy(databas
     place.abandon()
     await asyncio.sleep(0)
     assert asyncio.all_tasks() <= before
+
+
+@pytest.mark.parametrize("steps", [1, 3, 6, 9, 12, 20])
+async def test_a_stop_that_is_cancelled_leaves_neither_threads_nor_tasks_nor_connections_behind(
+    database: str, sql: Callable[[str], list[Any]], steps: int
+) -> None:
+    before, threads, name = asyncio.all_tasks(), threading.active_count(), f"stopped_{token_hex(8)}"
+    is_sqlite = database.startswith("sqlite")
+    store = open_store(database if is_sqlite else f"{database}&application_name={name}", limits=Limits())
+    await store.start()
+    stopping = asyncio.create_task(store.stop())
+    for _ in range(steps):
+        await asyncio.sleep(0)
+    stopping.cancel()
+    await asyncio.gather(stopping, return_exceptions=True)
+    assert asyncio.all_tasks() <= before
+    if is_sqlite:
+        assert threading.active_count() <= threads + 1  # one of the loop's own, for whoever asks for it next
+    else:
+        async with asyncio.timeout(SOON):
+            while sql(f"SELECT pid FROM pg_stat_activity WHERE application_name = '{name}'"):  # noqa: S608 - our own name
+                await asyncio.sleep(0.01)
 
 
 @pytest.mark.parametrize("is_stored", [False, True], ids=["aside", "stored"])
