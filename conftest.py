@@ -1,9 +1,10 @@
 """What every test may use, and the examples of documents and docstrings as tests."""
 
+import asyncio
 import logging
 import os
 import warnings
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import AsyncGenerator, Callable, Generator, Iterable
 from typing import Any, Final
 
 import pytest
@@ -74,6 +75,24 @@ def logs_as_before() -> Generator[None]:
         each.setLevel(level)
         each.propagate = propagate
         each.handlers[:] = handlers
+
+
+@pytest.fixture
+async def later() -> AsyncGenerator[Callable[[float], None]]:
+    """Return `later(seconds)`, after which so much more time has gone by for all timers of the event loop.
+
+    Nobody waits, and however slow the machine is, nothing is late before the test says so.
+    """
+    loop = asyncio.get_running_loop()
+    now, ahead = loop.time, 0.0
+
+    def later(seconds: float) -> None:
+        nonlocal ahead
+        ahead += seconds
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(loop, "time", lambda: now() + ahead)
+        yield later
 
 
 class Collected:

@@ -21,7 +21,7 @@ from .forked import Forked, Forks, noted
 from .replicas import until
 
 LEASE: Final = 1.0
-PATIENCE: Final = 40.0
+PATIENCE: Final = 100.0
 
 
 @pytest.fixture
@@ -48,8 +48,23 @@ async def polled(client: httpx2.AsyncClient, url: str, response: str) -> dict[st
             await anyio.sleep(0.02)
 
 
-async def followed(client: httpx2.AsyncClient, url: str, response: str, *, after: int | None = None) -> list[str]:
-    """Return the events of a response's stream, as far as it goes; none when nobody answers any more."""
+async def followed(
+    client: httpx2.AsyncClient,
+    url: str,
+    response: str,
+    *,
+    after: int | None = None,
+    has_begun: anyio.Event | None = None,
+) -> list[str]:
+    """Return the events of a response's stream, as far as it goes; none when nobody answers any more.
+
+    Args:
+        client: Asks for them.
+        url: Where.
+        response: Of which response.
+        after: Behind which event.
+        has_begun: What is set once the stream has told that the response is in progress.
+    """
     query = {"stream": "true"} if after is None else {"stream": "true", "starting_after": str(after)}
     read = ""
     with suppress(httpx2.TransportError):
@@ -57,6 +72,8 @@ async def followed(client: httpx2.AsyncClient, url: str, response: str, *, after
             assert answer.status_code == 200
             async for text in answer.aiter_text():
                 read += text
+                if has_begun is not None and "response.in_progress" in read:
+                    has_begun.set()
     return [event for event in read.split("\n\n")[:-1] if not event.startswith(":")]
 
 
@@ -76,13 +93,14 @@ async def test_a_response_whose_process_is_killed_is_finished_and_followed_on_an
         other = next(each for each in replicas if each is not runner)
         streams: dict[str, list[str]] = {}
 
-        async def follow(where: Forked) -> None:
-            streams[where.url] = await followed(client, where.url, response)
+        async def follow(where: Forked, has_begun: anyio.Event) -> None:
+            streams[where.url] = await followed(client, where.url, response, has_begun=has_begun)
 
         async with anyio.create_task_group() as group:
             for each in replicas:
-                group.start_soon(follow, each)
-            await anyio.sleep(0.5)
+                has_begun = anyio.Event()
+                group.start_soon(follow, each, has_begun)
+                await has_begun.wait()
             assert (await client.get(f"{other.url}/v1/responses/{response}")).json()["status"] == "in_progress"
             runner.signal(signal.SIGKILL)
             await until(lambda: len(host.begun("work")) == 2, "the second attempt")

@@ -21,8 +21,8 @@ from .replicas import say, until
 from .served import free_port
 
 LEASE: Final = 1.0
-PATIENCE: Final = 40.0
-SECONDS: Final = 8.0
+PATIENCE: Final = 100.0
+SECONDS: Final = 20.0
 """Within which a host that has its database again goes on."""
 
 

@@ -85,7 +85,7 @@ def test_a_stream_passes_nginx_as_it_comes(proxy: str) -> None:
         seen = [next(events)]
         while seen[-1]["type"] != "response.output_text.delta":
             seen.append(next(events))
-        assert httpx2.post(f"{proxy}/gate").status_code == 200
+        assert httpx2.post(f"{proxy}/gate", timeout=30).status_code == 200
         seen += events
     assert seen[-1]["type"] == "response.completed"
 
@@ -94,7 +94,7 @@ def test_a_stream_passes_nginx_as_it_comes(proxy: str) -> None:
 def test_whole_answers_and_their_streams_are_those_of_the_host(proxy: str) -> None:
     body = {"input": "quick", "stream": True}
     final = check_stream(httpx2.post(f"{proxy}/v1/responses", json=body, timeout=30).content)
-    again = httpx2.get(f"{proxy}/v1/responses/{final['id']}")
+    again = httpx2.get(f"{proxy}/v1/responses/{final['id']}", timeout=30)
     assert again.json() == final
     assert again.headers["x-request-id"].startswith("req_")
 
@@ -103,7 +103,8 @@ def test_whole_answers_and_their_streams_are_those_of_the_host(proxy: str) -> No
 def test_the_host_is_known_by_the_name_that_people_use_and_by_no_other(proxy: str) -> None:
     body = {"input": "quick"}
     for name, status in (("agent.example.com", 200), ("evil.example", 421)):
-        assert httpx2.post(f"{proxy}/v1/responses", json=body, headers={"host": name}).status_code == status
+        answer = httpx2.post(f"{proxy}/v1/responses", json=body, headers={"host": name}, timeout=30)
+        assert answer.status_code == status
 
 
 @needs_nginx
@@ -121,7 +122,8 @@ def test_nginx_refuses_what_the_host_would_refuse_as_too_large(proxy: str) -> No
     size = re.search(r"client_max_body_size (\d+)m;", (FILES / "nginx.conf").read_text())
     assert size is not None
     assert int(size[1]) * 1024 * 1024 == Limits().max_request_bytes
-    assert httpx2.post(f"{proxy}/v1/responses", content=b" " * (Limits().max_request_bytes + 1)).status_code == 413
+    content = b" " * (Limits().max_request_bytes + 1)
+    assert httpx2.post(f"{proxy}/v1/responses", content=content, timeout=30).status_code == 413
 
 
 def stage(dockerfile: str) -> list[list[str]]:
@@ -204,8 +206,9 @@ def test_the_program_of_the_image_asks_for_keys_and_serves_whoever_has_one(
         served = stack.enter_context(starting(command, port=port, log=tmp_path / "printed", cwd=folder))
         served.wait_for_readiness(200)
         url, body = f"{served.url}/v1/responses", {"input": "Are you there?"}
-        assert httpx2.post(url, json=body).status_code == 401
-        answer = httpx2.post(url, json=body, headers={"authorization": f"Bearer {key}"}).json()
+        assert httpx2.post(url, json=body, timeout=30).status_code == 401
+        known = {"authorization": f"Bearer {key}"}
+        answer = httpx2.post(url, json=body, headers=known, timeout=30).json()
         assert answer["output"][0]["content"][0]["text"] == "echo: Are you there?"
         assert served.stop() == 0
         assert list(folder.iterdir()) == []

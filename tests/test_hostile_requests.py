@@ -180,6 +180,6 @@ async def test_hostile_requests_get_an_answer_and_nothing_of_others_or_the_insid
     record_property("hostile requests: statuses", dict(sorted(got.items())))
     # They came as far as the channels, and not only to the parser of HTTP.
     assert {200, 400, 404, 405} <= got.keys()
-    own = httpx2.get(f"{served.url}/v1/responses/{victim}/input_items", headers={"x-who": "victim"})
+    own = httpx2.get(f"{served.url}/v1/responses/{victim}/input_items", headers={"x-who": "victim"}, timeout=60)
     assert CANARY in own.text
     assert "Traceback" not in served.printed

@@ -49,7 +49,7 @@ def test_a_served_host_knows_its_callers_by_their_keys(tmp_path: Path, monkeypat
         for key in (SENTINEL, f"{ada}{SENTINEL}"):
             with pytest.raises(AuthenticationError):
                 client.with_options(api_key=key).responses.create(model="m", input="hi")
-        with httpx2.Client(headers={"authorization": f"Basic {SENTINEL}", "cookie": SENTINEL}) as stranger:
+        with httpx2.Client(headers={"authorization": f"Basic {SENTINEL}", "cookie": SENTINEL}, timeout=60) as stranger:
             for path in ("/responses", "/nothing", "/v1/responses"):
                 answer = stranger.post(f"{served.url}{path}", json={"input": "hi"})
                 assert answer.status_code == 401

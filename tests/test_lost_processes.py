@@ -15,7 +15,7 @@ from .forked import Forked, Forks, noted
 from .replicas import in_line, say
 
 LEASE: Final = 1.0
-PATIENCE: Final = 40.0
+PATIENCE: Final = 100.0
 
 
 @pytest.fixture

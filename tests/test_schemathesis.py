@@ -52,7 +52,7 @@ def described(tmp_path_factory: pytest.TempPathFactory) -> Generator[str]:
 
 @cache
 def document(url: str, at: str) -> dict[str, Any]:
-    return httpx2.get(f"{url}{at}").json()
+    return httpx2.get(f"{url}{at}", timeout=60).json()
 
 
 def generated(operation: Any, mode: GenerationMode, *, most: int) -> Callable[[Callable[[Any], None]], None]:
@@ -94,7 +94,7 @@ def test_every_answer_is_one_that_the_document_describes(
 
 @pytest.mark.parametrize("at", DOCUMENTS)
 def test_methods_that_are_not_described_are_refused_as_such(described: str, at: str) -> None:
-    with httpx2.Client(base_url=described) as client:
+    with httpx2.Client(base_url=described, timeout=60) as client:
         for path, operations in document(described, at)["paths"].items():
             offered = {name.upper() for name in operations if name != "parameters"}
             for method in {"GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "QUERY"} - offered:
@@ -106,7 +106,7 @@ def test_methods_that_are_not_described_are_refused_as_such(described: str, at: 
 @pytest.mark.parametrize("at", DOCUMENTS)
 @pytest.mark.parametrize("kind", KINDS)
 def test_bodies_of_any_kind_are_answered_as_described(described: str, at: str, kind: str) -> None:
-    with httpx2.Client(base_url=described) as client:
+    with httpx2.Client(base_url=described, timeout=60) as client:
         for path, operations in document(described, at)["paths"].items():
             if "requestBody" not in operations.get("post", {}):
                 continue

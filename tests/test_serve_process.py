@@ -89,7 +89,7 @@ async def begin(readers: list[Reader], group: TaskGroup) -> None:
 
 
 async def open_gate(served: Served) -> None:
-    async with httpx2.AsyncClient() as client:
+    async with httpx2.AsyncClient(timeout=PLENTY) as client:
         (await client.post(f"{served.url}/gate")).raise_for_status()
 
 
@@ -197,7 +197,7 @@ async def test_an_idle_host_says_where_it_listens_and_stops_when_interrupted(sta
     served = start(PLENTY)
     address = served.url.removeprefix("http://")
     assert f"on {address}: responses at /responses, gate at /gate. State: memory only" in served.printed
-    async with httpx2.AsyncClient() as idle:
+    async with httpx2.AsyncClient(timeout=PLENTY) as idle:
         assert (await idle.get(f"{served.url}/readiness")).text == "ok"
         served.signal(signal.SIGINT)
         assert await run_sync(served.end) == 0

@@ -69,11 +69,11 @@ def say(served: Served, text: str, *, room: str, stream: bool = False) -> str:
 
 
 def session_id(served: Served, room: str) -> str:
-    return httpx2.get(f"{served.url}/control/rooms/{room}").json()
+    return httpx2.get(f"{served.url}/control/rooms/{room}", timeout=PLENTY).json()
 
 
 def reset(served: Served, room: str, *, how: str = "") -> None:
-    assert httpx2.delete(f"{served.url}/control/rooms/{room}?{how}").text == "done"
+    assert httpx2.delete(f"{served.url}/control/rooms/{room}?{how}", timeout=PLENTY).text == "done"
 
 
 def test_a_new_process_goes_on_where_the_agents_own_history_ends(hosts: Hosts) -> None:
@@ -117,7 +117,7 @@ def test_a_second_host_waits_until_the_first_has_drained(hosts: Hosts) -> None:
         first.signal(signal.SIGTERM)
         first.wait_for_readiness(503)
         assert second.readiness() is None
-        httpx2.post(f"{first.url}/control/gate").raise_for_status()
+        httpx2.post(f"{first.url}/control/gate", timeout=PLENTY).raise_for_status()
         assert running.result() == "gated"
     assert first.end() == 0
     second.wait_for_readiness(200)

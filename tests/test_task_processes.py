@@ -23,7 +23,7 @@ from .forked import Forked, Forks, noted
 from .replicas import Replicas, say, until
 
 LEASE: Final = 1.0
-PATIENCE: Final = 40.0
+PATIENCE: Final = 100.0
 LINES: Final = ("a", "b", "c")
 
 

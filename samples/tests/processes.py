@@ -16,7 +16,7 @@ from typing import Final
 
 from .conftest import SAMPLES
 
-_PATIENCE: Final = 45.0
+_PATIENCE: Final = 150.0
 _BETWEEN_LOOKS: Final = 0.05
 _SETTINGS: Final = ("OPENAI_", "AZURE_OPENAI_", "ANTHROPIC_", "OLLAMA_", "AGENT_", "TELEGRAM_", "DATABASE", "PORT")
 """Keys and choices of whoever runs the tests stay out of them."""

@@ -24,7 +24,7 @@ async def test_the_bot_answers_who_is_let_in_and_goes_on_after_a_restart(tmp_pat
         for round_, texts in enumerate((["one"], ["one | two", "I repeat all that you have said since /new."])):
             with started("telegram.py", log=tmp_path / "printed", settings=settings) as sample:
                 telegram.push(telegram.said(("one", "two")[round_]))
-                await telegram.wait_texts(7, round_ + 1, timeout=45)
+                await telegram.wait_texts(7, round_ + 1, timeout=90)
                 if round_:
                     telegram.push(telegram.said("/about"), telegram.said("let me in", chat=8, sender=8))
                     await telegram.wait_texts(7, 3)

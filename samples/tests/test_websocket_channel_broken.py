@@ -240,14 +240,19 @@ def test_a_broken_copy_fails_where_it_is_broken(
         source = source.replace(old, new)
     broken = tmp_path / "broken.py"
     broken.write_text(source)
-    pytester.makepyfile(
-        test_broken=SUITE.format(beside=str(Path(__file__).parent), broken=str(broken), patience=fault.patience)
-    )
-    options = ["-p", "no:cacheprovider", "-p", "no:xdist", "-p", "no:randomly", "--timeout=60"]
+    options = ["-p", "no:cacheprovider", "-p", "no:xdist", "-p", "no:randomly", "--timeout=120"]
     unlikely = PROPERTIES - fault.fails if figure(1, 0) else ()
     options += [f"--deselect=test_broken.py::TestBroken::{test}" for test in unlikely]
-    lines = pytester.runpytest_inprocess("-rfE", "--tb=short", *options).outlines
-    failed = {line.split()[1].rpartition("::")[2] for line in lines if line.startswith(("FAILED test_", "ERROR test_"))}
+    failed: set[str] = set()
+    # A busy machine gets a second try, with more patience: what is fine may be slow.
+    for patience in (fault.patience, 30.0):
+        suite = SUITE.format(beside=str(Path(__file__).parent), broken=str(broken), patience=patience)
+        pytester.makepyfile(test_broken=suite)
+        lines = pytester.runpytest_inprocess("-rfE", "--tb=short", *options).outlines
+        failures = [line for line in lines if line.startswith(("FAILED test_", "ERROR test_"))]
+        failed = {line.split()[1].rpartition("::")[2] for line in failures}
+        if failed == fault.fails:
+            break
     assert failed == fault.fails
 
 

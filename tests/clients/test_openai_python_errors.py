@@ -16,7 +16,7 @@ from .bad_requests import BAD, OUTPUT, TOOL, USER
 @pytest.fixture(scope="module")
 def plain() -> Generator[httpx2.Client]:
     """A client that knows nothing of the protocol."""
-    with httpx2.Client() as client:
+    with httpx2.Client(timeout=60) as client:
         yield client
 
 

@@ -90,7 +90,7 @@ def test_a_stream_that_is_really_cut_after_any_event_goes_on_with_the_identical_
 ) -> None:
     made = client.responses.create(model="demo", input="count to 9")
     url = f"{demo}/responses/{made.id}?stream=true"
-    with httpx2.Client() as plain:
+    with httpx2.Client(timeout=60) as plain:
         whole = plain.get(url).content
         *events, done = whole.split(b"\n\n")[:-1]
         assert done == b"data: [DONE]"

@@ -21,7 +21,7 @@ def hosting(target: Any, *, host: dict[str, Any] | None = None, **channel: Any) 
 
 def serving(target: Any, *, host: dict[str, Any] | None = None, **channel: Any) -> InMemoryDriver:
     """Return a driver of such a host."""
-    return InMemoryDriver(hosting(target, host=host, **channel).app, timeout=10)
+    return InMemoryDriver(hosting(target, host=host, **channel).app, timeout=30)
 
 
 def by_keys() -> ApiKeys:

@@ -55,7 +55,7 @@ async def test_a_client_that_leaves_a_stream_while_the_run_hook_works_stops_the_
         request = asyncio.create_task(create(driver, stream=True))
         await started.wait()
         request.cancel()
-        await asyncio.wait_for(stopped.wait(), 2)
+        await asyncio.wait_for(stopped.wait(), 30)
 
 
 @pytest.mark.parametrize(

@@ -117,7 +117,7 @@ class Served:
         self.provider = provider
         self._clock = clock
         # The agent runs in the server's event loop, so no connection may be left for this one to close.
-        connections = httpx2.AsyncClient(limits=httpx2.Limits(max_keepalive_connections=0))
+        connections = httpx2.AsyncClient(limits=httpx2.Limits(max_keepalive_connections=0), timeout=60)
         self._upstream = AsyncOpenAI(
             api_key="key", base_url=f"{provider.base_url}/v1", max_retries=0, http_client=connections
         )

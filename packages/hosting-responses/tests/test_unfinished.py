@@ -65,7 +65,7 @@ async def test_a_stream_whose_reader_left_can_be_read_as_cancelled(database: str
             created = await anext(answer.events())
             await gate.wait_reached()
         response_id = created.json()["response"]["id"]
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             record: Any = await _read(reader.context, response_id)
     assert (record["status"], said(record)) == ("cancelled", "half a ")
 

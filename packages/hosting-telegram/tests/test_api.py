@@ -76,7 +76,7 @@ async def test_what_went_wrong_on_the_way_says_whether_it_may_have_been_done(
 
 
 async def test_a_client_of_the_users_is_used_and_stays_open(telegram: TelegramServer) -> None:
-    async with httpx2.AsyncClient(headers={"x-proxy": "mine"}) as client:
+    async with httpx2.AsyncClient(headers={"x-proxy": "mine"}, timeout=60) as client:
         api = BotApi(BotToken(BOT_TOKEN), base_url=telegram.base_url, client=client)
         await api.call("getMe")
         await api.aclose()

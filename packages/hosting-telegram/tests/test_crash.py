@@ -25,18 +25,22 @@ BETWEEN_LOOKS = 0.05
 
 
 @contextmanager
-def bot(telegram: TelegramServer, folder: Path, *more: str) -> Generator[tuple[subprocess.Popen[bytes], str]]:
+def bot(
+    telegram: TelegramServer, folder: Path, *more: str, lease: str = "1.0"
+) -> Generator[tuple[subprocess.Popen[bytes], str]]:
     """Serve a bot in a process of its own; gives the process and its webhook."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    arguments = [str(port), f"sqlite:///{folder}/host.db", telegram.base_url, SECRET, *more]
-    with (folder / "log").open("ab") as log:
+    with socket.socket() as holder, (folder / "log").open("ab") as log:
+        # The port is held while the bot takes it, so that nobody else gets it by chance.
+        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        holder.bind(("127.0.0.1", 0))
+        port = holder.getsockname()[1]
+        arguments = [str(port), f"sqlite:///{folder}/host.db", telegram.base_url, SECRET, lease, *more]
         process = subprocess.Popen([sys.executable, PROCESS, *arguments], stdout=log, stderr=log)
-    try:
-        yield process, f"http://127.0.0.1:{port}/telegram"
-    finally:
-        process.kill()
-        process.wait()
+        try:
+            yield process, f"http://127.0.0.1:{port}/telegram"
+        finally:
+            process.kill()
+            process.wait()
 
 
 async def posted(telegram: TelegramServer, text: str, address: str) -> None:
@@ -62,7 +66,7 @@ async def test_what_was_acknowledged_before_a_crash_is_answered_after_it_once_an
 async def test_processes_that_share_a_database_answer_an_update_once_whichever_of_them_gets_it(
     telegram: TelegramServer, tmp_path: Path
 ) -> None:
-    with bot(telegram, tmp_path) as (_, one), bot(telegram, tmp_path) as (_, other):
+    with bot(telegram, tmp_path, lease="60") as (_, one), bot(telegram, tmp_path, lease="60") as (_, other):
         for address in (one, other):
             await until_served(telegram, address)
         at_once = asyncio.Semaphore(20)

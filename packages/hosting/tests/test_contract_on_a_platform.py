@@ -50,7 +50,7 @@ class PagerChannel:
         return ChannelContribution(verified_routes=[hook], on_startup=[self.start], on_shutdown=[self.stop])
 
     def start(self) -> None:
-        self.client = httpx.AsyncClient(base_url=self.api)
+        self.client = httpx.AsyncClient(base_url=self.api, timeout=60)
 
     async def stop(self) -> None:
         for task in self.running:

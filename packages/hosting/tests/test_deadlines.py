@@ -16,8 +16,9 @@ from agent_framework_hosting.testing import Gate, ScriptedAgent, recall
 from agent_framework_hosting.types import ChannelRequest, ChannelSession, HostedRunResult, Principal
 
 Connect = Callable[..., ChannelContext]
-SHORT = Limits(run_timeout=0.05)
-QUIET = Limits(first_update_timeout=0.05)
+Later = Callable[[float], None]
+SHORT = Limits(run_timeout=60.0)
+QUIET = Limits(first_update_timeout=60.0)
 
 
 def ask(text: str = "hi", **session: Any) -> ChannelRequest:
@@ -43,27 +44,38 @@ def timers() -> int:
 
 
 @pytest.mark.parametrize("say", [read, whole])
-async def test_a_run_that_takes_too_long_is_stopped_and_its_session_goes_on(connect: Connect, say: Any) -> None:
-    context = connect(ScriptedAgent(["one", Gate(), "never"], every=recall), limits=SHORT)
-    with pytest.raises(RunTimeout, match=r"longer than the 0\.05 seconds"):
-        await say(context, ask("lost", isolation_key="room"))
+async def test_a_run_that_takes_too_long_is_stopped_and_its_session_goes_on(
+    connect: Connect, later: Later, say: Any
+) -> None:
+    gate = Gate()
+    context = connect(ScriptedAgent(["one", gate, "never"], every=recall), limits=SHORT)
+    lost = asyncio.ensure_future(say(context, ask("lost", isolation_key="room")))
+    await gate.wait_reached()
+    later(59)
+    await asyncio.sleep(0)
+    assert not lost.done()
+    later(1)
+    with pytest.raises(RunTimeout, match=r"longer than the 60 seconds"):
+        await lost
     assert await say(context, ask("next", isolation_key="room")) == "next"
 
 
-async def test_the_time_of_those_that_wait_for_others_is_not_counted(connect: Connect) -> None:
+async def test_the_time_of_those_that_wait_for_others_is_not_counted(connect: Connect, later: Later) -> None:
     """Together they take longer than each of them may."""
 
     async def work(_: object) -> str:
-        await asyncio.sleep(0.15)
+        later(40)
+        await asyncio.sleep(0.001)
         return "done"
 
-    context = connect(ScriptedAgent(every=work), limits=Limits(run_timeout=0.9))
+    context = connect(ScriptedAgent(every=work), limits=SHORT)
     said = await asyncio.gather(*(whole(context, ask(isolation_key="room")) for _ in range(8)))
     assert said == ["done"] * 8
 
 
-async def test_a_hook_that_never_comes_back_is_part_of_the_run(connect: Connect) -> None:
+async def test_a_hook_that_never_comes_back_is_part_of_the_run(connect: Connect, later: Later) -> None:
     async def stuck(result: HostedRunResult[Any], **_: Any) -> HostedRunResult[Any]:
+        later(61)
         await asyncio.Event().wait()
         return result
 
@@ -72,31 +84,39 @@ async def test_a_hook_that_never_comes_back_is_part_of_the_run(connect: Connect)
 
 
 @pytest.mark.parametrize("is_streamed", [False, True])
-async def test_a_hook_before_the_run_has_a_time_of_its_own(connect: Connect, is_streamed: bool) -> None:
+async def test_a_hook_before_the_run_has_a_time_of_its_own(connect: Connect, later: Later, is_streamed: bool) -> None:
     """What it held is there again: a caller who may have one run has the next."""
 
     async def stuck(request: ChannelRequest, **_: Any) -> ChannelRequest:
+        later(61)
         await asyncio.Event().wait()
         return request
 
-    context = connect(ScriptedAgent(every="ok"), limits=Limits(run_timeout=0.05, max_runs_per_principal=1))
+    context = connect(ScriptedAgent(every="ok"), limits=Limits(run_timeout=60.0, max_runs_per_principal=1))
     run = context.run_stream if is_streamed else context.run
     with pytest.raises(RunTimeout):
         await run(ask(), run_hook=stuck)
     assert await whole(context, ask()) == "ok"
 
 
-@pytest.mark.parametrize("steps", [[Gate(), "late"], [Gate()]])
-async def test_a_streamed_run_has_to_say_something_soon_when_it_is_told_so(connect: Connect, steps: Any) -> None:
-    with pytest.raises(RunTimeout, match=r"said nothing within 0\.05 seconds"):
-        await read(connect(ScriptedAgent(steps), limits=QUIET), ask())
+@pytest.mark.parametrize("more", [["late"], []])
+async def test_a_streamed_run_has_to_say_something_soon_when_it_is_told_so(
+    connect: Connect, later: Later, more: list[str]
+) -> None:
+    gate = Gate()
+    silent = asyncio.ensure_future(read(connect(ScriptedAgent([gate, *more]), limits=QUIET), ask()))
+    await gate.wait_reached()
+    later(61)
+    with pytest.raises(RunTimeout, match=r"said nothing within 60 seconds"):
+        await silent
 
 
-async def test_once_it_has_said_something_it_has_the_whole_time(connect: Connect) -> None:
+async def test_once_it_has_said_something_it_has_the_whole_time(connect: Connect, later: Later) -> None:
     async def work(_: object) -> Any:
         async def steps() -> Any:
             yield "soon "
-            await asyncio.sleep(0.15)
+            later(61)
+            await asyncio.sleep(0.001)
             yield "late"
 
         return steps()
@@ -107,15 +127,19 @@ async def test_once_it_has_said_something_it_has_the_whole_time(connect: Connect
     gate = Gate()
     answer = asyncio.ensure_future(whole(connect(ScriptedAgent([gate, "late"]), limits=QUIET), ask()))
     await gate.wait_reached()
-    await asyncio.sleep(0.1)
+    later(61)
+    await asyncio.sleep(0.001)
     gate.open()
     assert await answer == "late"
 
 
-async def test_the_first_deadline_is_followed_by_the_other(connect: Connect) -> None:
-    limits = Limits(first_update_timeout=0.05, run_timeout=0.1)
-    with pytest.raises(RunTimeout, match=r"longer than the 0\.1 seconds"):
-        await read(connect(ScriptedAgent(["soon", Gate()]), limits=limits), ask())
+async def test_the_first_deadline_is_followed_by_the_other(connect: Connect, later: Later) -> None:
+    gate, limits = Gate(), Limits(first_update_timeout=60.0, run_timeout=100.0)
+    reading = asyncio.ensure_future(read(connect(ScriptedAgent(["soon", gate]), limits=limits), ask()))
+    await gate.wait_reached()
+    later(101)
+    with pytest.raises(RunTimeout, match=r"longer than the 100 seconds"):
+        await reading
 
 
 async def test_without_a_deadline_a_run_takes_its_time(connect: Connect) -> None:
@@ -137,26 +161,28 @@ async def test_a_run_that_has_ended_leaves_no_timer_behind(connect: Connect) -> 
     assert timers() == before
 
 
-async def test_a_background_run_has_a_time_of_its_own(make_probe: Callable[[], Any]) -> None:
+async def test_a_background_run_has_a_time_of_its_own(make_probe: Callable[[], Any], later: Later) -> None:
     """Whoever waits on a line is told sooner than whoever comes back for the answer."""
-    probe, ends = make_probe(), list[str]()
-    limits = Limits(run_timeout=0.05, background_run_timeout=0.3, task_backoff=0.01)
-    host = AgentFrameworkHost(
-        ScriptedAgent(every=lambda run: [Gate()] if run.seen == ["stuck"] else "ok"), channels=[probe], limits=limits
-    )
+    gate, probe, ends = Gate(), make_probe(), list[str]()
+    limits = Limits(run_timeout=60.0, background_run_timeout=300.0)
+    host = AgentFrameworkHost(ScriptedAgent([gate]), channels=[probe], limits=limits)
 
     async def handler(task: Task, writer: RunWriter) -> None:
-        begun = asyncio.get_running_loop().time()
         try:
             await probe.context.run(ask(task.payload))
         except RunTimeout as error:
             ends.append(error.message)
-        await writer.write(f"{asyncio.get_running_loop().time() - begun:.3f}".encode())
+        await writer.write(b"over")
 
     probe.context.runs.handle("probe.run", handler)
     async with host:
         ada = Principal(id="ada", kind="caller")
         id = await probe.context.runs.start(kind="probe.run", line="l", payload="stuck", principal=ada)
+        await gate.wait_reached()
+        later(299)
+        await asyncio.sleep(0.001)
+        assert not ends
+        later(1)
         events = [event async for event in await probe.context.runs.events(id, kind="probe.run", principal=ada)]
-    assert 0.3 <= float(events[0].data) < 5
-    assert ends == ["The run took longer than the 0.3 seconds that this server gives it, and was stopped."]
+    assert [event.data for event in events] == [b"over"]
+    assert ends == ["The run took longer than the 300 seconds that this server gives it, and was stopped."]

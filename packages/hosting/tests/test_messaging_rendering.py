@@ -41,7 +41,7 @@ def speaking(at: Place, clock: FakeClock, *, patience: float = 900.0) -> Voice:
 
 async def passing(clock: FakeClock, until: asyncio.Task[Any], *, step: float = 0.5) -> None:
     """Let time pass until a task is done."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while not until.done():
             await asyncio.sleep(0)
             if clock.sleeping:

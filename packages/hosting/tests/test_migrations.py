@@ -28,7 +28,7 @@ from agent_framework_hosting.limits import Limits
 from agent_framework_hosting.testing.contracts._store_turns import ADA, CLAIM, asked, done, placed, said
 
 NEWEST: Final = len(STEPS)
-PATIENCE: Final = 30.0
+PATIENCE: Final = 120.0
 
 
 class Migrating:

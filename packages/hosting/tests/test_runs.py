@@ -215,10 +215,11 @@ async def test_a_reader_sees_where_a_run_began_anew(connect: Connect) -> None:
 
     context = await connect(handler)
     id = await start(context)
-    reading = asyncio.create_task(read(context, id))
-    await gate.wait_reached()
-    gate.open()
-    seen = await reading
+    async with asyncio.timeout(SOON):
+        events = await context.runs.events(id, kind=KIND, principal=ADA)
+        seen = [await anext(events)]
+        gate.open()
+        seen += [event async for event in events]
     assert [(event.attempt, event.sequence, event.data) for event in seen] == [
         (1, 0, b"begun 1"),
         (2, 0, b"begun 2"),

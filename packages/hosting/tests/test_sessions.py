@@ -280,12 +280,14 @@ async def test_a_full_queue_refuses_the_next_turn(connect: Connect) -> None:
     gate = Gate()
     agent = ScriptedAgent([gate, "ok"], every="ok")
     context = await connect(agent, limits=Limits(max_waiting=2))
-    turns = [asyncio.ensure_future(context.run(ask(str(n), "room"))) for n in range(3)]
+    first = asyncio.ensure_future(context.run(ask("first", "room")))
     await gate.wait_reached()
+    # Each has its place in the line before the next one comes.
+    waiting = [await context.run_stream(ask("waiting", "room")) for _ in range(2)]
     with pytest.raises(QueueFull):
         await context.run(ask("too many", "room"))
     gate.open()
-    await asyncio.gather(*turns)
+    await asyncio.gather(first, *(stream.get_final_response() for stream in waiting))
     assert len(agent.runs) == 3
 
 
@@ -450,7 +452,7 @@ async def test_branches_that_nobody_can_come_back_to_do_not_wait_for_each_other(
     await context.run(ask("two", "room", commit_as="b"))
     slow = asyncio.ensure_future(context.run(ask("slow", "room", parent="a")))
     await gate.wait_reached()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         await context.run(ask("quick", "room", parent="a"))
     gate.open()
     await slow

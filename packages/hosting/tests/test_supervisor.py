@@ -17,6 +17,7 @@ from agent_framework_hosting._workers.supervisor import Pacing, Supervisor
 from agent_framework_hosting._workers.worker import Share
 from agent_framework_hosting.errors import StartFailed
 
+pytestmark = pytest.mark.timeout(300)  # several processes, one after the other, on a machine that may be busy
 QUICK = Pacing(failed_starts=3, first_pause=0.01, longest_pause=0.02)
 
 WORK = """
@@ -66,7 +67,7 @@ class Rehearsal:
             if stop_when_up:
                 os.kill(os.getpid(), signal.SIGTERM)
 
-        await Supervisor(self._start, count=1, on_up=on_up, patience=20, pacing=QUICK).run()
+        await Supervisor(self._start, count=1, on_up=on_up, patience=120, pacing=QUICK).run()
 
     @property
     def starts(self) -> int:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import NullPool, create_engine, text
+from sqlalchemy import Engine, NullPool, create_engine, text
 
 from agent_framework_hosting._state.database import open_store
 from agent_framework_hosting._state.events import Event, RunName
@@ -25,6 +25,7 @@ from agent_framework_hosting._state.sql.tasks import accept
 from agent_framework_hosting._state.tasks import NewTask, TakenTask, TaskStore
 from agent_framework_hosting.errors import InvalidRequest, QueueFull
 from agent_framework_hosting.limits import Limits
+from agent_framework_hosting.testing import FakeClock
 from agent_framework_hosting.types import Owner
 
 ADA: Owner = ("default", 1, "ada")
@@ -35,14 +36,41 @@ SOON = 20.0
 
 
 @pytest.fixture(params=["memory", "sqlite", "postgres"])
-async def store(request: pytest.FixtureRequest, make_database: Callable[[str], str]) -> AsyncGenerator[TaskStore]:
-    if request.param == "memory":
-        yield MemoryTasks(max_known=100)
+def where(request: pytest.FixtureRequest, make_database: Callable[[str], str]) -> str | None:
+    return None if request.param == "memory" else make_database(request.param)
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture
+async def store(where: str | None, clock: FakeClock) -> AsyncGenerator[TaskStore]:
+    if where is None:
+        yield MemoryTasks(max_known=100, clock=clock.monotonic)
         return
-    store = open_store(make_database(request.param), limits=Limits())
+    store = open_store(where, limits=Limits())
     await store.start()
     yield store.tasks
     await store.stop()
+
+
+@pytest.fixture
+def pass_time(where: str | None, clock: FakeClock) -> Callable[[float], None]:
+    """Return a function that makes tasks due that were to be so within these seconds."""
+
+    def pass_time(seconds: float) -> None:
+        clock.advance(seconds)
+        if where is not None:
+            with engine_of(where).begin() as connection:
+                connection.execute(text("UPDATE af_task SET due_at = due_at - :seconds"), {"seconds": seconds})
+
+    return pass_time
+
+
+def engine_of(database: str) -> Engine:
+    return create_engine(database.replace("postgresql://", "postgresql+psycopg://"), poolclass=NullPool)
 
 
 def new(id: str, line: str = "line", **changes: Any) -> NewTask:
@@ -65,14 +93,6 @@ async def taken(store: TaskStore, *, most: int = 100) -> list[TakenTask]:
 async def the_one(store: TaskStore) -> TakenTask:
     [task] = await taken(store)
     return task
-
-
-async def until_taken(store: TaskStore) -> TakenTask:
-    async with asyncio.timeout(SOON):
-        while True:
-            for task in await taken(store):
-                return task
-            await asyncio.sleep(0.01)  # until a lease has run out, or a task is due
 
 
 async def test_a_task_is_taken_with_all_that_it_was_accepted_with(store: TaskStore) -> None:
@@ -117,7 +137,7 @@ async def test_an_id_is_known_while_its_task_is_open_and_after_it_has_ended(stor
     assert await store.accept(new("1", kind="other"))
 
 
-async def test_a_task_that_is_put_back_keeps_its_place(store: TaskStore) -> None:
+async def test_a_task_that_is_put_back_keeps_its_place(store: TaskStore, pass_time: Callable[[float], None]) -> None:
     await store.accept(new("1"))
     await store.accept(new("2"))
     task = await the_one(store)
@@ -127,9 +147,10 @@ async def test_a_task_that_is_put_back_keeps_its_place(store: TaskStore) -> None
     assert await store.put_back(task, after=0.0, has_failed=True)
     task = await the_one(store)
     assert (task.id, task.attempt, task.failures) == ("1", 3, 1)
-    assert await store.put_back(task, after=0.3, has_failed=True)
+    assert await store.put_back(task, after=600, has_failed=True)
     assert await taken(store) == []
-    task = await until_taken(store)
+    pass_time(600)
+    task = await the_one(store)
     assert (task.id, task.attempt, task.failures) == ("1", 4, 2)
 
 
@@ -252,7 +273,7 @@ async def open_one(database: str) -> AsyncGenerator[Open]:
 @pytest.fixture
 def sql(database: str) -> Callable[[str], list[Any]]:
     """Return a function that runs a statement on the database, beside the stores."""
-    engine = create_engine(database.replace("postgresql://", "postgresql+psycopg://"), poolclass=NullPool)
+    engine = engine_of(database)
 
     def sql(statement: str) -> list[Any]:
         with engine.begin() as connection:
@@ -358,11 +379,10 @@ async def test_a_task_that_was_cancelled_while_its_process_died_ends(
 
 
 async def test_a_process_that_stood_still_takes_nothing_under_a_lease_that_has_run_out(open_one: Open) -> None:
-    store = await open_one(lease=LEASE)
+    store, other = await open_one(lease=LEASE), await open_one()
     await store.tasks.accept(new("1"))
     time.sleep(2 * LEASE)  # noqa: ASYNC251 - that is what standing still is
     task = await the_one(store.tasks)
-    other = await open_one()
     assert await taken(other.tasks) == []
     assert await store.tasks.settle(task, "done")
 
@@ -482,15 +502,17 @@ async def test_who_joins_a_line_while_another_one_is_still_being_accepted_comes_
 
     def slowly() -> Script[bool]:
         is_new = yield from accept(new("1"))
-        yield from do("SELECT pg_sleep(0.5)")
+        yield from do("SELECT pg_sleep(0.5) AS in_the_middle")
         return is_new
 
     await second.start()
     await first.start(lambda: None)
     async with asyncio.timeout(SOON):
         accepting = asyncio.create_task(first.run(slowly, durable=True))
-        engine = create_engine(postgres.replace("postgresql://", "postgresql+psycopg://"), poolclass=NullPool)
-        sleeping = text("SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'")
+        engine = engine_of(postgres)
+        sleeping = text(
+            "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND query LIKE '%in_the_middle'"
+        )
         with engine.connect() as connection:
             while not connection.execute(sleeping).scalar_one():
                 connection.rollback()

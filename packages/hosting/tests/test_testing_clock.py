@@ -64,7 +64,7 @@ def test_it_is_moved_from_another_thread() -> None:
     thread.start()
     asyncio.run(clock.wait_sleeping())
     clock.advance(60)
-    thread.join(timeout=10)
+    thread.join(timeout=30)
     assert not thread.is_alive()
 
 

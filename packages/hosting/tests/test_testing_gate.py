@@ -52,7 +52,7 @@ def test_a_gate_works_across_threads_and_event_loops() -> None:
     thread = threading.Thread(target=lambda: asyncio.run(elsewhere()))
     thread.start()
     asyncio.run(here())
-    thread.join(timeout=10)
+    thread.join(timeout=30)
     assert passed == [thread.ident]
 
 

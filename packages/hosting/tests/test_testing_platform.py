@@ -39,7 +39,7 @@ class Chat(PlatformServer):
 
 @asynccontextmanager
 async def playing(*, clock: FakeClock | None = None) -> AsyncGenerator[tuple[Chat, httpx.AsyncClient]]:
-    async with Chat(clock=clock) as chat, httpx.AsyncClient(base_url=chat.base_url) as client:
+    async with Chat(clock=clock) as chat, httpx.AsyncClient(base_url=chat.base_url, timeout=60) as client:
         yield chat, client
 
 
@@ -159,7 +159,7 @@ async def test_who_hangs_up_is_seen_to_have_left() -> None:
 
 
 async def test_the_server_stops_at_once_while_a_call_waits(caplog: pytest.LogCaptureFixture) -> None:
-    async with httpx.AsyncClient() as client:
+    async with httpx.AsyncClient(timeout=60) as client:
         async with Chat() as chat:
             polling = asyncio.ensure_future(client.post(f"{chat.base_url}/poll"))
             call = await chat.call("poll")
@@ -175,5 +175,5 @@ async def test_an_error_of_the_fake_itself_is_raised_when_it_is_left() -> None:
             raise LookupError("the fake is wrong")
 
     with pytest.raises(LookupError, match="the fake is wrong"):
-        async with Broken() as broken, httpx.AsyncClient(base_url=broken.base_url) as client:
+        async with Broken() as broken, httpx.AsyncClient(base_url=broken.base_url, timeout=60) as client:
             assert (await client.post("/say")).status_code == 500

@@ -58,17 +58,18 @@ async def test_a_target_that_blocks_is_found_with_its_frames(caplog: pytest.LogC
         channels=[],
         observability=Observability(watchdog=True, watchdog_after=AFTER),
     )
+    began = time.monotonic()
     async with host:
-        began = time.monotonic()
         await host.run(ChannelRequest(channel="test", operation="message", input="hi"))
-        stood_still = time.monotonic() - began
         await asyncio.sleep(0.3)  # two beats: what is waited for is that nothing more is said
         (lag,) = collected.metrics()["af_hosting.event_loop.lag"]
+        took = time.monotonic() - began
     assert told.is_told.is_set()
-    (record,) = [each for each in caplog.records if "has stood still" in each.getMessage()]
-    assert "in stand_still" in (record.stack_info or "")
+    # A machine that is busy makes a loop stand still elsewhere, too.
+    where = [each.stack_info or "" for each in caplog.records if "has stood still" in each.getMessage()]
+    assert len([frames for frames in where if "in stand_still" in frames]) == 1
     assert CANARY not in caplog.text
-    assert AFTER < lag.value <= stood_still
+    assert AFTER < lag.value <= took
     assert watchdogs() == []
 
 

@@ -1,7 +1,6 @@
 """Workflows that the tests serve."""
 
 # No `from __future__ import annotations`: Agent Framework reads the types of handlers while their class is made.
-import asyncio
 import threading
 from dataclasses import dataclass
 from typing import Any
@@ -50,8 +49,6 @@ class Notebook(Executor):
             return
         if text == "wait":
             await self.gate.wait()
-        if text == "sleep":
-            await asyncio.sleep(0.1)
         if text.startswith("ask "):
             wanted: dict[str, type] = {"flag": bool, "text": str, "order": Order, "count": int}
             await ctx.request_info(text, wanted[text.removeprefix("ask ")])

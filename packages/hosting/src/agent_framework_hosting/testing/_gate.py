@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable
 from typing import Final
 
-TIMEOUT: Final = 10.0
+TIMEOUT: Final = 30.0
 """Seconds after which a wait in a test gives up; a guard against hanging, never a pause."""
 
 

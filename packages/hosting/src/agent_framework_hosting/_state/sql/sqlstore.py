@@ -85,7 +85,18 @@ class SqlStore:
         self._sweeper = asyncio.create_task(self._sweep())
 
     async def stop(self) -> None:
-        """See `StateStore`."""
+        """See `StateStore`; it is done to its end, which is bounded, also when whoever waits for it is cancelled."""
+        stopping = asyncio.create_task(self._stop())
+        try:
+            await asyncio.shield(stopping)
+        except asyncio.CancelledError:
+            # Cut in the middle, it would leave behind what nobody can give back any more: connections, threads.
+            await asyncio.wait({stopping})
+            if not stopping.cancelled() and (error := stopping.exception()) is not None:
+                logger.error("The database could not be let go of: %s", type(error).__name__, exc_info=error)
+            raise
+
+    async def _stop(self) -> None:
         sweeper, self._sweeper = self._sweeper, None
         if sweeper is not None:
             sweeper.cancel()

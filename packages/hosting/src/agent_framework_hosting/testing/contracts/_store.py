@@ -201,7 +201,7 @@ async def test_who_cancels_a_key_stops_what_runs_and_what_waits(store: StateStor
     turn = asyncio.create_task(waiting.turn())
     await asyncio.sleep(0)
     assert await store.cancel("default", "k")
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         await told.wait()
         with pytest.raises(RunCancelled):
             await turn
