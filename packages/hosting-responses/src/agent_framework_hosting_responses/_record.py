@@ -1,7 +1,7 @@
 """What is kept of a response: what was sent, and beside it what only this server has to know.
 
 Rules of this file:
-1. A record is the response's body with one member more, which is never shown to a client.
+1. A record is the response's body without what is usual, with one member more, which is never shown to a client.
 2. It holds what its own turn has said, and nothing of the turns before.
 3. What comes out of a record is ours, but may be of another version: what does not fit counts as absent.
 """
@@ -16,6 +16,7 @@ import msgspec
 from agent_framework_hosting.types import JSON
 
 from ._outbound.tape import Tape
+from ._usual import NUMBER, with_usual, without_usual
 from ._waiting import Waiting
 
 _PRIVATE: Final = "_hosting"
@@ -32,6 +33,7 @@ class _Private(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     first: int = 0
     key: str | None = None
     unfinished: bool = False
+    usual: int = 0
 
 
 def sealed(
@@ -69,13 +71,17 @@ def sealed(
         first=first,
         key=key,
         unfinished=unfinished,
+        usual=NUMBER,
     )
-    return {**body, _PRIVATE: msgspec.to_builtins(private)}
+    return {**without_usual(body), _PRIVATE: msgspec.to_builtins(private)}
 
 
 def body_of(record: JSON) -> dict[str, Any]:
     """Return what was sent to the client."""
-    return {name: value for name, value in record.items() if name != _PRIVATE} if isinstance(record, Mapping) else {}
+    if not isinstance(record, Mapping):
+        return {}
+    said = {name: value for name, value in record.items() if name != _PRIVATE}
+    return with_usual(said) if _private(record, "usual", int, 0) == NUMBER else said
 
 
 def waiting_of(record: JSON) -> tuple[Waiting, ...]:
@@ -95,7 +101,7 @@ def input_of(record: JSON) -> list[dict[str, Any]]:
 
 def output_of(record: JSON) -> list[dict[str, Any]]:
     """Return the items that the response has; none for a record of another channel."""
-    return body_of(record)["output"] if is_response(record) else []
+    return _said(record, "output") if is_response(record) else []
 
 
 def tape_of(record: JSON) -> Tape | None:
@@ -125,12 +131,12 @@ def is_unfinished(record: JSON) -> bool:
 
 def is_background(record: JSON) -> bool:
     """Whether the response was asked for in the background."""
-    return is_response(record) and body_of(record).get("background") is True
+    return is_response(record) and _said(record, "background") is True
 
 
 def has_ended(record: JSON) -> bool:
     """Whether nothing more will become of the response."""
-    return body_of(record).get("status") not in ("queued", "in_progress")
+    return _said(record, "status") not in ("queued", "in_progress")
 
 
 def stands(record: JSON, **changes: Any) -> dict[str, Any]:
@@ -144,7 +150,7 @@ def stands(record: JSON, **changes: Any) -> dict[str, Any]:
 
 def is_response(record: JSON) -> bool:
     """Return whether a record is one of this channel's: ids of other channels are looked up in the same place."""
-    return body_of(record).get("object") == "response"
+    return _said(record, "object") == "response"
 
 
 def is_of_another_channel(record: JSON) -> bool:
@@ -154,8 +160,13 @@ def is_of_another_channel(record: JSON) -> bool:
 
 def conversation_of(record: JSON) -> str | None:
     """Return the id of the conversation that a response was made in, if it was in one."""
-    known: Any = body_of(record).get("conversation") if is_response(record) else None
+    known: Any = _said(record, "conversation") if is_response(record) else None
     return cast("dict[str, Any]", known)["id"] if isinstance(known, dict) else None
+
+
+def _said(record: JSON, name: str) -> Any:
+    """Return a member that says something unusual; `None` when it is not there, or as usual."""
+    return record.get(name) if isinstance(record, Mapping) else None
 
 
 def _private(record: JSON, name: str, kind: Any, otherwise: Any) -> Any:

@@ -91,7 +91,7 @@ def commit(finished: Finished, *, key: str, ticket: str, has_claim: bool) -> Scr
     number = yield from turns.add(finished)
     if has_claim:
         yield from claims.settle(ticket=ticket, record=finished.record, turn=number)
-    wakes = yield from lanes.leave(tenant=tenant, key=key, ticket=ticket)
+    wakes = yield from lanes.hand_over(tenant=tenant, key=key)
     return number, wakes
 
 
@@ -105,7 +105,7 @@ def settle(record: bytes, *, tenant: str, key: str, ticket: str, has_claim: bool
         raise LeaseLost
     if has_claim:
         yield from claims.settle(ticket=ticket, record=record)
-    return (yield from lanes.leave(tenant=tenant, key=key, ticket=ticket))
+    return (yield from lanes.hand_over(tenant=tenant, key=key))
 
 
 def leave(

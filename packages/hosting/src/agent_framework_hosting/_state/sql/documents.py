@@ -71,7 +71,7 @@ class SqlDocuments:
         """See `DocumentStore`."""
         if not is_known_possibly(owner, id):
             return None
-        return await self._driver.run(partial(_find, owner, kind, id), durable=False)
+        return await self._driver.read(partial(_find, owner, kind, id))
 
     async def replace(self, owner: Owner, kind: str, id: str, body: bytes) -> bool:
         """See `DocumentStore`."""

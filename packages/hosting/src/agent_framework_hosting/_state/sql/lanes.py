@@ -72,6 +72,11 @@ _FREE: Final = """
 UPDATE af_lane SET ticket = NULL, worker = NULL, is_stopped = 0, used_at = {now}
 WHERE tenant = :tenant AND key = :key
 """
+_FREE_UNLESS_AWAITED: Final = f"""{_FREE}  AND NOT EXISTS (
+  SELECT 1 FROM af_ticket t JOIN af_worker w ON w.id = t.worker AND w.alive_until > {{now}}
+  WHERE t.tenant = :tenant AND t.key = :key
+) RETURNING fence
+"""  # noqa: S608 - made of constants
 _STOP: Final = "UPDATE af_lane SET is_stopped = 1 WHERE tenant = :tenant AND key = :key"
 _DROP_WAITING: Final = "DELETE FROM af_ticket WHERE tenant = :tenant AND key = :key RETURNING worker"
 _DROP: Final = "DELETE FROM af_ticket WHERE id = :ticket"
@@ -145,7 +150,21 @@ def leave(*, tenant: str, key: str, ticket: str) -> Script[tuple[Wake, ...]]:
     if lane is None or lane[0] != ticket:
         yield from do(_DROP, ticket=ticket)
         return ()
-    return (yield from _hand_over(tenant, key))
+    return (yield from hand_over(tenant=tenant, key=key))
+
+
+def hand_over(*, tenant: str, key: str) -> Script[tuple[Wake, ...]]:
+    """Give a turn to the next one; only for whoever has locked the lane, and has the turn."""
+    # Mostly nobody waits, and then it is one statement.
+    if (yield from one(_FREE_UNLESS_AWAITED, tenant=tenant, key=key)) is not None:
+        return ()
+    following = yield from one(_NEXT, tenant=tenant, key=key)
+    if following is None:
+        yield from do(_FREE, tenant=tenant, key=key)
+        return ()
+    ticket, worker = following
+    row = yield from one(_HAND, tenant=tenant, key=key, ticket=ticket, worker=worker)
+    return (yield from _woken(worker, ticket, row[0] if row is not None else 0))
 
 
 def is_held(*, tenant: str, key: str, ticket: str) -> Script[bool]:
@@ -203,20 +222,10 @@ def _living_holder(tenant: str, key: str, wakes: list[Wake]) -> Script[tuple[str
     ticket, worker, fence = lane
     if ticket is not None and (yield from one(_IS_ALIVE, worker=worker)) is not None:
         return worker, fence
-    handed = yield from _hand_over(tenant, key)
+    handed = yield from hand_over(tenant=tenant, key=key)
     wakes += handed
     lane = yield from one(_LOCK, tenant=tenant, key=key)
     return (lane[1], lane[2]) if lane is not None else (None, 0)
-
-
-def _hand_over(tenant: str, key: str) -> Script[tuple[Wake, ...]]:
-    following = yield from one(_NEXT, tenant=tenant, key=key)
-    if following is None:
-        yield from do(_FREE, tenant=tenant, key=key)
-        return ()
-    ticket, worker = following
-    row = yield from one(_HAND, tenant=tenant, key=key, ticket=ticket, worker=worker)
-    return (yield from _woken(worker, ticket, row[0] if row is not None else 0))
 
 
 def _interrupt(tenant: str, key: str, holder: str) -> Script[list[Wake]]:

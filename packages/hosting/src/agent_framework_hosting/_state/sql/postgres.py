@@ -6,12 +6,15 @@ Rules of this file:
 3. A connection that broke is replaced by the pool. Whether its last transaction took place is not known, and said so.
 4. Nobody waits for ever: a transaction that takes too long loses its connection, and the server ends one of ours that
    stands still in the middle (this process was stopped), so that others get at the rows that it has locked.
+5. A round trip is what a statement costs: a connection that has just answered is not asked whether it still does.
 """
 
 from __future__ import annotations
 
 import asyncio
+import select
 import socket
+import time
 from collections.abc import AsyncGenerator, Callable, Generator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any, Final, TypeVar
@@ -45,6 +48,14 @@ _BETWEEN_CONNECTIONS: Final = 0.5
 _CONNECTIONS: Final = 8
 _PATIENCE: Final = 5.0
 """Seconds to wait for a connection."""
+_FRESH: Final = 1.0
+"""Seconds for which a connection that has answered is taken to be there, unless the server has said otherwise."""
+
+
+class _Connection(AsyncConnection[Row]):
+    """A connection that knows when the server answered last."""
+
+    answered_at = -_FRESH
 
 
 class PostgresDriver:
@@ -56,7 +67,7 @@ class PostgresDriver:
         self._longest_pause = longest_pause
         self._connecting = _patient(url)
         self._channel = mint("af_")
-        self._pool: AsyncConnectionPool[AsyncConnection[Row]] | None = None
+        self._pool: AsyncConnectionPool[_Connection] | None = None
         self._listener: asyncio.Task[None] | None = None
 
     @property
@@ -69,6 +80,7 @@ class PostgresDriver:
         await asyncio.to_thread(migrate_postgres, self._url, apply=self._migrate)
         self._pool = AsyncConnectionPool(
             self._url,
+            connection_class=_Connection,
             min_size=1,
             max_size=_CONNECTIONS,
             timeout=_PATIENCE,
@@ -145,13 +157,14 @@ class PostgresDriver:
             await asyncio.sleep(_BETWEEN_CONNECTIONS)
 
     @asynccontextmanager
-    async def _connection(self) -> AsyncGenerator[AsyncConnection[Row]]:
+    async def _connection(self) -> AsyncGenerator[_Connection]:
         if self._pool is None:
             raise StateUnavailable("The database is not open: the host has not been started, or has stopped.")
         with _translated():
             async with self._pool.connection() as connection:
                 with _at_most(connection, max(self._longest_pause, _PATIENCE)):
                     yield connection
+                connection.answered_at = time.monotonic()
 
     async def _configure(self, connection: AsyncConnection[Row]) -> None:
         pause = f"{max(1, round(self._longest_pause * 1000))}ms"
@@ -199,9 +212,18 @@ def _hang_up(connection: AsyncConnection[Row]) -> None:
             ours.shutdown(socket.SHUT_RDWR)
 
 
-async def _check(connection: AsyncConnection[Row]) -> None:
+async def _check(connection: _Connection) -> None:
+    if time.monotonic() < connection.answered_at + _FRESH and _is_quiet(connection):
+        return
     with _at_most(connection, _PATIENCE):
         await AsyncConnectionPool.check_connection(connection)
+
+
+def _is_quiet(connection: _Connection) -> bool:
+    """Whether the server has said nothing unasked: that it goes away, for one."""
+    poll = select.poll()
+    poll.register(connection.fileno(), select.POLLIN)
+    return not poll.poll(0)
 
 
 def _patient(url: str) -> dict[str, Any]:

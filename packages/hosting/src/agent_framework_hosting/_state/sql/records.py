@@ -42,7 +42,7 @@ class SqlRecords:
 
     async def newest(self, tenant: str, key: str) -> bytes | None:
         """See `RecordStore`."""
-        return await self._driver.run(partial(_newest, tenant, key), durable=False)
+        return await self._driver.read(partial(_newest, tenant, key))
 
     async def told(
         self, owner: Owner, root: str, *, start: str | None, newest_first: bool, limit: int

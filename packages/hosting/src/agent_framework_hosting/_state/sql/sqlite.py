@@ -1,9 +1,9 @@
 """SQLite: one thread writes, in groups; another one reads what may be long.
 
 Rules of this file:
-1. A connection belongs to one thread.
-2. The writer takes all that is waiting into one commit. Each transaction has a savepoint of its own, so that one that
-   fails takes nobody with it.
+1. A connection belongs to one thread. What came of a group goes back to the event loop in one call.
+2. The writer takes all that is waiting into one commit. Each of several has a savepoint of its own, so that one that
+   fails takes nobody with it; one that is alone is undone as a whole.
 3. A commit waits for the disk when one transaction of its group demands it; leases need none, they die with us.
 4. What goes wrong with the file fails its whole group, closes the connection, and is tried anew with the next group. A
    file that was taken away, or that another one lies in the place of, is not written to; a new one is never made here.
@@ -19,7 +19,8 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, TypeAlias, TypeVar
 
@@ -46,9 +47,12 @@ _STEPS: Final = 1_000_000
 
 @dataclass(slots=True)
 class _Job:
+    """A transaction, and who waits for it: a task of the `loop`, or a thread when there is none."""
+
     transaction: Transaction[Any]
     durable: bool
-    future: Future[Any] = field(default_factory=Future[Any])
+    future: asyncio.Future[Any] | Future[Any]
+    loop: asyncio.AbstractEventLoop | None = None
 
 
 _Identity: TypeAlias = tuple[int, int]
@@ -79,9 +83,8 @@ class SqliteDriver:
     def __init__(self, path: Path, *, migrate: bool = True) -> None:
         self._path = path
         self._migrate = migrate
-        self._writer = _Thread("af-hosting-writer", path, begin="BEGIN IMMEDIATE")
-        # A reader that took the lock would hold up those who write, here and elsewhere, for as long as it reads.
-        self._reader = _Thread("af-hosting-reader", path, begin="BEGIN")
+        self._writer = _Thread("af-hosting-writer", path, writes=True)
+        self._reader = _Thread("af-hosting-reader", path, writes=False)
         self._wakes = LoopbackWakes()
 
     @property
@@ -109,15 +112,17 @@ class SqliteDriver:
 
     async def run(self, transaction: Transaction[ResultT], *, durable: bool) -> ResultT:
         """See `Driver`."""
-        return await asyncio.wrap_future(self._writer.submit(_Job(transaction, durable)))
+        return await self._writer.submit(transaction, durable=durable)
 
     async def read(self, transaction: Transaction[ResultT]) -> ResultT:
         """See `Driver`."""
-        return await asyncio.wrap_future(self._reader.submit(_Job(transaction, durable=False)))
+        return await self._reader.submit(transaction, durable=False)
 
     def run_now(self, transaction: Transaction[ResultT]) -> ResultT:
         """See `Driver`."""
-        return self._writer.submit(_Job(transaction, durable=True)).result()
+        future = Future[ResultT]()
+        self._writer.take(_Job(transaction, durable=True, future=future))
+        return future.result()
 
     def wake(self, wakes: Sequence[Wake]) -> None:
         """See `Driver`."""
@@ -127,9 +132,9 @@ class SqliteDriver:
 class _Thread:
     """One thread with one connection, which runs jobs in groups."""
 
-    def __init__(self, name: str, path: Path, *, begin: str) -> None:
+    def __init__(self, name: str, path: Path, *, writes: bool) -> None:
         self._name = name
-        self._file = _File(path, begin=begin)
+        self._file = _File(path, writes=writes)
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         # Jobs come from any thread; none may come behind the word that no more will.
@@ -152,7 +157,14 @@ class _Thread:
         if self._thread is not None:
             self._thread.join()
 
-    def submit(self, job: _Job) -> Future[Any]:
+    def submit(self, transaction: Transaction[ResultT], *, durable: bool) -> asyncio.Future[ResultT]:
+        """Take a transaction that a task waits for; raises as `take`."""
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[ResultT] = loop.create_future()
+        self.take(_Job(transaction, durable, future, loop))
+        return future
+
+    def take(self, job: _Job) -> None:
         """Take a job.
 
         Raises:
@@ -162,21 +174,21 @@ class _Thread:
             if not self._is_open:
                 raise StateUnavailable("The database is not open: the host has not been started, or has stopped.")
             self._jobs.put(job)
-        return job.future
 
     def _work(self) -> None:
         is_over = False
         while not is_over:
             group, is_over = self._group()
             if group:
-                self._file.commit(group)
+                _tell(self._file.commit(group))
         self._file.close()
 
     def _group(self) -> tuple[list[_Job], bool]:
         group: list[_Job] = []
         job = self._jobs.get()
         while job is not None:
-            if job.future.set_running_or_notify_cancel():
+            # Whoever gives up later than this finds that it took place.
+            if not job.future.cancelled():
                 group.append(job)
             if len(group) == _GROUP or self._jobs.empty():
                 return group, False
@@ -187,16 +199,19 @@ class _Thread:
 class _File:
     """A connection that is made when it is needed, and made anew after an error."""
 
-    def __init__(self, path: Path, *, begin: str) -> None:
+    def __init__(self, path: Path, *, writes: bool) -> None:
         self._path = path
-        self._begin = begin
+        self._writes = writes
+        # A reader that took the lock would hold up those who write, here and elsewhere, for as long as it reads.
+        self._begin = "BEGIN IMMEDIATE" if writes else "BEGIN"
         self._connection: sqlite3.Connection | None = None
+        self._level = ""
         self.identity: _Identity | None = None
         self._until = 0.0
         self._complained = False
 
-    def commit(self, group: Sequence[_Job]) -> None:
-        """Run all jobs of a group in one transaction, and say to each what came of it."""
+    def commit(self, group: Sequence[_Job]) -> Sequence[_Outcome]:
+        """Run all jobs of a group in one transaction, and return what came of each."""
         try:
             outcomes = self._committed(group)
             self._complained = False
@@ -204,11 +219,7 @@ class _File:
             self._complain(error)
             self.close()
             outcomes = [(job, None, StateUnavailable()) for job in group]
-        for job, result, error in outcomes:
-            if error is None:
-                job.future.set_result(result)
-            else:
-                job.future.set_exception(error)
+        return outcomes
 
     def close(self) -> None:
         """Close the connection; what it had begun is undone."""
@@ -222,17 +233,31 @@ class _File:
     def _committed(self, group: Sequence[_Job]) -> list[_Outcome]:
         self._until = time.monotonic() + _LONGEST
         connection = self._connected()
-        level = "FULL" if any(job.durable for job in group) else "NORMAL"
-        connection.execute(f"PRAGMA synchronous = {level}")
+        if self._writes:
+            self._synchronise(connection, "FULL" if any(job.durable for job in group) else "NORMAL")
         connection.execute(self._begin)
+        if len(group) == 1:
+            outcome = _run(connection, group[0])
+            self._end(connection, "COMMIT" if outcome[2] is None else "ROLLBACK")
+            return [outcome]
         outcomes: list[_Outcome] = []
         for job in group:
             self._until = time.monotonic() + _LONGEST
-            outcomes.append(_run(connection, job))
+            outcomes.append(_run_apart(connection, job))
         self._until = time.monotonic() + _LONGEST
-        self._require_unmoved()
-        connection.execute("COMMIT")
+        self._end(connection, "COMMIT")
         return outcomes
+
+    def _synchronise(self, connection: sqlite3.Connection, level: str) -> None:
+        # The connection keeps what it was told last.
+        if level != self._level:
+            connection.execute(f"PRAGMA synchronous = {level}")
+            self._level = level
+
+    def _end(self, connection: sqlite3.Connection, how: str) -> None:
+        if self._writes:
+            self._require_unmoved()
+        connection.execute(how)
 
     def _connected(self) -> sqlite3.Connection:
         if self._connection is None:
@@ -245,6 +270,7 @@ class _File:
             connection.execute(f"PRAGMA busy_timeout = {_BUSY}")
             connection.execute("PRAGMA journal_mode = WAL")
             connection.set_progress_handler(lambda: time.monotonic() > self._until, _STEPS)
+            self._level = ""
         self._require_unmoved()
         return self._connection
 
@@ -261,29 +287,29 @@ class _File:
 
 
 def _identity(path: Path) -> _Identity:
-    found = path.stat()
+    found = os.stat(path)  # noqa: PTH116 - twice in each transaction, and half the price
     return found.st_dev, found.st_ino
 
 
 def _run(connection: sqlite3.Connection, job: _Job) -> _Outcome:
-    connection.execute("SAVEPOINT job")
     try:
-        result = step_through(job.transaction(), _executor(connection), SQLITE)
+        return job, step_through(job.transaction(), _executor(connection), SQLITE), None
     except sqlite3.IntegrityError as error:
-        return _undone(connection, job, error)
+        return job, None, error
     except (sqlite3.DatabaseError, UnicodeDecodeError):
         # Disk full, read-only, locked, damaged: that is no matter of one transaction.
         raise
     except Exception as error:  # noqa: BLE001 - it belongs to the one who asked, who gets it
-        return _undone(connection, job, error)
-    connection.execute("RELEASE job")
-    return job, result, None
+        return job, None, error
 
 
-def _undone(connection: sqlite3.Connection, job: _Job, error: Exception) -> _Outcome:
-    connection.execute("ROLLBACK TO job")
+def _run_apart(connection: sqlite3.Connection, job: _Job) -> _Outcome:
+    connection.execute("SAVEPOINT job")
+    outcome = _run(connection, job)
+    if outcome[2] is not None:
+        connection.execute("ROLLBACK TO job")
     connection.execute("RELEASE job")
-    return job, None, error
+    return outcome
 
 
 def _executor(connection: sqlite3.Connection) -> Callable[[Dialect, Statement], list[Row]]:
@@ -291,3 +317,27 @@ def _executor(connection: sqlite3.Connection) -> Callable[[Dialect, Statement], 
         return connection.execute(dialect.said(statement.text), statement.values).fetchall()
 
     return execute
+
+
+def _tell(outcomes: Sequence[_Outcome]) -> None:
+    """Say what came of each job to whoever waits for it."""
+    of_loops: dict[asyncio.AbstractEventLoop | None, list[_Outcome]] = {}
+    for outcome in outcomes:
+        of_loops.setdefault(outcome[0].loop, []).append(outcome)
+    for loop, some in of_loops.items():
+        if loop is None:
+            _resolve(some)
+        else:
+            # A loop that has ended has nobody left who waits.
+            with suppress(RuntimeError):
+                loop.call_soon_threadsafe(_resolve, some)
+
+
+def _resolve(outcomes: Sequence[_Outcome]) -> None:
+    for job, result, error in outcomes:
+        if job.future.done():  # nobody waits for it any more
+            continue
+        if error is None:
+            job.future.set_result(result)
+        else:
+            job.future.set_exception(error)

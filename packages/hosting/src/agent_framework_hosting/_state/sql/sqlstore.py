@@ -131,11 +131,11 @@ class SqlStore:
 
     async def named(self, tenant: str, key: str) -> SessionName:
         """See `StateStore`."""
-        return (await self._driver.run(partial(turns.open_session, tenant, key), durable=False)).name
+        return (await self._driver.read(partial(turns.open_session, tenant, key))).name
 
     async def find(self, owner: Owner, turn_id: str) -> StoredTurn | None:
         """See `StateStore`."""
-        return await self._driver.run(partial(turns.find, owner, turn_id), durable=False)
+        return await self._driver.read(partial(turns.find, owner, turn_id))
 
     async def find_all(self, owner: Owner, turn_ids: Sequence[str]) -> Mapping[str, StoredTurn]:
         """See `StateStore`."""
@@ -143,7 +143,7 @@ class SqlStore:
 
     async def head(self, session: SessionName) -> int | None:
         """See `StateStore`."""
-        return (await self._driver.run(partial(turns.reopen, session), durable=False)).head
+        return (await self._driver.read(partial(turns.reopen, session))).head
 
     async def load(self, point: int) -> list[Encoded]:
         """See `StateStore`."""
@@ -151,7 +151,7 @@ class SqlStore:
 
     async def rest(self, session: SessionName) -> bytes | None:
         """Return the state beside the messages as the last run of the session left it."""
-        return await self._driver.run(partial(turns.last_rest, session), durable=False)
+        return await self._driver.read(partial(turns.last_rest, session))
 
     async def mark_answered(self, session: SessionName, request_ids: Sequence[str]) -> None:
         """Mark requests of a conversation as answered; it has reached the disk when this returns."""
@@ -160,7 +160,7 @@ class SqlStore:
 
     async def answered(self, session: SessionName) -> Sequence[str]:
         """Return the requests of a conversation that were answered."""
-        return await self._driver.run(partial(claims.answered, tenant=session.tenant, root=session.root), durable=False)
+        return await self._driver.read(partial(claims.answered, tenant=session.tenant, root=session.root))
 
     async def forget(self, session: SessionName) -> None:
         """See `StateStore`."""

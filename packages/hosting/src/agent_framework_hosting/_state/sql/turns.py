@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from ...errors import LeaseLost, StateUnavailable
 from ...types import Owner
-from ..aliases import session_id_of
+from ..aliases import first_session, session_id_of
 from ..store import Encoded, Finished, Opened, StoredTurn, Unfinished
 from ..turns import SessionName
 from .names import is_known_possibly, require_key
@@ -28,7 +28,12 @@ _FIND: Final = f"{_FOUND} AND t.turn_id = :turn_id"
 _AT_ONCE: Final = 50
 """Ids of one statement; it is always the same, so that the database knows it."""
 _FIND_SOME: Final = f"{_FOUND} AND t.turn_id IN ({', '.join(f':id{number}' for number in range(_AT_ONCE))})"
-_ALIAS: Final = "SELECT suffix FROM af_alias WHERE tenant = :tenant AND key = :key"
+# The session of a key that was never reset comes along, since that is what most keys stand for.
+_OPEN: Final = """
+SELECT a.suffix, s.version, s.head FROM (SELECT 1) AS one
+LEFT JOIN af_alias a ON a.tenant = :tenant AND a.key = :key
+LEFT JOIN af_session s ON s.tenant = :tenant AND s.session_id = :session_id
+"""
 _SESSION: Final = "SELECT version, head FROM af_session WHERE tenant = :tenant AND session_id = :session_id"
 # A parent is always older, so that not even a damaged row can make a circle.
 _CHAIN: Final = """
@@ -108,9 +113,12 @@ def open_session(tenant: str, key: str) -> Script[Opened]:
         InvalidRequest: No database can keep the key.
     """
     require_key(tenant, key)
-    alias = yield from one(_ALIAS, tenant=tenant, key=key)
-    session_id = session_id_of(tenant, key, suffix=alias[0] if alias is not None else None)
-    return (yield from reopen(SessionName(tenant, key, session_id, root=key)))
+    first = first_session(tenant, key)
+    row = yield from one(_OPEN, tenant=tenant, key=key, session_id=first.session_id)
+    suffix, version, head = row or (None, None, None)
+    if suffix is None:
+        return Opened(first, version or 0, head)
+    return (yield from reopen(SessionName(tenant, key, session_id_of(tenant, key, suffix=suffix), root=key)))
 
 
 def reopen(name: SessionName) -> Script[Opened]:
@@ -195,12 +203,11 @@ def _insert(text: str, owner: Owner, turn_id: str | None, **values: Any) -> Scri
     """Insert a turn, which takes its id from the one that had it, and return its number."""
     named = {**_whose(owner), "turn_id": turn_id}
     for _ in range(_TRIES):
-        if turn_id is not None:
-            yield from do(_RENAME, **named)
         row = yield from one(text, **named, **values)
         if row is not None:
             return row[0]
-        # Another turn has just been given the id, in another line: of the two, this one is the later.
+        # Seldom: an id that was used before, or by a turn in another line a moment ago. This one is the later.
+        yield from do(_RENAME, **named)
     raise StateUnavailable
 
 

@@ -1,0 +1,67 @@
+"""What most responses say alike: left out of what is kept of one, and put back when it is read.
+
+Rules of this file:
+1. The table belongs to the records that were written with it, and is never changed; another one gets its own number.
+2. What is left out comes back equal to what was sent, of the same type, and in its place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import msgspec
+
+NUMBER: Final = 1
+"""Which table a record was written with."""
+
+_USUAL: Final[Mapping[str, Any]] = {
+    "incomplete_details": None,
+    "error": None,
+    "previous_response_id": None,
+    "usage": None,
+    "service_tier": "default",
+    "background": False,
+    "instructions": None,
+    "max_output_tokens": None,
+    "max_tool_calls": None,
+    "metadata": {},
+    "parallel_tool_calls": True,
+    "presence_penalty": 0.0,
+    "frequency_penalty": 0.0,
+    "prompt_cache_key": None,
+    "reasoning": {"effort": None, "summary": None},
+    "safety_identifier": None,
+    "store": True,
+    "temperature": 1.0,
+    "text": {"format": {"type": "text"}},
+    "tool_choice": "auto",
+    "tools": [],
+    "top_logprobs": 0,
+    "top_p": 1.0,
+    "truncation": "disabled",
+}
+_BEFORE: Final = ("id", "object", "created_at", "completed_at", "status", "incomplete_details", "error", "model")
+_WHOLE: Final = msgspec.json.encode(
+    {**dict.fromkeys((*_BEFORE, "previous_response_id", "output", "usage")), **_USUAL}  # in the order of a response
+)
+
+
+def without_usual(body: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a response says that most do not.
+
+    Examples:
+        >>> without_usual({"id": "resp_7", "store": True, "temperature": 0.5})
+        {'id': 'resp_7', 'temperature': 0.5}
+    """
+    return {name: value for name, value in body.items() if name not in _USUAL or not _is_same(value, _USUAL[name])}
+
+
+def with_usual(said: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the whole response again."""
+    return {**msgspec.json.decode(_WHOLE), **said}
+
+
+def _is_same(one: Any, other: Any) -> bool:
+    # 1, 1.0 and true are equal in Python, and not in JSON.
+    return type(one) is type(other) and one == other
