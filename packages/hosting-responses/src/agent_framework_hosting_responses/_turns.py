@@ -11,6 +11,7 @@ from typing import Any, Final, NamedTuple
 from agent_framework_hosting.channel import ChannelContext, HostedStream
 from agent_framework_hosting.errors import HookError, ResponseTooLarge, RunCancelled
 from agent_framework_hosting.parsing.agent_tools import asking_names, declared_names
+from agent_framework_hosting.parsing.checks import is_list
 from agent_framework_hosting.parsing.policy import Admitted
 from agent_framework_hosting.types import JSON, BeginTurn, ChannelRequest, HostedRunResult, IdempotencyKey
 from agent_framework_hosting.web.errors import describe
@@ -32,6 +33,7 @@ from ._settings import CreationSettings
 from ._waiting import Waiting
 
 _CUT: Final = "max_output_tokens"
+_NOTHING_REFERENCED: Final[Referenced] = {}
 
 
 @dataclass(slots=True, kw_only=True)
@@ -141,8 +143,9 @@ class Turns:
             named: The idempotency key.
             minted: What its response is called already, when it was accepted before.
         """
-        limits = self._context.limits
-        referenced = await find_referenced(decoded, self._context.read_records, max_items=limits.max_input_items)
+        limits, referenced = self._context.limits, _NOTHING_REFERENCED
+        if is_list(decoded.get("input")):
+            referenced = await find_referenced(decoded, self._context.read_records, max_items=limits.max_input_items)
         asked = read_request(decoded, limits=limits, channel=self._settings.channel, referenced=referenced)
         admitted = apply_policy(asked, caller_instructions=self._settings.caller_instructions)
         waiting = await self._continuation.check(asked)
@@ -155,19 +158,23 @@ class Turns:
     def _fields(
         self, asked: ResponsesRequest, admitted: Admitted, waiting: tuple[Waiting, ...], minted: Minted
     ) -> ResponseFields:
-        previous, included = asked.previous_response_id, frozenset(asked.requested_options.get("include", ()))
+        included = frozenset(asked.requested_options.get("include", ()))
+        target, name = self._context.target, self._label
+        client_tools = declared_names(target)
+        if asked.client_tools:
+            client_tools = client_tools.union(tool.name for tool in asked.client_tools)
         return ResponseFields(
             response_id=minted.response_id,
             created_at=minted.created_at,
-            model=asked.echo.get("model") or self._label,
-            previous_response_id=previous,
+            model=asked.echo["model"] or name,
+            previous_response_id=asked.previous_response_id,
             # What the agent never got is not claimed to have been its instructions.
             echo={**asked.echo, "instructions": admitted.options.get("instructions")},
-            client_tools=declared_names(self._context.target).union(tool.name for tool in asked.client_tools),
+            client_tools=client_tools,
             custom_tools=asked.custom_tools,
             forbidden_tools=asked.forbidden_tools,
-            approval_tools=asking_names(self._context.target),
-            server_label=self._label,
+            approval_tools=asking_names(target),
+            server_label=name,
             show_tool_calls=self._settings.show_tool_calls,
             encrypted_reasoning="reasoning.encrypted_content" in included,
             include=included,
@@ -194,7 +201,7 @@ class Turns:
             input=admitted.messages,
             session=session_of(asked, response_id, is_apart=self._is_apart),
             options=admitted.options or None,
-            metadata=asked.echo.get("metadata") or {},
+            metadata=asked.echo["metadata"],
             attributes=attributes,
             # In the background the updates are taken down as they come, whether or not anybody reads them.
             stream=asked.stream or asked.background,
