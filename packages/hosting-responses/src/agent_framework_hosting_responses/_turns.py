@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, Final, NamedTuple
+
+import msgspec
 
 from agent_framework_hosting.channel import ChannelContext, HostedStream
 from agent_framework_hosting.errors import HookError, ResponseTooLarge, RunCancelled
@@ -36,8 +37,7 @@ _CUT: Final = "max_output_tokens"
 _NOTHING_REFERENCED: Final[Referenced] = {}
 
 
-@dataclass(slots=True, kw_only=True)
-class Exchange:
+class Exchange(msgspec.Struct, kw_only=True):
     """One request and what becomes of it.
 
     Args:
@@ -73,7 +73,7 @@ class Exchange:
         self,
         body: Mapping[str, Any],
         *,
-        waiting: Iterable[Waiting] = (),
+        waiting: Sequence[Waiting] = (),
         tape: Tape | None = None,
         unfinished: bool = False,
     ) -> dict[str, Any]:
@@ -81,7 +81,7 @@ class Exchange:
         return sealed(
             body,
             waiting=waiting,
-            chat=chat_key(),
+            chat=chat_key() if waiting else None,
             input=self.input,
             tape=tape,
             taken=self.taken,
@@ -98,8 +98,7 @@ class Minted(NamedTuple):
     created_at: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Turn:
+class Turn(msgspec.Struct, frozen=True, kw_only=True):
     """A request that was read, and may be run once.
 
     Args:

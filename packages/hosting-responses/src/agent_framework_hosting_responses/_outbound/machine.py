@@ -29,6 +29,7 @@ from .usage import usage_object
 from .vocabulary import IncompleteReason, ResponseStatus
 from .wire import DONE
 
+_SILENCE: Final = Silence()
 _LONG: Final = 255
 """Characters of a chunk whose length is more than a byte."""
 _OFTEN: Final = 127
@@ -173,7 +174,7 @@ class ResponseMachine:
             if shown is not streamed:
                 shown.finish(is_cut=end.is_cut)
                 ids = adopt_ids(shown.items, streamed.items)
-            self.waiting = [call.known_as(ids) for call in shown.calls.waiting]
+            self.waiting = [call.known_as(ids) for call in shown.waiting]
             self._body = _body(self._head, shown, end, usage=usage, completed_at=completed_at)
         return self._body
 
@@ -243,7 +244,7 @@ def render(result: AgentResponse[Any], *, completed_at: int, **fields: Unpack[Re
     end = _ending(shown, shown.finish_reason)
     shown.finish(is_cut=end.is_cut)
     body = _body(_head(fields), shown, end, usage=shown.usage.counts, completed_at=completed_at)
-    return Rendered(body, shown.calls.waiting)
+    return Rendered(body, shown.waiting)
 
 
 class _Ending(NamedTuple):
@@ -274,12 +275,19 @@ def _body(
     usage: TokenCounts | None,
     completed_at: int | None = None,
 ) -> dict[str, Any]:
-    output = [item.snapshot() for item in shown.items]
-    return response_body(head, **end._asdict(), output=output, usage=usage_object(usage), completed_at=completed_at)
+    return response_body(
+        head,
+        status=end.status,
+        incomplete_reason=end.incomplete_reason,
+        error=end.error,
+        output=[item.snapshot() for item in shown.items],
+        usage=usage_object(usage),
+        completed_at=completed_at,
+    )
 
 
 def _taken(response: AgentResponse[Any], showing: Showing, *, first_id: int = 0) -> Output:
-    output = Output(Silence(), showing, first_id=first_id)
+    output = Output(_SILENCE, showing, first_id=first_id)
     output.take_response(response)
     return output
 
