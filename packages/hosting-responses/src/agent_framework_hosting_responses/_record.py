@@ -8,7 +8,7 @@ Rules of this file:
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, cast
 
 import msgspec
@@ -19,13 +19,26 @@ from ._outbound.tape import Tape
 from ._waiting import Waiting
 
 _PRIVATE: Final = "_hosting"
-_MOST_WAITING: Final = 256
+MOST_WAITING: Final = 256
 """Calls that a conversation may leave waiting; the oldest are forgotten, and their results not shown."""
 
 
-class _Private(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Private(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What is kept of a response beside what was sent.
+
+    Args:
+        chat: The key of the chat in which something is left waiting, when a platform named one.
+        waiting: The calls that a later turn will run.
+        input: The items that the response answers, with their ids.
+        tape: What was said of a response that was streamed.
+        taken: The number of the last document of its conversation that the turn, or one before, has read.
+        first: The sequence number of its first event; another one than 0 after an attempt that did not finish.
+        key: The idempotency key under which it was accepted, when it ran in the background.
+        unfinished: Whether the turn is no part of the history, so that nothing can continue it.
+    """
+
     chat: str | None = None
-    waiting: tuple[Waiting, ...] = ()
+    waiting: Sequence[Waiting] = ()
     input: Sequence[dict[str, Any]] = ()
     tape: Tape | None = None
     taken: int = 0
@@ -34,43 +47,19 @@ class _Private(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     unfinished: bool = False
 
 
-def sealed(
-    body: Mapping[str, Any],
-    *,
-    waiting: Iterable[Waiting] = (),
-    chat: str | None = None,
-    input: Sequence[dict[str, Any]] = (),
-    tape: Tape | None = None,
-    taken: int = 0,
-    first: int = 0,
-    key: str | None = None,
-    unfinished: bool = False,
-) -> dict[str, Any]:
-    """Return the record of a response.
-
-    Args:
-        body: What was sent.
-        waiting: The calls that a later turn will run.
-        chat: The key of the chat that the turn was said in, when a platform named one.
-        input: The items that the response answers, with their ids.
-        tape: What was said of a response that was streamed.
-        taken: The number of the last document of its conversation that the turn, or one before, has read.
-        first: The sequence number of its first event; another one than 0 after an attempt that did not finish.
-        key: The idempotency key under which it was accepted, when it ran in the background.
-        unfinished: Whether the turn is no part of the history, so that nothing can continue it.
-    """
-    left = tuple(waiting)[-_MOST_WAITING:]
-    private = _Private(
-        chat=chat if left else None,
-        waiting=left,
-        input=input,
-        tape=tape,
-        taken=taken,
-        first=first,
-        key=key,
-        unfinished=unfinished,
-    )
+def sealed(body: Mapping[str, Any], private: Private) -> dict[str, Any]:
+    """Return the record of a response with this body."""
     return {**body, _PRIVATE: msgspec.to_builtins(private)}
+
+
+def sealed_json(body: bytes, private: Private) -> msgspec.Raw:
+    """Return the same as JSON, of a body that was encoded to be sent.
+
+    Example:
+        >>> bytes(sealed_json(b'{"id":"resp_1"}', Private(first=3)))
+        b'{"id":"resp_1","_hosting":{"first":3}}'
+    """
+    return msgspec.Raw(b'%b,"%b":%b}' % (body[:-1], _PRIVATE.encode(), msgspec.json.encode(private)))
 
 
 def body_of(record: JSON) -> dict[str, Any]:

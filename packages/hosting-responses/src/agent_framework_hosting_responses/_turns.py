@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from functools import partial
 from typing import Any, Final, NamedTuple
 
@@ -28,7 +28,7 @@ from ._inbound.policy import apply_policy
 from ._inbound.request import ResponsesRequest, read_request
 from ._outbound.machine import ResponseFields, ResponseMachine, render
 from ._outbound.tape import Tape
-from ._record import sealed
+from ._record import MOST_WAITING, Private, sealed, sealed_json
 from ._references import find_referenced
 from ._settings import CreationSettings
 from ._waiting import Waiting
@@ -69,18 +69,12 @@ class Exchange(msgspec.Struct, kw_only=True):
         """Whether anybody can ask for its record."""
         return is_kept(self.asked) or self.is_apart or self.named is not None
 
-    def sealed(
-        self,
-        body: Mapping[str, Any],
-        *,
-        waiting: Sequence[Waiting] = (),
-        tape: Tape | None = None,
-        unfinished: bool = False,
-    ) -> dict[str, Any]:
-        """Return the record."""
-        return sealed(
-            body,
-            waiting=waiting,
+    def private(
+        self, *, waiting: Sequence[Waiting] = (), tape: Tape | None = None, unfinished: bool = False
+    ) -> Private:
+        """Return what its record holds beside the body."""
+        return Private(
+            waiting=waiting[-MOST_WAITING:],
             chat=chat_key() if waiting else None,
             input=self.input,
             tape=tape,
@@ -228,15 +222,15 @@ class Turns:
         if exchange.asked.conversation is not None and exchange.reads:
             await self._conversations.drop_read(exchange.asked.conversation, until=exchange.taken)
 
-    async def whole(self, turn: Turn) -> dict[str, Any]:
-        """Run it to its end, and return the response."""
-        exchange = turn.exchange
-        body: dict[str, Any] = {}
+    async def whole(self, turn: Turn) -> bytes:
+        """Run it to its end, and return the response as JSON."""
+        exchange, body = turn.exchange, b""
 
-        def seal(result: HostedRunResult[Any]) -> JSON:
+        def seal(result: HostedRunResult[Any]) -> msgspec.Raw:
+            nonlocal body
             rendered = render(shown_response(result, by="Responses"), completed_at=int(time.time()), **exchange.fields)
-            body.update(rendered.body)
-            return exchange.sealed(body, waiting=rendered.waiting)
+            body = msgspec.json.encode(rendered.body)
+            return sealed_json(body, exchange.private(waiting=rendered.waiting))
 
         await self._context.run(
             turn.request,
@@ -272,20 +266,21 @@ class Turns:
         endings, is_void = list[bytes](), is_to_try_again or _never
         hook = self._settings.response_hook
 
-        def seal(result: HostedRunResult[Any]) -> JSON:
-            body = machine.complete(
+        def seal(result: HostedRunResult[Any]) -> msgspec.Raw:
+            machine.complete(
                 shown_response(result, by="Responses"),
                 completed_at=int(time.time()),
                 override=hook is not None,
             )
-            return exchange.sealed(body, waiting=machine.waiting, tape=machine.tape if exchange.is_kept else None)
+            tape = machine.tape if exchange.is_kept else None
+            return sealed_json(machine.body_json, exchange.private(waiting=machine.waiting, tape=tape))
 
         def seal_unfinished(error: Exception) -> JSON:
             if not machine.is_ended and is_void(error):
                 return None
             endings.append(_ended(machine, error))
             tape = machine.tape if exchange.is_kept else None
-            exchange.remains = exchange.sealed(machine.body or {}, tape=tape, unfinished=True)
+            exchange.remains = sealed(machine.body or {}, exchange.private(tape=tape, unfinished=True))
             return exchange.remains
 
         stream = await self._context.run_stream(

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Generic, Literal, TypeAlias, TypeVar, cast
 
 from agent_framework import AgentSession
+from msgspec import Raw
 
 ResultT = TypeVar("ResultT")
 
@@ -153,8 +154,11 @@ class HostedRunResult(Generic[ResultT]):
         )
 
 
-Seal: TypeAlias = Callable[[HostedRunResult[Any]], JSON]
-"""A pure function of a channel: folds what it will send into the opaque record that is committed with the turn."""
+Seal: TypeAlias = Callable[[HostedRunResult[Any]], "JSON | Raw"]
+"""A pure function of a channel: folds what it will send into the opaque record that is committed with the turn.
+
+A channel that has encoded the record already returns it as `msgspec.Raw`.
+"""
 
 SealUnfinished: TypeAlias = Callable[[Exception], JSON]
 """The same for a turn that did not finish: folds what had been sent when the error came, and the end that is told.

@@ -6,12 +6,16 @@ Rules of this file:
 3. A connection that broke is replaced by the pool. Whether its last transaction took place is not known, and said so.
 4. Nobody waits for ever: a transaction that takes too long loses its connection, and the server ends one of ours that
    stands still in the middle (this process was stopped), so that others get at the rows that it has locked.
+5. A round trip is what a statement costs. The beginning of a transaction travels with its first statement, and a
+   connection that has just answered is not asked whether it still does.
 """
 
 from __future__ import annotations
 
 import asyncio
+import select
 import socket
+import time
 from collections.abc import AsyncGenerator, Callable, Generator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any, Final, TypeVar
@@ -45,6 +49,16 @@ _BETWEEN_CONNECTIONS: Final = 0.5
 _CONNECTIONS: Final = 8
 _PATIENCE: Final = 5.0
 """Seconds to wait for a connection."""
+_FRESH: Final = 1.0
+"""Seconds for which a connection that has answered is taken to be there, unless the server has said otherwise."""
+_BEGINNINGS: Final = {True: (b"BEGIN",), False: (b"BEGIN", b"SET LOCAL synchronous_commit = off")}
+"""How a transaction begins that is durable, and one that is not."""
+
+
+class _Connection(AsyncConnection[Row]):
+    """A connection that knows when the server answered last."""
+
+    answered_at = -_FRESH
 
 
 class PostgresDriver:
@@ -56,7 +70,7 @@ class PostgresDriver:
         self._longest_pause = longest_pause
         self._connecting = _patient(url)
         self._channel = mint("af_")
-        self._pool: AsyncConnectionPool[AsyncConnection[Row]] | None = None
+        self._pool: AsyncConnectionPool[_Connection] | None = None
         self._listener: asyncio.Task[None] | None = None
 
     @property
@@ -69,6 +83,7 @@ class PostgresDriver:
         await asyncio.to_thread(migrate_postgres, self._url, apply=self._migrate)
         self._pool = AsyncConnectionPool(
             self._url,
+            connection_class=_Connection,
             min_size=1,
             max_size=_CONNECTIONS,
             timeout=_PATIENCE,
@@ -95,8 +110,8 @@ class PostgresDriver:
         """See `Driver`."""
         for left in reversed(range(_ATTEMPTS)):
             try:
-                async with self._connection() as connection, _begun(connection, durable=durable):
-                    return await _step_through(transaction(), connection)
+                async with self._connection() as connection, _ended(connection):
+                    return await _step_through(transaction(), connection, _BEGINNINGS[durable])
             except _AGAIN as error:
                 _refuse_last(left, error)
         raise AssertionError("The loop returns or raises.")
@@ -145,13 +160,14 @@ class PostgresDriver:
             await asyncio.sleep(_BETWEEN_CONNECTIONS)
 
     @asynccontextmanager
-    async def _connection(self) -> AsyncGenerator[AsyncConnection[Row]]:
+    async def _connection(self) -> AsyncGenerator[_Connection]:
         if self._pool is None:
             raise StateUnavailable("The database is not open: the host has not been started, or has stopped.")
         with _translated():
             async with self._pool.connection() as connection:
                 with _at_most(connection, max(self._longest_pause, _PATIENCE)):
                     yield connection
+                connection.answered_at = time.monotonic()
 
     async def _configure(self, connection: AsyncConnection[Row]) -> None:
         pause = f"{max(1, round(self._longest_pause * 1000))}ms"
@@ -199,9 +215,18 @@ def _hang_up(connection: AsyncConnection[Row]) -> None:
             ours.shutdown(socket.SHUT_RDWR)
 
 
-async def _check(connection: AsyncConnection[Row]) -> None:
+async def _check(connection: _Connection) -> None:
+    if time.monotonic() < connection.answered_at + _FRESH and _is_quiet(connection):
+        return
     with _at_most(connection, _PATIENCE):
         await AsyncConnectionPool.check_connection(connection)
+
+
+def _is_quiet(connection: _Connection) -> bool:
+    """Whether the server has said nothing unasked: that it goes away, for one."""
+    poll = select.poll()
+    poll.register(connection.fileno(), select.POLLIN)
+    return not poll.poll(0)
 
 
 def _patient(url: str) -> dict[str, Any]:
@@ -218,9 +243,8 @@ def _patient(url: str) -> dict[str, Any]:
 
 
 @asynccontextmanager
-async def _begun(connection: AsyncConnection[Row], *, durable: bool) -> AsyncGenerator[None]:
-    # By hand, because it is one round trip: psycopg's own block would take one more for the setting.
-    await connection.execute("BEGIN" if durable else "BEGIN; SET LOCAL synchronous_commit = off")
+async def _ended(connection: _Connection) -> AsyncGenerator[None]:
+    # By hand, because it is one round trip: psycopg's own block would take one more for the beginning.
     try:
         yield
     except BaseException:
@@ -230,16 +254,28 @@ async def _begun(connection: AsyncConnection[Row], *, durable: bool) -> AsyncGen
     await connection.execute("COMMIT")
 
 
-async def _step_through(script: Script[ResultT], connection: AsyncConnection[Row]) -> ResultT:
+async def _step_through(script: Script[ResultT], connection: _Connection, beginning: Sequence[bytes] = ()) -> ResultT:
     try:
         statement = next(script)
         while True:
             try:
-                cursor = await connection.execute(POSTGRES.said(statement.text).encode(), statement.values)
-                rows = await cursor.fetchall() if cursor.description else []
+                rows = await _rows(connection, statement, beginning)
             except BaseException as error:  # noqa: BLE001 - a script may have a word to say to it
                 statement = script.throw(error)
             else:
                 statement = script.send(rows)
+            beginning = ()
     except StopIteration as end:
         return end.value
+
+
+async def _rows(connection: _Connection, statement: Statement, beginning: Sequence[bytes]) -> list[Row]:
+    text = POSTGRES.said(statement.text).encode()
+    if beginning:
+        async with connection.pipeline():
+            for each in beginning:
+                await connection.execute(each)
+            cursor = await connection.execute(text, statement.values)
+    else:
+        cursor = await connection.execute(text, statement.values)
+    return await cursor.fetchall() if cursor.description else []
