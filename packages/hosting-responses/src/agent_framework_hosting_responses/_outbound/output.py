@@ -83,11 +83,10 @@ class Output(Accumulator):
 
     def finish(self, *, is_cut: bool) -> None:
         """Close all that is open, in order; of a response that was cut, the last item is left incomplete."""
-        closing: list[tuple[Item, Callable[[bool], None]]] = []
-        if (calls := self._calls) is not None:
-            closing += [
-                (item, lambda is_last, item=item: calls.close(item, is_cut=is_last)) for item in calls.open_items()
-            ]
+        called = self._calls.open_items() if self._calls is not None else []
+        closing: list[tuple[Item, Callable[[bool], None]]] = [
+            (item, lambda is_last, item=item: self.calls.close(item, is_cut=is_last)) for item in called
+        ]
         if self._tools is not None:
             closing += [(tool.item, close) for tool, close in self._tools.still_open()]
         if text := self.texts.open_item:
