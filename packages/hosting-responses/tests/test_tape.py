@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent_framework_hosting_responses._outbound.machine import ResponseMachine
-from agent_framework_hosting_responses._record import sealed
+from agent_framework_hosting_responses._record import Private, sealed
 from agent_framework_hosting_responses._replay import said_again
 
 from .responses_rules import read_events
@@ -24,7 +24,7 @@ Ending = Callable[[ResponseMachine], bytes]
 def kept(machine: ResponseMachine) -> bytes:
     """Return the record of a stream as it comes out of a database."""
     assert machine.body is not None
-    return msgspec.json.encode(sealed(machine.body, tape=machine.tape))
+    return msgspec.json.encode(sealed(machine.body, Private(tape=machine.tape)))
 
 
 def again(record: bytes, *, after: int = -1) -> bytes:
@@ -112,7 +112,7 @@ def test_one_that_was_not_streamed_is_folded_the_same_each_time(
     responder = machine()
     for update in updates():
         responder.feed(update)
-    record = msgspec.json.encode(sealed(responder.complete(completed_at=1)))
+    record = msgspec.json.encode(sealed(responder.complete(completed_at=1), Private()))
     events = read_events(again(record))
     for cut in range(-1, len(events)):
         assert read_events(again(record, after=cut)) == events[cut + 1 :]

@@ -38,7 +38,7 @@ from ._continuation import chat_key
 from ._errors import failure_code
 from ._log import each_event, entry
 from ._outbound.machine import queued_body
-from ._record import body_of, has_ended, is_background, key_of
+from ._record import body_of, has_ended, is_background, key_of, sealed
 from ._standing import GIVEN_UP, KIND, Standing, failed
 from ._turns import Minted, Turn, Turns
 
@@ -85,7 +85,7 @@ class Background:
             return known, False
         exchange, response = turn.exchange, turn.exchange.fields["response_id"]
         exchange.key = named.key if named is not None else None
-        record = exchange.sealed(queued_body(**exchange.fields))
+        record = sealed(queued_body(**exchange.fields), exchange.private())
         accepted = Accepted(record, _line_of(turn), body)
         if not await self._accepted.add(response, accepted, key=turn.asked.conversation or response):
             raise HookError(f"The response_id_factory returned {response!r}, which is a response already.")

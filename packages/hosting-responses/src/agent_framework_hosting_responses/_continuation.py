@@ -78,6 +78,8 @@ class Continuation:
         if record is not None:
             check_answers(asked.answered_calls, declared=asked.declared_calls, made=calls_of(record))
             return settle(asked.decisions, waiting_of(record))
+        if not (asked.answered_calls or asked.decisions):
+            return ()
         # A session that a platform or a hook names may hold any calls.
         if self._settings.run_hook is None and chat_key() is None:
             check_answers(asked.answered_calls, declared=asked.declared_calls, made=[])

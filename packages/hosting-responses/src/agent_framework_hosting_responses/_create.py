@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping
-from typing import Any, NamedTuple
+from collections.abc import AsyncGenerator
+from typing import NamedTuple
 
 import msgspec
 from starlette.types import Receive, Scope, Send
@@ -33,9 +33,9 @@ class _Answer(NamedTuple):
     send: Send
     request_id: bytes
 
-    async def whole(self, body: Mapping[str, Any], *, headers: Headers) -> None:
+    async def whole(self, body: bytes, *, headers: Headers) -> None:
         """Send a response."""
-        await send_json(self.send, 200, msgspec.json.encode(body), request_id=self.request_id, headers=headers)
+        await send_json(self.send, 200, body, request_id=self.request_id, headers=headers)
 
 
 class Creation:
@@ -61,7 +61,7 @@ class Creation:
             if turn.asked.stream:
                 await self._stream(self._following.follow(record, after=-1), answer, headers=headers)
             else:
-                await answer.whole(body_of(record), headers=headers)
+                await answer.whole(msgspec.json.encode(body_of(record)), headers=headers)
             return
         if named is not None:
             await self._background.refuse_other(named)
@@ -71,7 +71,7 @@ class Creation:
             if turn.asked.stream:
                 await self._stream(_again(replayed.record), answer, headers=[REPLAYED])
             else:
-                await answer.whole(body_of(replayed.record), headers=[REPLAYED])
+                await answer.whole(msgspec.json.encode(body_of(replayed.record)), headers=[REPLAYED])
 
     async def _run(self, turn: Turn, answer: _Answer) -> None:
         """Answer with a turn that lives as long as the client is there."""

@@ -8,7 +8,7 @@ Rules of this file:
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, cast
 
 import msgspec
@@ -20,40 +20,17 @@ from ._usual import NUMBER, with_usual, without_usual
 from ._waiting import Waiting
 
 _PRIVATE: Final = "_hosting"
-_MOST_WAITING: Final = 256
+_USUAL: Final = "usual"
+MOST_WAITING: Final = 256
 """Calls that a conversation may leave waiting; the oldest are forgotten, and their results not shown."""
 
 
-class _Private(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    chat: str | None = None
-    waiting: tuple[Waiting, ...] = ()
-    input: Sequence[dict[str, Any]] = ()
-    tape: Tape | None = None
-    taken: int = 0
-    first: int = 0
-    key: str | None = None
-    unfinished: bool = False
-    usual: int = 0
-
-
-def sealed(
-    body: Mapping[str, Any],
-    *,
-    waiting: Iterable[Waiting] = (),
-    chat: str | None = None,
-    input: Sequence[dict[str, Any]] = (),
-    tape: Tape | None = None,
-    taken: int = 0,
-    first: int = 0,
-    key: str | None = None,
-    unfinished: bool = False,
-) -> dict[str, Any]:
-    """Return the record of a response.
+class Private(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What is kept of a response beside what was sent.
 
     Args:
-        body: What was sent.
+        chat: The key of the chat in which something is left waiting, when a platform named one.
         waiting: The calls that a later turn will run.
-        chat: The key of the chat that the turn was said in, when a platform named one.
         input: The items that the response answers, with their ids.
         tape: What was said of a response that was streamed.
         taken: The number of the last document of its conversation that the turn, or one before, has read.
@@ -61,19 +38,20 @@ def sealed(
         key: The idempotency key under which it was accepted, when it ran in the background.
         unfinished: Whether the turn is no part of the history, so that nothing can continue it.
     """
-    left = tuple(waiting)[-_MOST_WAITING:]
-    private = _Private(
-        chat=chat if left else None,
-        waiting=left,
-        input=input,
-        tape=tape,
-        taken=taken,
-        first=first,
-        key=key,
-        unfinished=unfinished,
-        usual=NUMBER,
-    )
-    return {**without_usual(body), _PRIVATE: msgspec.to_builtins(private)}
+
+    chat: str | None = None
+    waiting: Sequence[Waiting] = ()
+    input: Sequence[dict[str, Any]] = ()
+    tape: Tape | None = None
+    taken: int = 0
+    first: int = 0
+    key: str | None = None
+    unfinished: bool = False
+
+
+def sealed(body: Mapping[str, Any], private: Private) -> dict[str, Any]:
+    """Return the record of a response with this body."""
+    return {**without_usual(body), _PRIVATE: {**msgspec.to_builtins(private), _USUAL: NUMBER}}
 
 
 def body_of(record: JSON) -> dict[str, Any]:
@@ -81,7 +59,7 @@ def body_of(record: JSON) -> dict[str, Any]:
     if not isinstance(record, Mapping):
         return {}
     said = {name: value for name, value in record.items() if name != _PRIVATE}
-    return with_usual(said) if _private(record, "usual", int, 0) == NUMBER else said
+    return with_usual(said) if _private(record, _USUAL, int, 0) == NUMBER else said
 
 
 def waiting_of(record: JSON) -> tuple[Waiting, ...]:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from functools import partial
 from typing import Any, Final, NamedTuple
+
+import msgspec
 
 from agent_framework_hosting.channel import ChannelContext, HostedStream
 from agent_framework_hosting.errors import HookError, ResponseTooLarge, RunCancelled
 from agent_framework_hosting.parsing.agent_tools import asking_names, declared_names
+from agent_framework_hosting.parsing.checks import is_list
 from agent_framework_hosting.parsing.policy import Admitted
 from agent_framework_hosting.types import JSON, BeginTurn, ChannelRequest, HostedRunResult, IdempotencyKey
 from agent_framework_hosting.web.errors import describe
@@ -26,16 +28,16 @@ from ._inbound.policy import apply_policy
 from ._inbound.request import ResponsesRequest, read_request
 from ._outbound.machine import ResponseFields, ResponseMachine, render
 from ._outbound.tape import Tape
-from ._record import sealed
+from ._record import MOST_WAITING, Private, sealed
 from ._references import find_referenced
 from ._settings import CreationSettings
 from ._waiting import Waiting
 
 _CUT: Final = "max_output_tokens"
+_NOTHING_REFERENCED: Final[Referenced] = {}
 
 
-@dataclass(slots=True, kw_only=True)
-class Exchange:
+class Exchange(msgspec.Struct, kw_only=True):
     """One request and what becomes of it.
 
     Args:
@@ -67,19 +69,13 @@ class Exchange:
         """Whether anybody can ask for its record."""
         return is_kept(self.asked) or self.is_apart or self.named is not None
 
-    def sealed(
-        self,
-        body: Mapping[str, Any],
-        *,
-        waiting: Iterable[Waiting] = (),
-        tape: Tape | None = None,
-        unfinished: bool = False,
-    ) -> dict[str, Any]:
-        """Return the record."""
-        return sealed(
-            body,
-            waiting=waiting,
-            chat=chat_key(),
+    def private(
+        self, *, waiting: Sequence[Waiting] = (), tape: Tape | None = None, unfinished: bool = False
+    ) -> Private:
+        """Return what its record holds beside the body."""
+        return Private(
+            waiting=waiting[-MOST_WAITING:],
+            chat=chat_key() if waiting else None,
             input=self.input,
             tape=tape,
             taken=self.taken,
@@ -96,8 +92,7 @@ class Minted(NamedTuple):
     created_at: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Turn:
+class Turn(msgspec.Struct, frozen=True, kw_only=True):
     """A request that was read, and may be run once.
 
     Args:
@@ -141,8 +136,9 @@ class Turns:
             named: The idempotency key.
             minted: What its response is called already, when it was accepted before.
         """
-        limits = self._context.limits
-        referenced = await find_referenced(decoded, self._context.read_records, max_items=limits.max_input_items)
+        limits, referenced = self._context.limits, _NOTHING_REFERENCED
+        if is_list(decoded.get("input")):
+            referenced = await find_referenced(decoded, self._context.read_records, max_items=limits.max_input_items)
         asked = read_request(decoded, limits=limits, channel=self._settings.channel, referenced=referenced)
         admitted = apply_policy(asked, caller_instructions=self._settings.caller_instructions)
         waiting = await self._continuation.check(asked)
@@ -155,19 +151,23 @@ class Turns:
     def _fields(
         self, asked: ResponsesRequest, admitted: Admitted, waiting: tuple[Waiting, ...], minted: Minted
     ) -> ResponseFields:
-        previous, included = asked.previous_response_id, frozenset(asked.requested_options.get("include", ()))
+        included = frozenset(asked.requested_options.get("include", ()))
+        target, name = self._context.target, self._label
+        client_tools = declared_names(target)
+        if asked.client_tools:
+            client_tools = client_tools.union(tool.name for tool in asked.client_tools)
         return ResponseFields(
             response_id=minted.response_id,
             created_at=minted.created_at,
-            model=asked.echo.get("model") or self._label,
-            previous_response_id=previous,
+            model=asked.echo["model"] or name,
+            previous_response_id=asked.previous_response_id,
             # What the agent never got is not claimed to have been its instructions.
             echo={**asked.echo, "instructions": admitted.options.get("instructions")},
-            client_tools=declared_names(self._context.target).union(tool.name for tool in asked.client_tools),
+            client_tools=client_tools,
             custom_tools=asked.custom_tools,
             forbidden_tools=asked.forbidden_tools,
-            approval_tools=asking_names(self._context.target),
-            server_label=self._label,
+            approval_tools=asking_names(target),
+            server_label=name,
             show_tool_calls=self._settings.show_tool_calls,
             encrypted_reasoning="reasoning.encrypted_content" in included,
             include=included,
@@ -194,7 +194,7 @@ class Turns:
             input=admitted.messages,
             session=session_of(asked, response_id, is_apart=self._is_apart),
             options=admitted.options or None,
-            metadata=asked.echo.get("metadata") or {},
+            metadata=asked.echo["metadata"],
             attributes=attributes,
             # In the background the updates are taken down as they come, whether or not anybody reads them.
             stream=asked.stream or asked.background,
@@ -222,15 +222,15 @@ class Turns:
         if exchange.asked.conversation is not None and exchange.reads:
             await self._conversations.drop_read(exchange.asked.conversation, until=exchange.taken)
 
-    async def whole(self, turn: Turn) -> dict[str, Any]:
-        """Run it to its end, and return the response."""
-        exchange = turn.exchange
-        body: dict[str, Any] = {}
+    async def whole(self, turn: Turn) -> bytes:
+        """Run it to its end, and return the response as JSON."""
+        exchange, body = turn.exchange, b""
 
         def seal(result: HostedRunResult[Any]) -> JSON:
+            nonlocal body
             rendered = render(shown_response(result, by="Responses"), completed_at=int(time.time()), **exchange.fields)
-            body.update(rendered.body)
-            return exchange.sealed(body, waiting=rendered.waiting)
+            body = msgspec.json.encode(rendered.body)
+            return sealed(rendered.body, exchange.private(waiting=rendered.waiting))
 
         await self._context.run(
             turn.request,
@@ -267,19 +267,20 @@ class Turns:
         hook = self._settings.response_hook
 
         def seal(result: HostedRunResult[Any]) -> JSON:
-            body = machine.complete(
+            machine.complete(
                 shown_response(result, by="Responses"),
                 completed_at=int(time.time()),
                 override=hook is not None,
             )
-            return exchange.sealed(body, waiting=machine.waiting, tape=machine.tape if exchange.is_kept else None)
+            tape = machine.tape if exchange.is_kept else None
+            return sealed(machine.body or {}, exchange.private(waiting=machine.waiting, tape=tape))
 
         def seal_unfinished(error: Exception) -> JSON:
             if not machine.is_ended and is_void(error):
                 return None
             endings.append(_ended(machine, error))
             tape = machine.tape if exchange.is_kept else None
-            exchange.remains = exchange.sealed(machine.body or {}, tape=tape, unfinished=True)
+            exchange.remains = sealed(machine.body or {}, exchange.private(tape=tape, unfinished=True))
             return exchange.remains
 
         stream = await self._context.run_stream(

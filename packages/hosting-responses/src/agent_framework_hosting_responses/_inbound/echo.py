@@ -7,25 +7,29 @@ from typing import Any, Final
 
 from .tools import ClientTools, ToolChoice
 
-_DEFAULTS: Final[Mapping[str, Any]] = {
-    "background": False,
-    "frequency_penalty": 0.0,
-    "instructions": None,
-    "max_output_tokens": None,
-    "max_tool_calls": None,
-    "model": None,
-    "parallel_tool_calls": True,
-    "presence_penalty": 0.0,
-    "previous_response_id": None,
-    "prompt_cache_key": None,
-    "safety_identifier": None,
-    "store": True,
-    "temperature": 1.0,
-    "top_logprobs": 0,
-    "top_p": 1.0,
-    "truncation": "disabled",
-    "user": None,
-}
+_AS_IT_IS: Final = frozenset(
+    {
+        "background",
+        "frequency_penalty",
+        "instructions",
+        "max_output_tokens",
+        "max_tool_calls",
+        "metadata",
+        "model",
+        "parallel_tool_calls",
+        "presence_penalty",
+        "previous_response_id",
+        "prompt_cache_key",
+        "safety_identifier",
+        "store",
+        "temperature",
+        "top_logprobs",
+        "top_p",
+        "truncation",
+        "user",
+    }
+)
+"""Fields that are repeated as they were sent."""
 
 
 def echo(fields: Mapping[str, Any], tools: ClientTools, choice: ToolChoice | None) -> dict[str, Any]:
@@ -33,17 +37,48 @@ def echo(fields: Mapping[str, Any], tools: ClientTools, choice: ToolChoice | Non
 
     `service_tier` is always `default`: it says what was done, not what was wished for.
     """
-    shown = {**_DEFAULTS}
-    shown.update((key, value) for key, value in fields.items() if key in _DEFAULTS)
-    if "conversation" in fields:
-        shown["conversation"] = {"id": fields["conversation"]}
-    shown["metadata"] = fields.get("metadata", {})
-    shown["reasoning"] = {"effort": None, "summary": None, **fields.get("reasoning", {})}
-    shown["service_tier"] = "default"
-    shown["text"] = _text(fields.get("text", {}))
-    shown["tool_choice"] = "auto" if choice is None else choice.shown
+    shown = _blank()
+    for key, value in fields.items():
+        if key in _AS_IT_IS:
+            shown[key] = value
+        elif key == "conversation":
+            shown[key] = {"id": value}
+        elif key == "reasoning":
+            shown[key] |= value
+        elif key == "text":
+            shown[key] = _text(value)
+    if choice is not None:
+        shown["tool_choice"] = choice.shown
     shown["tools"] = tools.shown
     return shown
+
+
+def _blank() -> dict[str, Any]:
+    return {
+        "background": False,
+        "frequency_penalty": 0.0,
+        "instructions": None,
+        "max_output_tokens": None,
+        "max_tool_calls": None,
+        "metadata": {},
+        "model": None,
+        "parallel_tool_calls": True,
+        "presence_penalty": 0.0,
+        "previous_response_id": None,
+        "prompt_cache_key": None,
+        "reasoning": {"effort": None, "summary": None},
+        "safety_identifier": None,
+        "service_tier": "default",
+        "store": True,
+        "temperature": 1.0,
+        "text": {"format": {"type": "text"}},
+        "tool_choice": "auto",
+        "tools": [],
+        "top_logprobs": 0,
+        "top_p": 1.0,
+        "truncation": "disabled",
+        "user": None,
+    }
 
 
 def _text(text: Mapping[str, Any]) -> dict[str, Any]:

@@ -72,7 +72,8 @@ class History:
         if not contents:
             return
         if role != "assistant":
-            self._forget_thoughts()
+            if self._thoughts_at:
+                self._forget_thoughts()
         elif self._calls is not None and self.open_calls:
             self._calls.contents.extend(self._thought(contents))
             return
@@ -142,7 +143,8 @@ class History:
 
     def end(self) -> None:
         """Leave out what was kept back and led to nothing."""
-        self._forget_thoughts()
+        if self._thoughts_at:
+            self._forget_thoughts()
 
     def _call(self, content: Content, at: str) -> None:
         contents = self._thought([content])

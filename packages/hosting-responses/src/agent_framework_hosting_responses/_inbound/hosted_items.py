@@ -71,16 +71,16 @@ def read_hosted_item(history: History, item: dict[str, Any], at: str, *, call_id
         history.unused.append(at)
 
 
-def pair_calls(items: Iterable[tuple[int, Any]]) -> dict[int, str]:
+def pair_calls(items: Iterable[Any]) -> dict[int, str]:
     """Return the positions of the calls that are answered further on, and of their outputs, with the call's id.
 
     Malformed items have no pair here; whoever reads them says what is wrong with them.
     """
     pairs: dict[int, str] = {}
     waiting: dict[tuple[str, str], tuple[int, str]] = {}
-    for position, item in items:
+    for position, item in enumerate(items):
         kind: object = item.get("type") if is_object(item) else None
-        if not isinstance(kind, str):
+        if not isinstance(kind, str) or kind == "message":
             continue
         call_id = item.get("call_id")
         if kind in _CALLS and isinstance(call_id, str) and call_id:

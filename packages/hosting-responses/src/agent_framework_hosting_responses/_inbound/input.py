@@ -14,7 +14,7 @@ import json
 import re
 from collections.abc import Callable, Collection, Mapping
 from hashlib import sha256
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias, cast
 
 import msgspec
 from agent_framework import Content
@@ -104,7 +104,7 @@ def read_input(
     if limits is not None and len(items) > len(value):
         refuse_too_many([item for _, item in items], limits.max_input_items, name)
     # Those of one compaction share a place, but not a pair.
-    pairs = pair_calls(enumerate(item for _, item in items))
+    pairs = pair_calls([item for _, item in items])
     for number, (index, item) in enumerate(items):
         at = f"{name}[{index}]"
         kind = _kind(item, at)
@@ -138,7 +138,12 @@ def refuse_too_many(items: list[Any], limit: int, name: str = "input") -> None:
             " of sending the whole conversation.",
             param=name,
         )
-    parts = sum(len(part) for item in items if is_object(item) for part in item.values() if is_list(part))
+    parts = 0
+    for item in items:
+        if is_object(item):
+            for part in item.values():
+                if isinstance(part, list):
+                    parts += len(cast("list[Any]", part))
     if parts > limit * PARTS_PER_ITEM:
         raise RequestTooLarge(
             f"The items of '{name}' have {parts} parts; this server takes {limit * PARTS_PER_ITEM}.", param=name
@@ -194,6 +199,8 @@ def _resolved(items: list[tuple[int, Any]], referenced: Referenced, name: str) -
 def _kind(item: Any, at: str) -> str:
     """Return which reader an item is for."""
     kind = json_object(item, at).get("type")
+    if kind == "message":
+        return kind
     if kind is None:
         if item.get("role") is None:
             raise missing(f"{at}.type")

@@ -49,15 +49,16 @@ def listed(
             many turns stand together, all get ids of their own.
         first: The number of the first id.
     """
-    items = [_shown(item) for item in _items(value, referenced or {})]
+    items: list[dict[str, Any]] = []
     used: set[str] = set()
-    for index, item in enumerate(items, start=first):
-        given = item.pop("id", None)
+    for index, item in enumerate(_items(value, referenced or {}), start=first):
+        shown = _shown(item)
+        given = shown.pop("id", None)
         if not (keeps_ids and isinstance(given, str) and 0 < len(given) <= _LONGEST_ID and given not in used):
-            prefix = _PREFIXES.get(item["type"], "item_")
+            prefix = _PREFIXES.get(shown["type"], "item_")
             given = item_id(response_id, prefix=prefix, index=index, is_input=True)
         used.add(given)
-        items[index - first] = {"id": given, **item}
+        items.append({"id": given, **shown})
     return items
 
 
@@ -72,7 +73,8 @@ def _items(value: Any, referenced: Referenced) -> Iterable[Mapping[str, Any]]:
 
 def _shown(item: Mapping[str, Any]) -> dict[str, Any]:
     kind = item.get("type") or "message"
-    shown = {name: value for name, value in item.items() if value is not None} | {"type": kind}
+    shown = {name: value for name, value in item.items() if value is not None}
+    shown["type"] = kind
     if kind not in _WITHOUT_STATUS:
         shown.setdefault("status", "completed")
     if kind == "message":
@@ -84,7 +86,9 @@ def _shown(item: Mapping[str, Any]) -> dict[str, Any]:
 
 def _content(content: Any, role: str) -> list[Any]:
     if isinstance(content, str):
-        content = [{"type": "output_text" if role == "assistant" else "input_text", "text": content}]
+        if role == "assistant":
+            return [{"annotations": [], "type": "output_text", "text": content}]
+        return [{"type": "input_text", "text": content}]
     return [_part(part) for part in content]
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any, Final
 
+from agent_framework import Message
+
 from agent_framework_hosting.errors import InvalidRequest
 from agent_framework_hosting.parsing.policy import ALLOWED_OPTIONS, NEVER, Admitted, CallerInstructions, passing_options
 from agent_framework_hosting.parsing.refusals import unsupported_parameter
@@ -49,11 +51,17 @@ def apply_policy(
     Raises:
         InvalidRequest: The caller's instructions are refused, or nothing but dropped ones was sent.
     """
-    instructing = _instructing(request)
+    requested = request.requested_options
+    instructing, others = ["instructions"] if requested.get("instructions") else [], list[Message]()
+    for message, at in zip(request.messages, request.origins, strict=True):
+        if message.role == "system":
+            instructing.append(at)
+        else:
+            others.append(message)
     if instructing and caller_instructions == "refuse":
         raise _no_instructions(instructing[0])
     appended = caller_instructions == "append"
-    messages = [item for item in request.messages if appended or item.role != "system"]
+    messages = [*request.messages] if appended else others
     continues = request.previous_response_id is not None or request.conversation is not None
     if not messages and instructing and not continues:
         raise InvalidRequest(
@@ -62,18 +70,9 @@ def apply_policy(
             param="input",
             code="invalid_value",
         )
-    options = passing_options(
-        request.requested_options, allowed=allowed_options, unasking=_DEFAULTS, instructions=appended
-    )
-    return Admitted(
-        messages,
-        options,
-        (
-            *(() if appended else instructing),
-            *_unmet(request.requested_options, options),
-            *request.without_effect,
-        ),
-    )
+    options = passing_options(requested, allowed=allowed_options, unasking=_DEFAULTS, instructions=appended)
+    dropped = () if appended else instructing
+    return Admitted(messages, options, (*dropped, *_unmet(requested, options), *request.without_effect))
 
 
 def refuse_instructions(history: History, *, caller_instructions: CallerInstructions) -> list[str]:
@@ -90,13 +89,6 @@ def refuse_instructions(history: History, *, caller_instructions: CallerInstruct
 
 def _no_instructions(at: str) -> InvalidRequest:
     return unsupported_parameter(at, "This agent takes no instructions from callers: send messages of the role 'user'.")
-
-
-def _instructing(request: ResponsesRequest) -> list[str]:
-    """Return the places where the caller instructs the agent."""
-    places = ["instructions"] if request.requested_options.get("instructions") else []
-    places += [at for message, at in zip(request.messages, request.origins, strict=True) if message.role == "system"]
-    return places
 
 
 def _unmet(requested: dict[str, Any], passing: dict[str, Any]) -> list[str]:

@@ -7,7 +7,7 @@ mend. What the agent gets of the rest is decided in `policy`.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 from agent_framework import FunctionTool, Message
@@ -22,10 +22,12 @@ from .echo import echo
 from .fields import OPTION_NAMES, check_fields
 from .history import Decision, History
 from .input import Referenced, read_input
-from .tools import ClientTools, ToolChoice, read_tool_choice, read_tools
+from .tools import ClientTools, ToolChoice, no_tools, read_tool_choice, read_tools
 
 _NO_OPTION = ("access_programs", "background_options", "image")
 """Fields that say what only OpenAI's own service can do."""
+_UNSERVED: Final = frozenset({*_NO_OPTION, "stream_options"})
+_NOTHING: Final[frozenset[str]] = frozenset()
 
 
 class ResponsesRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -120,7 +122,7 @@ def read_request(
         requested_options=_options(parts),
         client_tools=parts.tools.functions,
         custom_tools=parts.tools.custom,
-        forbidden_tools=parts.choice.forbidden(parts.tools.kinds) if parts.choice else frozenset(),
+        forbidden_tools=parts.choice.forbidden(parts.tools.kinds) if parts.choice else _NOTHING,
         echo=echo(fields, parts.tools, parts.choice),
         stream=fields.get("stream", False),
         store=fields.get("store", True),
@@ -193,10 +195,8 @@ class _Parts(msgspec.Struct, frozen=True):
 
 def _read(body: dict[str, Any], limits: Limits, referenced: Referenced | None) -> _Parts:
     fields = check_fields(body)
-    tools = read_tools(fields.get("tools", []))
-    choice = None
-    if "tool_choice" in fields:
-        choice = read_tool_choice(fields["tool_choice"], tools.kinds)
+    tools = read_tools(fields["tools"]) if "tools" in fields else no_tools()
+    choice = read_tool_choice(fields["tool_choice"], tools.kinds) if "tool_choice" in fields else None
     history = read_input(fields.get("input"), limits=limits, referenced=referenced)
     if not (history.messages or "previous_response_id" in fields or "conversation" in fields):
         if fields.get("input"):
@@ -228,11 +228,12 @@ def _options(parts: _Parts) -> dict[str, Any]:
         options["tools"] = list(parts.tools.functions)
     if parts.choice is not None:
         options["tool_choice"] = parts.choice.option
-    text = fields.get("text", {})
-    if "format" in text:
-        options["response_format"] = _response_format(text["format"])
-    if "verbosity" in text:
-        options["verbosity"] = text["verbosity"]
+    if "text" in fields:
+        text = fields["text"]
+        if "format" in text:
+            options["response_format"] = _response_format(text["format"])
+        if "verbosity" in text:
+            options["verbosity"] = text["verbosity"]
     return options
 
 
@@ -245,10 +246,9 @@ def _response_format(wanted: dict[str, Any]) -> dict[str, Any]:
 
 
 def _without_effect(parts: _Parts) -> tuple[str, ...]:
-    obfuscation = parts.fields.get("stream_options", {}).get("include_obfuscation", False)
-    return (
-        *(key for key in _NO_OPTION if parts.fields.get(key)),
-        *(("stream_options.include_obfuscation",) if obfuscation else ()),
-        *parts.tools.without_effect,
-        *parts.history.unused,
-    )
+    fields, unserved = parts.fields, list[str]()
+    if not _UNSERVED.isdisjoint(fields):
+        unserved += [key for key in _NO_OPTION if fields.get(key)]
+        if fields.get("stream_options", {}).get("include_obfuscation", False):
+            unserved.append("stream_options.include_obfuscation")
+    return (*unserved, *parts.tools.without_effect, *parts.history.unused)

@@ -11,9 +11,9 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Mapping
 from copy import deepcopy
-from dataclasses import dataclass
 from typing import Any, Final
 
+import msgspec
 from agent_framework import FunctionTool
 
 from agent_framework_hosting.errors import InvalidRequest
@@ -95,8 +95,7 @@ def choice_schema() -> dict[str, Any]:
     return {"anyOf": [{"enum": [*_MODES]}, *named, of_kind("allowed_tools", several)]}
 
 
-@dataclass(frozen=True, slots=True)
-class ClientTools:
+class ClientTools(msgspec.Struct, frozen=True):
     """The caller's tools: as the response object shows them, and as the agent gets them.
 
     `custom` holds the names of those that are custom tools; `without_effect` names what was asked for but has no
@@ -114,8 +113,7 @@ class ClientTools:
         return {tool.name: "custom" if tool.name in self.custom else "function" for tool in self.functions}
 
 
-@dataclass(frozen=True, slots=True)
-class ToolChoice:
+class ToolChoice(msgspec.Struct, frozen=True):
     """A tool choice: as the response object shows it, and as Agent Framework's option has it."""
 
     shown: Any
@@ -137,8 +135,6 @@ def read_tools(value: list[Any]) -> ClientTools:
     """
     if len(value) > MAX_TOOLS:
         raise wrong_value("tools", f"have at most {MAX_TOOLS} tools")
-    if not value:
-        return ClientTools([], [])
     tools = [_read_tool(tool, f"tools[{index}]") for index, tool in enumerate(value)]
     names: set[str] = set()
     for index, tool in enumerate(tools):
@@ -156,6 +152,11 @@ def read_tools(value: list[Any]) -> ClientTools:
             if tool.get(key) and tool[key] != _DIRECTLY
         ),
     )
+
+
+def no_tools() -> ClientTools:
+    """Return what a request has that brings no tools."""
+    return ClientTools([], [])
 
 
 def custom_arguments(given: str) -> str:

@@ -16,9 +16,10 @@ from agent_framework_hosting.rendering.reading import count_in, items_of, mappin
 
 def annotations_of(content: Any) -> list[dict[str, Any]]:
     """Return the annotations of a content as they are shown; what is no citation is left out."""
-    return [
-        shown for citation in items_of(getattr(content, "annotations", None)) for shown in _shown(mapping_of(citation))
-    ]
+    annotations = getattr(content, "annotations", None)
+    if not annotations:
+        return []
+    return [shown for citation in items_of(annotations) for shown in _shown(mapping_of(citation))]
 
 
 def link(url: str, *, title: str = "", start: int = 0, end: int = 0) -> dict[str, Any]:

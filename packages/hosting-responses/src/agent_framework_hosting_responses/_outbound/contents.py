@@ -45,7 +45,7 @@ def passage(content: Any) -> Passage:
     marks = mapping_of(getattr(content, "additional_properties", None))
     text = text_of(content, "text")
     if content.type == "text":
-        if is_refusal(marks):
+        if marks and is_refusal(marks):
             return Passage("refusal", text, replaces=replaces(content))
         return Passage("output_text", text, replaces=replaces(content), annotations=annotations_of(content))
     return Passage(

@@ -140,9 +140,11 @@ class EventWriter:
 
     def write(self, name: str, /, **fields: Any) -> None:
         """Write one event."""
-        self.source = None
+        number, self.source = self.sequence_number, None
         self.said.append((name, fields))
-        self._write(event(name, self.sequence_number, fields))
+        if number > self._after:
+            self._out.append(event(name, number, fields))
+        self.sequence_number = number + 1
 
     def follow(self, source: Part | CallItem) -> None:
         """Begin a run of texts of another source."""
@@ -233,12 +235,10 @@ class EventWriter:
             source.fold()
         else:
             self.run.append(text)
-        self._write(source.template % (self.sequence_number, to_json(text)))
-
-    def _write(self, data: bytes) -> None:
-        if self.sequence_number > self._after:
-            self._out.append(data)
-        self.sequence_number += 1
+        number = self.sequence_number
+        if number > self._after:
+            self._out.append(source.template % (number, to_json(text)))
+        self.sequence_number = number + 1
 
 
 def say_queued(writer: EventWriter, body: Mapping[str, Any]) -> None:

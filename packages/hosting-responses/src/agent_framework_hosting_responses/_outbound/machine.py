@@ -12,10 +12,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Final, Literal, NamedTuple, NotRequired, TypedDict, Unpack
 
+import msgspec
 from agent_framework import AgentResponse, AgentResponseUpdate, Content
 
 from agent_framework_hosting.rendering.reading import text_of
-from agent_framework_hosting.rendering.text import ascii_json, clean, clean_with_json
+from agent_framework_hosting.rendering.text import ascii_json, clean, clean_with_json, to_json
 from agent_framework_hosting.rendering.usage import TokenCounts, UsageTally
 
 from .._waiting import Waiting
@@ -24,11 +25,12 @@ from .events import EventWriter, Silence, say_queued
 from .items import adopt_ids
 from .output import Output
 from .showing import Showing
-from .tape import Tape, add_length, take_down, terminal_event
+from .tape import CREATED, Tape, add_length, take_down, terminal_event
 from .usage import usage_object
 from .vocabulary import IncompleteReason, ResponseStatus
 from .wire import DONE
 
+_SILENCE: Final = Silence()
 _LONG: Final = 255
 """Characters of a chunk whose length is more than a byte."""
 _OFTEN: Final = 127
@@ -72,6 +74,7 @@ class ResponseMachine:
 
     __slots__ = (
         "_body",
+        "_body_json",
         "_head",
         "_is_ended",
         "_is_queued",
@@ -91,6 +94,7 @@ class ResponseMachine:
         self._output = Output(self._writer, self._showing)
         self._texts = self._output.texts
         self._body: dict[str, Any] | None = None
+        self._body_json = b""
         self._is_started = False
         self._is_ended = False
         self.waiting: list[Waiting] = []
@@ -99,6 +103,13 @@ class ResponseMachine:
     def body(self) -> dict[str, Any] | None:
         """The final body, once there is one."""
         return self._body
+
+    @property
+    def body_json(self) -> bytes:
+        """The final body, which there has to be, as JSON on one line: encoded once, to be stored and sent."""
+        if not self._body_json:
+            self._body_json = to_json(self._body)
+        return self._body_json
 
     @property
     def is_ended(self) -> bool:
@@ -173,7 +184,7 @@ class ResponseMachine:
             if shown is not streamed:
                 shown.finish(is_cut=end.is_cut)
                 ids = adopt_ids(shown.items, streamed.items)
-            self.waiting = [call.known_as(ids) for call in shown.calls.waiting]
+            self.waiting = [call.known_as(ids) for call in shown.waiting]
             self._body = _body(self._head, shown, end, usage=usage, completed_at=completed_at)
         return self._body
 
@@ -200,11 +211,12 @@ class ResponseMachine:
         if not self._is_started:
             self._is_started = True
             body = response_body(self._head, status="in_progress", output=[])
+            data = msgspec.Raw(to_json(body))
             if self._is_queued:
                 say_queued(self._writer, body)
             else:
-                self._writer.write("response.created", response=body)
-            self._writer.write("response.in_progress", response=body)
+                self._writer.write(CREATED, response=data)
+            self._writer.write("response.in_progress", response=data)
 
     def _stop(self, end: _Ending) -> bytes:
         if self._is_ended:
@@ -214,14 +226,14 @@ class ResponseMachine:
         body = _body(self._head, self._output, end, usage=self._output.usage.counts)
         if self._body is not None:
             body |= {"output": self._body["output"], "usage": self._body["usage"]}
-        self._body = body
+        self._body, self._body_json = body, b""
         return self._end(body)
 
     def _end(self, body: dict[str, Any]) -> bytes:
         if self._is_ended:
             return b""
         self._is_ended = True
-        self._writer.write(terminal_event(body["status"]), response=body)
+        self._writer.write(terminal_event(body["status"]), response=msgspec.Raw(self.body_json))
         return self._writer.take() + DONE
 
 
@@ -243,7 +255,7 @@ def render(result: AgentResponse[Any], *, completed_at: int, **fields: Unpack[Re
     end = _ending(shown, shown.finish_reason)
     shown.finish(is_cut=end.is_cut)
     body = _body(_head(fields), shown, end, usage=shown.usage.counts, completed_at=completed_at)
-    return Rendered(body, shown.calls.waiting)
+    return Rendered(body, shown.waiting)
 
 
 class _Ending(NamedTuple):
@@ -274,12 +286,19 @@ def _body(
     usage: TokenCounts | None,
     completed_at: int | None = None,
 ) -> dict[str, Any]:
-    output = [item.snapshot() for item in shown.items]
-    return response_body(head, **end._asdict(), output=output, usage=usage_object(usage), completed_at=completed_at)
+    return response_body(
+        head,
+        status=end.status,
+        incomplete_reason=end.incomplete_reason,
+        error=end.error,
+        output=[item.snapshot() for item in shown.items],
+        usage=usage_object(usage),
+        completed_at=completed_at,
+    )
 
 
 def _taken(response: AgentResponse[Any], showing: Showing, *, first_id: int = 0) -> Output:
-    output = Output(Silence(), showing, first_id=first_id)
+    output = Output(_SILENCE, showing, first_id=first_id)
     output.take_response(response)
     return output
 

@@ -15,6 +15,7 @@ from agent_framework_hosting.logs import logger
 from agent_framework_hosting.rendering.accumulator import Accumulator, kind_of
 from agent_framework_hosting.rendering.reading import text_of
 
+from .._waiting import Waiting
 from .contents import Passage, passage, runs
 from .envelope import error_object
 from .events import Listener
@@ -48,7 +49,7 @@ class Output(Accumulator):
         super().__init__()
         self.items = Items(showing.response_id, first=first_id)
         self.texts = Texts(self.items, listener, encrypted=showing.encrypted_reasoning)
-        self.calls = ToolCalls(self.items, listener, showing, before_opening=self.texts.close)
+        self._calls = self._tool_calls(listener, showing) if showing.waiting else None
         self._listener = listener
         self._showing = showing
         self._tools: ProviderTools | None = None
@@ -57,20 +58,34 @@ class Output(Accumulator):
         self._skipped: set[str] = set()
 
     @property
+    def calls(self) -> ToolCalls:
+        """The calls of tools. Most answers have none, so whoever only looks at them asks for `waiting`."""
+        if self._calls is None:
+            self._calls = self._tool_calls(self._listener, self._showing)
+        return self._calls
+
+    @property
+    def waiting(self) -> list[Waiting]:
+        """The calls that a later turn will run, once the response is finished."""
+        return self._calls.waiting if self._calls is not None else []
+
+    @property
     def error(self) -> dict[str, Any] | None:
         """The error that the agent reported, or `None`."""
-        if self._error is None and self.calls.contradicted:
+        if self._error is not None or self._calls is None:
+            return self._error
+        if self._calls.contradicted:
             message = "The model changed the arguments of a tool call that had been sent already."
             return error_object("server_error", message)
-        if self._error is None and self.calls.trespassed:
+        if self._calls.trespassed:
             return error_object("server_error", "The model called a tool that 'tool_choice' does not allow.")
-        return self._error
+        return None
 
     def finish(self, *, is_cut: bool) -> None:
         """Close all that is open, in order; of a response that was cut, the last item is left incomplete."""
+        called = self._calls.open_items() if self._calls is not None else []
         closing: list[tuple[Item, Callable[[bool], None]]] = [
-            (item, lambda is_last, item=item: self.calls.close(item, is_cut=is_last))
-            for item in self.calls.open_items()
+            (item, lambda is_last, item=item: self.calls.close(item, is_cut=is_last)) for item in called
         ]
         if self._tools is not None:
             closing += [(tool.item, close) for tool, close in self._tools.still_open()]
@@ -92,6 +107,9 @@ class Output(Accumulator):
         elif not self._provider_tools().take(content, message=self.message, restated=self.is_restating):
             self._skip(kind)
             self.texts.restart()
+
+    def _tool_calls(self, listener: Listener, showing: Showing) -> ToolCalls:
+        return ToolCalls(self.items, listener, showing, before_opening=self.texts.close)
 
     def _provider_tools(self) -> ProviderTools:
         # Most answers have no such tools, and there is much to prepare for them.

@@ -58,7 +58,6 @@ CREATED: Final = "response.created"
 QUEUED: Final = "response.queued"
 _TERMINAL: Final = {"completed": "response.completed", "failed": "response.failed"}
 _TEXTS: Final = ("text", "refusal", "arguments", "input", "code", "result")
-_PARTS: Final = ("content", "summary")
 _SHORT: Final = 8
 """Characters of a text that is shorter than what would stand for it."""
 
@@ -201,7 +200,7 @@ class _Body:
     """The values of a body that events repeat."""
 
     def __init__(self, body: Mapping[str, Any]) -> None:
-        self._values = [list(_values(item)) for item in body["output"]]
+        self._values = [_values(item) for item in body["output"]]
         self._texts: dict[str, _Told] = {}
         for index, values in enumerate(self._values):
             for number, value in enumerate(values):
@@ -241,10 +240,10 @@ class _Body:
         return None
 
 
-def _values(item: Mapping[str, Any]) -> Iterator[Any]:
-    yield item
-    yield from (item[name] for name in _TEXTS if isinstance(item.get(name), str))
-    for group in _PARTS:
-        for part in item.get(group) or ():
-            yield part
-            yield from (part[name] for name in _TEXTS if isinstance(part.get(name), str))
+def _values(item: Mapping[str, Any]) -> list[Any]:
+    values: list[Any] = [item]
+    for part in (item, *(item.get("content") or ()), *(item.get("summary") or ())):
+        if part is not item:
+            values.append(part)
+        values += [part[name] for name in _TEXTS if isinstance(part.get(name), str)]
+    return values

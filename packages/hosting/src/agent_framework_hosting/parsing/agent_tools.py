@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
-from typing import Any
+from collections.abc import Collection, Iterable, Sequence
+from typing import Any, Final
 
 from agent_framework import FunctionTool
 
 from ..errors import InvalidRequest
 
+_NONE: Final[frozenset[str]] = frozenset()
+
 
 def tool_names(agent: Any) -> frozenset[str]:
     """Return the names of the agent's own tools, those of its connected MCP servers included."""
-    return frozenset(tool.name for tool in own_tools(agent))
+    return frozenset([tool.name for tool in own_tools(agent)])
 
 
 def declared_names(agent: Any) -> frozenset[str]:
     """Return the names of those among them that have no implementation: whoever calls the agent answers them."""
-    return frozenset(tool.name for tool in own_tools(agent) if tool.declaration_only)
+    tools = own_tools(agent)
+    return frozenset([tool.name for tool in tools if tool.declaration_only]) if tools else _NONE
 
 
 def asking_names(agent: Any) -> frozenset[str]:
     """Return the names of those that run only when a person has approved the call."""
-    return frozenset(tool.name for tool in own_tools(agent) if tool.approval_mode == "always_require")
+    tools = own_tools(agent)
+    return frozenset([tool.name for tool in tools if tool.approval_mode == "always_require"]) if tools else _NONE
 
 
 def refuse_clashes(
@@ -44,13 +48,10 @@ def refuse_clashes(
             )
 
 
-def own_tools(agent: Any) -> Iterable[FunctionTool]:
-    """Yield the agent's own tools, as far as they can be known."""
-    options: Any = getattr(agent, "default_options", None) or {}
-    for tool in options.get("tools") or ():
-        if isinstance(tool, FunctionTool):
-            yield tool
+def own_tools(agent: Any) -> Sequence[FunctionTool]:
+    """Return the agent's own tools, as far as they can be known now: an MCP server's appear when it is connected."""
+    options: Any = getattr(agent, "default_options", None)
+    tools: Sequence[Any] = (options.get("tools") or ()) if options else ()
     for server in getattr(agent, "mcp_tools", None) or ():
-        for tool in getattr(server, "functions", None) or ():
-            if isinstance(tool, FunctionTool):
-                yield tool
+        tools = (*tools, *(getattr(server, "functions", None) or ()))
+    return [tool for tool in tools if isinstance(tool, FunctionTool)] if tools else ()

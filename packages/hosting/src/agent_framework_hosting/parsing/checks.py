@@ -48,7 +48,9 @@ def text(value: Any, param: str) -> str:
 @takes({"type": "string", "minLength": 1})
 def filled(value: Any, param: str) -> str:
     """Take a string that is not empty."""
-    if not text(value, param):
+    if not isinstance(value, str):
+        raise wrong_type(value, param, "a string")
+    if not value:
         raise wrong_value(param, "not be empty")
     return value
 

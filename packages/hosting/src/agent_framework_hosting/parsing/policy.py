@@ -6,9 +6,9 @@ One rule for all protocols that let callers name options; which fields of theirs
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 from typing import Any, Final, Literal, TypeAlias
 
+import msgspec
 from agent_framework import Message
 
 CallerInstructions: TypeAlias = Literal["ignore", "append", "refuse"]
@@ -40,8 +40,7 @@ A run hook may still set them."""
 _NAMES_IN_HEADER: Final = 32
 
 
-@dataclass(frozen=True, slots=True)
-class Admitted:
+class Admitted(msgspec.Struct, frozen=True):
     """What of a request the agent gets, and the places of what was dropped."""
 
     messages: list[Message]
@@ -76,6 +75,8 @@ def passing_options(
         >>> passing_options({"temperature": 0.5, "model": "other", "instructions": "Be a pirate."})
         {'temperature': 0.5}
     """
+    if not requested:
+        return {}
     asks_nothing = unasking or {}
     passing = {
         name: value

@@ -13,12 +13,17 @@ from .text import clean, clean_json, to_json
 
 def text_of(holder: Any, name: str) -> str:
     """Return a text attribute, or an empty text."""
-    return _text(getattr(holder, name, None))
+    value = getattr(holder, name, None)
+    if not isinstance(value, str):
+        return ""
+    # Asked several times for every content and update, and mostly the text is as it should be.
+    return value if value.isascii() else clean(value)
 
 
 def text_in(holder: Mapping[str, Any], name: str) -> str:
     """Return a text member, or an empty text."""
-    return _text(holder.get(name))
+    value = holder.get(name)
+    return clean(value) if isinstance(value, str) else ""
 
 
 def count_in(holder: Mapping[str, Any], name: str) -> int | None:
@@ -29,7 +34,8 @@ def count_in(holder: Mapping[str, Any], name: str) -> int | None:
 
 def mapping_of(value: Any) -> Mapping[str, Any]:
     """Return a mapping as it is, and an empty one for anything else."""
-    return cast("Mapping[str, Any]", value) if isinstance(value, Mapping) else {}
+    # Whether something is a `Mapping` takes long to find out; mostly it is a `dict`.
+    return cast("Mapping[str, Any]", value) if isinstance(value, (dict, Mapping)) else {}
 
 
 def items_of(value: Any) -> list[Any]:
@@ -63,7 +69,3 @@ def as_text(value: Any) -> str:
         return to_json(clean_json(value)).decode()
     except (TypeError, ValueError, RecursionError):
         return clean(str(value))
-
-
-def _text(value: Any) -> str:
-    return clean(value) if isinstance(value, str) else ""

@@ -21,7 +21,8 @@ _LINE_BREAKS: Final = ((b"\xc2\x85", b"\\u0085"), (b"\xe2\x80\xa8", b"\\u2028"),
 
 def to_json(value: Any) -> bytes:
     """Encode a clean value as JSON on one line."""
-    return _on_one_line(ascii_json(value))
+    data = ascii_json(value)
+    return data if data.isascii() else _on_one_line(data)
 
 
 def clean_with_json(text: str) -> tuple[str, bytes]:
@@ -38,9 +39,8 @@ def clean_with_json(text: str) -> tuple[str, bytes]:
 
 
 def _on_one_line(data: bytes) -> bytes:
-    if not data.isascii():
-        for raw, escaped in _LINE_BREAKS:
-            data = data.replace(raw, escaped)
+    for raw, escaped in _LINE_BREAKS:
+        data = data.replace(raw, escaped)
     return data
 
 

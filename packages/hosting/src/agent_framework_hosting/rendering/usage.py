@@ -32,7 +32,7 @@ class UsageTally:
         """Add one report, or let it stand for all that came before."""
         if replaces:
             self.counts = None
-        if not isinstance(details, Mapping) or not details:
+        if not details or not isinstance(details, Mapping):
             return  # core hands out an empty report when its client gave none
         report = cast("Mapping[str, Any]", details)
         known = self.counts or (0,) * len(_NAMES)
