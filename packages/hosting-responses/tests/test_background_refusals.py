@@ -145,7 +145,7 @@ async def test_a_conversation_that_has_moved_on_meanwhile_is_told_as_the_reason(
     assert (failed["error"]["reason"], failed["error"]["message"]) == (late["code"], late["message"])
 
 
-@pytest.mark.parametrize("where", ["memory", "sqlite", "postgres"])
+@pytest.mark.parametrize("where", ["memory", "sqlite"])
 @pytest.mark.parametrize("is_background_first", [False, True])
 async def test_a_key_stands_for_one_request_whichever_way_it_came(
     where: str, is_background_first: bool, make_database: Any
