@@ -60,6 +60,7 @@ class Clients(RuleBasedStateMachine):
     """Clients of one host, which is a new one from time to time."""
 
     database: str | None = None
+    driver: InMemoryDriver
 
     def __init__(self) -> None:
         super().__init__()
@@ -96,7 +97,8 @@ class Clients(RuleBasedStateMachine):
         is_ready, self.is_to_end = asyncio.Event(), asyncio.Event()
 
         async def serve() -> None:
-            async with InMemoryDriver(host.app, timeout=SOON) as self.driver:
+            async with InMemoryDriver(host.app, timeout=SOON) as driver:
+                self.driver = driver
                 is_ready.set()
                 await self.is_to_end.wait()
 
@@ -334,7 +336,7 @@ class ClientsOfADatabase(Clients):
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize("machine", [Clients, ClientsOfADatabase])
 def test_whatever_clients_do_the_host_agrees_with_the_model(
-    machine: Callable[[], Clients], figure: Callable[[int, int], int]
+    machine: type[Clients], figure: Callable[[int, int], int]
 ) -> None:
     run_state_machine_as_test(
         machine,
@@ -342,6 +344,6 @@ def test_whatever_clients_do_the_host_agrees_with_the_model(
             max_examples=figure(5, 300),
             stateful_step_count=figure(12, 40),
             deadline=None,
-            suppress_health_check=list(HealthCheck),
+            suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much],
         ),
     )

@@ -129,7 +129,9 @@ async def test_a_conversation_that_has_moved_on_meanwhile_is_told_as_the_reason(
     """Two answers to one call were accepted while neither had run; the first one counts."""
     call = Content.from_function_call("c1", "ask_client", arguments="{}")
     gate = Gate()
-    tools = [{"type": "function", "name": "ask_client", "parameters": {"type": "object", "properties": {}}}]
+    tools: list[dict[str, Any]] = [
+        {"type": "function", "name": "ask_client", "parameters": {"type": "object", "properties": {}}}
+    ]
     async with serving(ScriptedAgent([call], [gate, "thanks"], every="more")) as driver:
         talk = (await driver.request("POST", "/v1/conversations", json={})).json()["id"]
         await post(driver, "hi", conversation=talk, tools=tools)
