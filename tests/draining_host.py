@@ -2,8 +2,8 @@
 
 "deaf" is uvicorn with a host that does not hear signals, and a second of patience.
 
-A request with the input "short" waits for the file FOLDER/open, one with the input "long" for ever. Each says half of
-its answer before.
+A request with the input "short" waits for the file FOLDER/open, one with the input "long" for ever, any other one for
+the file that it names. Each says half of its answer before.
 """
 
 from __future__ import annotations
@@ -28,7 +28,9 @@ folder, port, server, workers, drain_timeout = sys.argv[1:]
 async def speak(run: AgentRun) -> AsyncGenerator[str]:
     """Say half of the answer, wait, say the rest."""
     yield "begun, "
-    while run.messages[-1].text == "long" or not (Path(folder) / "open").exists():  # noqa: ASYNC110 - a test makes the file
+    says = run.messages[-1].text
+    awaited = Path(folder) / ("open" if says == "short" else says)
+    while says == "long" or not awaited.exists():  # noqa: ASYNC110 - a test makes the file
         await asyncio.sleep(BETWEEN_LOOKS)
     yield "ended"
 

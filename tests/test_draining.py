@@ -7,11 +7,16 @@ import sys
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import anyio
 import httpx2
 import pytest
 from anyio.to_thread import run_sync
+
+from agent_framework_hosting.host import AgentFrameworkHost
+from agent_framework_hosting.testing import InMemoryDriver, ScriptedAgent
+from agent_framework_hosting_responses.channel import ResponsesChannel
 
 from .clients.stream_rules import check_stream
 from .served import Served, free_port, starting
@@ -20,6 +25,7 @@ STREAMS = 20
 PLENTY = 150.0
 DRAIN = 5.0
 """Seconds; much more than what ends within it takes, on a machine that is busy."""
+BACKGROUND = 4
 
 # A start is up to three processes that import one after another.
 pytestmark = pytest.mark.timeout(300)
@@ -77,6 +83,45 @@ async def test_every_stream_is_finished_or_told(tmp_path: Path, server: str, wor
     assert served.printed.endswith("served\n") is (server == "serve")
     if server == "serve":
         assert served.printed.count("POST /v1/responses 200 in ") == STREAMS
+
+
+async def test_what_runs_in_the_background_of_two_workers_is_finished_or_done_by_the_next_start(
+    tmp_path: Path,
+) -> None:
+    """What ends within the drain is finished in its process, the rest is put back and begun anew."""
+    accepted: dict[str, str] = {}
+    with draining(tmp_path, "serve", workers=2) as served:
+        async with httpx2.AsyncClient(timeout=PLENTY, base_url=served.url) as client:
+            for number in range(2 * BACKGROUND):
+                says = "late" if number % 2 else "soon"
+                asked = {"model": "m", "input": says, "background": True}
+                # Connections are taken by whichever worker is quicker.
+                answer = await client.post("/v1/responses", json=asked, headers={"connection": "close"})
+                accepted[answer.json()["id"]] = says
+            for response in accepted:
+                async with client.stream("GET", f"/v1/responses/{response}", params={"stream": "true"}) as answer:
+                    async for text in answer.aiter_text():
+                        if "begun" in text:
+                            break
+        served.signal(signal.SIGTERM)
+        (tmp_path / "soon").touch()
+        assert await run_sync(served.end) == 0
+        assert "Traceback" not in served.printed
+    again = AgentFrameworkHost(
+        ScriptedAgent(every="anew"), channels=[ResponsesChannel()], database=f"sqlite:///{tmp_path}/state/host.db"
+    )
+    ends: list[tuple[str, str, str, bool]] = []
+    async with InMemoryDriver(again.app, timeout=PLENTY) as driver:
+        for response, says in accepted.items():
+            # It is followed to its end, whether that has come or not.
+            stream = (await driver.request("GET", f"/v1/responses/{response}?stream=true")).events()
+            final = (await driver.request("GET", f"/v1/responses/{response}")).json()
+            ends.append((says, final["status"], text_of(final), stream[0].json()["sequence_number"] == 0))
+    assert sorted(set(ends)) == [("late", "completed", "anew", False), ("soon", "completed", "begun, ended", True)]
+
+
+def text_of(response: dict[str, Any]) -> str:
+    return "".join(part["text"] for item in response["output"] for part in item["content"])
 
 
 async def test_a_host_that_does_not_hear_the_signal_is_cut_by_uvicorn(tmp_path: Path) -> None:

@@ -146,3 +146,20 @@ async def test_an_image_reaches_the_agent(desk: Desk, dot: bytes) -> None:
     assert str(result.final_output).startswith("You sent an image (image/png, 70 bytes).")
     result = await desk.run([*result.to_input_list(), {"role": "user", "content": "How many messages?"}])
     assert result.final_output == "With this one you have sent 2 messages."
+
+
+async def test_a_streamed_run_may_be_in_the_background(desk: Desk, async_client: AsyncOpenAI) -> None:
+    """Each of its requests is accepted, and followed: the SDK reads the stream, whoever runs it."""
+    desk.set(extra_args={"background": True})
+    result, seen = await desk.stream('call f {"a": 1} and g {}')
+    assert result.final_output == "f answered: F1\ng answered: G"
+    assert seen[:3] == ["response.created", "response.queued", "response.in_progress"]
+    kept = await async_client.responses.retrieve(result.last_response_id or "")
+    assert (kept.background, kept.output_text) == (True, result.final_output)
+
+
+async def test_a_run_that_is_not_streamed_does_not_wait_for_the_background(desk: Desk) -> None:
+    """The SDK takes the first answer for the last one; it polls nothing."""
+    desk.set(extra_args={"background": True})
+    result = await desk.run("count to 5")
+    assert (result.final_output, result.new_items) == ("", [])

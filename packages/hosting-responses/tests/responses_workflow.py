@@ -3,7 +3,7 @@
 # No `from __future__ import annotations`: Agent Framework reads the types of handlers while their class is made.
 from typing import Any
 
-from agent_framework import Executor, WorkflowContext, handler
+from agent_framework import Executor, Message, Workflow, WorkflowBuilder, WorkflowContext, handler, response_handler
 
 
 class Notebook(Executor):
@@ -26,3 +26,25 @@ class Notebook(Executor):
     async def on_checkpoint_restore(self, state: dict[str, Any]) -> None:
         """Remember it."""
         self.heard = state["heard"]
+
+
+class Clerk(Executor):
+    """Asks before anything is paid."""
+
+    def __init__(self) -> None:
+        super().__init__(id="clerk")
+
+    @handler
+    async def hear(self, messages: list[Message], ctx: WorkflowContext[None, str]) -> None:
+        """Ask whether that is to be paid."""
+        await ctx.request_info(f"pay {messages[-1].text}?", bool)
+
+    @response_handler
+    async def decide(self, asked: str, answer: bool, ctx: WorkflowContext[None, str]) -> None:
+        """Say what became of it."""
+        await ctx.yield_output(f"{asked} {'yes' if answer else 'no'}")
+
+
+def clerk() -> Workflow:
+    """Return a workflow with a clerk in it."""
+    return WorkflowBuilder(name="clerk", start_executor=Clerk()).build()

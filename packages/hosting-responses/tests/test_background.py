@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from typing import Any
@@ -21,6 +22,7 @@ from agent_framework_hosting.types import ChannelRequest, Principal
 from agent_framework_hosting_responses.channel import ResponsesChannel
 
 from .responses_rules import check_body, read_events
+from .responses_workflow import clerk
 
 SOON = 20.0
 Replica = Callable[..., Awaitable[InMemoryDriver]]
@@ -493,6 +495,27 @@ async def test_a_workflow_works_in_the_background(replica: Replica) -> None:
     assert said(await polled(driver, response)) == "HI"
 
 
+async def test_a_workflow_that_asks_in_the_background_is_answered_by_the_next_response(replica: Replica) -> None:
+    """What it asks is a call of a completed response; the answer goes on from there, in the background or not."""
+    driver = await replica(clerk)
+    asking = await polled(driver, await begin(driver, "5"))
+    [call] = asking["output"]
+    assert (asking["status"], call["type"], call["name"]) == ("completed", "function_call", "request_info")
+    assert json.loads(call["arguments"])["request_event"]["data"] == "pay 5?"
+    events = read_events(await followed(driver, asking["id"]))
+    assert events[-1]["response"] == asking
+
+    def answer(output: str) -> list[dict[str, str]]:
+        return [{"type": "function_call_output", "call_id": call["call_id"], "output": output}]
+
+    # Whether an answer fits is known once the workflow is there; until then the question stays.
+    failed = await polled(driver, await begin(driver, answer("perhaps"), previous_response_id=asking["id"]))
+    assert (failed["status"], failed["error"]["reason"]) == ("failed", "invalid_request")
+    assert "the workflow expects bool" in failed["error"]["message"]
+    done = await polled(driver, await begin(driver, answer("true"), previous_response_id=asking["id"]))
+    assert (done["status"], said(done)) == ("completed", "pay 5? yes")
+
+
 async def test_a_host_that_was_not_started_answers_and_accepts_nothing() -> None:
     host = AgentFrameworkHost(ScriptedAgent(every="hello"), channels=[ResponsesChannel()])
     async with InMemoryDriver(host.app, lifespan=False) as driver:
@@ -682,6 +705,30 @@ async def test_what_was_cancelled_stays_so_across_a_restart(where: str | None) -
         assert [await read(driver, each) for each in (waiting, running)] == ended
         assert [each["status"] for each in ended] == ["cancelled", "cancelled"]
     assert len(agent.runs) == 1
+
+
+@pytest.mark.parametrize("where", ["sqlite", "postgres"], indirect=True)
+async def test_a_run_that_goes_on_from_a_response_is_purged_with_that_ones_conversation(
+    replica: Replica, where: str | None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whichever response of the conversation that is, and whether it runs or waits."""
+    gate = Gate()
+    driver = await replica(ScriptedAgent("one", "two", [gate, "three"], every="somebody else's"))
+    first = (await post(driver)).json()["id"]
+    second = (await post(driver, previous_response_id=first)).json()["id"]
+    running = await begin(driver, previous_response_id=second)
+    await gate.wait_reached()
+    waiting = await begin(driver, previous_response_id=second)
+    other = await begin(driver)
+    for dry in (["--dry-run"], []):
+        assert main(["purge", where or "", "--session", first, *dry]) == 0
+        printed = capsys.readouterr().out
+        assert " 2  tasks" in printed
+        assert " 2  documents" in printed
+    gate.open()
+    for response in (first, second, running, waiting):
+        assert (await driver.request("GET", f"/responses/{response}")).status == 404
+    assert said(await polled(driver, other)) == "somebody else's"
 
 
 @pytest.mark.parametrize("where", ["sqlite", "postgres"], indirect=True)

@@ -8,16 +8,13 @@ Rules of this file:
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple, cast
 
 from agent_framework_hosting.channel import ChannelContext
-from agent_framework_hosting.errors import IdempotencyConflict
 from agent_framework_hosting.types import JSON, IdempotencyKey
 
 _RESPONSE: Final = "responses.accepted"
-_KEY: Final = "responses.key"
 
 
 class Accepted(NamedTuple):
@@ -44,7 +41,6 @@ class AcceptedResponses:
 
     def __init__(self, context: ChannelContext) -> None:
         self._documents = context.documents
-        self._ttl = context.limits.idempotency_ttl
 
     async def add(self, response: str, accepted: Accepted, *, key: str) -> bool:
         """Keep a response with the conversation of a session key; `False` when there is one of that id."""
@@ -67,28 +63,39 @@ class AcceptedResponses:
         """Forget a response; `False` when it was forgotten before."""
         return await self._documents.remove(_RESPONSE, response)
 
-    async def named(self, key: IdempotencyKey) -> str | None:
-        """Return the response that was accepted under an idempotency key; nothing when it is free.
+
+class AcceptedKeys:
+    """The idempotency keys under which responses were accepted; those of runs in the foreground are among the same.
+
+    Args:
+        context: The host's.
+        channel: What the channel is called.
+    """
+
+    def __init__(self, context: ChannelContext, *, channel: str) -> None:
+        self._claims = context.claims
+        self._channel = channel
+
+    async def find(self, named: IdempotencyKey) -> str | None:
+        """Return the response that was accepted under a key; nothing when it is free.
 
         Raises:
-            IdempotencyConflict: It was used for another request.
+            IdempotencyConflict: It is in use, or was used for another request.
         """
-        found = await self._documents.find(_KEY, key.key)
-        kept = cast("Mapping[str, Any]", found.body) if found is not None else None
-        if kept is None:
-            return None
-        if kept["at"] + self._ttl < time.time():
-            await self.release(key.key)
-            return None
-        if kept["fingerprint"] != key.fingerprint.hex():
-            raise IdempotencyConflict.other_request()
-        return kept["response"]
+        return _response_of(await self._claims.find(self._channel, named))
 
-    async def claim(self, key: IdempotencyKey, response: str) -> bool:
-        """Let a free key stand for a response; `False` when another one was quicker."""
-        note = {"fingerprint": key.fingerprint.hex(), "response": response, "at": time.time()}
-        return await self._documents.add(_KEY, response, [(key.key, note)])
+    async def claim(self, named: IdempotencyKey, response: str) -> bool:
+        """Let a free key stand for a response; `False` when another one was quicker.
+
+        Raises:
+            IdempotencyConflict: It is in use, or was used for another request.
+        """
+        return _response_of(await self._claims.keep(self._channel, named, {"response": response})) == response
 
     async def release(self, key: str) -> None:
         """Let a key be used again."""
-        await self._documents.remove(_KEY, key)
+        await self._claims.forget(self._channel, key)
+
+
+def _response_of(answer: JSON) -> str | None:
+    return cast("Mapping[str, str]", answer)["response"] if answer is not None else None

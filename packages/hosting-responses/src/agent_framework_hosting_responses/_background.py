@@ -21,6 +21,7 @@ from agent_framework_hosting.errors import (
     HookError,
     IdempotencyConflict,
     InvalidRequest,
+    LimitReached,
     NotStarted,
     QueueFull,
     RequestError,
@@ -33,9 +34,9 @@ from agent_framework_hosting.errors import (
 from agent_framework_hosting.types import JSON, IdempotencyKey
 from agent_framework_hosting.web.errors import describe
 
-from ._accepted import Accepted, AcceptedResponses
+from ._accepted import Accepted, AcceptedKeys, AcceptedResponses
 from ._continuation import chat_key
-from ._errors import failure_code
+from ._errors import failure_of
 from ._log import each_event, entry
 from ._outbound.machine import queued_body
 from ._record import body_of, has_ended, is_background, key_of, sealed
@@ -62,6 +63,7 @@ class Background:
         self._context = context
         self._turns = turns
         self._accepted = AcceptedResponses(context)
+        self._keys = AcceptedKeys(context, channel=turns.channel)
         self._standing = Standing(context)
         context.runs.handle(KIND, self._do, on_give_up=self._give_up, needs_start=False, keeps_log=False)
 
@@ -76,22 +78,23 @@ class Background:
             named: The idempotency key.
 
         Raises:
-            IdempotencyConflict: The key was used for another request.
-            QueueFull: Too many wait.
+            IdempotencyConflict: The key was used for another request, be it one of the foreground.
+            RequestError: It is known by now that the request could not be served, or too many wait.
             Unavailable: Nothing is accepted now.
         """
         known = await self._known(named)
         if known is not None:
             return known, False
+        await self._turns.check(turn)
         exchange, response = turn.exchange, turn.exchange.fields["response_id"]
         exchange.key = named.key if named is not None else None
         record = sealed(queued_body(**exchange.fields), exchange.private())
-        accepted = Accepted(record, _line_of(turn), body)
-        if not await self._accepted.add(response, accepted, key=turn.asked.conversation or response):
+        continued = _continued(turn)
+        accepted = Accepted(record, _line_of(continued), body)
+        if not await self._accepted.add(response, accepted, key=continued):
             raise HookError(f"The response_id_factory returned {response!r}, which is a response already.")
-        if named is not None and not await self._accepted.claim(named, response):
+        if named is not None and not await self._claim(named, response):
             # The same request came at the same time, and was quicker.
-            await self._accepted.remove(response)
             return await self.accept(turn, body, named=named)
         try:
             await self._start(response, accepted)
@@ -99,15 +102,6 @@ class Background:
             await self._take_back(response, named)
             raise
         return record, True
-
-    async def refuse_other(self, named: IdempotencyKey) -> None:
-        """Refuse a request of the foreground whose key was used for one of the background.
-
-        Raises:
-            IdempotencyConflict: It was.
-        """
-        if await self._known(named) is not None:
-            raise IdempotencyConflict.other_request()
 
     async def cancel(self, response: str) -> JSON:
         """Stop a response, wherever it runs or waits, and return its record once that has ended.
@@ -133,7 +127,7 @@ class Background:
         # First of all: a run that begins, or ends, from now on finds that nobody wants it any more.
         was_kept = await self._accepted.remove(response)
         if key is not None:
-            await self._accepted.release(key)
+            await self._keys.release(key)
         if not has_ended(record):
             with suppress(UnknownId):
                 await self._stop(response)
@@ -145,6 +139,16 @@ class Background:
             await self._context.runs.cancel(response, kind=KIND)
         return await self._standing.wait(response, patience=self._context.limits.lease + _PATIENCE)
 
+    async def _claim(self, named: IdempotencyKey, response: str) -> bool:
+        """Let the key stand for a response; keep nothing of that when it stands for another one."""
+        is_ours = False
+        try:
+            is_ours = await self._keys.claim(named, response)
+        finally:
+            if not is_ours:
+                await self._accepted.remove(response)
+        return is_ours
+
     async def _take_back(self, response: str, named: IdempotencyKey | None) -> None:
         """Keep nothing of a response that was refused, unless somebody who asked for the same had more luck."""
         with suppress(UnknownId):
@@ -152,11 +156,11 @@ class Background:
             return
         await self._accepted.remove(response)
         if named is not None:
-            await self._accepted.release(named.key)
+            await self._keys.release(named.key)
 
     async def _known(self, named: IdempotencyKey | None) -> JSON:
         """Return the response that was accepted under an idempotency key."""
-        response = await self._accepted.named(named) if named is not None else None
+        response = await self._keys.find(named) if named is not None else None
         if named is None or response is None:
             return None
         try:
@@ -166,7 +170,7 @@ class Background:
                 await self._start(response, accepted)
             return await self._standing.find(response)
         except UnknownId:
-            await self._accepted.release(named.key)
+            await self._keys.release(named.key)
             return None
 
     async def _start(self, response: str, accepted: Accepted) -> None:
@@ -192,10 +196,8 @@ class Background:
             raise
         except Exception as error:
             if _is_to_try_again(error):
-                raise TryAgain(after=_SOON) from error
-            description = describe(error)
-            ended = failed(accepted.record, failure_code(description), description.message)
-            await self._done(response, ended)
+                raise TryAgain(after=getattr(error, "retry_after", None) or _SOON) from error
+            await self._done(response, failed(accepted.record, failure_of(describe(error))))
             return
         await self._done(response, turn.exchange.remains if turn is not None else None)
 
@@ -234,19 +236,23 @@ class Background:
             if accepted is not None and accepted.is_open:
                 record = await self._standing.find(task.id)
                 if not has_ended(record):
-                    await self._standing.settle(task.id, failed(record, "server_error", GIVEN_UP))
+                    await self._standing.settle(task.id, failed(record, GIVEN_UP))
 
 
 def _is_to_try_again(error: Exception) -> bool:
     """Say whether an error is none of the turn's own, so that the turn is to be run once more."""
     if isinstance(error, RunCancelled):
         return error.reason not in _WANTED
-    return isinstance(error, Unavailable | SessionBusy | QueueFull | IdempotencyConflict)
+    return isinstance(error, Unavailable | LimitReached | SessionBusy | QueueFull | IdempotencyConflict)
 
 
-def _line_of(turn: Turn) -> str:
+def _continued(turn: Turn) -> str:
+    """Return what a turn goes on from, itself when that is nothing: what is kept of it goes with that."""
     asked = turn.asked
-    continued = asked.conversation or asked.previous_response_id or chat_key() or turn.exchange.fields["response_id"]
+    return asked.conversation or asked.previous_response_id or chat_key() or turn.exchange.fields["response_id"]
+
+
+def _line_of(continued: str) -> str:
     return f"responses:{hashlib.sha256(continued.encode('utf-8', 'surrogatepass')).hexdigest()[:32]}"
 
 

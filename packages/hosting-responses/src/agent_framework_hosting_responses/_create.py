@@ -63,8 +63,6 @@ class Creation:
             else:
                 await answer.whole(msgspec.json.encode(body_of(record)), headers=headers)
             return
-        if named is not None:
-            await self._background.refuse_other(named)
         try:
             await self._run(turn, answer)
         except Replayed as replayed:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, NamedTuple
 
 from agent_framework_hosting.web.error_objects import ErrorObjects
 from agent_framework_hosting.web.errors import ErrorDescription
@@ -32,8 +32,23 @@ error_response: Final = ErrorObjects(
 """Says an error as every client of the API understands it."""
 
 
-def failure_code(description: ErrorDescription) -> str:
-    """Return the code for a response that failed after its stream began, out of those that the clients' types know."""
-    if description.status == _TOO_MUCH:
-        return "rate_limit_exceeded"
-    return "server_error" if description.status >= _SERVER_SIDE else "invalid_prompt"
+class Failure(NamedTuple):
+    """Why a response failed, as its `error` says it.
+
+    Args:
+        code: One of the codes that the clients' types know.
+        message: For the person who reads it.
+        reason: The code that the same refusal has where it is an answer of its own; nothing when it is no refusal.
+    """
+
+    code: str
+    message: str
+    reason: str | None = None
+
+
+def failure_of(description: ErrorDescription) -> Failure:
+    """Return why a response failed after it was accepted, or its stream began."""
+    if description.status >= _SERVER_SIDE:
+        return Failure("server_error", description.message)
+    code = "rate_limit_exceeded" if description.status == _TOO_MUCH else "invalid_prompt"
+    return Failure(code, description.message, error_response.code(description))

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing
 
-from agent_framework_hosting.channel import ChannelContext
+from agent_framework_hosting.channel import ChannelContext, RunEvent
 from agent_framework_hosting.errors import ResponseTooLarge, Unavailable, UnknownId
 from agent_framework_hosting.logs import logger
 from agent_framework_hosting.types import JSON
@@ -36,11 +36,17 @@ class Following:
         They end early when a later attempt has begun, when this host shuts down, or when the reader is too slow; then
         the last one is missing, and whoever asks again gets the rest.
         """
-        if has_ended(record):
-            yield said_again(record, after=after)
-            return
         try:
-            async for data in self._live(record, after=after):
+            last, response = None, body_of(record)["id"]
+            if not has_ended(record):
+                last = await self._context.runs.last(response, kind=KIND)
+            if not has_ended(record) and last is None:
+                # Nothing was said until now; or it has ended meanwhile, and all that was said is with its record.
+                record = await self._standing.find(response)
+            if has_ended(record):
+                yield said_again(record, after=after)
+                return
+            async for data in self._live(record, last, after=after):
                 yield data
         except UnknownId:
             # It was deleted under the reader's eyes.
@@ -48,9 +54,8 @@ class Following:
         except (Unavailable, ResponseTooLarge) as error:
             logger.info("A stream of a response in the background ends before its time: %s", error.message)
 
-    async def _live(self, record: JSON, *, after: int) -> AsyncGenerator[bytes, None]:
+    async def _live(self, record: JSON, last: RunEvent | None, *, after: int) -> AsyncGenerator[bytes, None]:
         runs, response = self._context.runs, body_of(record)["id"]
-        last = await runs.last(response, kind=KIND)
         begun = None if last is None else number_of(last.data) - last.sequence
         position = None
         if last is None or begun is None:

@@ -16,6 +16,7 @@ from agent_framework_hosting.parsing.refusals import shown
 from agent_framework_hosting.types import JSON
 
 from ._accepted import Accepted, AcceptedResponses
+from ._errors import Failure
 from ._log import number_of
 from ._outbound.envelope import error_object
 from ._record import is_background, is_response, stands, tape_of
@@ -23,9 +24,9 @@ from ._record import is_background, is_response, stands, tape_of
 KIND: Final = "responses.background"
 """What the runs of responses in the background are called."""
 
-_LOST: Final = "What became of this response is not known any more."
+_LOST: Final = Failure("server_error", "What became of this response is not known any more.")
 _BEHIND_ALL: Final = (2**31 - 1, 2**31 - 1)
-GIVEN_UP: Final = "The server has tried to answer this request several times, and gave up."
+GIVEN_UP: Final = Failure("server_error", "The server has tried to answer this request several times, and gave up.")
 
 
 class Standing:
@@ -119,13 +120,12 @@ def _end_of(record: JSON, run: RunStatus | None) -> JSON:
     """Return how a response ended whose run has left no record."""
     if run is not None and run.status == "cancelled":
         return stands(record, status="cancelled")
-    told = GIVEN_UP if run is not None and run.status == "failed" else _LOST
-    return failed(record, "server_error", told)
+    return failed(record, GIVEN_UP if run is not None and run.status == "failed" else _LOST)
 
 
-def failed(record: JSON, code: str, message: str) -> JSON:
+def failed(record: JSON, failure: Failure) -> JSON:
     """Return the record of a response that failed before it said anything."""
-    return stands(record, status="failed", error=error_object(code, message))
+    return stands(record, status="failed", error=error_object(*failure))
 
 
 def unknown(response: str) -> UnknownId:

@@ -21,7 +21,7 @@ from agent_framework_hosting.workflows import shown_response
 
 from ._continuation import Continuation, chat_key, is_kept, session_of
 from ._conversation import Conversations
-from ._errors import failure_code
+from ._errors import failure_of
 from ._inbound.input import Referenced
 from ._inbound.listing import listed
 from ._inbound.policy import apply_policy
@@ -125,6 +125,11 @@ class Turns:
         self._conversations = Conversations(context)
 
     @property
+    def channel(self) -> str:
+        """What the channel is called."""
+        return self._settings.channel
+
+    @property
     def _label(self) -> str:
         return model_name(self._context.target)
 
@@ -147,6 +152,15 @@ class Turns:
         exchange = _exchange(asked, fields, referenced, named, is_apart=self._is_apart)
         request = self._request(asked, admitted, response_id=exchange.fields["response_id"])
         return Turn(asked=asked, request=request, exchange=exchange, ignored=admitted.header or "")
+
+    async def check(self, turn: Turn) -> None:
+        """Raise what is known by now to be wrong with running a turn later; a run hook may yet change all of it.
+
+        Raises:
+            RequestError: It would be refused.
+        """
+        if self._settings.run_hook is None:
+            await self._context.check(turn.request)
 
     def _fields(
         self, asked: ResponsesRequest, admitted: Admitted, waiting: tuple[Waiting, ...], minted: Minted
@@ -357,5 +371,4 @@ def _ended(machine: ResponseMachine, error: Exception) -> bytes:
         return machine.cancel(status="incomplete", reason=_CUT) if drained else machine.cancel()
     if isinstance(error, ResponseTooLarge):
         return machine.cancel(status="incomplete", reason=_CUT)
-    description = describe(error)
-    return machine.fail(failure_code(description), description.message)
+    return machine.fail(*failure_of(describe(error)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ._kept import OwnDocuments, OwnRecords
+from ._kept import OwnClaims, OwnDocuments, OwnRecords
 from ._pipeline import Pipeline, PipelineStream, Steps
 from ._sessions.apart import ApartSessions, Budget
 from ._sessions.sessions import Sessions
@@ -37,6 +37,7 @@ class HostContext:
         self._turns: Sessions | ApartSessions = sessions
         self._apart: ApartSessions | None = None
         self._budget = Budget(max_bytes=limits.max_buffered_bytes)
+        self.claims = OwnClaims(sessions.store.claims)
         self.documents = OwnDocuments(sessions.store.documents)
         self.records = OwnRecords(sessions.store.records)
 
@@ -108,6 +109,10 @@ class HostContext:
             apart=self._apart,
         )
         return await self._pipeline.run_stream(request, steps)
+
+    async def check(self, request: ChannelRequest) -> None:
+        """Raise what is wrong with a request, as far as that is known before it runs."""
+        await self._pipeline.check(request, apart=self._apart)
 
     async def read_record(self, turn_id: str, *, principal: Principal | None = None) -> JSON:
         """Return the record that was sealed under this id for this principal."""

@@ -9,9 +9,10 @@ import msgspec
 from ._state.documents import Document, DocumentStore, NewDocument
 from ._state.records import read
 from ._state.recordstore import RecordStore, Told
+from ._state.store import Claim, ClaimStore
 from .isolation import current_principal
 from .kept import KeptDocument, KeptRecord
-from .types import JSON, Owner, Principal
+from .types import JSON, IdempotencyKey, Owner, Principal
 
 
 class OwnDocuments:
@@ -54,6 +55,29 @@ class OwnDocuments:
         await self._store.discard(_owner(principal), kind, session_key, until=until)
 
 
+class OwnClaims:
+    """See `ChannelClaims`."""
+
+    def __init__(self, store: ClaimStore) -> None:
+        self._store = store
+
+    async def find(self, channel: str, named: IdempotencyKey, *, principal: Principal | None = None) -> JSON:
+        """Return what a request was answered."""
+        found = await self._store.find(_owner(principal), Claim(channel, named.key, named.fingerprint))
+        return None if found is None else _answer(found, named.key)
+
+    async def keep(
+        self, channel: str, named: IdempotencyKey, answer: JSON, *, principal: Principal | None = None
+    ) -> JSON:
+        """Answer a request."""
+        claim = Claim(channel, named.key, named.fingerprint)
+        return _answer(await self._store.keep(_owner(principal), claim, msgspec.json.encode(answer)), named.key)
+
+    async def forget(self, channel: str, key: str, *, principal: Principal | None = None) -> None:
+        """Let a key be used again."""
+        await self._store.forget(_owner(principal), Claim(channel, key, b""))
+
+
 class OwnRecords:
     """See `ChannelRecords`."""
 
@@ -91,6 +115,10 @@ class OwnRecords:
 
 def _owner(principal: Principal | None) -> Owner:
     return (principal or current_principal()).owner
+
+
+def _answer(record: bytes, key: str) -> JSON:
+    return read(record, place=f"the column record of af_claim, key {key!r}")
 
 
 def _kept(document: Document) -> KeptDocument:

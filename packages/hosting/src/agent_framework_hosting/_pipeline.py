@@ -219,6 +219,15 @@ class Pipeline:
         """Admit the request; its stream does the rest."""
         return PipelineStream(self._target, await self._admit(request, steps))
 
+    async def check(self, request: ChannelRequest, *, apart: ApartSessions | None = None) -> None:
+        """Raise what a request would be refused for if it were admitted now; no hook is called, nothing is claimed."""
+        principal = current_principal() if request.principal is None else request.principal
+        self._quotas.check(principal.owner)
+        self._target.check(request)
+        wanted = _wanted_session(request)
+        if wanted is not None:
+            await (apart or self._sessions).check(principal, wanted, answers=answer_ids(request.input))
+
     async def until_drain(self) -> None:
         """Return once the host takes no new work any more."""
         await self._admission.until_drain()

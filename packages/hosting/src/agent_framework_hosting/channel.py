@@ -14,7 +14,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute
 
 from .hooks import ChannelResponseHook, ChannelRunHook, ChannelStreamUpdateHook
-from .kept import ChannelDocuments, ChannelRecords
+from .kept import ChannelClaims, ChannelDocuments, ChannelRecords
 from .limits import Limits
 from .runs import RunEvent, RunHandler, Runs, RunStatus, RunWriter
 from .tasks import Task, TaskHandler, Tasks, TryAgain
@@ -192,6 +192,11 @@ class ChannelContext(Protocol):
         ...
 
     @property
+    def claims(self) -> ChannelClaims:
+        """Idempotency keys of requests that are answered without running anything."""
+        ...
+
+    @property
     def documents(self) -> ChannelDocuments:
         """What channels keep beside turns."""
         ...
@@ -249,6 +254,18 @@ class ChannelContext(Protocol):
         """Admit the request and return its stream; raises as `run` does, before anything is sent.
 
         `seal_unfinished` is called before the error of a turn that does not finish comes out of the stream.
+        """
+        ...
+
+    async def check(self, request: ChannelRequest) -> None:
+        """Raise what `run` would raise of a request before anything runs, as far as that is known by now.
+
+        For requests that are accepted now and run later. Nothing is claimed or kept; by the time of the run things may
+        have changed, and a run hook may have changed the request.
+
+        Raises:
+            RequestError: It cannot be served as it is.
+            Unavailable: The host has not started, or drains.
         """
         ...
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from .types import JSON, Principal
+from .types import JSON, IdempotencyKey, Principal
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +67,36 @@ class ChannelDocuments(Protocol):
         self, kind: str, session_key: str, *, until: int | None = None, principal: Principal | None = None
     ) -> None:
         """Drop the documents of a session key, up to the one with that number."""
+        ...
+
+
+class ChannelClaims(Protocol):
+    """Idempotency keys of requests that are answered without running anything, such as those for accepted work.
+
+    They are the keys of `ChannelContext.run`, each its principal's and its channel's: one that a run was asked under is
+    in use here, and the other way round. They are remembered for `Limits.idempotency_ttl`.
+    """
+
+    async def find(self, channel: str, named: IdempotencyKey, *, principal: Principal | None = None) -> JSON:
+        """Return what the request was answered, `None` when nobody has asked under its key.
+
+        Raises:
+            IdempotencyConflict: The key is in use, or was used for another request.
+        """
+        ...
+
+    async def keep(
+        self, channel: str, named: IdempotencyKey, answer: JSON, *, principal: Principal | None = None
+    ) -> JSON:
+        """Answer the request with `answer`; returns that, or what the request was answered before.
+
+        Raises:
+            IdempotencyConflict: The key is in use, or was used for another request.
+        """
+        ...
+
+    async def forget(self, channel: str, key: str, *, principal: Principal | None = None) -> None:
+        """Let a key be used again that was answered so; the key of a run goes with its record."""
         ...
 
 

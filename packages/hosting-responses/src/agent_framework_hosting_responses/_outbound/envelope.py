@@ -119,6 +119,10 @@ def response_body(
     }
 
 
-def error_object(code: str, message: str) -> dict[str, Any]:
-    """Return a response's `error`; a code that the protocol does not know becomes `server_error`."""
-    return {"code": code if code in ERROR_CODES else "server_error", "message": clean(message)}
+def error_object(code: str, message: str, reason: str | None = None) -> dict[str, Any]:
+    """Return a response's `error`; a code that the protocol does not know becomes `server_error`.
+
+    `reason` says more closely why, in a word that the protocol has no room for among its codes.
+    """
+    error = {"code": code if code in ERROR_CODES else "server_error", "message": clean(message)}
+    return error if reason is None else {**error, "reason": reason}

@@ -194,9 +194,9 @@ class ResponseMachine:
             raise RuntimeError("There is no final body yet: call complete() before closing().")
         return self._end(self._body)
 
-    def fail(self, code: str, message: str) -> bytes:
+    def fail(self, code: str, message: str, reason: str | None = None) -> bytes:
         """End in `response.failed`; also possible between `complete` and `closing`, when the commit went wrong."""
-        return self._stop(_Ending("failed", error=error_object(code, message)))
+        return self._stop(_Ending("failed", error=error_object(code, message, reason)))
 
     def cancel(
         self, *, status: Literal["cancelled", "incomplete"] = "cancelled", reason: IncompleteReason | None = None

@@ -389,10 +389,11 @@ class Usage(TypedDict):
 
 
 class ResponseError(TypedDict):
-    """Why a response failed."""
+    """Why a response failed; of a refusal `reason` is the code that it has as an answer of its own."""
 
     code: ErrorCode
     message: str
+    reason: NotRequired[str]
 
 
 class IncompleteDetails(TypedDict):

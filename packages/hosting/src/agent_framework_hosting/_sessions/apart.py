@@ -81,6 +81,12 @@ class ApartSessions:
                 # Whether a stored turn can be continued is asked anew each time: it may have been deleted.
                 await store.records.forget(principal.owner, wanted.parent)
 
+    async def check(self, principal: Principal, wanted: ChannelSession, *, answers: Sequence[str] = ()) -> None:
+        """Raise what is known already to be wrong with a turn; see `Sessions.check`."""
+        is_own = wanted.parent is not None and await self.held(principal, wanted.parent) is not None
+        sessions = self._own[0] if is_own and self._own is not None else self._whole
+        await sessions.check(principal, wanted, answers=answers)
+
     async def turn(self, principal: Principal, turn_id: str) -> StoredTurn | None:
         """Return the principal's turn of that id, of the connection or a stored one."""
         own = await self.held(principal, turn_id)

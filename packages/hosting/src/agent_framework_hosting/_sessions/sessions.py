@@ -30,7 +30,7 @@ from .._state.store import (
 )
 from .._state.turns import SessionName
 from .._target.target import Target
-from ..errors import LeaseLost, NotForkable, StateDamaged
+from ..errors import AnsweredAlready, LeaseLost, NotForkable, StateDamaged
 from ..ids import mint
 from ..limits import Limits
 from ..types import ChannelSession, Principal
@@ -127,6 +127,25 @@ class Sessions:
             await turn.close()
             raise
         return turn
+
+    async def check(self, principal: Principal, wanted: ChannelSession, *, answers: Sequence[str] = ()) -> None:
+        """Raise what `open` would raise now of a turn, but for what changes with what runs; nothing is claimed.
+
+        Raises:
+            AnsweredAlready: It answers a request for approval that was answered before.
+            UnknownParent: The parent is unknown, expired, or another principal's.
+            NotForkable: The parent is an older turn, and this agent's history cannot be forked.
+        """
+        parent = await self._found(principal, wanted) if wanted.parent is not None else None
+        if parent is not None and not self._has_lines:
+            await self._copy(parent)
+        elif parent is not None and (wanted.commit_as is None or await self.store.head(parent.session) != parent.point):
+            await self._require_forkable(parent)
+        if answers:
+            root = parent.session.root if parent is not None else wanted.isolation_key or wanted.commit_as or ""
+            answered = await self.store.answered(SessionName(principal.tenant, root, root, root=root))
+            if not set(answers).isdisjoint(answered):
+                raise AnsweredAlready
 
     async def _accepted(self, request: TurnRequest) -> Place:
         place = await self.store.accept(request)

@@ -23,7 +23,7 @@ Kind: TypeAlias = Literal["sqlite", "postgres"]
 _PASSWORD: Final = re.compile(r"([?&](?:ssl)?password=)[^&]*")
 _EXTRAS: Final = {"sqlite": ("sqlalchemy",), "postgres": ("sqlalchemy", "psycopg", "psycopg_pool")}
 _METHODS: Final = ("start", "stop", "accept", "named", "find", "find_all", "head", "load", "rest", "rotate", "forget")
-_PARTS: Final = ("tasks", "events", "documents", "records")
+_PARTS: Final = ("tasks", "events", "claims", "documents", "records")
 
 
 def open_store(database: str | StateStore, *, limits: Limits, migrate: Migrate = "auto") -> StateStore:

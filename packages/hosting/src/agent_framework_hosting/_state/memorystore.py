@@ -63,6 +63,7 @@ class MemoryStore:
         self._turns = MemoryTurns(max_turns=max_turns, max_bytes=max_bytes)
         self._heads: dict[tuple[str, str], Turn] = {}
         self._marks = _Marks(max_marks=max_turns, max_bytes=max_bytes, claim_ttl=claim_ttl, clock=clock)
+        self.claims = MemoryClaims(self._marks)
         self.documents = MemoryDocuments(max_documents=max_turns, max_bytes=max_bytes, ttl=document_ttl, clock=clock)
         self.records = MemoryRecords(self._turns, head=self._head_of, on_forget=self._marks.forget)
 
@@ -345,6 +346,23 @@ class _Marks:
         known.is_running = True
         return known.attempt
 
+    def find(self, owner: Owner, wanted: Claim) -> bytes | None:
+        self._trim(made_before=self._clock() - self._claim_ttl)
+        known = self._claims.get((owner, wanted.channel, wanted.key))
+        if known is None:
+            return None
+        if known.body_hash != wanted.body_hash:
+            raise IdempotencyConflict.other_request()
+        if known.is_running:
+            raise IdempotencyConflict.in_use()
+        return known.record
+
+    def release(self, owner: Owner, wanted: Claim) -> None:
+        scope = (owner, wanted.channel, wanted.key)
+        known = self._claims.get(scope)
+        if known is not None and known.turn_id is None:
+            self._drop(scope)
+
     def settle(self, owner: Owner, wanted: Claim, record: bytes, *, turn_id: str | None) -> None:
         known = self._claims.get((owner, wanted.channel, wanted.key))
         if known is not None:
@@ -375,3 +393,26 @@ class _Marks:
 
     def _drop(self, scope: tuple[Owner, str, str]) -> None:
         self._size -= len(self._claims.pop(scope).record or b"")
+
+
+class MemoryClaims:
+    """See `ClaimStore`."""
+
+    def __init__(self, marks: _Marks) -> None:
+        self._marks = marks
+
+    async def find(self, owner: Owner, wanted: Claim) -> bytes | None:
+        """See `ClaimStore`."""
+        return self._marks.find(owner, wanted)
+
+    async def keep(self, owner: Owner, wanted: Claim, record: bytes) -> bytes:
+        """See `ClaimStore`."""
+        claimed = self._marks.claim(owner, wanted)
+        if isinstance(claimed, Replay):
+            return claimed.record
+        self._marks.settle(owner, wanted, fitted(record), turn_id=None)
+        return record
+
+    async def forget(self, owner: Owner, wanted: Claim) -> None:
+        """See `ClaimStore`."""
+        self._marks.release(owner, wanted)

@@ -140,6 +140,34 @@ class Unfinished:
     record: bytes | None = None
 
 
+class ClaimStore(Protocol):
+    """Keeps idempotency keys of requests that are answered without a turn, such as one for work that is done later.
+
+    They are the keys that turns are asked under: one of them stands for one request, whichever way that came. Each
+    method is one transaction.
+    """
+
+    async def find(self, owner: Owner, wanted: Claim) -> bytes | None:
+        """Return what a request was answered; `None` when nobody has asked under its key.
+
+        Raises:
+            IdempotencyConflict: The key is in use, or was used for something else.
+        """
+        ...
+
+    async def keep(self, owner: Owner, wanted: Claim, record: bytes) -> bytes:
+        """Answer a request with `record`; returns that, or what it was answered before.
+
+        Raises:
+            IdempotencyConflict: The key is in use, or was used for something else.
+        """
+        ...
+
+    async def forget(self, owner: Owner, wanted: Claim) -> None:
+        """Let a key be used again that was answered so; the key of a turn goes with its turn."""
+        ...
+
+
 class Place(Protocol):
     """A place in a session's line. Given up by `commit`, `leave` or `abandon`, whichever comes first."""
 
@@ -225,6 +253,11 @@ class StateStore(Protocol):
     @property
     def events(self) -> EventLog:
         """Keeps what background runs say."""
+        ...
+
+    @property
+    def claims(self) -> ClaimStore:
+        """Keeps idempotency keys of requests that are answered without a turn."""
         ...
 
     @property

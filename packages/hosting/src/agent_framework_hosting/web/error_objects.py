@@ -58,6 +58,10 @@ class ErrorObjects:
         self._codes = codes or {}
         self._params = params or {}
 
+    def code(self, description: ErrorDescription) -> str:
+        """Return what the protocol calls the error."""
+        return self._codes.get(description.code, description.code)
+
     def body(self, description: ErrorDescription) -> bytes:
         """Return the object; all of its four keys are always there."""
         kind = "server_error" if description.status >= _SERVER_SIDE else "invalid_request_error"
@@ -65,7 +69,7 @@ class ErrorObjects:
             "message": description.message,
             "type": _TYPES.get(description.status, kind),
             "param": description.param or self._params.get(description.code),
-            "code": self._codes.get(description.code, description.code),
+            "code": self.code(description),
         }
         body: ErrorBody = {"error": error}
         return msgspec.json.encode(body)

@@ -47,6 +47,10 @@ UPDATE af_claim SET record = :record, turn = :turn, worker = NULL WHERE ticket =
 """
 _LET_GO: Final = "UPDATE af_claim SET worker = NULL WHERE ticket = :ticket AND record IS NULL"
 _RELEASE: Final = "DELETE FROM af_claim WHERE ticket = :ticket AND record IS NULL AND attempt = 1"
+_FORGET: Final = """
+DELETE FROM af_claim WHERE tenant = :tenant AND is_named = :is_named AND owner = :owner AND channel = :channel
+  AND claim_key = :claim_key AND turn IS NULL
+"""
 
 
 def answer(*, tenant: str, root: str, request_ids: Sequence[str], ticket: str) -> Script[None]:
@@ -82,7 +86,7 @@ def take_all_back(*, ticket: str) -> Script[None]:
     yield from do(_UNANSWER_ALL, ticket=ticket)
 
 
-def claim(owner: Owner, wanted: Claim, *, ticket: str, worker: str) -> Script[Replay | int]:
+def claim(owner: Owner, wanted: Claim, *, ticket: str, worker: str | None) -> Script[Replay | int]:
     """Claim an idempotency key; returns which attempt this is, or what an earlier one was answered.
 
     Raises:
@@ -116,6 +120,41 @@ def settle(*, ticket: str, record: bytes, turn: int | None = None) -> Script[Non
     """
     if (yield from one(_RECORD, ticket=ticket, record=record, turn=turn)) is None:
         raise LeaseLost
+
+
+def answered_with(owner: Owner, wanted: Claim) -> Script[bytes | None]:
+    """Return what the request of a key was answered; `None` when the key is free.
+
+    Raises:
+        IdempotencyConflict: It is in use, or was used for something else.
+    """
+    row = yield from one(_CLAIMED, **_scope(owner, wanted))
+    if row is None:
+        return None
+    body_hash, record, _, living = row
+    if bytes(body_hash) != wanted.body_hash:
+        raise IdempotencyConflict.other_request()
+    if record is None and living is not None:
+        raise IdempotencyConflict.in_use()
+    return None if record is None else bytes(record)
+
+
+def answer_at_once(owner: Owner, wanted: Claim, record: bytes, *, ticket: str) -> Script[bytes]:
+    """Claim a key and answer its request, both in one; returns what an earlier request under it was answered.
+
+    Raises:
+        IdempotencyConflict: It is in use, or was used for something else.
+    """
+    claimed = yield from claim(owner, wanted, ticket=ticket, worker=None)
+    if isinstance(claimed, Replay):
+        return claimed.record
+    yield from settle(ticket=ticket, record=record)
+    return record
+
+
+def forget(owner: Owner, wanted: Claim) -> Script[None]:
+    """Let a key be used again that was answered at once."""
+    yield from do(_FORGET, **_scope(owner, wanted))
 
 
 def let_go(*, ticket: str, has_run: bool) -> Script[None]:

@@ -81,12 +81,19 @@ def _purge_work(engine: Engine, selection: Selection, *, dry_run: bool) -> dict[
     sessions = select(SESSIONS.c.session_id).where(
         SESSIONS.c.tenant == selection.within, SESSIONS.c.root.in_(roots_of(selection))
     )
+    # What goes on from a turn of the conversation, and is not done, names that turn alone.
+    turns = select(TURNS.c.turn_id).where(
+        TURNS.c.tenant == selection.within, TURNS.c.session_id.in_(sessions), TURNS.c.turn_id.is_not(None)
+    )
+    continuing = and_(DOCUMENTS.c.tenant == selection.within, DOCUMENTS.c.root.in_(turns))
     wanted = and_(
         TASKS.c.tenant == selection.within,
         or_(
             TASKS.c.task_id == selection.session,
             exists(
-                select(DOCUMENTS.c.number).where(*_is_same_owner(DOCUMENTS), TASKS.c.task_id == DOCUMENTS.c.id, roots)
+                select(DOCUMENTS.c.number).where(
+                    *_is_same_owner(DOCUMENTS), TASKS.c.task_id == DOCUMENTS.c.id, or_(roots, continuing)
+                )
             ),
             exists(
                 select(TURNS.c.number).where(
@@ -103,9 +110,11 @@ def _purge_work(engine: Engine, selection: Selection, *, dry_run: bool) -> dict[
         forgetting_some = partial(_forget_tasks, wanted=wanted, after=last, dry_run=dry_run)
         last, tasks, events = in_transaction(engine, forgetting_some)
         if not last:
-            return counts
+            break
         counts["tasks"] += tasks
         counts["events"] += events
+    loose = and_(continuing, ~roots, *_asked_for(selection, DOCUMENTS, before))
+    return {**counts, "documents": _remove_all(engine, DOCUMENTS, loose, dry_run=dry_run)}
 
 
 def _forget_tasks(
@@ -301,7 +310,7 @@ def _asked_for(selection: Selection, table: Table, before: float | None) -> list
     """Return what the rows of a table have in common that belong to principals, not to conversations."""
     wanted = [is_by(selection, table)] if selection.names_somebody else []
     if before is not None:
-        wanted.append(table.c.created_at < before)
+        wanted.append((table.c.used_at if table is DOCUMENTS else table.c.created_at) < before)
     if selection.within is not None:
         wanted.append(table.c.tenant == selection.within)
     return wanted

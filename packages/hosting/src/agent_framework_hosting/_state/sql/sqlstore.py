@@ -22,6 +22,7 @@ from .driver import Driver
 from .events import SqlEvents
 from .records import SqlRecords
 from .retention import Ages
+from .sqlclaims import SqlClaims
 from .sqltasks import SqlTasks
 from .timing import TimedDriver
 from .worker import LEASE, Held, Worker
@@ -52,6 +53,7 @@ class SqlStore:
         self._worker = Worker(driver, lease=lease)
         self.tasks = SqlTasks(driver, self._worker)
         self.events = SqlEvents(driver)
+        self.claims = SqlClaims(driver)
         self.documents = SqlDocuments(driver)
         self.records = SqlRecords(driver)
         self._doors = Doors()
