@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Sequence
 from typing import Final
 
 from starlette.requests import HTTPConnection, Request
@@ -17,7 +16,7 @@ from ._proxies import comes_from_named_proxy
 from ._stepping import TimeIsUp, within
 from .auth.users import mounted_user
 from .door import ALLOW_UNAUTHENTICATED_VARIABLE
-from .entrances import HOST, Entrance, find
+from .entrances import HOST, Entrance, Entrances
 from .errors import AccessDenied, InsufficientScope, RequestError, Unauthenticated, Unavailable
 from .ids import mint
 from .isolation import calling, named_by, socket_keys
@@ -49,11 +48,11 @@ class Authentication:
     Args:
         app: What is behind.
         doorway: Who says who is calling; without `auth=` the user of the app around the host, else it is anonymous.
-        entrances: All routes of the app, in the router's order.
+        entrances: All ways into the app.
         timeout: Seconds that `auth=` may take.
     """
 
-    def __init__(self, app: ASGIApp, *, doorway: Doorway, entrances: Sequence[Entrance], timeout: float) -> None:
+    def __init__(self, app: ASGIApp, *, doorway: Doorway, entrances: Entrances, timeout: float) -> None:
         self._app = app
         self._doorway = doorway
         self._authenticate = doorway.authenticate
@@ -70,7 +69,7 @@ class Authentication:
         principal, entrance = ANONYMOUS, None
         is_stranger = self._is_stranger(scope)
         if self._authenticate is not None or "user" in scope or is_stranger or self._door.scopes:
-            entrance = find(self._entrances, scope)
+            entrance = self._entrances.find(scope)
             if entrance is None or entrance.authenticated_by == HOST:
                 try:
                     principal = await self._admitted(scope, entrance, is_stranger=is_stranger)

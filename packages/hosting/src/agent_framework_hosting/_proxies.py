@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+from collections.abc import Awaitable
 from typing import Any, Final
 
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -30,11 +31,11 @@ class NamedProxies:
         self._secret = None if door.proxy_secret is None else door.proxy_secret.encode()
         self._is_used = door.names_proxies
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Handle one request."""
         if scope["type"] in ("http", "websocket"):
             scope = self._judged(scope)
-        await self._app(scope, receive, send)
+        return self._app(scope, receive, send)
 
     def _judged(self, scope: Scope) -> Scope:
         # A host inside another one's app judges for itself.
