@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import traceback
+from functools import cache
 from typing import Final
 
 from starlette.requests import HTTPConnection, Request
@@ -12,6 +13,7 @@ from starlette.websockets import WebSocketClose
 from ._addresses import is_local
 from ._doorway import Doorway
 from ._guard import is_mounted
+from ._headers import forget_headers, headers_of
 from ._proxies import comes_from_named_proxy
 from ._stepping import TimeIsUp, within
 from .auth.users import mounted_user
@@ -19,7 +21,7 @@ from .door import ALLOW_UNAUTHENTICATED_VARIABLE
 from .entrances import HOST, Entrance, Entrances
 from .errors import AccessDenied, InsufficientScope, RequestError, Unauthenticated, Unavailable
 from .ids import mint
-from .isolation import calling, named_by, socket_keys
+from .isolation import begin_call, end_call, named_by, socket_keys
 from .logs import logger
 from .types import ANONYMOUS, Principal
 from .web.error_objects import error_response
@@ -56,7 +58,9 @@ class Authentication:
         self._app = app
         self._doorway = doorway
         self._authenticate = doorway.authenticate
-        self._door = doorway.door
+        self._keys = doorway.keys
+        self._demands_scopes = bool(doorway.door.scopes)
+        self._scopes_of = cache(doorway.door.scopes_of)
         self._entrances = entrances
         self._timeout = timeout
         self._has_warned = False
@@ -67,25 +71,29 @@ class Authentication:
             await self._app(scope, receive, send)
             return
         principal, entrance = ANONYMOUS, None
-        is_stranger = self._is_stranger(scope)
-        if self._authenticate is not None or "user" in scope or is_stranger or self._door.scopes:
+        is_asked = self._authenticate is not None or "user" in scope
+        is_stranger = not is_asked and self._is_stranger(scope)
+        if is_asked or is_stranger or self._demands_scopes:
             entrance = self._entrances.find(scope)
             if entrance is None or entrance.authenticated_by == HOST:
                 try:
-                    principal = await self._admitted(scope, entrance, is_stranger=is_stranger)
+                    known = self._known_at_once(scope, is_stranger=is_stranger)
+                    principal = await self._caller(scope) if known is None else known
+                    self._check_scopes(principal, None if entrance is None else entrance.channel)
                 except Exception as error:  # noqa: BLE001 - whatever keeps the caller from being known, nobody passes
                     await self._refuse(error, entrance, scope, receive, send)
                     return
         if scope["type"] == "websocket":
             principal = named_by(socket_keys(scope), principal)
         # Also when nobody is calling: an agent of another host in this process may be the one who asks.
-        with calling(principal):
+        token = begin_call(principal)
+        try:
             await self._app(scope, receive, send)
+        finally:
+            end_call(token)
 
     def _is_stranger(self, scope: Scope) -> bool:
-        """Whether somebody from another machine comes, and there is nobody who could say who it is."""
-        if self._authenticate is not None or "user" in scope:
-            return False
+        """Whether somebody from another machine comes where there is nobody who could say who it is."""
         if self._doorway.takes(is_local=is_local(scope), is_vouched=comes_from_named_proxy(scope)):
             return False
         if is_mounted(scope):
@@ -98,15 +106,21 @@ class Authentication:
             self._has_warned = True
             logger.warning(message, details)
 
-    async def _admitted(self, scope: Scope, entrance: Entrance | None, *, is_stranger: bool) -> Principal:
-        if is_stranger:
-            raise AccessDenied(_NOBODY_ASKS, code=_NOBODY_AUTHENTICATES)
-        principal = await self._caller(scope)
-        needed = self._door.scopes_of(None if entrance is None else entrance.channel)
+    def _check_scopes(self, principal: Principal, channel: str | None) -> None:
+        needed = self._scopes_of(channel)
         if not needed <= principal.scopes:
             if principal == ANONYMOUS:
                 raise Unauthenticated
             raise InsufficientScope(needed)
+
+    def _known_at_once(self, scope: Scope, *, is_stranger: bool) -> Principal | None:
+        if is_stranger:
+            raise AccessDenied(_NOBODY_ASKS, code=_NOBODY_AUTHENTICATES)
+        if self._keys is None:
+            return None
+        principal = self._keys.principal_in(headers_of(scope))
+        if principal is None:
+            raise Unauthenticated
         return principal
 
     async def _caller(self, scope: Scope) -> Principal:
@@ -119,6 +133,9 @@ class Authentication:
         except TimeIsUp:
             logger.error("auth= did not say within %g seconds who is calling; the request was refused.", self._timeout)
             raise Unavailable("Who is calling could not be found out in time. Send the request again.") from None
+        finally:
+            # Whoever was asked has had the scope.
+            forget_headers(scope)
         if principal is None:
             raise Unauthenticated
         return principal
