@@ -79,7 +79,8 @@ class Authentication:
                 try:
                     known = self._known_at_once(scope, is_stranger=is_stranger)
                     principal = await self._caller(scope) if known is None else known
-                    self._check_scopes(principal, None if entrance is None else entrance.channel)
+                    if self._demands_scopes:
+                        self._check_scopes(principal, None if entrance is None else entrance.channel)
                 except Exception as error:  # noqa: BLE001 - whatever keeps the caller from being known, nobody passes
                     await self._refuse(error, entrance, scope, receive, send)
                     return

@@ -90,7 +90,8 @@ class Guard:
         if b"origin" in sent or b"sec-fetch-site" in sent:
             can_come_unasked = scope["type"] == "websocket" or (has_body and _kind(headers) in _SENT_WITHOUT_ASKING)
             asks = on_loopback or can_come_unasked
-            if asks and not self._takes_origin(_one(headers, b"origin"), _one(headers, b"sec-fetch-site"), host):
+            origin = _one(headers, b"origin") if b"origin" in sent else None
+            if asks and not self._takes_origin(origin, _one(headers, b"sec-fetch-site"), host):
                 return _FOREIGN_PAGE
         entrance = self._entrances.find(scope) if has_body else None
         types = entrance.body_types if entrance is not None else None
@@ -103,7 +104,7 @@ class Guard:
             return host is not None and host in self._hosts
         return True
 
-    def _takes_origin(self, origin: str | None, site: str | None, host: Authority | None) -> bool:
+    def _takes_origin(self, origin: str | None, site: str, host: Authority | None) -> bool:
         if self._every_origin:
             return True
         if origin is None:
@@ -120,12 +121,12 @@ def is_mounted(scope: Scope) -> bool:
     return "router" in scope
 
 
-def _is_own(origin: Origin, host: Authority | None, *, site: str | None) -> bool:
+def _is_own(origin: Origin, host: Authority | None, *, site: str) -> bool:
     return host is not None and site != "cross-site" and origin.is_of(host)
 
 
 def _refused_body(types: Sequence[str], headers: Headers) -> ErrorDescription | None:
-    if (_one(headers, b"content-encoding") or "identity").lower() != "identity":
+    if b"content-encoding" in headers.by_name and _one(headers, b"content-encoding").lower() not in ("", "identity"):
         return _unsupported("The body is packed. Send it without Content-Encoding.", header="Content-Encoding")
     kind = _kind(headers)
     is_json = kind == _JSON or (kind.startswith("application/") and kind.endswith("+json"))
@@ -147,25 +148,21 @@ def _unsupported(message: str, *, header: str) -> ErrorDescription:
 def _announces_body(scope: Scope, headers: Headers) -> bool:
     if b"transfer-encoding" in headers.by_name:
         return True
-    length = _one(headers, b"content-length")
-    if length is not None:
-        return length != "0"
+    if b"content-length" in headers.by_name:
+        return _one(headers, b"content-length") != "0"
     # In HTTP/2 nothing announces a body of unknown length.
     return scope.get("http_version", "1.1") not in ("1.0", "1.1") and scope["method"] in _WITH_BODY
 
 
-def _one(headers: Headers, name: bytes) -> str | None:
-    """Return a header's value; several are one that fits nowhere."""
-    value = headers.only(name)
-    if value is not None:
-        return value.decode("latin-1").strip()
-    values = headers.all(name)
-    return ", ".join([value.decode("latin-1").strip() for value in values]) if values else None
+def _one(headers: Headers, name: bytes) -> str:
+    """Return a header's value, no text when there is none; several are one that fits nowhere."""
+    return ", ".join([value.decode("latin-1").strip() for value in headers.all(name)])
 
 
 def _kind(headers: Headers) -> str:
     """Return the media type of the body; no text when none is said."""
-    return _media_type(b", ".join(headers.all(b"content-type")))
+    said = headers.only(b"content-type")
+    return _media_type(b", ".join(headers.all(b"content-type")) if said is None else said)
 
 
 @lru_cache(maxsize=_KNOWN)

@@ -22,6 +22,7 @@ from .isolation import (
     IsolationKeys,
     reset_current_isolation_keys,
     set_current_isolation_keys,
+    socket_keys,
     with_socket_keys,
 )
 from .web.error_objects import error_response
@@ -63,7 +64,10 @@ class IsolationHeaders:
             return self._app(scope, receive, send)
         if self._believes(scope):
             return self._with_keys(scope, receive, send)
-        return self._app(with_socket_keys(_without_headers(scope), None), receive, send)
+        behind = _without_headers(scope)
+        if socket_keys(behind) is not None:
+            behind = with_socket_keys(behind, None)
+        return self._app(behind, receive, send)
 
     async def _with_keys(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
