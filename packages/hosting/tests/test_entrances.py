@@ -87,7 +87,7 @@ def test_a_request_comes_to_where_the_router_takes_it(routes: list[BaseRoute], a
 
 def test_a_path_without_parameters_asks_no_route(monkeypatch: pytest.MonkeyPatch) -> None:
     entrances = Entrances([Entrance(route=Route("/a", Endpoint({}))), Entrance(route=Route("/b", here))])
-    monkeypatch.setattr(Route, "matches", lambda *_: pytest.fail("A route was asked."))
+    monkeypatch.delattr(Route, "matches")
     places = [entrances.find({"type": "http", "method": "GET", "path": path, "headers": []}) for path in ("/a", "/b")]
     assert [place and place.path for place in places] == ["/a", "/b"]
 

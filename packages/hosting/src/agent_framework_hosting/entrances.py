@@ -83,13 +83,11 @@ class Entrances:
         Several on the way ask for it. What comes to a path without parameters was found when the app was made; what is
         found for others stays in the scope, for as long as nothing is another there that a route looks at.
         """
-        kind, method, path = scope["type"], scope.get("method"), scope["path"]
-        root_path, path_params = scope.get("root_path"), scope.get("path_params")
-        if not root_path and not path_params:
-            place = self._foreseen.get((kind, method, path))
+        if not scope.get("root_path") and not scope.get("path_params"):
+            place = self._foreseen.get((scope["type"], scope.get("method"), scope["path"]))
             if place is not None:
                 return place
-        told = (kind, method, path, root_path, path_params)
+        told = (scope["type"], scope.get("method"), scope["path"], scope.get("root_path"), scope.get("path_params"))
         known = scope.get(_PLACE)
         if known is not None and known[0] is self and known[1] is scope["headers"] and known[2] == told:
             return known[3]

@@ -159,8 +159,8 @@ class _Answer:
         self.has_begun = True
         self.status = message.get("status", _SWITCHING)
         headers: list[tuple[bytes, bytes]] = list(message.get("headers") or ())
-        if _WHOLE in headers and _HEADER in dict(headers):
-            # As most are, with all that is looked for below.
+        if _WHOLE in headers and (_HEADER, self._id) in headers:
+            # As most answers are: nothing is to be added, and nothing to be found.
             return {**message, "headers": headers}
         has_id = False
         for name, value in headers:
