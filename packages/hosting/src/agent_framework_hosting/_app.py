@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from contextlib import AbstractContextManager
 from functools import partial
 from typing import Any, Final
@@ -14,7 +14,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
-from starlette.types import ASGIApp, Lifespan, Scope
+from starlette.types import ASGIApp, Lifespan, Receive, Scope, Send
 
 from ._admission import Admission
 from ._authentication import Authentication
@@ -23,6 +23,7 @@ from ._disabled import DisabledChannels
 from ._doorway import Doorway
 from ._drain import WebSockets
 from ._guard import Guard
+from ._headers import forget_headers
 from ._isolation_headers import IsolationHeaders
 from ._lifespan import NamedContribution
 from ._load import Load
@@ -33,7 +34,7 @@ from ._telemetry.requests import Place, Requests
 from ._telemetry.telemetry import Telemetry
 from .channel import Channel, ChannelContext, SiblingRoute
 from .door import Door
-from .entrances import HOST, NOBODY, Entrance, find
+from .entrances import HOST, NOBODY, Entrance, Entrances
 from .errors import HostError, StateUnavailable, Unavailable
 from .limits import Limits
 from .web.error_objects import error_response
@@ -54,24 +55,22 @@ def build_app(
     sockets: WebSockets,
 ) -> Starlette:
     """Return the app that serves all entrances."""
-    door = doorway.door
-    authentication = Middleware(
-        Authentication, doorway=doorway, entrances=entrances, timeout=limits.authentication_timeout
-    )
+    door, ways = doorway.door, Entrances(entrances)
     app = _App(
         door,
-        entrances,
+        ways,
         routes=[entrance.route for entrance in entrances],
         middleware=[
-            Middleware(Requests, telemetry=telemetry, place_of=partial(_place, entrances), answer=_answer_to),
+            Middleware(Requests, telemetry=telemetry, place_of=partial(_place, ways), answer=_answer_to),
             Middleware(sockets.middleware),
             Middleware(NamedProxies, door=door),
-            Middleware(Guard, door=door, entrances=entrances),
+            Middleware(Guard, door=door, entrances=ways),
             *door.middleware,
+            *([Middleware(_read_headers_anew)] if door.middleware else []),
             Middleware(IsolationHeaders, trusted=doorway.trusts_headers),
-            authentication,
-            Middleware(Load, entrances=entrances, limits=limits),
-            Middleware(DisabledChannels, entrances=entrances, disabled=disabled),
+            Middleware(Authentication, doorway=doorway, entrances=ways, timeout=limits.authentication_timeout),
+            Middleware(Load, entrances=ways, limits=limits),
+            Middleware(DisabledChannels, entrances=ways, disabled=disabled),
         ],
         exception_handlers={HTTPException: _not_served, HostError: _failed},
         lifespan=lifespan,
@@ -84,7 +83,7 @@ def build_app(
 class _App(Starlette):
     """Lets pages of other origins read every answer, also that to an error which nothing further in has caught."""
 
-    def __init__(self, door: Door, entrances: Sequence[Entrance], **options: Any) -> None:
+    def __init__(self, door: Door, entrances: Entrances, **options: Any) -> None:
         super().__init__(**options)
         self._door = door
         self._entrances = entrances
@@ -176,8 +175,18 @@ def mounted(contributions: Sequence[NamedContribution]) -> list[Entrance]:
     return mounts.entrances
 
 
-def _place(entrances: Sequence[Entrance], scope: Scope) -> Place:
-    entrance = find(entrances, scope)
+def _read_headers_anew(app: ASGIApp) -> ASGIApp:
+    """Return the app for behind middleware of others, which may have changed headers in place."""
+
+    def read_anew(scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        forget_headers(scope)
+        return app(scope, receive, send)
+
+    return read_anew
+
+
+def _place(entrances: Entrances, scope: Scope) -> Place:
+    entrance = entrances.find(scope)
     if entrance is None:
         return Place(None, None)
     is_probe = entrance.channel is None and entrance.authenticated_by == NOBODY

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Sequence
+from functools import cache
 from typing import Final
 
 from starlette.requests import HTTPConnection, Request
@@ -13,14 +13,15 @@ from starlette.websockets import WebSocketClose
 from ._addresses import is_local
 from ._doorway import Doorway
 from ._guard import is_mounted
+from ._headers import forget_headers, headers_of
 from ._proxies import comes_from_named_proxy
 from ._stepping import TimeIsUp, within
 from .auth.users import mounted_user
 from .door import ALLOW_UNAUTHENTICATED_VARIABLE
-from .entrances import HOST, Entrance, find
+from .entrances import HOST, Entrance, Entrances
 from .errors import AccessDenied, InsufficientScope, RequestError, Unauthenticated, Unavailable
 from .ids import mint
-from .isolation import calling, named_by, socket_keys
+from .isolation import begin_call, end_call, named_by, socket_keys
 from .logs import logger
 from .types import ANONYMOUS, Principal
 from .web.error_objects import error_response
@@ -49,15 +50,17 @@ class Authentication:
     Args:
         app: What is behind.
         doorway: Who says who is calling; without `auth=` the user of the app around the host, else it is anonymous.
-        entrances: All routes of the app, in the router's order.
+        entrances: All ways into the app.
         timeout: Seconds that `auth=` may take.
     """
 
-    def __init__(self, app: ASGIApp, *, doorway: Doorway, entrances: Sequence[Entrance], timeout: float) -> None:
+    def __init__(self, app: ASGIApp, *, doorway: Doorway, entrances: Entrances, timeout: float) -> None:
         self._app = app
         self._doorway = doorway
         self._authenticate = doorway.authenticate
-        self._door = doorway.door
+        self._keys = doorway.keys
+        self._demands_scopes = bool(doorway.door.scopes)
+        self._scopes_of = cache(doorway.door.scopes_of)
         self._entrances = entrances
         self._timeout = timeout
         self._has_warned = False
@@ -68,25 +71,30 @@ class Authentication:
             await self._app(scope, receive, send)
             return
         principal, entrance = ANONYMOUS, None
-        is_stranger = self._is_stranger(scope)
-        if self._authenticate is not None or "user" in scope or is_stranger or self._door.scopes:
-            entrance = find(self._entrances, scope)
+        is_asked = self._authenticate is not None or "user" in scope
+        is_stranger = not is_asked and self._is_stranger(scope)
+        if is_asked or is_stranger or self._demands_scopes:
+            entrance = self._entrances.find(scope)
             if entrance is None or entrance.authenticated_by == HOST:
                 try:
-                    principal = await self._admitted(scope, entrance, is_stranger=is_stranger)
+                    known = self._known_at_once(scope, is_stranger=is_stranger)
+                    principal = await self._caller(scope) if known is None else known
+                    if self._demands_scopes:
+                        self._check_scopes(principal, None if entrance is None else entrance.channel)
                 except Exception as error:  # noqa: BLE001 - whatever keeps the caller from being known, nobody passes
                     await self._refuse(error, entrance, scope, receive, send)
                     return
         if scope["type"] == "websocket":
             principal = named_by(socket_keys(scope), principal)
         # Also when nobody is calling: an agent of another host in this process may be the one who asks.
-        with calling(principal):
+        token = begin_call(principal)
+        try:
             await self._app(scope, receive, send)
+        finally:
+            end_call(token)
 
     def _is_stranger(self, scope: Scope) -> bool:
-        """Whether somebody from another machine comes, and there is nobody who could say who it is."""
-        if self._authenticate is not None or "user" in scope:
-            return False
+        """Whether somebody from another machine comes where there is nobody who could say who it is."""
         if self._doorway.takes(is_local=is_local(scope), is_vouched=comes_from_named_proxy(scope)):
             return False
         if is_mounted(scope):
@@ -99,15 +107,21 @@ class Authentication:
             self._has_warned = True
             logger.warning(message, details)
 
-    async def _admitted(self, scope: Scope, entrance: Entrance | None, *, is_stranger: bool) -> Principal:
-        if is_stranger:
-            raise AccessDenied(_NOBODY_ASKS, code=_NOBODY_AUTHENTICATES)
-        principal = await self._caller(scope)
-        needed = self._door.scopes_of(None if entrance is None else entrance.channel)
+    def _check_scopes(self, principal: Principal, channel: str | None) -> None:
+        needed = self._scopes_of(channel)
         if not needed <= principal.scopes:
             if principal == ANONYMOUS:
                 raise Unauthenticated
             raise InsufficientScope(needed)
+
+    def _known_at_once(self, scope: Scope, *, is_stranger: bool) -> Principal | None:
+        if is_stranger:
+            raise AccessDenied(_NOBODY_ASKS, code=_NOBODY_AUTHENTICATES)
+        if self._keys is None:
+            return None
+        principal = self._keys.principal_in(headers_of(scope))
+        if principal is None:
+            raise Unauthenticated
         return principal
 
     async def _caller(self, scope: Scope) -> Principal:
@@ -120,6 +134,9 @@ class Authentication:
         except TimeIsUp:
             logger.error("auth= did not say within %g seconds who is calling; the request was refused.", self._timeout)
             raise Unavailable("Who is calling could not be found out in time. Send the request again.") from None
+        finally:
+            # Whoever was asked has had the scope.
+            forget_headers(scope)
         if principal is None:
             raise Unauthenticated
         return principal

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Awaitable, Collection
 from typing import Final
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocketClose
 
-from .entrances import Entrance, find
+from .entrances import Entrance, Entrances
 from .web.error_objects import error_response
 from .web.errors import ErrorDescription
 from .web.upload import Upload, answer_early
@@ -27,22 +27,26 @@ class DisabledChannels:
 
     Args:
         app: What is behind.
-        entrances: All routes of the app, in the router's order.
+        entrances: All ways into the app.
         disabled: The names of disabled channels, as they are at the time of a request.
     """
 
-    def __init__(self, app: ASGIApp, *, entrances: Sequence[Entrance], disabled: Collection[str]) -> None:
+    def __init__(self, app: ASGIApp, *, entrances: Entrances, disabled: Collection[str]) -> None:
         self._app = app
         self._entrances = entrances
         self._disabled = disabled
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Handle one request."""
-        entrance = find(self._entrances, scope) if self._disabled and scope["type"] in ("http", "websocket") else None
+        entrance = self._entrances.find(scope) if self._disabled and scope["type"] in ("http", "websocket") else None
         if entrance is None or entrance.channel not in self._disabled:
-            await self._app(scope, receive, send)
-        elif scope["type"] == "websocket":
-            await WebSocketClose(_TRY_AGAIN_LATER)(scope, receive, send)
-        else:
-            answer = (entrance.render_error or error_response)(_DESCRIPTION)
-            await answer_early(answer, scope, send, upload=Upload(receive))
+            return self._app(scope, receive, send)
+        return _refuse(entrance, scope, receive, send)
+
+
+async def _refuse(entrance: Entrance, scope: Scope, receive: Receive, send: Send) -> None:
+    if scope["type"] == "websocket":
+        await WebSocketClose(_TRY_AGAIN_LATER)(scope, receive, send)
+    else:
+        answer = (entrance.render_error or error_response)(_DESCRIPTION)
+        await answer_early(answer, scope, send, upload=Upload(receive))

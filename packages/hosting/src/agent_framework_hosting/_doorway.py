@@ -7,14 +7,15 @@ from collections.abc import Collection, Mapping
 
 from ._isolation_headers import platform_is_trusted
 from .auth.authenticator import Authenticate, Authenticator, authenticate_with, name_of
+from .auth.keys import ApiKeys
 from .door import Door, checked_door
 
 
 class Doorway:
     """Who says who is calling, and whether callers may come whom nobody names.
 
-    `trusts_headers` is `None` when isolation headers are believed from named proxies alone. `lets_strangers_in` may
-    still be set when the host begins to serve.
+    `keys` are there when `auth` is keys and nothing else: these know at once. `trusts_headers` is `None` when isolation
+    headers are believed from named proxies alone. `lets_strangers_in` may still be set when the host begins to serve.
 
     Raises:
         ConfigurationError: `auth` can say nothing, or `door` does not fit the host.
@@ -31,6 +32,7 @@ class Doorway:
     ) -> None:
         self._auth = auth
         self.authenticate: Authenticate | None = None if auth is None else authenticate_with(auth)
+        self.keys: ApiKeys | None = auth if isinstance(auth, ApiKeys) and type(auth) is ApiKeys else None
         self.door: Door = checked_door(door, channels=channels)
         by_platform = platform_is_trusted(environment) or None
         self.trusts_headers: bool | None = by_platform if trust_isolation_headers is None else trust_isolation_headers

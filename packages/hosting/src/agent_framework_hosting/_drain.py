@@ -128,18 +128,19 @@ class WebSockets:
     def middleware(self, app: ASGIApp) -> ASGIApp:
         """Return the app, with its WebSockets known."""
 
-        async def watched(scope: Scope, receive: Receive, send: Send) -> None:
+        def watched(scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
             if scope["type"] != "websocket":
-                await app(scope, receive, send)
-                return
-            socket = _Socket(receive, send)
-            self._open.add(socket)
-            try:
-                await app(scope, socket.receive, socket.send)
-            finally:
-                self._open.discard(socket)
+                return app(scope, receive, send)
+            return self._watch(app, scope, _Socket(receive, send))
 
         return watched
+
+    async def _watch(self, app: ASGIApp, scope: Scope, socket: _Socket) -> None:
+        self._open.add(socket)
+        try:
+            await app(scope, socket.receive, socket.send)
+        finally:
+            self._open.discard(socket)
 
     async def close(self) -> None:
         """Close those that are open."""

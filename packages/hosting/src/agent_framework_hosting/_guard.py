@@ -7,7 +7,8 @@ and that it cannot send JSON without asking first.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
+from functools import lru_cache
 from typing import Final
 
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -15,8 +16,9 @@ from starlette.websockets import WebSocketClose
 
 from ._addresses import came_over_loopback, came_over_network
 from ._authority import Authority, Hosts, Origin, parse_authority, parse_origin
+from ._headers import Headers, headers_of
 from .door import Door, public_origin
-from .entrances import NOBODY, Entrance, find
+from .entrances import NOBODY, Entrances
 from .logs import logger
 from .web.error_objects import error_response
 from .web.errors import ErrorDescription
@@ -27,17 +29,8 @@ _JSON: Final = "application/json"
 _SENT_WITHOUT_ASKING: Final = frozenset(("", "text/plain", "application/x-www-form-urlencoded", "multipart/form-data"))
 """What a page may send to any host without its consent (Fetch, "CORS-safelisted request-header")."""
 _WITH_BODY: Final = frozenset(("POST", "PUT", "PATCH"))
-_LOOKED_AT: Final = frozenset(
-    (
-        b"host",
-        b"origin",
-        b"sec-fetch-site",
-        b"content-type",
-        b"content-encoding",
-        b"content-length",
-        b"transfer-encoding",
-    )
-)
+_KNOWN: Final = 64
+"""Values of a header that are kept as they were read: nearly all requests have the same few."""
 
 
 class Guard:
@@ -49,10 +42,10 @@ class Guard:
     Args:
         app: What is behind.
         door: What is demanded.
-        entrances: All routes of the app, in the router's order.
+        entrances: All ways into the app.
     """
 
-    def __init__(self, app: ASGIApp, *, door: Door, entrances: Sequence[Entrance]) -> None:
+    def __init__(self, app: ASGIApp, *, door: Door, entrances: Entrances) -> None:
         self._app = app
         self._entrances = entrances
         own = None if door.public_url is None else public_origin(door.public_url)
@@ -64,13 +57,15 @@ class Guard:
         known = (*door.allow_origins, *(() if own is None else (own,)))
         self._origins = {origin for origin in map(parse_origin, known) if origin is not None}
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Handle one request."""
         refusal = self._refusal(scope) if scope["type"] in ("http", "websocket") else None
         if refusal is None:
-            await self._app(scope, receive, send)
-            return
-        entrance = find(self._entrances, scope)
+            return self._app(scope, receive, send)
+        return self._refuse(refusal, scope, receive, send)
+
+    async def _refuse(self, refusal: ErrorDescription, scope: Scope, receive: Receive, send: Send) -> None:
+        entrance = self._entrances.find(scope)
         if entrance is not None and entrance.authenticated_by == NOBODY:
             # Whoever probes knows an address and no name, and learns one word.
             await self._app(scope, receive, send)
@@ -83,34 +78,33 @@ class Guard:
         await answer_early((render or error_response)(refusal), scope, send, upload=Upload(receive))
 
     def _refusal(self, scope: Scope) -> ErrorDescription | None:
-        headers = _Headers(scope)
-        hosts = headers.all(b"host")
-        host = parse_authority(hosts[0]) if len(hosts) == 1 else None
-        mounted = is_mounted(scope)
-        if not mounted and not self._takes_host(scope, host):
+        headers, mounted = headers_of(scope), is_mounted(scope)
+        on_loopback = not mounted and came_over_loopback(scope)
+        named = headers.only(b"host")
+        host = None if named is None else _authority(named)
+        if not mounted and not self._takes_host(scope, host, on_loopback=on_loopback):
             return _WRONG_HOST
-        origin = headers.one(b"origin")
-        if self._asks_for_origin(scope, headers, mounted=mounted) and not self._takes_origin(
-            origin, headers.one(b"sec-fetch-site"), host
-        ):
-            return _FOREIGN_PAGE
-        entrance = find(self._entrances, scope) if headers.has_body else None
+        has_body = scope["type"] == "http" and _announces_body(scope, headers)
+        sent = headers.by_name
+        # A request without either is taken as it is.
+        if b"origin" in sent or b"sec-fetch-site" in sent:
+            can_come_unasked = scope["type"] == "websocket" or (has_body and _kind(headers) in _SENT_WITHOUT_ASKING)
+            asks = on_loopback or can_come_unasked
+            origin = _one(headers, b"origin") if b"origin" in sent else None
+            if asks and not self._takes_origin(origin, _one(headers, b"sec-fetch-site"), host):
+                return _FOREIGN_PAGE
+        entrance = self._entrances.find(scope) if has_body else None
         types = entrance.body_types if entrance is not None else None
         return None if types is None else _refused_body(types, headers)
 
-    def _takes_host(self, scope: Scope, host: Authority | None) -> bool:
-        if came_over_loopback(scope):
+    def _takes_host(self, scope: Scope, host: Authority | None, *, on_loopback: bool) -> bool:
+        if on_loopback:
             return host is not None and (host.is_loopback or host in self._hosts)
         if self._checks_every_host and came_over_network(scope):
             return host is not None and host in self._hosts
         return True
 
-    def _asks_for_origin(self, scope: Scope, headers: _Headers, *, mounted: bool) -> bool:
-        if scope["type"] == "websocket" or (headers.has_body and headers.media_type in _SENT_WITHOUT_ASKING):
-            return True
-        return not mounted and came_over_loopback(scope)
-
-    def _takes_origin(self, origin: str | None, site: str | None, host: Authority | None) -> bool:
+    def _takes_origin(self, origin: str | None, site: str, host: Authority | None) -> bool:
         if self._every_origin:
             return True
         if origin is None:
@@ -127,17 +121,17 @@ def is_mounted(scope: Scope) -> bool:
     return "router" in scope
 
 
-def _is_own(origin: Origin, host: Authority | None, *, site: str | None) -> bool:
+def _is_own(origin: Origin, host: Authority | None, *, site: str) -> bool:
     return host is not None and site != "cross-site" and origin.is_of(host)
 
 
-def _refused_body(types: Sequence[str], headers: _Headers) -> ErrorDescription | None:
-    if headers.is_packed:
+def _refused_body(types: Sequence[str], headers: Headers) -> ErrorDescription | None:
+    if b"content-encoding" in headers.by_name and _one(headers, b"content-encoding").lower() not in ("", "identity"):
         return _unsupported("The body is packed. Send it without Content-Encoding.", header="Content-Encoding")
-    kind = headers.media_type
+    kind = _kind(headers)
     is_json = kind == _JSON or (kind.startswith("application/") and kind.endswith("+json"))
     # A page's body always has a type, or comes with the page's origin.
-    is_untyped = not kind and headers.one(b"origin") is None
+    is_untyped = not kind and b"origin" not in headers.by_name
     if is_untyped or kind in types or (is_json and _JSON in types):
         return None
     with_curl = " (with curl: `--json` in place of `-d`)" if types[0] == _JSON else ""
@@ -151,34 +145,34 @@ def _unsupported(message: str, *, header: str) -> ErrorDescription:
     return ErrorDescription(415, "unsupported_media_type", message, header, may_retry=True)
 
 
-class _Headers:
-    """The headers of one request that the guard looks at."""
+def _announces_body(scope: Scope, headers: Headers) -> bool:
+    if b"transfer-encoding" in headers.by_name:
+        return True
+    if b"content-length" in headers.by_name:
+        return _one(headers, b"content-length") != "0"
+    # In HTTP/2 nothing announces a body of unknown length.
+    return scope.get("http_version", "1.1") not in ("1.0", "1.1") and scope["method"] in _WITH_BODY
 
-    def __init__(self, scope: Scope) -> None:
-        self._found: dict[bytes, list[str]] = {}
-        for name, value in scope["headers"]:
-            if name in _LOOKED_AT:
-                self._found.setdefault(name, []).append(value.decode("latin-1").strip())
-        self.has_body: bool = scope["type"] == "http" and self._announces_body(scope)
-        self.media_type: str = (self.one(b"content-type") or "").partition(";")[0].strip().lower()
-        self.is_packed: bool = (self.one(b"content-encoding") or "identity").lower() != "identity"
 
-    def all(self, name: bytes) -> list[str]:
-        return self._found.get(name, [])
+def _one(headers: Headers, name: bytes) -> str:
+    """Return a header's value, no text when there is none; several are one that fits nowhere."""
+    return ", ".join([value.decode("latin-1").strip() for value in headers.all(name)])
 
-    def one(self, name: bytes) -> str | None:
-        """Return a header's value; several are one that fits nowhere."""
-        values = self._found.get(name)
-        return ", ".join(values) if values else None
 
-    def _announces_body(self, scope: Scope) -> bool:
-        if b"transfer-encoding" in self._found:
-            return True
-        length = self.one(b"content-length")
-        if length is not None:
-            return length != "0"
-        # In HTTP/2 nothing announces a body of unknown length.
-        return scope.get("http_version", "1.1") not in ("1.0", "1.1") and scope["method"] in _WITH_BODY
+def _kind(headers: Headers) -> str:
+    """Return the media type of the body; no text when none is said."""
+    said = headers.only(b"content-type")
+    return _media_type(b", ".join(headers.all(b"content-type")) if said is None else said)
+
+
+@lru_cache(maxsize=_KNOWN)
+def _media_type(said: bytes) -> str:
+    return said.decode("latin-1").partition(";")[0].strip().lower()
+
+
+@lru_cache(maxsize=_KNOWN)
+def _authority(said: bytes) -> Authority | None:
+    return parse_authority(said.decode("latin-1").strip())
 
 
 _WRONG_HOST: Final = ErrorDescription(

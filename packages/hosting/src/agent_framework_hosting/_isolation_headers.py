@@ -7,12 +7,13 @@ or when they come from a named proxy. Out of every other request they are taken.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from typing import Final
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocketClose
 
+from ._headers import headers_of
 from ._proxies import comes_from_named_proxy
 from .errors import InvalidRequest
 from .isolation import (
@@ -21,6 +22,7 @@ from .isolation import (
     IsolationKeys,
     reset_current_isolation_keys,
     set_current_isolation_keys,
+    socket_keys,
     with_socket_keys,
 )
 from .web.error_objects import error_response
@@ -56,14 +58,18 @@ class IsolationHeaders:
         self._app = app
         self._trusted = trusted
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Handle one request."""
         if scope["type"] not in ("http", "websocket"):
-            await self._app(scope, receive, send)
-            return
-        if not self._believes(scope):
-            await self._app(with_socket_keys(_without_headers(scope), None), receive, send)
-            return
+            return self._app(scope, receive, send)
+        if self._believes(scope):
+            return self._with_keys(scope, receive, send)
+        behind = _without_headers(scope)
+        if socket_keys(behind) is not None:
+            behind = with_socket_keys(behind, None)
+        return self._app(behind, receive, send)
+
+    async def _with_keys(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
             keys = IsolationKeys(user_key=_key(scope, _USER), chat_key=_key(scope, _CHAT))
         except InvalidRequest as error:
@@ -84,9 +90,10 @@ class IsolationHeaders:
 
 
 def _without_headers(scope: Scope) -> Scope:
-    headers = scope["headers"]
-    kept = [header for header in headers if header[0] != _USER and header[0] != _CHAT]
-    return scope if len(kept) == len(headers) else {**scope, "headers": kept}
+    sent = headers_of(scope).by_name
+    if _USER not in sent and _CHAT not in sent:
+        return scope
+    return {**scope, "headers": [header for header in scope["headers"] if header[0] not in (_USER, _CHAT)]}
 
 
 async def _refuse(error: InvalidRequest, scope: Scope, receive: Receive, send: Send) -> None:
@@ -97,7 +104,7 @@ async def _refuse(error: InvalidRequest, scope: Scope, receive: Receive, send: S
 
 
 def _key(scope: Scope, name: bytes) -> str | None:
-    values = [value for header, value in scope["headers"] if header == name]
+    values = headers_of(scope).all(name)
     if len(values) > 1:
         raise _invalid(f"The header {name.decode()} was sent {len(values)} times; send it once.")
     if not values or not values[0]:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Final
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocketClose
 
 from ._capacity import Capacity
-from .entrances import HOST, NOBODY, Entrance, find
+from .entrances import HOST, NOBODY, Entrances
 from .errors import LimitReached, Overloaded
 from .isolation import current_principal
 from .limits import Limits
@@ -29,11 +28,11 @@ class Load:
 
     Args:
         app: What is behind.
-        entrances: All routes of the app, in the router's order.
+        entrances: All ways into the app.
         limits: How much there is room for.
     """
 
-    def __init__(self, app: ASGIApp, *, entrances: Sequence[Entrance], limits: Limits) -> None:
+    def __init__(self, app: ASGIApp, *, entrances: Entrances, limits: Limits) -> None:
         self._app = app
         self._entrances = entrances
         self._requests = Capacity(
@@ -59,7 +58,7 @@ class Load:
             self._requests.leave(owner)
 
     async def _without_room(self, error: Overloaded | LimitReached, scope: Scope, receive: Receive, send: Send) -> None:
-        entrance = find(self._entrances, scope)
+        entrance = self._entrances.find(scope)
         authenticated_by = entrance.authenticated_by if entrance is not None else HOST
         if authenticated_by == NOBODY or (isinstance(error, LimitReached) and authenticated_by != HOST):
             await self._app(scope, receive, send)

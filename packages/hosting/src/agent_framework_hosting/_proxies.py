@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+from collections.abc import Awaitable
 from typing import Any, Final
 
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -30,19 +31,16 @@ class NamedProxies:
         self._secret = None if door.proxy_secret is None else door.proxy_secret.encode()
         self._is_used = door.names_proxies
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Handle one request."""
         if scope["type"] in ("http", "websocket"):
-            scope = self._judged(scope)
-        await self._app(scope, receive, send)
+            # A host inside another one's app judges for itself.
+            scope = self._judged(scope) if self._is_used else {**scope, _VOUCHED: False}
+        return self._app(scope, receive, send)
 
     def _judged(self, scope: Scope) -> Scope:
-        # A host inside another one's app judges for itself.
-        judged = {**scope, _VOUCHED: False}
-        if not self._is_used:
-            return judged
         is_named = self._is_named(scope)
-        judged[_VOUCHED] = is_named
+        judged = {**scope, _VOUCHED: is_named}
         headers = [header for header in scope["headers"] if header[0] != _SECRET]
         if is_named:
             judged["headers"] = headers

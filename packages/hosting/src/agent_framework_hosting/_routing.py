@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Mapping
 from typing import Any
 
 from starlette.middleware.exceptions import ExceptionMiddleware
 from starlette.routing import Route, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from .entrances import Entrance, locate
+from .entrances import Entrances
 from .web.endpoint import Endpoint
 
 
@@ -21,24 +21,25 @@ class Routing:
 
     Args:
         router: The app's.
-        entrances: All its routes, in its order.
+        entrances: All ways into it.
         handlers: Answers to exceptions.
     """
 
-    def __init__(self, router: Router, *, entrances: Sequence[Entrance], handlers: Mapping[Any, Any]) -> None:
+    def __init__(self, router: Router, *, entrances: Entrances, handlers: Mapping[Any, Any]) -> None:
         self._router = router
         self._entrances = entrances
         self._app: ASGIApp = ExceptionMiddleware(router, handlers)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Handle one request."""
-        place = locate(self._entrances, scope) if scope["type"] == "http" else None
+        place = self._entrances.locate(scope) if scope["type"] == "http" else None
         if place is not None and place.is_whole:
             route = place.entrance.route
             if isinstance(route, Route) and isinstance(route.app, Endpoint):
                 scope.setdefault("router", self._router)
                 scope["route"] = route
                 scope.update(place.child_scope)
-                await route.app(scope, receive, send)
-                return
-        await self._app(scope, receive, send)
+                # The place may be known to others as well.
+                scope["path_params"] = dict(scope["path_params"])
+                return route.app(scope, receive, send)
+        return self._app(scope, receive, send)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 _KEPT: Final = ("_METER_PROVIDER", "_TRACER_PROVIDER")
-_standing_in: Final[dict[Callable[[], Any], object]] = {}
+_standing_in: Final[dict[Callable[[], Any], tuple[dict[str, Any], str, object]]] = {}
 
 
 def current_provider(ask: Callable[[], Any]) -> Any:
@@ -16,14 +16,13 @@ def current_provider(ask: Callable[[], Any]) -> Any:
     Where OpenTelemetry keeps its providers under other names than today's, it is asked every time.
     """
     known = _standing_in.get(ask)
-    if known is not None and _is_unset(ask):
-        return known
+    if known is not None:
+        kept, name, stand_in = known
+        if kept.get(name, stand_in) is None:
+            return stand_in
     provider = ask()
-    if _is_unset(ask):
-        _standing_in[ask] = provider
+    kept = getattr(ask, "__globals__", {})
+    for name in _KEPT:
+        if name in kept and kept[name] is None:
+            _standing_in[ask] = kept, name, provider
     return provider
-
-
-def _is_unset(ask: Callable[[], Any]) -> bool:
-    kept: dict[str, Any] = getattr(ask, "__globals__", {})
-    return any(name in kept and kept[name] is None for name in _KEPT)

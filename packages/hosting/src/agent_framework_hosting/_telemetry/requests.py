@@ -16,17 +16,20 @@ from opentelemetry.util.types import AttributeValue
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from .._handled import HandledRequest, begin, end, sane
+from .._headers import Headers, headers_of
 from ..errors import HostError
 from ..ids import mint
 from ..logs import access_logger, logger
 from . import names
 from .instruments import instruments
-from .telemetry import Telemetry, begin_span, is_traced
+from .telemetry import Telemetry, begin_span, tracer
 
 _STARTS: Final = ("http.response.start", "websocket.accept", "websocket.http.response.start")
 _BODIES: Final = ("http.response.body", "websocket.http.response.body")
 _HEADER: Final = b"x-request-id"
 _CLIENT_HEADER: Final = b"x-client-request-id"
+_TYPE: Final = b"content-type"
+_WHOLE: Final = (_TYPE, b"application/json")
 _METHODS: Final = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "WEBSOCKET"))
 _ERRORS_FROM: Final = 400
 _SERVER_ERRORS_FROM: Final = 500
@@ -77,33 +80,32 @@ class Requests:
         if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return
-        request = HandledRequest(mint("req_"), _client_id(scope))
+        request = HandledRequest(mint("req_"), _client_id(headers_of(scope)))
         answer = _Answer(self._telemetry, request.id, send)
         began = time.perf_counter()
         handled = begin(request)
-        span, token = _begun(scope, request) if is_traced() else (None, None)
-        try:
-            await self._handle(scope, receive, answer)
-        finally:
-            if token is not None:
-                otel.detach(token)
-            answer.close()
-            self._tell(scope, request, answer, time.perf_counter() - began, span)
-            end(handled)
-
-    async def _handle(self, scope: Scope, receive: Receive, answer: _Answer) -> None:
+        span, token = _begun(scope, request) if tracer() is not None else (None, None)
         try:
             await self._app(scope, receive, answer.send)
         except Exception as error:  # noqa: BLE001 - nobody outside could say more to it, and servers print what gets there
-            if scope["type"] == "websocket":
-                logger.exception("A WebSocket ended with an error that its channel did not handle.")
-                if not answer.is_over:
-                    await answer.send({"type": "websocket.close", "code": _INTERNAL})
-                return
-            if not answer.has_begun:
-                await self._answer(error)(scope, receive, answer.send)
-                return
-            logger.exception("An answer broke off.")
+            await self._tell_failure(error, scope, receive, answer)
+        finally:
+            if token is not None:
+                otel.detach(token)
+            if answer.is_stream:
+                self._telemetry.streams -= 1
+            self._tell(scope, request, answer, time.perf_counter() - began, span)
+            end(handled)
+
+    async def _tell_failure(self, error: Exception, scope: Scope, receive: Receive, answer: _Answer) -> None:
+        if scope["type"] == "websocket":
+            logger.error("A WebSocket ended with an error that its channel did not handle.", exc_info=error)
+            if not answer.is_over:
+                await answer.send({"type": "websocket.close", "code": _INTERNAL})
+        elif not answer.has_begun:
+            await self._answer(error)(scope, receive, answer.send)
+        else:
+            logger.error("An answer broke off.", exc_info=error)
             # The server closes the connection for it, and prints it: what went wrong is not its business.
             raise AnswerBroken("An answer broke off; the log says why.") from None
 
@@ -153,21 +155,19 @@ class _Answer:
             self.status = self.status or 403
         return self._send(message)
 
-    def close(self) -> None:
-        """Take notice of the end."""
-        if self.is_stream:
-            self._telemetry.streams -= 1
-
     def _started(self, message: Message) -> Message:
         self.has_begun = True
         self.status = message.get("status", _SWITCHING)
         headers: list[tuple[bytes, bytes]] = list(message.get("headers") or ())
+        if _WHOLE in headers and (_HEADER, self._id) in headers:
+            # As most answers are: nothing is to be added, and nothing to be found.
+            return {**message, "headers": headers}
         has_id = False
         for name, value in headers:
             known = name.lower()
             if known == _HEADER:
                 has_id = True
-            elif known == b"content-type" and value.startswith(b"text/event-stream"):
+            elif known == _TYPE and value.startswith(b"text/event-stream"):
                 self.is_stream = True
                 self._telemetry.streams += 1
         if not has_id:
@@ -234,11 +234,7 @@ def _log(place: Place, method: str, answer: _Answer, seconds: float, error: str 
     )
 
 
-def _client_id(scope: Scope) -> str | None:
-    others: bytes | None = None
-    for name, value in scope["headers"]:
-        if name == _CLIENT_HEADER:
-            return sane(value)
-        if name == _HEADER:
-            others = value
-    return None if others is None else sane(others)
+def _client_id(headers: Headers) -> str | None:
+    if _CLIENT_HEADER in headers.by_name:
+        return sane(headers.all(_CLIENT_HEADER)[0])
+    return sane(headers.by_name[_HEADER]) if _HEADER in headers.by_name else None

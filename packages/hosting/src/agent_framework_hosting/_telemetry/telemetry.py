@@ -58,10 +58,11 @@ class _Known:
 
 def is_traced() -> bool:
     """Whether anybody takes spans."""
-    return _tracer() is not None
+    return tracer() is not None
 
 
-def _tracer() -> Tracer | None:
+def tracer() -> Tracer | None:
+    """Return where spans come from; `None` when nobody takes any."""
     provider = current_provider(trace.get_tracer_provider)
     if provider is not _Known.provider:
         _Known.provider = provider
@@ -79,7 +80,7 @@ def begin_span(
     attributes: dict[str, AttributeValue] | None = None,
 ) -> Span:
     """Begin a span; whoever does ends it. It records no exception by itself, since its message would go along."""
-    tracer = _tracer()
-    if tracer is None:
+    source = tracer()
+    if source is None:
         return INVALID_SPAN
-    return tracer.start_span(name, context, kind, attributes, record_exception=False, set_status_on_exception=False)
+    return source.start_span(name, context, kind, attributes, record_exception=False, set_status_on_exception=False)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import replace
 from functools import partial
 from typing import Any, Final, TypeAlias, cast
@@ -13,6 +13,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection
 
+from .._headers import Headers, headers_of
 from ..errors import ConfigurationError
 from ..types import ANONYMOUS, Principal
 from .users import principal_of
@@ -71,11 +72,15 @@ def bearer_token(connection: HTTPConnection) -> str | None:
         >>> bearer_token(HTTPConnection({"type": "http", "headers": [(b"authorization", b"Bearer abc")]}))
         'abc'
     """
-    headers: Sequence[tuple[bytes, bytes]] = connection.scope["headers"]
-    values = [value for name, value in headers if name == b"authorization"]
-    if len(values) != 1 or len(values[0]) > LONGEST_HEADER:
+    return bearer_token_in(headers_of(connection.scope))
+
+
+def bearer_token_in(headers: Headers) -> str | None:
+    """Return the same from headers."""
+    value = headers.only(b"authorization")
+    if value is None or len(value) > LONGEST_HEADER:
         return None
-    scheme, _, rest = values[0].partition(b" ")
+    scheme, _, rest = value.partition(b" ")
     token = rest.strip(b" ")
     if scheme.lower() != b"bearer" or not token.isascii():
         return None

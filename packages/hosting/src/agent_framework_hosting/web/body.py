@@ -8,6 +8,7 @@ from typing import Final
 
 from starlette.types import Receive, Scope
 
+from .._headers import Headers, headers_of
 from .._stepping import within
 from ..errors import Overloaded, RequestTimeout, RequestTooLarge, UnsupportedMedia
 from ..limits import Limits
@@ -44,8 +45,11 @@ async def read_body(scope: Scope, receive: Receive, *, limits: Limits) -> bytes:
         Overloaded: All bodies that are still arriving are as many bytes as the host holds.
         ClientGone: The client left.
     """
-    most = limits.max_request_bytes
-    _check(_announced(scope), most)
+    headers, most = headers_of(scope), limits.max_request_bytes
+    if b"content-encoding" in headers.by_name:
+        _check_unpacked(headers)
+    announced = headers.by_name.get(b"content-length", b"")
+    _check(int(announced) if announced.isdigit() else 0, most)
     begun = asyncio.get_running_loop().time()
     try:
         first, more = await within(limits.receive_timeout, _chunk(receive))
@@ -90,14 +94,10 @@ async def _chunk(receive: Receive) -> tuple[bytes, bool]:
     return message.get("body", b""), message.get("more_body", False)
 
 
-def _announced(scope: Scope) -> int:
-    length = 0
-    for name, value in scope["headers"]:
-        if name == b"content-length" and value.isdigit():
-            length = int(value)
-        elif name == b"content-encoding" and value.strip().lower() not in _PLAIN:
+def _check_unpacked(headers: Headers) -> None:
+    for value in headers.all(b"content-encoding"):
+        if value.strip().lower() not in _PLAIN:
             raise UnsupportedMedia("This server reads no compressed bodies. Send it without Content-Encoding.")
-    return length
 
 
 def _check(size: int, most: int) -> None:

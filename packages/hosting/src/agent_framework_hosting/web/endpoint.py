@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Protocol
+from collections.abc import Awaitable, Mapping
+from typing import Final, Protocol
 
 from starlette.types import Message, Receive, Scope, Send
 
@@ -12,6 +12,8 @@ from .body import ClientGone
 from .error_objects import RenderError, error_response
 from .errors import ErrorDescription, describe
 from .upload import Upload, answer_early
+
+_JSON: Final = (b"content-type", b"application/json")
 
 
 class Operation(Protocol):
@@ -43,26 +45,35 @@ class Endpoint:
             allowed = ", ".join(sorted(self._operations))
             message = f"{scope['method']} is not offered here. Use {allowed}."
             description = ErrorDescription(405, "method_not_allowed", message)
-            answer = self._render_error(description, request_id=request_id)
-            answer.headers["allow"] = allowed
-            await answer_early(answer, scope, send, upload=upload)
+            refusal = self._render_error(description, request_id=request_id)
+            refusal.headers["allow"] = allowed
+            await answer_early(refusal, scope, send, upload=upload)
             return
-        begun = False
-
-        async def watched(message: Message) -> None:
-            nonlocal begun
-            begun = True
-            await send(message)
-
+        answer = _Answer(send)
         try:
-            await operation(scope, upload.receive, watched, request_id=request_id)
+            await operation(scope, upload.receive, answer.send, request_id=request_id)
         except ClientGone:
             return
         except Exception as error:
-            if begun:
+            if answer.has_begun:
                 raise
-            answer = self._render_error(describe(error), request_id=request_id)
-            await answer_early(answer, scope, send, upload=upload)
+            told = self._render_error(describe(error), request_id=request_id)
+            await answer_early(told, scope, send, upload=upload)
+
+
+class _Answer:
+    """Remembers whether anything was sent; calls nobody on the way, since a stream sends often."""
+
+    __slots__ = ("_send", "has_begun")
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self.has_begun: bool = False
+
+    def send(self, message: Message) -> Awaitable[None]:
+        """Send a message; the ASGI callable."""
+        self.has_begun = True
+        return self._send(message)
 
 
 class NotFound:
@@ -86,10 +97,6 @@ async def send_json(
     headers: list[tuple[bytes, bytes]],
 ) -> None:
     """Send a whole answer."""
-    fixed = [
-        (b"content-type", b"application/json"),
-        (b"content-length", str(len(body)).encode()),
-        (b"x-request-id", request_id),
-    ]
-    await send({"type": "http.response.start", "status": status, "headers": [*fixed, *headers]})
+    named = [_JSON, (b"content-length", b"%d" % len(body)), (b"x-request-id", request_id), *headers]
+    await send({"type": "http.response.start", "status": status, "headers": named})
     await send({"type": "http.response.body", "body": body})

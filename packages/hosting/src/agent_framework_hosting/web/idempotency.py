@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from starlette.types import Scope
 
+from .._headers import headers_of
 from ..errors import InvalidRequest
 from ..types import IdempotencyKey
 
@@ -19,6 +20,7 @@ REPLAYED: Final = (b"idempotent-replayed", b"true")
 """The header of an answer that was given before."""
 
 _NAME: Final = "Idempotency-Key"
+_HEADER: Final = _NAME.lower().encode()
 _LONGEST: Final = 255
 
 HEADER: Final[Mapping[str, Any]] = {
@@ -38,9 +40,10 @@ def idempotency_key(scope: Scope, body: bytes, *, chat: str | None = None) -> Id
     Raises:
         InvalidRequest: The header is there twice, is empty or too long, or holds more than visible characters.
     """
-    values = [value for name, value in scope["headers"] if name == b"idempotency-key"]
-    if not values:
+    headers = headers_of(scope)
+    if _HEADER not in headers.by_name:
         return None
+    values = headers.all(_HEADER)
     if len(values) > 1:
         raise _refused("was sent more than once")
     try:

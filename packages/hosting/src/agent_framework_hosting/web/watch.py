@@ -22,13 +22,14 @@ async def run_while_connected(work: Coroutine[Any, Any, T], receive: Receive) ->
 
     Call it when the whole body has been read, since it consumes what `receive` gives.
     """
-    task = asyncio.current_task()
-    if task is None:
-        raise RuntimeError("run_while_connected must be awaited inside a task.")
     try:
         waits_for = work.send(None)
     except StopIteration as done:
         return done.value
+    task = asyncio.current_task()
+    if task is None:
+        work.close()
+        raise RuntimeError("run_while_connected must be awaited inside a task.")
     watch = _Watch(task, receive)
     timer = asyncio.get_running_loop().call_later(PATIENCE, watch.begin)
     try:

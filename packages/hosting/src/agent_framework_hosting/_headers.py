@@ -1,0 +1,59 @@
+"""The headers of a request, taken apart once for all who look at them on its way in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, MutableMapping, Sequence
+from typing import Any, Final
+
+_READ: Final = "agent_framework_hosting.headers"
+
+
+class Headers:
+    """The headers of one request by their names.
+
+    Args:
+        raw: As the server gives them, the names in small letters.
+
+    Example:
+        >>> headers = Headers([(b"host", b"localhost"), (b"accept", b"text/html"), (b"accept", b"text/plain")])
+        >>> headers.only(b"host"), headers.only(b"accept"), headers.all(b"accept")
+        (b'localhost', None, [b'text/html', b'text/plain'])
+    """
+
+    __slots__ = ("_are_unique", "by_name", "count", "raw")
+
+    def __init__(self, raw: Sequence[tuple[bytes, bytes]]) -> None:
+        self.by_name: Mapping[bytes, bytes] = dict(raw)
+        """One value of each; the last of those that were sent several times."""
+        self.raw = raw
+        self.count = len(raw)
+        self._are_unique = len(self.by_name) == self.count
+
+    def all(self, name: bytes) -> list[bytes]:
+        """Return all values of a header, in their order."""
+        if self._are_unique:
+            return [self.by_name[name]] if name in self.by_name else []
+        return [value for header, value in self.raw if header == name]
+
+    def only(self, name: bytes) -> bytes | None:
+        """Return the value of a header that was sent once; `None` when there is none, or more than one."""
+        if self._are_unique:
+            return self.by_name.get(name)
+        values = self.all(name)
+        return values[0] if len(values) == 1 else None
+
+
+def headers_of(scope: MutableMapping[str, Any]) -> Headers:
+    """Return the headers of a request; they stay in the scope for the next one who asks."""
+    raw: Sequence[tuple[bytes, bytes]] = scope["headers"]
+    known: Headers | None = scope.get(_READ)
+    # Others may have put other headers there.
+    if known is not None and known.raw is raw and known.count == len(raw):
+        return known
+    found = scope[_READ] = Headers(raw)
+    return found
+
+
+def forget_headers(scope: MutableMapping[str, Any]) -> None:
+    """Let them be read anew: somebody has had the scope who may have changed them in place."""
+    scope.pop(_READ, None)

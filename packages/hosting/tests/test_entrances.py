@@ -1,0 +1,108 @@
+"""Where a request comes to: foreseen or found out, it is where Starlette's router would take it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import BaseRoute, Host, Match, Mount, Route, Router, WebSocketRoute
+from starlette.testclient import TestClient
+from starlette.types import Receive, Scope, Send
+from starlette.websockets import WebSocket
+
+from agent_framework_hosting.entrances import Entrance, Entrances
+from agent_framework_hosting.host import AgentFrameworkHost
+from agent_framework_hosting.testing import ScriptedAgent
+from agent_framework_hosting.web.endpoint import Endpoint, send_json
+
+
+async def here(_: Request) -> Response:
+    return PlainTextResponse("here")
+
+
+async def live(socket: WebSocket) -> None:
+    await socket.close()
+
+
+class OddRoute(Route):
+    """Looks at more than method and path."""
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        if (b"x-odd", b"1") not in scope["headers"]:
+            return Match.NONE, {}
+        return super().matches(scope)
+
+
+ROUTES = [
+    Route("/a", here),
+    Route("/a", here, methods=["POST"]),
+    Route("/a", Endpoint({})),
+    Route("/a/b", here, methods=["GET", "DELETE"]),
+    Route("/{name}", here, methods=["PUT"]),
+    Route("/{rest:path}", Endpoint({})),
+    Mount("/a", routes=[Route("/b", here)]),
+    WebSocketRoute("/a", live),
+    Host("odd.example.com", Router([Route("/a", here)])),
+    OddRoute("/a", here),
+]
+
+
+@st.composite
+def scopes(draw: st.DrawFn) -> Scope:
+    kind = draw(st.sampled_from(["http", "websocket"]))
+    headers = draw(st.lists(st.sampled_from([(b"host", b"odd.example.com"), (b"x-odd", b"1")]), unique=True))
+    scope: Scope = {"type": kind, "path": draw(st.sampled_from(["/a", "/a/", "/a/b", "/c", "/"])), "headers": headers}
+    if kind == "http":
+        scope["method"] = draw(st.sampled_from(["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "BREW"]))
+    if draw(st.booleans()):
+        scope |= {
+            "root_path": draw(st.sampled_from(["", "/a"])),
+            "path_params": draw(st.sampled_from([{}, {"x": "1"}])),
+        }
+    return scope
+
+
+@given(st.lists(st.sampled_from(ROUTES), unique_by=id), st.lists(scopes(), min_size=1, max_size=4))
+def test_a_request_comes_to_where_the_router_takes_it(routes: list[BaseRoute], asked: list[Scope]) -> None:
+    entrances = Entrances([Entrance(route=route) for route in routes])
+    for scope in asked:
+        matches = [(route, *route.matches(scope)) for route in routes]
+        whole = next((each for each in matches if each[1] is Match.FULL), None)
+        nearly = next((each for each in matches if each[1] is Match.PARTIAL), None)
+        wanted = whole or nearly
+        for _ in range(2):  # what was found is kept in the scope
+            place = entrances.locate(scope)
+            if wanted is None:
+                assert place is None
+            else:
+                assert place is not None
+                assert (place.entrance.route, place.child_scope) == (wanted[0], wanted[2])
+                assert place.entrance.route is wanted[0]
+                assert place.is_whole is (whole is not None)
+
+
+def test_a_path_without_parameters_asks_no_route(monkeypatch: pytest.MonkeyPatch) -> None:
+    entrances = Entrances([Entrance(route=Route("/a", Endpoint({}))), Entrance(route=Route("/b", here))])
+    monkeypatch.delattr(Route, "matches")
+    places = [entrances.find({"type": "http", "method": "GET", "path": path, "headers": []}) for path in ("/a", "/b")]
+    assert [place and place.path for place in places] == ["/a", "/b"]
+
+
+def test_what_a_request_does_to_its_parameters_stays_with_it(make_probe: Any) -> None:
+    """A place that was foreseen is one for all requests; the parameters are not."""
+    seen: list[dict[str, Any]] = []
+
+    async def mark(scope: Scope, receive: Receive, send: Send, *, request_id: bytes) -> None:
+        del receive
+        seen.append(dict(scope["path_params"]))
+        scope["path_params"]["mark"] = "mine"
+        await send_json(send, 200, b"{}", request_id=request_id, headers=[])
+
+    channel = make_probe("probe", "/probe", routes=[Route("/", Endpoint({"POST": mark}))])
+    with TestClient(AgentFrameworkHost(ScriptedAgent(), channels=[channel]).app) as client:
+        assert [client.post("/probe").status_code for _ in range(2)] == [200, 200]
+    assert seen == [{}, {}]
