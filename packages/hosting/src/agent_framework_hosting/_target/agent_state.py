@@ -10,7 +10,7 @@ from ..errors import StateUnavailable
 from ..logs import logger
 from .session_store import StoredSessions
 from .snapshot_codec import encode_rest
-from .snapshots import Histories, History, Snapshot, capture, exchange, histories, name_messages, restore, rewind
+from .snapshots import Histories, History, Snapshot, capture, exchange, name_messages, restore, rewind
 
 _NONE: Histories = dict[str, History]()
 
@@ -34,8 +34,8 @@ class AgentState:
         self._stored = stored
         if snapshot is not None:
             restore(snapshot, session)
-        name_messages(session, known=_NONE)
-        self._finished = histories(session)
+        # Nothing is the rule for a session that begins.
+        self._finished = name_messages(session, known=_NONE) if session.state else _NONE
         self._captured = self._finished if snapshot is not None else _NONE
 
     async def settle(self, *, named: bool) -> Snapshot | None:
@@ -45,8 +45,7 @@ class AgentState:
             await self._stored.keep(self.session)
         if named:
             self._snapshot = capture(self.session, parent=self._snapshot, known=self._captured)
-        name_messages(self.session, known=self._finished)
-        self._finished = histories(self.session)
+        self._finished = name_messages(self.session, known=self._finished)
         if not named:
             return None
         self._captured = self._finished

@@ -94,18 +94,21 @@ def rewind(session: AgentSession, known: Histories) -> None:
         state[source][_MESSAGES] = list(history.messages) if history else []
 
 
-def name_messages(session: AgentSession, *, known: Histories) -> None:
-    """Give those messages an id that came after `known` and have none.
+def name_messages(session: AgentSession, *, known: Histories) -> Histories:
+    """Give those messages an id that came after `known` and have none; returns the message lists as they are then.
 
     At every turn Agent Framework's history compares what is new with all that it has; what has no id is serialised for
     that. Snapshots are taken before: an id says nothing of the conversation, and would be kept with each message.
     """
+    named: dict[str, History] = {}
     for source, part in session.state.items():
         if _keeps_messages(part):
             before = known.get(source)
             start = len(before.messages) if before is not None else 0
             messages = part[_MESSAGES]
-            part[_MESSAGES] = [*messages[:start], *map(_named, messages[start:])]
+            part[_MESSAGES] = messages = [*messages[:start], *map(_named, messages[start:])]
+            named[source] = History(tuple(messages))
+    return named
 
 
 def exchange(session: AgentSession, known: Histories, old: Sequence[Message], *, by: Sequence[Message]) -> None:
@@ -138,8 +141,8 @@ def _said(message: Message) -> list[dict[str, Any]]:
 def _keeps_messages(part: Any) -> bool:
     if not isinstance(part, dict):
         return False
-    messages = cast("dict[str, Any]", part).get(_MESSAGES)
-    return isinstance(messages, list) and any(isinstance(last, Message) for last in cast("list[Any]", messages)[-1:])
+    messages: Any = cast("dict[str, Any]", part).get(_MESSAGES)
+    return isinstance(messages, list) and bool(cast("list[Any]", messages)) and isinstance(messages[-1], Message)
 
 
 def _added(known: History | None, history: History) -> Added:
@@ -163,7 +166,8 @@ def _own(message: Any) -> Any:
     if not isinstance(message, Message):
         return message
     own = shallow_copy(message)
-    own.additional_properties = {name: _own_mark(mark) for name, mark in message.additional_properties.items()}
+    marks = message.additional_properties
+    own.additional_properties = {name: _own_mark(mark) for name, mark in marks.items()} if marks else {}
     return own
 
 
@@ -176,6 +180,8 @@ def _rest(session: AgentSession, lists: Histories) -> Mapping[str, Any] | None:
     without = {
         source: {name: value for name, value in part.items() if name != _MESSAGES} if source in lists else part
         for source, part in state.items()
+        # A source that keeps its messages and nothing else has nothing to copy.
+        if source not in lists or len(part) > 1
     }
     try:
         return _copied(without)

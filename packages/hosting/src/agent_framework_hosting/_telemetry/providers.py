@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 _KEPT: Final = ("_METER_PROVIDER", "_TRACER_PROVIDER")
-_standing_in: Final[dict[Callable[[], Any], object]] = {}
+
+
+class _StandIn(NamedTuple):
+    provider: object
+    place: dict[str, Any]
+    name: str
+
+
+_standing_in: Final[dict[Callable[[], Any], _StandIn]] = {}
 
 
 def current_provider(ask: Callable[[], Any]) -> Any:
@@ -16,14 +24,11 @@ def current_provider(ask: Callable[[], Any]) -> Any:
     Where OpenTelemetry keeps its providers under other names than today's, it is asked every time.
     """
     known = _standing_in.get(ask)
-    if known is not None and _is_unset(ask):
-        return known
+    if known is not None and known.place.get(known.name, known) is None:
+        return known.provider
     provider = ask()
-    if _is_unset(ask):
-        _standing_in[ask] = provider
+    place: dict[str, Any] = getattr(ask, "__globals__", {})
+    for name in _KEPT:
+        if place.get(name, provider) is None:
+            _standing_in[ask] = _StandIn(provider, place, name)
     return provider
-
-
-def _is_unset(ask: Callable[[], Any]) -> bool:
-    kept: dict[str, Any] = getattr(ask, "__globals__", {})
-    return any(name in kept and kept[name] is None for name in _KEPT)
