@@ -131,6 +131,7 @@ class Admitted:
         record = self.steps.seal(result) if self.steps.seal is not None else None
         if self._turn is not None:
             await self.watched.committed(self._turn.commit(msgspec.json.encode(record)))
+            self._turn = None
         return result
 
     def give_up(self, error: Exception) -> None:

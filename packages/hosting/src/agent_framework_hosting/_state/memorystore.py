@@ -131,9 +131,9 @@ class MemoryStore:
         """See `StateStore`."""
         self._heads.pop((session.tenant, session.session_id), None)
         self._turns.forget(session)
-        # Branches have no documents, nor have sessions that their key has been taken from.
-        if session.session_id == self._aliases.session_id(session.tenant, session.root):
-            self.documents.forget(session.tenant, session.root)
+        tenant, root = session.tenant, session.root
+        if self.documents.has_any(tenant, root) and session == self._name(tenant, root):
+            self.documents.forget(tenant, root)
 
     def rotate(self, tenant: str, key: str) -> Sequence[SessionName]:
         """See `StateStore`."""

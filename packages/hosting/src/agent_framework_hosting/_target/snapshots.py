@@ -63,9 +63,8 @@ def histories(session: AgentSession) -> Histories:
     return {source: History(tuple(part[_MESSAGES])) for source, part in state.items() if _keeps_messages(part)}
 
 
-def capture(session: AgentSession, *, parent: Snapshot | None, known: Histories) -> Snapshot:
-    """Take a snapshot of `session`, which looked like `parent` when its message lists were `known`."""
-    now = histories(session)
+def capture(session: AgentSession, now: Histories, *, parent: Snapshot | None, known: Histories) -> Snapshot:
+    """Take a snapshot of `session`, whose message lists are `now`; it looked like `parent` when they were `known`."""
     rest = _rest(session, now)
     if parent is not None and _equal(rest, parent.rest):
         rest = parent.rest
@@ -94,21 +93,21 @@ def rewind(session: AgentSession, known: Histories) -> None:
         state[source][_MESSAGES] = list(history.messages) if history else []
 
 
-def name_messages(session: AgentSession, *, known: Histories) -> Histories:
-    """Give those messages an id that came after `known` and have none; returns the message lists as they are then.
+def name_messages(session: AgentSession, now: Histories, *, known: Histories) -> Histories:
+    """Give those messages of the lists an id that came after `known` and have none; returns the lists as they are then.
 
     At every turn Agent Framework's history compares what is new with all that it has; what has no id is serialised for
     that. Snapshots are taken before: an id says nothing of the conversation, and would be kept with each message.
     """
-    named: dict[str, History] = {}
-    for source, part in session.state.items():
-        if _keeps_messages(part):
-            before = known.get(source)
-            start = len(before.messages) if before is not None else 0
-            messages = part[_MESSAGES]
-            part[_MESSAGES] = messages = [*messages[:start], *map(_named, messages[start:])]
-            named[source] = History(tuple(messages))
-    return named
+    lists: dict[str, History] = {}
+    for source, history in now.items():
+        before = known.get(source)
+        start = len(before.messages) if before is not None else 0
+        messages = history.messages
+        named = (*messages[:start], *map(_named, messages[start:]))
+        session.state[source][_MESSAGES] = list(named)
+        lists[source] = History(named)
+    return lists
 
 
 def exchange(session: AgentSession, known: Histories, old: Sequence[Message], *, by: Sequence[Message]) -> None:
