@@ -77,7 +77,9 @@ class Run:
         self._task = asyncio.current_task()
 
     def __enter__(self) -> Self:
-        self.resume()
+        if self._reason is not None:
+            raise self._stopped(self._reason)
+        self._task = asyncio.current_task()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
@@ -192,6 +194,8 @@ class Admission:
             Draining: The host is shutting down.
             NotStarted: The host has something to start, and was not started.
         """
+        if self._started and not self._draining:
+            return
         whole = _whole.get()
         if whole is not None and whole in self._runs and whole.reason is None:
             return

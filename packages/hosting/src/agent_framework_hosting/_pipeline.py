@@ -74,7 +74,7 @@ class Steps(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Admitted:
-    """A request that may run: counted, with its place in the line.
+    """A request that may run: counted, and once it is `admitted` with its place in the line.
 
     Whoever drops it without closing it gives both back: a stream that nobody ever pulled must not block its session.
     """
@@ -82,25 +82,24 @@ class Admitted:
     __slots__ = ("_closed", "_remains", "_turn", "deadline", "meter", "request", "run", "steps", "watched")
 
     def __init__(
-        self,
-        request: ChannelRequest,
-        steps: Steps,
-        run: Run,
-        turn: OpenTurn | None,
-        *,
-        deadline: Deadline,
-        meter: Meter | None,
-        watched: WatchedTurn,
+        self, request: ChannelRequest, steps: Steps, run: Run, *, deadline: Deadline, watched: WatchedTurn
     ) -> None:
         self.request = request
         self.steps = steps
         self.run = run
         self.watched = watched
         self.deadline = deadline
-        self.meter = meter
-        self._turn = turn
+        self.meter: Meter | None = None
+        self._turn: OpenTurn | None = None
         self._remains: bytes | None = None
         self._closed = False
+
+    def admitted(self, request: ChannelRequest, turn: OpenTurn | None, *, meter: Meter | None) -> None:
+        """Take notice that it may run as this request."""
+        self.request = request
+        self.meter = meter
+        self._turn = turn
+        self.watched.admitted(request)
 
     async def state(self, *, is_streamed: bool) -> SessionState | None:
         """Wait for the turn and return the state of the session to run in; from then on the run's time is counted.
@@ -124,13 +123,15 @@ class Admitted:
         self.watched.used(response, self.request.principal)
         if self.meter is not None:
             self.meter.finish(response)
-        session = state.session if state is not None else None
-        result = await self._shaped(HostedRunResult(response, session=session))
+        result = HostedRunResult(response, session=state.session if state is not None else None)
+        if self.steps.response_hook is not None:
+            result = await self._shaped(result, self.steps.response_hook)
         # What is committed has not failed.
         self.deadline.end()
         record = self.steps.seal(result) if self.steps.seal is not None else None
         if self._turn is not None:
             await self.watched.committed(self._turn.commit(msgspec.json.encode(record)))
+            self._turn = None
         return result
 
     def give_up(self, error: Exception) -> None:
@@ -176,10 +177,7 @@ class Admitted:
         if self.meter is not None:
             self.meter.read(update)
 
-    async def _shaped(self, result: HostedRunResult[Any]) -> HostedRunResult[Any]:
-        hook = self.steps.response_hook
-        if hook is None:
-            return result
+    async def _shaped(self, result: HostedRunResult[Any], hook: ChannelResponseHook) -> HostedRunResult[Any]:
         channel_name = self.steps.channel_name or self.request.channel
         shaped = await settled(hook(result, request=self.request, channel_name=channel_name))
         return _returned(shaped, cast("type[HostedRunResult[Any]]", HostedRunResult), "response hook")
@@ -203,21 +201,33 @@ class Pipeline:
 
     async def run(self, request: ChannelRequest, steps: Steps) -> HostedRunResult[Any]:
         """Run the target to its end and commit the turn."""
-        admitted = await self._admit(request, steps)
+        entered = self._enter(request, steps)
+        watched = entered.watched
         try:
-            with admitted.run:
-                state = await admitted.state(is_streamed=False)
-                response = await under(admitted.watched.context, self._target.run(admitted.request, state))
-                return await admitted.finish(response, state)
+            with entered.run:
+                await self._admit(entered)
+                state = await entered.state(is_streamed=False)
+                running = self._target.run(entered.request, state)
+                # Without a span of the turn's own, its context is the one that it began in, which is here.
+                response = await (under(watched.context, running) if watched.is_spanned else running)
+                return await entered.finish(response, state)
         except BaseException as error:
-            admitted.watched.failed(error)
+            watched.failed(error)
             raise
         finally:
-            await admitted.close()
+            await entered.close()
 
     async def run_stream(self, request: ChannelRequest, steps: Steps) -> PipelineStream:
         """Admit the request; its stream does the rest."""
-        return PipelineStream(self._target, await self._admit(request, steps))
+        entered = self._enter(request, steps)
+        try:
+            with entered.run:
+                await self._admit(entered)
+        except BaseException as error:
+            entered.watched.failed(error)
+            await entered.close()
+            raise
+        return PipelineStream(self._target, entered)
 
     async def check(self, request: ChannelRequest, *, apart: ApartSessions | None = None) -> None:
         """Raise what a request would be refused for if it were admitted now; no hook is called, nothing is claimed."""
@@ -232,31 +242,27 @@ class Pipeline:
         """Return once the host takes no new work any more."""
         await self._admission.until_drain()
 
-    async def _admit(self, request: ChannelRequest, steps: Steps) -> Admitted:
+    def _enter(self, request: ChannelRequest, steps: Steps) -> Admitted:
         run = self._admission.enter()
         watched = WatchedTurn(self._telemetry, request)
-        try:
-            with run:
-                principal = request.principal
-                if principal is None:
-                    principal = current_principal()
-                    request = replace(request, principal=principal)
-                self._let_in(run, principal.owner)
-                if steps.run_hook is not None:
-                    with limited(run, self._limits):
-                        request = await _hooked(request, steps, steps.run_hook, target=self._target.served)
-                self._target.check(request)
-                turn = await self._turn(request, principal, steps)
-                if turn is not None and steps.idempotency is not None:
-                    request = _attempted(request, turn)
-        except BaseException as error:
-            run.end()
-            watched.failed(error)
-            watched.ended()
-            raise
-        watched.admitted(request)
-        deadline, meter = Deadline(run, self._limits), self._quotas.meter(principal.owner)
-        return Admitted(request, steps, run, turn, deadline=deadline, meter=meter, watched=watched)
+        return Admitted(request, steps, run, deadline=Deadline(run, self._limits), watched=watched)
+
+    async def _admit(self, entered: Admitted) -> None:
+        request, steps, run = entered.request, entered.steps, entered.run
+        principal = request.principal
+        if principal is None:
+            principal = current_principal()
+            request = replace(request, principal=principal)
+        owner = principal.owner
+        self._let_in(run, owner)
+        if steps.run_hook is not None:
+            with limited(run, self._limits):
+                request = await _hooked(request, steps, steps.run_hook, target=self._target.served)
+        self._target.check(request)
+        turn = await self._turn(request, principal, steps)
+        if turn is not None and steps.idempotency is not None:
+            request = _attempted(request, turn)
+        entered.admitted(request, turn, meter=self._quotas.meter(owner))
 
     def _let_in(self, run: Run, owner: Owner) -> None:
         self._quotas.check(owner)
@@ -403,6 +409,7 @@ def _attempted(request: ChannelRequest, turn: OpenTurn) -> ChannelRequest:
 
 def _wanted_session(request: ChannelRequest) -> ChannelSession | None:
     session = request.session
-    if session is None or request.session_mode == "disabled" or session == _NO_SESSION:
+    if session is None or request.session_mode == "disabled":
         return None
-    return session
+    is_none = session.isolation_key is None and session.parent is None and session.commit_as is None
+    return None if is_none else session

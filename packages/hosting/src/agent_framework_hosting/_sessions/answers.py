@@ -8,17 +8,31 @@ wins. A turn that fails afterwards leaves the mark, since what was approved may 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import Any, Final, cast
 
 from agent_framework import Content, Message
+
+_ANSWER: Final = "function_approval_response"
 
 
 def answer_ids(value: Any) -> list[str]:
     """Return the ids of the requests that an input answers."""
+    if isinstance(value, str):
+        return []
     if isinstance(value, Message):
-        return answer_ids(value.contents)
+        return _ids(value.contents)
     if isinstance(value, Content):
-        return [value.id] if value.type == "function_approval_response" and isinstance(value.id, str) else []
-    if isinstance(value, list) or (isinstance(value, Sequence) and not isinstance(value, (str, bytes))):
-        return [found for item in cast("Sequence[Any]", value) for found in answer_ids(item)]
-    return []
+        return _ids([value])
+    found: list[str] = []
+    if isinstance(value, list) or (isinstance(value, Sequence) and not isinstance(value, bytes)):
+        for item in cast("Sequence[Any]", value):
+            found += answer_ids(item)
+    return found
+
+
+def _ids(contents: Sequence[Any]) -> list[str]:
+    return [
+        content.id
+        for content in contents
+        if isinstance(content, Content) and content.type == _ANSWER and isinstance(content.id, str)
+    ]

@@ -43,19 +43,22 @@ class LiveSessions:
 
     def put(self, live: LiveSession) -> list[LiveSession]:
         """Put a session back; returns those that were dropped for it or for their age."""
-        live.used_at = self._clock()
+        live.used_at = now = self._clock()
         self._sessions[live.name.tenant, live.name.session_id] = live
-        return self.expire()
+        return self._beyond(now)
 
     def expire(self) -> list[LiveSession]:
         """Drop what is beyond the bounds and return it."""
-        oldest_allowed = self._clock() - self._ttl
+        return self._beyond(self._clock())
+
+    def _beyond(self, now: float) -> list[LiveSession]:
+        sessions, oldest_allowed = self._sessions, now - self._ttl
         dropped: list[LiveSession] = []
-        while self._sessions:
-            first = next(iter(self._sessions.values()))
-            if len(self._sessions) <= self._max_sessions and first.used_at >= oldest_allowed:
+        while sessions:
+            first = next(iter(sessions.values()))
+            if len(sessions) <= self._max_sessions and first.used_at >= oldest_allowed:
                 break
-            self._sessions.popitem(last=False)
+            sessions.popitem(last=False)
             dropped.append(first)
         return dropped
 

@@ -101,11 +101,14 @@ class Sessions:
             QueueFull: Too many turns wait for this session.
         """
         self._drop_stale()
-        dropped, self._dropped = self._dropped, []
-        await self._forget([*dropped, *self._live.expire()])
+        expired = self._live.expire()
+        if expired or self._dropped:
+            dropped, self._dropped = [*self._dropped, *expired], []
+            await self._forget(dropped)
+        owner = principal.owner
         request = TurnRequest(
             tenant=principal.tenant,
-            owner=principal.owner,
+            owner=owner,
             key=wanted.isolation_key if wanted.parent is not None else wanted.isolation_key or wanted.commit_as,
             parent=wanted.parent,
             turn_id=wanted.commit_as,
@@ -119,7 +122,7 @@ class Sessions:
         if not self._has_lines:
             return await self._beside(principal, wanted, request)
         place = await self._accepted(request)
-        turn = OpenTurn(self, principal, wanted, parent=place.parent, place=place)
+        turn = OpenTurn(self, owner, wanted, parent=place.parent, place=place)
         try:
             if place.parent is not None and place.head != place.parent.point:
                 await self._require_forkable(place.parent)
@@ -163,7 +166,7 @@ class Sessions:
         if request.claim is not None or request.answers:
             root = parent.session.root if parent is not None else None
             place = await self._accepted(replace(request, key=mint("aside_"), parent=None, root=root))
-        return OpenTurn(self, principal, wanted, parent=parent, place=place, is_aside=True)
+        return OpenTurn(self, request.owner, wanted, parent=parent, place=place, is_aside=True)
 
     async def _beside(self, principal: Principal, wanted: ChannelSession, request: TurnRequest) -> OpenTurn:
         """Admit a turn that waits for no other of its session: it has a line, and a place to be stored, of its own."""
@@ -175,7 +178,7 @@ class Sessions:
             known = await self.store.named(request.tenant, request.key or "")
         name = stored_beside(known)
         place = await self._accepted(replace(request, key=name.key, parent=None, root=name.root))
-        return OpenTurn(self, principal, wanted, parent=parent, place=place, beside=name)
+        return OpenTurn(self, request.owner, wanted, parent=parent, place=place, beside=name)
 
     async def beside(self, name: SessionName, parent: StoredTurn | None, *, is_new: bool) -> LiveSession:
         """Make a session as the parent left it, under the id that the agent knows; an empty one without a parent."""
@@ -251,7 +254,9 @@ class Sessions:
 
     async def keep(self, live: LiveSession) -> None:
         """Put a session back; those that fall out of the bounds are forgotten, when they are nowhere else."""
-        await self._forget(self._live.put(live))
+        dropped = self._live.put(live)
+        if dropped:
+            await self._forget(dropped)
 
     async def turn(self, principal: Principal, turn_id: str) -> StoredTurn | None:
         """Return the principal's turn of that id."""

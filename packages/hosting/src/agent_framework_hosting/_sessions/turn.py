@@ -12,7 +12,7 @@ from .._target.target import SessionState
 from ..errors import RunError
 from ..ids import mint
 from ..logs import logger
-from ..types import ChannelSession, Owner, Principal
+from ..types import ChannelSession, Owner
 from .live import LiveSession
 
 
@@ -43,10 +43,25 @@ class OpenTurn:
     `close` does so for a turn that was not committed.
     """
 
+    __slots__ = (
+        "_beside",
+        "_commit_as",
+        "_has_started",
+        "_is_aside",
+        "_is_new",
+        "_keeper",
+        "_live",
+        "_owner",
+        "_parent",
+        "_place",
+        "attempt",
+        "name",
+    )
+
     def __init__(
         self,
         keeper: Keeper,
-        principal: Principal,
+        owner: Owner,
         wanted: ChannelSession,
         *,
         parent: StoredTurn | None,
@@ -55,7 +70,7 @@ class OpenTurn:
         beside: SessionName | None = None,
     ) -> None:
         self._keeper = keeper
-        self._principal = principal
+        self._owner = owner
         self._commit_as = wanted.commit_as
         # A conversation that starts at its own id is new, even when an id factory repeats itself.
         self._is_new = parent is None and wanted.isolation_key is None
@@ -102,7 +117,7 @@ class OpenTurn:
             return
         snapshot = await live.state.settle(named=self._commit_as is not None or store.encodes)
         # When storing fails `close` keeps what is left, unless it was stored after all: the place knows.
-        finished = self._keeper.finished(live, snapshot, self._principal.owner, self._commit_as, record)
+        finished = self._keeper.finished(live, snapshot, self._owner, self._commit_as, record)
         live.head = await place.commit(finished)
         live.version += 1 if store.encodes else 0
         live.named = live.named or self._commit_as is not None
@@ -145,7 +160,7 @@ class OpenTurn:
         unfinished = Unfinished(
             session=live.name,
             version=live.version,
-            owner=self._principal.owner,
+            owner=self._owner,
             turn_id=self._commit_as,
             record=remains,
         )

@@ -30,17 +30,12 @@ class Aliases(Protocol):
 
 def session_id_of(tenant: str, key: str, *, suffix: str | None) -> str:
     """Return the session id of a key with the suffix of its last reset; without one it is the key's first session."""
-    plain = _plain_session_id(tenant, key)
-    return plain if suffix is None else f"{plain}#{suffix}"
+    # The key itself for the default tenant; otherwise prefixed so that no two (tenant, key) pairs give one id.
+    is_plain = tenant == DEFAULT_TENANT and not key.startswith("tenant:")
+    session_id = key if is_plain else f"tenant:{len(tenant)}:{tenant}:{key}"
+    return session_id if suffix is None else f"{session_id}#{suffix}"
 
 
 def first_session(tenant: str, key: str) -> SessionName:
     """Return the session that a key stands for as long as it was never reset."""
-    return SessionName(tenant, key, _plain_session_id(tenant, key), root=key)
-
-
-def _plain_session_id(tenant: str, key: str) -> str:
-    # The key itself for the default tenant; otherwise prefixed so that no two (tenant, key) pairs give one id.
-    if tenant == DEFAULT_TENANT and not key.startswith("tenant:"):
-        return key
-    return f"tenant:{len(tenant)}:{tenant}:{key}"
+    return SessionName(tenant, key, session_id_of(tenant, key, suffix=None), root=key)

@@ -69,16 +69,6 @@ class Place(Generic[KeyT]):
             self._future.set_exception(_interrupted())
 
 
-class _Line(Generic[KeyT]):
-    """Whose turn it is, and who waits."""
-
-    __slots__ = ("holder", "waiting")
-
-    def __init__(self, holder: Place[KeyT]) -> None:
-        self.holder = holder
-        self.waiting: deque[Place[KeyT]] = deque()
-
-
 class Lines(Generic[KeyT]):
     """All lines of a host, one per session.
 
@@ -88,7 +78,9 @@ class Lines(Generic[KeyT]):
 
     def __init__(self, *, max_waiting: int) -> None:
         self._max_waiting = max_waiting
-        self._lines: dict[KeyT, _Line[KeyT]] = {}
+        self._holders: dict[KeyT, Place[KeyT]] = {}
+        # Most lines have nobody who waits, and an empty queue is larger than all else that a turn needs here.
+        self._waiting: dict[KeyT, deque[Place[KeyT]]] = {}
 
     def enter(self, key: KeyT, *, concurrency: Concurrency = "queue") -> Place[KeyT]:
         """Take a place at the end of a line.
@@ -97,48 +89,50 @@ class Lines(Generic[KeyT]):
             SessionBusy: It is somebody else's turn, and `concurrency` is `reject`.
             QueueFull: Too many wait already.
         """
-        line = self._lines.get(key)
-        if line is None:
-            place = Place(self, key, held=True)
-            self._lines[key] = _Line(place)
+        if key not in self._holders:
+            place = self._holders[key] = Place(self, key, held=True)
             return place
         if concurrency == "reject":
             raise busy()
-        waiting = line.waiting
         if concurrency == "interrupt":
             self.stop(key)
+        waiting = self._waiting.get(key, ())
         if len(waiting) >= self._max_waiting:
             raise QueueFull(
                 f"This session has {len(waiting)} turns waiting already. Try again when some of them are done."
             )
         place = Place(self, key, held=False)
-        waiting.append(place)
+        self._waiting.setdefault(key, deque()).append(place)
         return place
 
     def stop(self, key: KeyT) -> bool:
         """Stop whoever has the turn and whoever waits; returns whether there was anybody."""
-        line = self._lines.get(key)
-        if line is None:
+        holder = self._holders.get(key)
+        if holder is None:
             return False
-        line.holder.interrupt()
-        for place in list(line.waiting):
+        holder.interrupt()
+        for place in list(self._waiting.get(key, ())):
             place.interrupt()
             place.release()
         return True
 
     def leave(self, key: KeyT, place: Place[KeyT], *, held: bool) -> None:
         """Take a place out of its line; called by `Place.release`."""
-        line = self._lines[key]
-        if not held:
-            line.waiting.remove(place)
-        elif line.waiting:
-            line.holder = line.waiting.popleft()
-            line.holder.hand_over()
+        waiting = self._waiting.get(key)
+        if waiting is None:
+            del self._holders[key]
+            return
+        if held:
+            self._holders[key] = waiting.popleft()
         else:
-            del self._lines[key]
+            waiting.remove(place)
+        if not waiting:
+            del self._waiting[key]
+        if held:
+            self._holders[key].hand_over()
 
     def __len__(self) -> int:
-        return len(self._lines)
+        return len(self._holders)
 
 
 def busy() -> SessionBusy:

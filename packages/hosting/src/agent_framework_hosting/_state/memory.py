@@ -37,7 +37,7 @@ class MemoryTurns:
         self._by_session: dict[tuple[str, str], dict[tuple[Owner, str], None]] = {}
         self._by_root: dict[tuple[str, str], dict[tuple[Owner, str], None]] = {}
 
-    async def find(self, owner: Owner, turn_id: str) -> Turn | None:
+    def find(self, owner: Owner, turn_id: str) -> Turn | None:
         """Return the owner's turn of that id; unknown, forgotten and another owner's are the same `None`."""
         return self._turns.get((owner, turn_id))
 
@@ -52,21 +52,27 @@ class MemoryTurns:
         self._drop((owner, turn_id))
         return True
 
-    async def commit(self, turn: Turn) -> None:
+    def commit(self, turn: Turn) -> None:
         """Store a turn; it takes the place of the owner's earlier turn of that id."""
         key = (turn.owner, turn.id)
         # An id means one turn: the session that had it must not take this one along when it is forgotten.
-        self.remove(*key)
+        if key in self._turns:
+            self._drop(key)
         self._turns[key] = turn
         self._size += len(turn.record)
-        self._by_session.setdefault((turn.session.tenant, turn.session.session_id), {})[key] = None
-        self._by_root.setdefault((turn.session.tenant, turn.session.root), {})[key] = None
+        session = turn.session
+        for index, name in ((self._by_session, session.session_id), (self._by_root, session.root)):
+            turns = index.get((session.tenant, name))
+            if turns is None:
+                index[session.tenant, name] = {key: None}
+            else:
+                turns[key] = None
         while len(self._turns) > self._max_turns or (self._size > self._max_bytes and len(self._turns) > 1):
             self._drop(next(iter(self._turns)))
 
-    async def forget(self, session: SessionName) -> None:
+    def forget(self, session: SessionName) -> None:
         """Drop all turns of a session."""
-        for key in list(self._by_session.get((session.tenant, session.session_id), {})):
+        for key in list(self._by_session.get((session.tenant, session.session_id), ())):
             self._drop(key)
 
     def _drop(self, key: tuple[Owner, str]) -> None:

@@ -106,6 +106,10 @@ class MemoryDocuments:
             if place[:2] == (owner, kind) and (until is None or each.number <= until):
                 self._take_out(place)
 
+    def has_any(self, tenant: str, root: str) -> bool:
+        """Whether a session key has documents."""
+        return (tenant, root) in self._groups
+
     def forget(self, tenant: str, root: str) -> None:
         """Drop all documents of a session key, whoever's they are."""
         self._drop((tenant, root))

@@ -36,7 +36,7 @@ class MemoryRecords:
         turn = self._head(tenant, key)
         if turn is None:
             return None
-        is_forgotten = turn.id and await self._turns.find(turn.owner, turn.id) is not turn
+        is_forgotten = turn.id and self._turns.find(turn.owner, turn.id) is not turn
         return b"" if is_forgotten else turn.record
 
     async def told(

@@ -28,7 +28,7 @@ from .turns import SessionName, Turn
 
 
 class MemoryStore:
-    """Keeps turns, lines, answers and idempotency keys in dictionaries.
+    """Keeps turns, lines, answers and idempotency keys in dictionaries; see `StateStore`.
 
     Args:
         aliases: What keys stand for after resets; may be kept elsewhere.
@@ -41,6 +41,8 @@ class MemoryStore:
             and of what open tasks are given, beyond which none is accepted.
         clock: Tells the time, in seconds.
     """
+
+    encodes = False
 
     def __init__(
         self,
@@ -68,11 +70,6 @@ class MemoryStore:
         self.records = MemoryRecords(self._turns, head=self._head_of, on_forget=self._marks.forget)
 
     @property
-    def encodes(self) -> bool:
-        """See `StateStore`."""
-        return False
-
-    @property
     def is_well(self) -> bool:
         """See `StateStore`."""
         return True
@@ -90,7 +87,7 @@ class MemoryStore:
             return attempt
         place = MemoryPlace(self, request, attempt)
         try:
-            parent = await self._parent(request)
+            parent = await self._parent(request, request.parent) if request.parent is not None else None
             place.enter(parent)
             place.head = await self.head(parent.session) if parent is not None else None
         except BaseException:
@@ -104,7 +101,7 @@ class MemoryStore:
 
     async def find(self, owner: Owner, turn_id: str) -> StoredTurn | None:
         """See `StateStore`."""
-        turn = await self._turns.find(owner, turn_id)
+        turn = self._turns.find(owner, turn_id)
         return None if turn is None else StoredTurn(owner, turn_id, turn.session, turn, turn.record, turn.is_finished)
 
     async def find_all(self, owner: Owner, turn_ids: Sequence[str]) -> Mapping[str, StoredTurn]:
@@ -134,9 +131,10 @@ class MemoryStore:
     async def forget(self, session: SessionName) -> None:
         """See `StateStore`."""
         self._heads.pop((session.tenant, session.session_id), None)
-        await self._turns.forget(session)
-        if session == self._name(session.tenant, session.root):
-            self.documents.forget(session.tenant, session.root)
+        self._turns.forget(session)
+        tenant, root = session.tenant, session.root
+        if self.documents.has_any(tenant, root) and session == self._name(tenant, root):
+            self.documents.forget(tenant, root)
 
     def rotate(self, tenant: str, key: str) -> Sequence[SessionName]:
         """See `StateStore`."""
@@ -146,30 +144,30 @@ class MemoryStore:
         """See `StateStore`."""
         return self.lines.stop((tenant, key))
 
-    async def opened(self, tenant: str, key: str, parent: StoredTurn | None) -> Opened:
+    def opened(self, tenant: str, key: str, parent: StoredTurn | None) -> Opened:
         """Return a session as it is now."""
         name = parent.session if parent is not None else self._name(tenant, key)
-        return Opened(name, 0, await self.head(name))
+        return Opened(name, 0, self._heads.get((tenant, name.session_id)))
 
     async def add(self, finished: Finished) -> Turn:
         """Store a finished turn; one without an id is only known as the newest one of its session."""
         name = finished.session
         turn = Turn(finished.owner, finished.turn_id or "", name, finished.snapshot, fitted(finished.record))
         if finished.turn_id is not None:
-            await self._turns.commit(turn)
+            self._turns.commit(turn)
         self._heads[name.tenant, name.session_id] = turn
         return turn
 
     async def adopt(self, turn: Turn) -> None:
         """Store a copy of another store's turn: to be continued, and not as the newest one of its session."""
-        await self._turns.commit(turn)
+        self._turns.commit(turn)
 
     async def keep(self, unfinished: Unfinished) -> None:
         """Store the record of a turn that did not finish."""
         if unfinished.turn_id is not None and unfinished.record is not None:
             name, record = unfinished.session, fitted(unfinished.record)
             turn = Turn(unfinished.owner, unfinished.turn_id, name, None, record, is_finished=False)
-            await self._turns.commit(turn)
+            self._turns.commit(turn)
 
     def mark(self, tenant: str, root: str, request_ids: Sequence[str]) -> list[tuple[str, str, str]]:
         """Mark requests for approval as answered: all of them, or none."""
@@ -195,24 +193,24 @@ class MemoryStore:
     def _name(self, tenant: str, key: str) -> SessionName:
         return SessionName(tenant, key, self._aliases.session_id(tenant, key), root=key)
 
-    async def _parent(self, request: TurnRequest) -> StoredTurn | None:
-        if request.parent is None:
-            return None
-        return continued(await self.find(request.owner, request.parent), request.parent, request.key)
+    async def _parent(self, request: TurnRequest, turn_id: str) -> StoredTurn:
+        return continued(await self.find(request.owner, turn_id), turn_id, request.key)
 
 
 class MemoryPlace:
     """A place in a line in memory; see `Place`."""
+
+    __slots__ = ("_is_over", "_marked", "_place", "_request", "_store", "attempt", "head", "key", "name", "parent")
 
     def __init__(self, store: MemoryStore, request: TurnRequest, attempt: int) -> None:
         self.parent: StoredTurn | None = None
         self.head: Turn | None = None
         self.key = ""
         self.attempt = attempt
-        self.name = request.name
+        self.name = request.name if request.claim is not None else ""
         self._store = store
         self._request = request
-        self._marked: list[tuple[str, str, str]] = []
+        self._marked: Sequence[tuple[str, str, str]] = ()
         self._is_over = False
         self._place: lines.Place[tuple[str, str]] | None = None
 
@@ -222,7 +220,8 @@ class MemoryPlace:
         self.parent = parent
         self.key = parent.session.key if parent is not None else self._request.key or ""
         root = parent.session.root if parent is not None else self._request.root or self.key
-        self._marked = self._store.mark(tenant, root, self._request.answers)
+        if self._request.answers:
+            self._marked = self._store.mark(tenant, root, self._request.answers)
         self._place = self._store.lines.enter((tenant, self.key), concurrency=self._request.concurrency)
 
     def watch(self, on_loss: Callable[[LossReason], None]) -> None:
@@ -237,7 +236,7 @@ class MemoryPlace:
 
     async def open(self) -> Opened:
         """See `Place`."""
-        return await self._store.opened(self._request.tenant, self.key, self.parent)
+        return self._store.opened(self._request.tenant, self.key, self.parent)
 
     async def move(self, key: str) -> None:
         """See `Place`."""
@@ -251,8 +250,9 @@ class MemoryPlace:
     async def commit(self, finished: Finished) -> Turn:
         """See `Place`."""
         point = await self._store.add(finished)
-        # The same bytes as the turn's, not their equals.
-        self._store.settle(self._request, point.record, turn_id=finished.turn_id)
+        if self._request.claim is not None:
+            # The same bytes as the turn's, not their equals.
+            self._store.settle(self._request, point.record, turn_id=finished.turn_id)
         self._is_over = True
         self._release()
         return point

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, ExitStack, contextmanager, nullcontext
 from typing import Any, Final, cast
 
@@ -137,6 +137,8 @@ class AgentTarget:
 
         with self.bound(request):
             response = await settled(self.served.run(to_messages(request), **self._arguments(request, state)))
+            if response.continuation_token is None:
+                return response
             return await finish(response, again=again, history=state)
 
     async def stream(self, request: ChannelRequest, state: AgentState | None) -> AgentStream:
@@ -153,10 +155,13 @@ class AgentTarget:
         response_id = request.attributes.get("response_id")
         if response_id is None:
             return _UNBOUND
-        bindings = [getattr(provider, "bind_request_context", None) for provider in self._providers()]
-        callables = [bind for bind in bindings if callable(bind)]
+        bindings: list[Callable[..., Any]] = []
+        for provider in self._providers():
+            bind = getattr(provider, "bind_request_context", None)
+            if callable(bind):
+                bindings.append(bind)
         previous = request.attributes.get("previous_response_id")
-        return _bound(callables, response_id, previous) if callables else _UNBOUND
+        return _bound(bindings, response_id, previous) if bindings else _UNBOUND
 
     def apart(self, answers: AnswerStore) -> AgentTarget:  # noqa: ARG002 - the sessions have marked them
         """See `Target`."""
@@ -178,8 +183,8 @@ class AgentTarget:
             arguments["options"] = options
         return arguments
 
-    def _providers(self) -> list[Any]:
-        return list(getattr(self.served, "context_providers", None) or ())
+    def _providers(self) -> Iterable[Any]:
+        return getattr(self.served, "context_providers", None) or ()
 
 
 @contextmanager

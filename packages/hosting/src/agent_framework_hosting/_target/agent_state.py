@@ -34,8 +34,8 @@ class AgentState:
         self._stored = stored
         if snapshot is not None:
             restore(snapshot, session)
-        name_messages(session, known=_NONE)
-        self._finished = histories(session)
+        # Nothing is the rule for a session that begins.
+        self._finished = name_messages(session, histories(session), known=_NONE) if session.state else _NONE
         self._captured = self._finished if snapshot is not None else _NONE
 
     async def settle(self, *, named: bool) -> Snapshot | None:
@@ -43,10 +43,10 @@ class AgentState:
         if self._stored is not None:
             # First of all: a turn that could not be kept is taken out of the history again.
             await self._stored.keep(self.session)
+        lists = histories(self.session)
         if named:
-            self._snapshot = capture(self.session, parent=self._snapshot, known=self._captured)
-        name_messages(self.session, known=self._finished)
-        self._finished = histories(self.session)
+            self._snapshot = capture(self.session, lists, parent=self._snapshot, known=self._captured)
+        self._finished = name_messages(self.session, lists, known=self._finished)
         if not named:
             return None
         self._captured = self._finished
@@ -72,4 +72,4 @@ class AgentState:
 
     def remains(self) -> bytes:
         """See `SessionState`."""
-        return encode_rest(capture(self.session, parent=None, known=self._captured))
+        return encode_rest(capture(self.session, histories(self.session), parent=None, known=self._captured))

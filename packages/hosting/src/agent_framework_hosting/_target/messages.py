@@ -32,11 +32,13 @@ def to_messages(request: ChannelRequest) -> list[Message]:
 
 def _listed(value: Any) -> list[Message]:
     if isinstance(value, (str, Content, Message, Sequence)):
-        messages: list[Any] = list(normalize_messages(cast("AgentRunInputs", value)))
-        strangers = [message for message in messages if not isinstance(message, Message)]
-        if not strangers:
+        messages: list[Any] = normalize_messages(cast("AgentRunInputs", value))
+        for message in messages:
+            if not isinstance(message, Message):
+                value = message
+                break
+        else:
             return messages
-        value = strangers[0]
     raise InvalidRequest(
         f"An agent takes text, Content or Message objects, not {type(value).__name__}. Shape the input in a run hook."
     )

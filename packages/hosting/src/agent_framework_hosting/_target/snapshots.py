@@ -63,9 +63,8 @@ def histories(session: AgentSession) -> Histories:
     return {source: History(tuple(part[_MESSAGES])) for source, part in state.items() if _keeps_messages(part)}
 
 
-def capture(session: AgentSession, *, parent: Snapshot | None, known: Histories) -> Snapshot:
-    """Take a snapshot of `session`, which looked like `parent` when its message lists were `known`."""
-    now = histories(session)
+def capture(session: AgentSession, now: Histories, *, parent: Snapshot | None, known: Histories) -> Snapshot:
+    """Take a snapshot of `session`, whose message lists are `now`; it looked like `parent` when they were `known`."""
     rest = _rest(session, now)
     if parent is not None and _equal(rest, parent.rest):
         rest = parent.rest
@@ -94,18 +93,21 @@ def rewind(session: AgentSession, known: Histories) -> None:
         state[source][_MESSAGES] = list(history.messages) if history else []
 
 
-def name_messages(session: AgentSession, *, known: Histories) -> None:
-    """Give those messages an id that came after `known` and have none.
+def name_messages(session: AgentSession, now: Histories, *, known: Histories) -> Histories:
+    """Give those messages of the lists an id that came after `known` and have none; returns the lists as they are then.
 
     At every turn Agent Framework's history compares what is new with all that it has; what has no id is serialised for
     that. Snapshots are taken before: an id says nothing of the conversation, and would be kept with each message.
     """
-    for source, part in session.state.items():
-        if _keeps_messages(part):
-            before = known.get(source)
-            start = len(before.messages) if before is not None else 0
-            messages = part[_MESSAGES]
-            part[_MESSAGES] = [*messages[:start], *map(_named, messages[start:])]
+    lists: dict[str, History] = {}
+    for source, history in now.items():
+        before = known.get(source)
+        start = len(before.messages) if before is not None else 0
+        messages = history.messages
+        named = (*messages[:start], *map(_named, messages[start:]))
+        session.state[source][_MESSAGES] = list(named)
+        lists[source] = History(named)
+    return lists
 
 
 def exchange(session: AgentSession, known: Histories, old: Sequence[Message], *, by: Sequence[Message]) -> None:
@@ -138,8 +140,8 @@ def _said(message: Message) -> list[dict[str, Any]]:
 def _keeps_messages(part: Any) -> bool:
     if not isinstance(part, dict):
         return False
-    messages = cast("dict[str, Any]", part).get(_MESSAGES)
-    return isinstance(messages, list) and any(isinstance(last, Message) for last in cast("list[Any]", messages)[-1:])
+    messages: Any = cast("dict[str, Any]", part).get(_MESSAGES)
+    return isinstance(messages, list) and bool(cast("list[Any]", messages)) and isinstance(messages[-1], Message)
 
 
 def _added(known: History | None, history: History) -> Added:
@@ -163,7 +165,8 @@ def _own(message: Any) -> Any:
     if not isinstance(message, Message):
         return message
     own = shallow_copy(message)
-    own.additional_properties = {name: _own_mark(mark) for name, mark in message.additional_properties.items()}
+    marks = message.additional_properties
+    own.additional_properties = {name: _own_mark(mark) for name, mark in marks.items()} if marks else {}
     return own
 
 
@@ -176,6 +179,8 @@ def _rest(session: AgentSession, lists: Histories) -> Mapping[str, Any] | None:
     without = {
         source: {name: value for name, value in part.items() if name != _MESSAGES} if source in lists else part
         for source, part in state.items()
+        # A source that keeps its messages and nothing else has nothing to copy.
+        if source not in lists or len(part) > 1
     }
     try:
         return _copied(without)

@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 _KEPT: Final = ("_METER_PROVIDER", "_TRACER_PROVIDER")
-_standing_in: Final[dict[Callable[[], Any], tuple[dict[str, Any], str, object]]] = {}
+
+
+class _StandIn(NamedTuple):
+    provider: object
+    place: dict[str, Any]
+    name: str
+
+
+_standing_in: Final[dict[Callable[[], Any], _StandIn]] = {}
 
 
 def current_provider(ask: Callable[[], Any]) -> Any:
@@ -16,13 +24,11 @@ def current_provider(ask: Callable[[], Any]) -> Any:
     Where OpenTelemetry keeps its providers under other names than today's, it is asked every time.
     """
     known = _standing_in.get(ask)
-    if known is not None:
-        kept, name, stand_in = known
-        if kept.get(name, stand_in) is None:
-            return stand_in
+    if known is not None and known.place.get(known.name, known) is None:
+        return known.provider
     provider = ask()
-    kept = getattr(ask, "__globals__", {})
+    place: dict[str, Any] = getattr(ask, "__globals__", {})
     for name in _KEPT:
-        if name in kept and kept[name] is None:
-            _standing_in[ask] = kept, name, provider
+        if place.get(name, provider) is None:
+            _standing_in[ask] = _StandIn(provider, place, name)
     return provider

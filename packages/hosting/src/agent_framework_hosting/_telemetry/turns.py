@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator, Coroutine
 from typing import Any, Literal, TypeVar
 
 from opentelemetry import context as otel
 from opentelemetry import trace
-from opentelemetry.trace import INVALID_SPAN, Span, Status, StatusCode
+from opentelemetry.trace import Span, Status, StatusCode
 from opentelemetry.util.types import AttributeValue
 
 from .._handled import handled_request
@@ -51,24 +51,33 @@ class WatchedTurn:
         self._found = instruments()
         self._labels: dict[str, AttributeValue] = {names.CHANNEL: request.channel}
         self._span: Span | None = None
-        self._wait: Span = INVALID_SPAN
+        self._wait: Span | None = None
         self.context = otel.get_current()
         if is_traced():
             self._span = begin_span(names.TURN_SPAN, attributes=_described(request))
             self.context = trace.set_span_in_context(self._span, self.context)
 
+    @property
+    def is_spanned(self) -> bool:
+        """Whether `context` is another one than that of whoever began the turn."""
+        return self._span is not None
+
     def admitted(self, request: ChannelRequest) -> None:
         """Take notice that the turn was admitted, and waits."""
-        self._move("waiting")
+        self._at = "waiting"
+        self._telemetry.waiting += 1
         if self._span is not None:
             self._span.set_attributes(_named(request))
             self._wait = begin_span(names.WAIT_SPAN, context=self.context)
 
     def started(self) -> None:
         """Take notice that it is its turn."""
-        self._wait.end()
-        self._wait = INVALID_SPAN
-        self._move("running")
+        if self._wait is not None:
+            self._wait.end()
+            self._wait = None
+        self._leave()
+        self._at = "running"
+        self._telemetry.running += 1
         found = self._found
         if found is not None:
             found.turn_wait.record(time.perf_counter() - self._began, self._labels, self.context)
@@ -86,10 +95,11 @@ class WatchedTurn:
                 found.first_update.record(time.perf_counter() - self._began, self._labels, self.context)
             yield update
 
-    async def committed(self, commit: Awaitable[T]) -> T:
-        """Await the commit."""
-        if self._span is None:
-            return await commit
+    def committed(self, commit: Coroutine[Any, Any, T]) -> Coroutine[Any, Any, T]:
+        """Return the commit, to be awaited."""
+        return commit if self._span is None else self._committed(commit)
+
+    async def _committed(self, commit: Coroutine[Any, Any, T]) -> T:
         span = begin_span(names.COMMIT_SPAN, context=self.context)
         try:
             return await commit
@@ -120,7 +130,7 @@ class WatchedTurn:
         if self._is_over:
             return
         self._is_over = True
-        self._move(None)
+        self._leave()
         found = self._found
         if found is not None:
             labels = self._labels if self._error is None else {**self._labels, names.ERROR_TYPE: self._error}
@@ -132,16 +142,18 @@ class WatchedTurn:
             if request is not None:
                 request.is_counted = True
         if self._span is not None:
-            self._wait.end()
+            if self._wait is not None:
+                self._wait.end()
             if self._error is not None:
                 _mark(self._span, self._error)
             self._span.end()
 
-    def _move(self, place: Literal["waiting", "running"] | None) -> None:
-        before, self._at = self._at, place
-        telemetry = self._telemetry
-        telemetry.waiting += (place == "waiting") - (before == "waiting")
-        telemetry.running += (place == "running") - (before == "running")
+    def _leave(self) -> None:
+        if self._at == "running":
+            self._telemetry.running -= 1
+        elif self._at == "waiting":
+            self._telemetry.waiting -= 1
+        self._at = None
 
 
 def kind_of(error: BaseException) -> str:
