@@ -26,8 +26,8 @@ from .output import Output
 from .showing import Showing
 from .tape import Tape, add_length, take_down, terminal_event
 from .usage import usage_object
-from .vocabulary import IncompleteReason, ResponseStatus
 from .wire import DONE
+from .words import IncompleteReason, ResponseStatus
 
 _LONG: Final = 255
 """Characters of a chunk whose length is more than a byte."""
