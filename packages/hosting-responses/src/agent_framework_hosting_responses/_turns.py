@@ -162,7 +162,7 @@ class Turns:
             model=asked.echo.get("model") or self._label,
             previous_response_id=previous,
             # What the agent never got is not claimed to have been its instructions.
-            echo={**asked.echo, "instructions": admitted.options.get("instructions")},
+            echo=_echo(asked.echo, instructions=admitted.options.get("instructions")),
             client_tools=declared_names(self._context.target).union(tool.name for tool in asked.client_tools),
             custom_tools=asked.custom_tools,
             forbidden_tools=asked.forbidden_tools,
@@ -295,6 +295,11 @@ class Turns:
         )
         on_commit = partial(self._drop_read, exchange)
         return _events(machine, stream, endings, on_commit=on_commit, is_void=is_void)
+
+
+def _echo(echo: dict[str, Any], *, instructions: object) -> dict[str, Any]:
+    # Mostly there are none, and nothing to copy.
+    return echo if echo["instructions"] == instructions else {**echo, "instructions": instructions}
 
 
 def _exchange(
