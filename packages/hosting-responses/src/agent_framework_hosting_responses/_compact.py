@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from agent_framework_hosting.channel import ChannelContext
 from agent_framework_hosting.ids import mint
@@ -16,9 +16,12 @@ from ._inbound.fields import FIELDS
 from ._inbound.input import read_input, unpacked
 from ._inbound.listing import listed
 from ._operation import Call
-from ._outbound.vocabulary import CompactedResponse, CompactionItem, Usage
 from ._references import find_referenced
 from ._window import Window
+
+if TYPE_CHECKING:
+    # The types of all that is sent are read by the document alone.
+    from ._outbound.vocabulary import CompactedResponse, CompactionItem, Usage
 
 COMPACTED: Final[Mapping[str, Check]] = {
     name: FIELDS[name]

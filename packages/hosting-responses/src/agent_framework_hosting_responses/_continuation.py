@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Final, NamedTuple
 
-from agent_framework import Content, Message, Workflow
+from agent_framework import Content, Message
 
 from agent_framework_hosting.channel import ChannelContext
 from agent_framework_hosting.errors import InvalidRequest, UnknownId, UnknownParent
@@ -16,6 +16,7 @@ from agent_framework_hosting.parsing.agent_tools import refuse_clashes, tool_nam
 from agent_framework_hosting.parsing.checks import is_list
 from agent_framework_hosting.parsing.refusals import shown
 from agent_framework_hosting.types import JSON, ChannelRequest, ChannelSession
+from agent_framework_hosting.workflows import is_workflow
 
 from ._accepted import AcceptedResponses
 from ._conversation import Conversations, Standing
@@ -110,7 +111,7 @@ class Continuation:
     def _messages(self, given: Any) -> list[Message]:
         """Return an input as messages; a run hook may have made any form of it that a target takes."""
         said: list[Any] = given if is_list(given) else [given]
-        takes_text = not isinstance(self._context.target, Workflow)
+        takes_text = not is_workflow(self._context.target)
         if all(isinstance(each, Message) or (takes_text and isinstance(each, (str, Content))) for each in said):
             return [each if isinstance(each, Message) else Message("user", [each]) for each in said]
         raise InvalidRequest(

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
-from agent_framework import Content, FunctionTool, Message, TokenizerProtocol
+from agent_framework import Content, FunctionTool, Message
 
 from agent_framework_hosting.channel import ChannelContext
 from agent_framework_hosting.errors import InvalidRequest
@@ -22,6 +22,9 @@ from ._objects import InputTokens
 from ._operation import Call
 from ._turns import Turn, Turns
 from ._window import Window
+
+if TYPE_CHECKING:
+    from agent_framework import TokenizerProtocol
 
 COUNTED: Final[Mapping[str, Check]] = {
     name: FIELDS[name]
@@ -40,6 +43,17 @@ COUNTED: Final[Mapping[str, Check]] = {
     )
 }
 """What a count is asked with."""
+
+
+class EstimatedTokens:
+    """Counts as Agent Framework does where it compacts: by characters."""
+
+    def count_tokens(self, text: str) -> int:
+        """Return about how many tokens a text has."""
+        # Its module is large, and most hosts are never asked to count.
+        from agent_framework import CharacterEstimatorTokenizer
+
+        return CharacterEstimatorTokenizer().count_tokens(text)
 
 
 class Counting:

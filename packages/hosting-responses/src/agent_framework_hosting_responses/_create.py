@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
-from typing import NamedTuple
+from collections.abc import AsyncGenerator, Coroutine, Mapping
+from typing import Any, NamedTuple
 
 import msgspec
 from starlette.types import Receive, Scope, Send
@@ -53,6 +53,8 @@ class Creation:
         body = await read_body(scope, receive, limits=limits)
         named = idempotency_key(scope, body, chat=chat_key())
         decoded = decode(body, max_depth=limits.max_json_depth)
+        # It may be large, and a stream may be long.
+        del body
         turn = await self._turns.read(decoded, named=named)
         answer = _Answer(receive, send, request_id)
         if turn.asked.background:
@@ -80,11 +82,14 @@ class Creation:
             whole = await run_while_connected(self._turns.whole(turn), answer.receive)
             await answer.whole(whole, headers=_ignored(turn))
 
-    async def _stream(self, events: AsyncGenerator[bytes, None], answer: _Answer, *, headers: Headers) -> None:
+    def _stream(
+        self, events: AsyncGenerator[bytes, None], answer: _Answer, *, headers: Headers
+    ) -> Coroutine[Any, Any, None]:
+        # Not async itself: what waits for as long as a stream lasts, and has nothing left to do, is memory alone.
         context = self._context
         named = [(b"x-request-id", answer.request_id), *headers]
         stream = EventStream(events, limits=context.limits, buffers=context.buffers, headers=named)
-        await stream({}, answer.receive, answer.send)
+        return stream({}, answer.receive, answer.send)
 
 
 def _ignored(turn: Turn) -> Headers:

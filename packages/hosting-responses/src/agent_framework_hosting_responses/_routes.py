@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from starlette.routing import Route, WebSocketRoute
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from agent_framework_hosting.channel import ChannelContext
 from agent_framework_hosting.web.endpoint import Endpoint, NotFound, Operation
@@ -21,7 +22,6 @@ from ._errors import error_response
 from ._operation import Handler, JSONOperation
 from ._reading import Reading
 from ._settings import CreationSettings
-from ._socket import SocketEndpoint
 from ._turns import Turns
 
 
@@ -48,7 +48,7 @@ def responses_routes(context: ChannelContext, settings: CreationSettings) -> lis
 
 def socket_route(context: ChannelContext, settings: CreationSettings) -> WebSocketRoute:
     """Return the WebSocket at the channel's path itself."""
-    return WebSocketRoute("/", SocketEndpoint(context, settings))
+    return WebSocketRoute("/", _Socket(context, settings))
 
 
 def conversations_routes(context: ChannelContext, settings: CreationSettings, *, prefix: str) -> list[Route]:
@@ -70,6 +70,23 @@ def conversations_routes(context: ChannelContext, settings: CreationSettings, *,
         _route(f"{at}/{{conversation}}", one),
         Route(f"{at}/{{rest:path}}", nothing),
     ]
+
+
+class _Socket:
+    """The endpoint of WebSockets, which few clients open: it is loaded with the first of them; an ASGI app."""
+
+    def __init__(self, context: ChannelContext, settings: CreationSettings) -> None:
+        self._context = context
+        self._settings = settings
+        self._serve: ASGIApp | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection until it ends."""
+        if self._serve is None:
+            from ._socket import SocketEndpoint
+
+            self._serve = SocketEndpoint(self._context, self._settings)
+        await self._serve(scope, receive, send)
 
 
 def _route(path: str, operations: Mapping[str, Operation]) -> Route:

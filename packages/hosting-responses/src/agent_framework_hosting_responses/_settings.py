@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-
-from agent_framework import TokenizerProtocol
+from typing import TYPE_CHECKING
 
 from agent_framework_hosting.hooks import ChannelResponseHook, ChannelRunHook, ChannelStreamUpdateHook
 from agent_framework_hosting.parsing.policy import CallerInstructions
+
+if TYPE_CHECKING:
+    from agent_framework import TokenizerProtocol
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

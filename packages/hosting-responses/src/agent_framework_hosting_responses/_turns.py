@@ -176,7 +176,7 @@ class Turns:
             model=asked.echo["model"] or name,
             previous_response_id=asked.previous_response_id,
             # What the agent never got is not claimed to have been its instructions.
-            echo={**asked.echo, "instructions": admitted.options.get("instructions")},
+            echo=_echo(asked.echo, instructions=admitted.options.get("instructions")),
             client_tools=client_tools,
             custom_tools=asked.custom_tools,
             forbidden_tools=asked.forbidden_tools,
@@ -310,6 +310,11 @@ class Turns:
         )
         on_commit = partial(self._drop_read, exchange)
         return _events(machine, stream, endings, on_commit=on_commit, is_void=is_void)
+
+
+def _echo(echo: dict[str, Any], *, instructions: object) -> dict[str, Any]:
+    # Mostly there are none, and nothing to copy.
+    return echo if echo["instructions"] == instructions else {**echo, "instructions": instructions}
 
 
 def _exchange(

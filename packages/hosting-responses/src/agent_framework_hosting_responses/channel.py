@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from agent_framework import CharacterEstimatorTokenizer, TokenizerProtocol
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 
 from agent_framework_hosting.channel import ChannelContext, ChannelContribution, SiblingRoute
@@ -17,13 +16,16 @@ from agent_framework_hosting.web.endpoint import Endpoint
 from agent_framework_hosting.web.models import MODELS, model_name, model_routes
 from agent_framework_hosting.web.openapi import OpenApiDocument, check_place
 
-from ._document import document
+from ._counting import EstimatedTokens
 from ._errors import error_response
 from ._routes import conversations_routes, responses_routes, socket_route
 from ._settings import CreationSettings
 
+if TYPE_CHECKING:
+    from agent_framework import TokenizerProtocol
+
 _DEFAULT_PATH = "/responses"
-_TOKENIZER: Final = CharacterEstimatorTokenizer()
+_TOKENIZER: Final = EstimatedTokens()
 
 
 class ResponsesChannel:
@@ -117,6 +119,9 @@ class ResponsesChannel:
         )
 
     def _document(self, context: ChannelContext) -> dict[str, object]:
+        # With the types of all that is sent; few hosts are ever asked for it.
+        from ._document import document
+
         at, models = self.path.rstrip("/"), None
         if self.path == _DEFAULT_PATH:
             at, models = f"/v1{_DEFAULT_PATH}", "/v1/models"

@@ -10,7 +10,6 @@ from typing import Any, Final
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
-from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
@@ -96,6 +95,8 @@ class _App(Starlette):
             app = layer.cls(app, *layer.args, **layer.kwargs)
         if not self._door.allow_origins:
             return app
+        from starlette.middleware.cors import CORSMiddleware
+
         return CORSMiddleware(
             app,
             # It compares texts, and browsers have one for each origin.

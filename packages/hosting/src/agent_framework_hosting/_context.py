@@ -71,7 +71,8 @@ class HostContext:
         """Run the target to its end and commit the turn."""
         steps = Steps(
             run_hook=run_hook,
-            protocol_request=protocol_request,
+            # Nobody else looks at it: a body need not be kept for as long as its run takes.
+            protocol_request=protocol_request if run_hook is not None else None,
             response_hook=response_hook,
             channel_name=channel_name,
             seal=seal,
@@ -98,7 +99,8 @@ class HostContext:
         """Admit the request and return its stream."""
         steps = Steps(
             run_hook=run_hook,
-            protocol_request=protocol_request,
+            # Nobody else looks at it: a body need not be kept for as long as its run takes.
+            protocol_request=protocol_request if run_hook is not None else None,
             stream_update_hook=stream_update_hook,
             response_hook=response_hook,
             channel_name=channel_name,

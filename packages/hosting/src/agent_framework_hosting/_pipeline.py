@@ -312,7 +312,7 @@ class PipelineStream:
         run = progress.admitted.run
         run.stop(reason)
         if run.is_stepping:
-            await progress.over.wait()
+            await progress.until_over()
         else:
             await self._updates.aclose()
             await progress.admitted.close()
@@ -331,13 +331,27 @@ class _Progress:
     The generator must not hold the stream itself, or nobody would see that the stream was abandoned.
     """
 
-    __slots__ = ("admitted", "error", "over", "result")
+    __slots__ = ("_is_over", "_over", "admitted", "error", "result")
 
     def __init__(self, admitted: Admitted) -> None:
         self.admitted = admitted
         self.result: HostedRunResult[Any] | None = None
         self.error: Exception | None = None
-        self.over = asyncio.Event()
+        self._is_over = False
+        self._over: asyncio.Event | None = None
+
+    async def until_over(self) -> None:
+        """Return once everything bound to the turn is released."""
+        if not self._is_over:
+            # Few turns are ever waited for, and an event takes as much memory as all else of a turn's progress.
+            self._over = self._over or asyncio.Event()
+            await self._over.wait()
+
+    def end(self) -> None:
+        """Let go who waits for the end."""
+        self._is_over = True
+        if self._over is not None:
+            self._over.set()
 
     def failed(self, error: BaseException) -> None:
         """Take notice that the turn does not finish: it failed, or nobody wants it any more."""
@@ -372,7 +386,7 @@ async def _step(target: Target, progress: _Progress, parent: otel.Context) -> As
         raise
     finally:
         await admitted.close()
-        progress.over.set()
+        progress.end()
 
 
 async def _hooked(request: ChannelRequest, steps: Steps, hook: ChannelRunHook, *, target: Any) -> ChannelRequest:

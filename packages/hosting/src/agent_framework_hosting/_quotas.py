@@ -15,13 +15,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
-from agent_framework import WorkflowRunResult
-
 from .errors import QuotaExceeded
 from .limits import Limits
 from .rendering.usage import UsageTally
 from .types import Owner
-from .workflows import as_agent_response
+from .workflows import as_agent_response, is_workflow_result
 
 _ACCOUNTS: Final = 100_000
 """Principals whose use is remembered; beyond them, that of whoever was idle for longest is forgotten."""
@@ -129,7 +127,7 @@ class Meter:
 
     def finish(self, result: Any) -> None:
         """Charge what the result reports beyond what was charged."""
-        if isinstance(result, WorkflowRunResult):
+        if is_workflow_result(result):
             result = as_agent_response(result)
         # Agents of one's own may return something else; whoever has to show it says so.
         self._tally.add(getattr(result, "usage_details", None), replaces=True)

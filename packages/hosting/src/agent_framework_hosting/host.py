@@ -11,7 +11,7 @@ from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Literal, Self
 
-from agent_framework import CheckpointStorage, SupportsAgentRun, Workflow
+from agent_framework import SupportsAgentRun
 from starlette.applications import Starlette
 
 from . import _lifespan, _server
@@ -35,7 +35,6 @@ from ._setup import (
     refuse_unordered,
     stored_sessions,
 )
-from ._several import require_shared_state, shared_location, work
 from ._start_line import StartLine
 from ._state.database import Migrate, open_store
 from ._state.folders import StateFolders
@@ -46,8 +45,6 @@ from ._target.session_store import SessionStore
 from ._target.target import Target
 from ._tasks.service import TaskService
 from ._telemetry.watched import WatchedHost
-from ._workers.serving import check_options, silence_addresses, supervise
-from ._workers.worker import Share, told_by_supervisor
 from .auth.authenticator import Authenticator
 from .channel import Channel
 from .door import Door
@@ -58,7 +55,10 @@ from .observability import Observability
 from .types import DEFAULT_TENANT, ChannelRequest, HostedRunResult
 
 if TYPE_CHECKING:
+    from agent_framework import CheckpointStorage, Workflow
     from hypercorn.config import Config
+
+    from ._workers.worker import Share
 
 _OPEN: Final = "allow_unauthenticated"
 
@@ -386,6 +386,10 @@ class AgentFrameworkHost:
             self._addresses = config.bind
             self._serve(config)
             return
+        # What several processes need is loaded by those that are several.
+        from ._several import shared_location, work
+        from ._workers.serving import check_options, supervise
+
         location = shared_location(self, workers=workers, import_path=import_path, store=self._store)
         check_options(server_options, config)
         options = {**server_options, "startup_timeout": config.startup_timeout, _OPEN: self._doorway.lets_strangers_in}
@@ -403,6 +407,10 @@ class AgentFrameworkHost:
 
     def _serve_share(self, share: Share, on_up: Callable[[str], None]) -> None:
         # As one of several processes, which `serve(workers=2)` has started.
+        from ._several import require_shared_state
+        from ._workers.serving import silence_addresses
+        from ._workers.worker import told_by_supervisor
+
         require_shared_state(self._store)
         self._bind = share.bind
         self._say = on_up

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, fields, replace
@@ -179,6 +178,9 @@ def misspelt_variables(environment: Mapping[str, str], *, others: Collection[str
     for variable in environment:
         name = variable.removeprefix(_PREFIX)
         if variable.startswith(_PREFIX) and name not in known:
+            # It is large, and few ever misspell anything.
+            import difflib
+
             meant = difflib.get_close_matches(name, known, n=1, cutoff=_LIKENESS)
             if meant:
                 found[variable] = known[meant[0]]

@@ -9,25 +9,22 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, TypeGuard, cast
 
 import msgspec
-from agent_framework import (
-    AgentResponse,
-    AgentResponseUpdate,
-    Content,
-    Message,
-    WorkflowAgent,
-    WorkflowEvent,
-    WorkflowRunResult,
-)
+from agent_framework import AgentResponse, AgentResponseUpdate, Content, Message
 
+from ._kinds import is_a
 from .errors import RunError
 from .ids import mint
 from .types import HostedRunResult
 
-REQUEST_INFO: Final = WorkflowAgent.REQUEST_INFO_FUNCTION_NAME
-"""The name of the function call that stands for something a workflow asks."""
+if TYPE_CHECKING:
+    # Every channel reads results with this module, and most hosts serve no workflow.
+    from agent_framework import Workflow, WorkflowEvent, WorkflowRunResult
+
+REQUEST_INFO: Final = "request_info"
+"""The name of the function call that stands for something a workflow asks: `WorkflowAgent` has the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +44,31 @@ class WorkflowAnswers:
     answers: Mapping[str, Any]
 
 
+def is_workflow(target: object) -> TypeGuard[Workflow]:
+    """Whether a target is a `Workflow`; loads nothing of Agent Framework's to say so.
+
+    Example:
+        >>> is_workflow(print)
+        False
+    """
+    return is_a(target, "Workflow")
+
+
+def is_workflow_result(result: object) -> TypeGuard[WorkflowRunResult]:
+    """Whether a result is a `WorkflowRunResult`; loads nothing of Agent Framework's to say so.
+
+    Example:
+        >>> is_workflow_result("text")
+        False
+    """
+    return is_a(result, "WorkflowRunResult")
+
+
 def pending_requests(result: WorkflowRunResult) -> dict[str, WorkflowEvent[Any]]:
     """Return what a run asked before it paused, by id; an event's `data` and `response_type` say what is wanted.
 
     Example:
+        >>> from agent_framework import WorkflowRunResult
         >>> pending_requests(WorkflowRunResult([]))
         {}
     """
@@ -75,7 +93,7 @@ def shown(result: HostedRunResult[Any], *, by: str) -> AgentResponse[Any] | Work
 not str. Look at what the response hook, or else the agent's run(), returns.
     """
     answer = result.result
-    if not isinstance(answer, (AgentResponse, WorkflowRunResult)):
+    if not isinstance(answer, AgentResponse) and not is_workflow_result(answer):
         raise RunError(
             f"The {by} channel can show an AgentResponse or a WorkflowRunResult, not {type(answer).__name__}. "
             "Look at what the response hook, or else the agent's run(), returns."
@@ -94,6 +112,7 @@ def as_agent_response(result: WorkflowRunResult | AgentResponse[Any]) -> AgentRe
     An `AgentResponse` is returned as it is.
 
     Example:
+        >>> from agent_framework import WorkflowEvent, WorkflowRunResult
         >>> as_agent_response(WorkflowRunResult([WorkflowEvent("output", data="done", executor_id="end")])).text
         'done'
     """
@@ -165,7 +184,9 @@ def _contents(data: Any) -> list[Content]:
 
 
 def _asked(event: WorkflowEvent[Any]) -> Content:
-    # As Agent Framework's own WorkflowAgent shows it.
+    # As Agent Framework's own WorkflowAgent shows it; its module is there, since an event of it is.
+    from agent_framework import WorkflowAgent
+
     data = event.data
     if isinstance(data, Content) and data.user_input_request and data.type != "text":
         return data

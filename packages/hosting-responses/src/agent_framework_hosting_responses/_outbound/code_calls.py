@@ -17,7 +17,7 @@ from agent_framework_hosting.rendering.reading import items_of, mapping_of, text
 from .events import Listener
 from .items import Items, joined
 from .tool_items import OpenTool, ToolItems
-from .vocabulary import ItemStatus
+from .words import ItemStatus
 
 _FAILED: Final = frozenset({"failed", "incomplete"})
 _FINAL: Final = _FAILED | {"completed"}

@@ -16,7 +16,7 @@ from agent_framework_hosting.rendering.reading import as_text, items_of, mapping
 
 from .annotations import annotations_of
 from .items import MESSAGE_PARTS
-from .vocabulary import PartKind
+from .words import PartKind
 
 
 @dataclass(slots=True)

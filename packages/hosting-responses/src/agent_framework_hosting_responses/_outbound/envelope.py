@@ -12,7 +12,7 @@ from typing import Any, Final, get_args
 
 from agent_framework_hosting.rendering.text import clean, clean_json
 
-from .vocabulary import ErrorCode, ResponseStatus
+from .words import ErrorCode, ResponseStatus
 
 ERROR_CODES: Final = frozenset(get_args(ErrorCode))
 """The codes that a response's `error` may carry."""

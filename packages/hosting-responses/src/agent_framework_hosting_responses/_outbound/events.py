@@ -15,8 +15,8 @@ from agent_framework_hosting.rendering.text import to_json
 
 from .items import CallItem, FlowItem, Item, Part, ToolItem
 from .tape import CREATED, QUEUED, Deltas, Entry, add_length
-from .vocabulary import PartKind
 from .wire import delta_template, event
+from .words import PartKind
 
 
 class Listener(Protocol):

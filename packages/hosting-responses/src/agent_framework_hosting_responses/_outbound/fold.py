@@ -12,8 +12,8 @@ from typing import Any, Final, TypeAlias
 from .events import EventWriter, say_queued
 from .items import CallItem, FlowItem, MessageItem, Part, ReasoningItem
 from .tape import BEGUN, CREATED, terminal_event
-from .vocabulary import PartKind
 from .wire import DONE
+from .words import PartKind
 
 Step: TypeAlias = tuple[str, Mapping[str, Any]]
 

@@ -15,7 +15,7 @@ from typing import Any, Final, TypeAlias
 from .._item_ids import item_id
 from .._sealed_thoughts import Thought, seal
 from .custom_input import custom_input
-from .vocabulary import CallForm, ItemStatus, PartKind
+from .words import CallForm, ItemStatus, PartKind
 
 MESSAGE_PARTS: frozenset[PartKind] = frozenset({"output_text", "refusal"})
 """The kinds of text that a message carries; a reasoning item carries the others."""

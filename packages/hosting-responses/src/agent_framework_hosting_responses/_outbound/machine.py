@@ -27,8 +27,8 @@ from .output import Output
 from .showing import Showing
 from .tape import CREATED, Tape, add_length, take_down, terminal_event
 from .usage import usage_object
-from .vocabulary import IncompleteReason, ResponseStatus
 from .wire import DONE
+from .words import IncompleteReason, ResponseStatus
 
 _SILENCE: Final = Silence()
 _LONG: Final = 255

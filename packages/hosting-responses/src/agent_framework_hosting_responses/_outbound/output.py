@@ -9,7 +9,7 @@ Rules of this file:
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from agent_framework_hosting.logs import logger
 from agent_framework_hosting.rendering.accumulator import Accumulator, kind_of
@@ -20,10 +20,12 @@ from .contents import Passage, passage, runs
 from .envelope import error_object
 from .events import Listener
 from .items import FlowItem, Item, Items, MessageItem, Part, ReasoningItem
-from .provider_tools import ProviderTools
 from .showing import Showing
 from .texts import Texts
 from .tool_calls import ToolCalls
+
+if TYPE_CHECKING:
+    from .provider_tools import ProviderTools
 
 
 class Output(Accumulator):
@@ -114,6 +116,8 @@ class Output(Accumulator):
     def _provider_tools(self) -> ProviderTools:
         # Most answers have no such tools, and there is much to prepare for them.
         if self._tools is None:
+            from .provider_tools import ProviderTools
+
             self._tools = ProviderTools(self.items, self._listener, self._showing, texts=self.texts, calls=self.calls)
             self.texts.before_opening = self._tools.settle
         return self._tools

@@ -15,7 +15,7 @@ from agent_framework_hosting.rendering.pieces import missing
 from .contents import Passage
 from .events import Listener
 from .items import FlowItem, Items, MessageItem, Part, ReasoningItem
-from .vocabulary import ItemStatus
+from .words import ItemStatus
 
 
 class Texts:

@@ -24,7 +24,7 @@ from .contents import result_text, server_call_chunk, server_result_text
 from .events import Listener
 from .items import CallItem, Items, ToolItem, joined
 from .showing import Showing
-from .vocabulary import CallForm, ItemStatus
+from .words import CallForm, ItemStatus
 
 _PREFIXES: Final[Mapping[CallForm, str]] = {"function_call": "fc_", "custom_tool_call": "ctc_", "mcp_call": "mcp_"}
 

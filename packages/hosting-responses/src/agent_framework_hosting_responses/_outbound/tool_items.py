@@ -14,7 +14,7 @@ from typing import Any
 
 from .events import Listener
 from .items import Items, ToolItem
-from .vocabulary import ItemStatus
+from .words import ItemStatus
 
 
 @dataclass(slots=True, eq=False)

@@ -5,17 +5,18 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from ..errors import ConfigurationError, Draining
 from ..limits import Limits
 from ..logs import logger
 from .aliases import Aliases
-from .disk_aliases import DiskAliases
-from .lock import FolderLock
 from .memory import MemoryAliases
 from .paths import StatePaths
-from .private import make_private_folder
+
+# What handles files, SQLite among it, is loaded where a folder is given.
+if TYPE_CHECKING:
+    from .lock import FolderLock
 
 _BETWEEN_LOOKS: Final = 0.05
 """Seconds between two looks whether somebody else has given a folder up; the system tells nobody."""
@@ -51,12 +52,15 @@ class StateFolders:
         self._kept: list[_Kept] = []
         self.aliases: Aliases = MemoryAliases(max_aliases=limits.max_resets)
         if paths.sessions is not None:
+            from .disk_aliases import DiskAliases
+            from .private import make_private_folder
+
             aliases = DiskAliases(make_private_folder(paths.sessions), max_aliases=limits.max_resets)
             self.aliases = aliases
             self._kept.append(aliases)
         for folder in (paths.checkpoints, guarded):
             if folder is not None:
-                self._kept.append(_Folder(make_private_folder(folder)))
+                self._kept.append(_Folder(folder))
         # Two hosts that take the same folders in the same order never wait for each other.
         self._kept.sort(key=lambda kept: kept.lock.folder)
 
@@ -117,7 +121,10 @@ class _Folder:
     """A folder whose contents are somebody else's business."""
 
     def __init__(self, folder: Path) -> None:
-        self.lock = FolderLock(folder)
+        from .lock import FolderLock
+        from .private import make_private_folder
+
+        self.lock = FolderLock(make_private_folder(folder))
 
     def take(self) -> bool:
         return self.lock.take()

@@ -8,10 +8,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
-from agent_framework import FunctionalWorkflow, FunctionalWorkflowDefinition, SupportsAgentRun, Workflow, WorkflowAgent
+from agent_framework import SupportsAgentRun
 
+from .._kinds import is_a
 from .._state.paths import StatePaths
 from ..errors import ConfigurationError, TargetError
 from ..logs import logger
@@ -19,11 +20,12 @@ from .agent import AgentTarget
 from .factory import FactoryTarget
 from .session_store import StoredSessions
 from .target import AnswerStore, Target
-from .workflow.instances import Instances, Made, built, instances_of
-from .workflow.keeping import FolderKeeping, Keeping, MemoryKeeping, StorageKeeping, is_storage
-from .workflow.key import checkpoint_key
-from .workflow.stored import DatabaseKeeping
-from .workflow.target import WorkflowTarget
+
+# Workflows load a quarter of all that a host has in memory. What they need is imported where one has come.
+if TYPE_CHECKING:
+    from .workflow.instances import Instances
+    from .workflow.keeping import FolderKeeping, Keeping
+    from .workflow.target import WorkflowTarget
 
 _ACCEPTED: Final = (
     "an agent (an object with `id`, `name`, `description`, `run`, `create_session` and `get_session`, such as "
@@ -63,6 +65,10 @@ class Checkpoints:
         Raises:
             ConfigurationError: They cannot be kept so.
         """
+        from .workflow.keeping import MemoryKeeping, StorageKeeping, is_storage
+        from .workflow.key import checkpoint_key
+        from .workflow.stored import DatabaseKeeping
+
         if self.store is not None and self.location is None:
             return DatabaseKeeping(self.store, checkpoint_key(self.key, location=None))
         if self.location is None:
@@ -79,7 +85,7 @@ class Checkpoints:
 
     def placed(self, paths: StatePaths) -> StatePaths:
         """Return the folders that the host needs besides; a path of the developer's own wins over the derived one."""
-        if self.location is None or is_storage(self.location) or paths.checkpoints is None:
+        if not _is_path(self.location) or paths.checkpoints is None:
             return paths
         logger.warning(
             "Checkpoints are kept in %s, as checkpoint_location says, and not in %s, as state_dir says.",
@@ -89,12 +95,15 @@ class Checkpoints:
         return replace(paths, checkpoints=None)
 
     def _folders(self, root: Path, *, is_named: bool = True) -> FolderKeeping:
+        from .workflow.keeping import FolderKeeping
+        from .workflow.key import checkpoint_key
+
         return FolderKeeping(root, checkpoint_key(self.key, location=root), is_named=is_named)
 
 
 def has_checkpoints(target: Any) -> bool:
     """Whether checkpoints may have to be kept for a target; what a factory makes is not known yet."""
-    if isinstance(target, (Workflow, FunctionalWorkflowDefinition)):
+    if is_a(target, "Workflow", "FunctionalWorkflowDefinition"):
         return True
     return not isinstance(target, SupportsAgentRun) and _is_factory(target)
 
@@ -105,7 +114,7 @@ def refuse_concurrent_turns(served: Any) -> None:
     Raises:
         ConfigurationError: What is served is a workflow.
     """
-    if isinstance(served, (Workflow, FunctionalWorkflow, FunctionalWorkflowDefinition)):
+    if is_a(served, "Workflow", "FunctionalWorkflow", "FunctionalWorkflowDefinition"):
         raise ConfigurationError(
             "concurrency='concurrent' is for agents: a session of a workflow is one instance, which runs one turn at a "
             "time. Use 'queue', 'reject' or 'interrupt'."
@@ -130,7 +139,9 @@ def accept(target: Any, *, checkpoints: Checkpoints, stored: StoredSessions | No
 def _made(factory: Callable[[], Any], checkpoints: Checkpoints, stored: StoredSessions | None, result: Any) -> Target:
     name = getattr(factory, "__name__", type(factory).__name__)
     said = f"The target factory {name!r} returned {_described(result)}, which cannot be run."
-    if isinstance(result, (Workflow, FunctionalWorkflow)):
+    if is_a(result, "Workflow", "FunctionalWorkflow"):
+        from .workflow.instances import Made
+
         _refuse_store(stored)
         return _workflow(result, Made(factory, template=result), checkpoints)
     made = _ready(result, checkpoints, stored, said=said)
@@ -143,13 +154,10 @@ def _ready(target: Any, checkpoints: Checkpoints, stored: StoredSessions | None,
     """Return the target of what needs no call to be made, `None` for anything else."""
     if isinstance(target, type):
         raise TargetError(_refusal(said))
-    if isinstance(target, (Workflow, FunctionalWorkflowDefinition)):
+    if is_a(target, "Workflow", "FunctionalWorkflowDefinition"):
         _refuse_store(stored)
-    if isinstance(target, Workflow):
-        return _workflow(target, instances_of(target), checkpoints)
-    if isinstance(target, FunctionalWorkflowDefinition):
-        return _workflow(target, Made(target.build, template=built(target)), checkpoints)
-    if isinstance(target, FunctionalWorkflow):
+        return _workflow(target, _instances(target), checkpoints)
+    if is_a(target, "FunctionalWorkflow"):
         raise TargetError(
             f"{said} It is one conversation already; give the workflow function itself, {target.name!r}, which makes "
             "one for every session."
@@ -157,7 +165,7 @@ def _ready(target: Any, checkpoints: Checkpoints, stored: StoredSessions | None,
     if isinstance(target, SupportsAgentRun):
         if checkpoints.location is not None:
             logger.warning("checkpoint_location is ignored: what is served is an agent, which has no checkpoints.")
-        if isinstance(target, WorkflowAgent):
+        if is_a(target, "WorkflowAgent"):
             logger.warning(
                 "All sessions of the agent %r share the one workflow inside of it, so that one may see what another "
                 "one said. Serve the workflow itself, or a function that builds it.",
@@ -175,7 +183,15 @@ def _refuse_store(stored: StoredSessions | None) -> None:
         )
 
 
+def _instances(target: Any) -> Instances:
+    from .workflow.instances import Made, built, instances_of
+
+    return instances_of(target) if is_a(target, "Workflow") else Made(target.build, template=built(target))
+
+
 def _workflow(served: Any, instances: Instances, checkpoints: Checkpoints) -> WorkflowTarget:
+    from .workflow.target import WorkflowTarget
+
     return WorkflowTarget(served, instances=instances, keeping=checkpoints.keeping())
 
 

@@ -8,7 +8,6 @@ from typing import Any
 
 import msgspec
 from opentelemetry import context as otel
-from opentelemetry import propagate
 
 from .._handled import HandledRequest, handling, request_id
 from ..errors import ConfigurationError
@@ -43,6 +42,9 @@ def described(principal: Principal) -> bytes:
         ConfigurationError: The principal has a claim that JSON cannot carry.
     """
     keys = get_current_isolation_keys() if principal == current_principal() else None
+    # As in the telemetry of requests: it is looked up with its import which propagators there are.
+    from opentelemetry import propagate
+
     trace: dict[str, str] = {}
     propagate.inject(trace)
     described = _Circumstances(
@@ -84,6 +86,8 @@ class Restored:
     @contextmanager
     def around(self) -> Generator[None]:
         """Let them be those of what runs inside the block."""
+        from opentelemetry import propagate
+
         token = otel.attach(propagate.extract(self._trace))
         keys = set_current_isolation_keys(None if self._keys.is_empty else self._keys)
         try:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from opentelemetry import context as otel
-from opentelemetry import propagate, trace
+from opentelemetry import trace
 from opentelemetry.propagators.textmap import Getter
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode
 from opentelemetry.util.types import AttributeValue
@@ -192,6 +192,9 @@ def _begun(scope: Scope, request: HandledRequest) -> tuple[Span, Any]:
     # Inside another one, as of an instrumented app that mounts this one, it is a step and no request of its own.
     is_inner = trace.get_current_span(context).get_span_context().is_valid
     if not is_inner:
+        # Finding out which propagators there are takes ten milliseconds at its import, and hosts without traces none.
+        from opentelemetry import propagate
+
         context = propagate.extract(scope["headers"], context, _HEADERS)
     attributes: dict[str, AttributeValue] = {names.REQUEST_ID: request.id}
     if request.client_id is not None:

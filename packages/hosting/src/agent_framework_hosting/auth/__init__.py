@@ -7,11 +7,20 @@
 - Any Starlette `AuthenticationBackend`, or a function of yours; see `Authenticator`.
 """
 
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
 from .authenticator import Authenticator, Caller, bearer_token
 from .keys import API_KEYS_VARIABLE, ApiKey, ApiKeys, hash_key, new_key
-from .several import AnyOf
-from .tokens import JwtBearer
 from .users import mounted_user
+
+if TYPE_CHECKING:
+    from .several import AnyOf
+    from .tokens import JwtBearer
+
+_LATER = {"AnyOf": ".several", "JwtBearer": ".tokens"}
 
 __all__ = [
     "API_KEYS_VARIABLE",
@@ -26,3 +35,10 @@ __all__ = [
     "mounted_user",
     "new_key",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    # Tokens are a third of this package, and most hosts have keys.
+    if name not in _LATER:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(_LATER[name], __name__), name)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import mimetypes
 import re
+from functools import cache
 from typing import Final, NamedTuple
 from urllib.parse import urlsplit
 
@@ -91,7 +92,7 @@ def read_base64(value: object, param: str, *, media_type: str | None) -> Place:
 def media_type_of(name: str | None) -> str | None:
     """Return the media type that the end of a file's name tells, if any; the same on every machine."""
     extension = "." + (name or "").rpartition(".")[2].lower()
-    return _TYPES.get(extension) if _EXTENSION.fullmatch(extension) else None
+    return _types().get(extension) if _EXTENSION.fullmatch(extension) else None
 
 
 def _read_data_url(uri: str, param: str) -> Place:
@@ -117,9 +118,8 @@ def _detected(beginning: str) -> str | None:
     return detect_media_type_from_base64(data_str=beginning)
 
 
-def _known_types() -> dict[str, str]:
+@cache
+def _types() -> dict[str, str]:
+    # The standard library reads the machine's own tables first, which takes as much memory as all the rest of parsing.
     tables = mimetypes.MimeTypes()
     return {**tables.types_map[False], **tables.types_map[True], **_LATER_TYPES}
-
-
-_TYPES: Final = _known_types()

@@ -163,6 +163,8 @@ class EventStream:
                 await link.send(data)
                 del self._buffer[: len(data)]
                 self._buffers.held -= len(data)
+                # Otherwise a stream that waits for its model would hold what it sent last.
+                del data
             elif self._done:
                 await link.send(b"", more=False)
                 return

@@ -1,0 +1,57 @@
+"""What a host has loaded that serves an agent, has answered, and was asked for nothing unusual."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import Final
+
+_PROGRAM: Final = """
+import asyncio, sys
+from agent_framework_hosting.auth import ApiKeys, hash_key
+from agent_framework_hosting.host import AgentFrameworkHost
+from agent_framework_hosting_responses.channel import ResponsesChannel
+
+loaded = set(sys.modules)
+from agent_framework_hosting.testing import InMemoryDriver, ScriptedAgent
+
+async def main():
+    before = set(sys.modules)
+    keys = ApiKeys({"ada": hash_key("afh_" + 64 * "0")})
+    host = AgentFrameworkHost(ScriptedAgent(["Hello."]), channels=[ResponsesChannel()], auth=keys)
+    async with InMemoryDriver(host.app) as driver:
+        headers = {"authorization": "Bearer afh_" + 64 * "0"}
+        for stream in (False, True):
+            asked = {"model": "m", "input": "Hi.", "stream": stream}
+            answer = await driver.request("POST", "/responses", json=asked, headers=headers)
+            assert answer.status == 200, answer
+    return loaded | (set(sys.modules) - before)
+
+print(*asyncio.run(main()), sep="\\n")
+"""
+_UNUSED: Final = (
+    "_sqlite3",
+    "difflib",
+    "opentelemetry.propagate",
+    "starlette.middleware.cors",
+    "agent_framework._compaction",
+    "agent_framework._workflows",
+    "agent_framework_hosting._several",
+    "agent_framework_hosting._state.disk_aliases",
+    "agent_framework_hosting._state.sql",
+    "agent_framework_hosting._target.workflow.target",
+    "agent_framework_hosting._workers",
+    "agent_framework_hosting.auth.tokens",
+    "agent_framework_hosting_responses._document",
+    "agent_framework_hosting_responses._outbound.provider_tools",
+    "agent_framework_hosting_responses._outbound.vocabulary",
+    "agent_framework_hosting_responses._socket",
+)
+
+
+def test_what_an_idle_host_does_not_use_is_not_loaded() -> None:
+    """Each of them is memory and time at the start that whoever does not use it would pay for."""
+    shown = subprocess.run([sys.executable, "-c", _PROGRAM], capture_output=True, text=True, check=True)
+    loaded = set(shown.stdout.split())
+    assert "agent_framework_hosting_responses._turns" in loaded
+    assert [module for module in _UNUSED if module in loaded] == []
