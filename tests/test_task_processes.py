@@ -229,8 +229,8 @@ async def test_a_task_that_is_given_a_hundred_times_runs_once(
         told.append(await give(client, served, "same"))
 
     with (
-        forks.serving(tmp_path, fresh_database, lease=LEASE) as one,
-        forks.serving(tmp_path, fresh_database, lease=LEASE) as two,
+        forks.serving(tmp_path, fresh_database, lease=60) as one,
+        forks.serving(tmp_path, fresh_database, lease=60) as two,
     ):
         for _ in range(5):
             async with anyio.create_task_group() as group:

@@ -22,7 +22,7 @@ from agent_framework_hosting_responses.channel import ResponsesChannel
 
 from .responses_rules import check_body, read_events
 
-SOON = 20.0
+SOON = 60.0
 Replica = Callable[..., Awaitable[InMemoryDriver]]
 
 
