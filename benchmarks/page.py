@@ -1,6 +1,6 @@
 """Puts the figures of a run into the documentation.
 
-    python -m benchmarks.page figures.json docs/performance.md
+    python -m benchmarks.page figures.json docs/performance.md --soak soak.json
 
 What stands between `<!-- figures -->` and `<!-- end of figures -->` is written anew, and a picture beside the page for
 each plot.
@@ -14,10 +14,12 @@ from typing import Final
 
 import msgspec
 
+from .carrying import carried
 from .goals import judged
 from .measuring import Run
 from .plots import bars
-from .report import goals_table, tables
+from .report import goals_table, number, tables
+from .soak import Soaked
 
 BEGIN: Final = "<!-- figures -->"
 END: Final = "<!-- end of figures -->"
@@ -27,8 +29,8 @@ _PLOTS: Final = (
 )
 
 
-def written(run: Run, page: str) -> str:
-    """Return the page with the figures of this run.
+def written(run: Run, page: str, *, soaked: Soaked | None = None) -> str:
+    """Return the page with the figures of this run, and of a soak.
 
     Raises:
         ValueError: The page has no place for them.
@@ -40,10 +42,22 @@ def written(run: Run, page: str) -> str:
     machine = ", ".join(f"{name} {value}" for name, value in run.machine.items() if value is not None)
     parts = [f"Medians of {run.rounds} rounds. {machine}."]
     verdicts = judged(run.results)
+    parts += [carried(run.results)] if carried(run.results) else []
     parts += [goals_table(verdicts)] if verdicts else []
+    parts += [_told(soaked)] if soaked is not None else []
     parts += [f"![{title}](performance-{name}.svg)" for name, title, _ in _pictures(run)]
     parts.append(tables(run.results))
     return f"{before}{BEGIN}\n\n" + "\n\n".join(parts) + f"\n\n{END}{behind}"
+
+
+def _told(soaked: Soaked) -> str:
+    return (
+        f"**A soak.** {number(soaked.seconds / 60)} minutes at 70 % of the most that it carried: "
+        f"{soaked.answers:,} answers, each checked, half of them streams, {number(soaked.asked_per_second)} a second "
+        f"for {number(100 * soaked.cpu_of_a_core)} % of a core; half within {number(soaked.p50_ms)} ms, 99 % within "
+        f"{number(soaked.p99_ms)} ms. Memory once what is kept was at its bound: {soaked.mib_first:.1f} MiB, at the "
+        f"end {soaked.mib_last:.1f} MiB, {number(soaked.bytes_per_answer)} bytes more with each answer."
+    )
 
 
 def _pictures(run: Run) -> list[tuple[str, str, str]]:
@@ -60,9 +74,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.page")
     parser.add_argument("figures", type=Path)
     parser.add_argument("page", type=Path)
+    parser.add_argument("--soak", type=Path, help="what `python -m benchmarks --soak 30m --json FILE` has written")
     asked = parser.parse_args()
     run = msgspec.json.decode(asked.figures.read_bytes(), type=Run)
-    asked.page.write_text(written(run, asked.page.read_text()))
+    soaked = msgspec.json.decode(asked.soak.read_bytes(), type=Soaked) if asked.soak else None
+    asked.page.write_text(written(run, asked.page.read_text(), soaked=soaked))
     for name, _, picture in _pictures(run):
         (asked.page.parent / f"performance-{name}.svg").write_text(picture)
 

@@ -19,19 +19,19 @@ def tables(results: Sequence[Result]) -> str:
 
 def goals_table(verdicts: Sequence[Verdict]) -> str:
     """Return the goals beside the figures."""
-    lines = [_line(["goal", "wanted", "measured", ""]), _line(["---"] * 4)]
+    lines = [line(["goal", "wanted", "measured", ""]), line(["---"] * 4)]
     for verdict in verdicts:
-        figure = "" if verdict.figure is None else _number(verdict.figure)
-        lines.append(_line([verdict.goal, verdict.wanted, figure, "yes" if verdict.is_met else "**no**"]))
+        figure = "" if verdict.figure is None else number(verdict.figure)
+        lines.append(line([verdict.goal, verdict.wanted, figure, "yes" if verdict.is_met else "**no**"]))
     return "\n".join(lines)
 
 
 def _table(measures: Sequence[str], results: Sequence[Result]) -> str:
-    lines = [_line(["scenario", "system", *measures]), _line(["---"] * (2 + len(measures)))]
+    lines = [line(["scenario", "system", *measures]), line(["---"] * (2 + len(measures)))]
     for result in results:
         for number, system in enumerate(result.rounds):
             cells = [_shown(result.values(system, measure)) for measure in measures]
-            lines.append(_line([result.scenario if not number else "", system, *cells]))
+            lines.append(line([result.scenario if not number else "", system, *cells]))
     return "\n".join(lines)
 
 
@@ -43,13 +43,15 @@ def _measures(result: Result) -> tuple[str, ...]:
 def _shown(values: Sequence[float]) -> str:
     if not values:
         return ""
-    middle = _number(median(values))
-    return middle if len(values) == 1 else f"{middle} ({_number(min(values))} to {_number(max(values))})"
+    middle = number(median(values))
+    return middle if len(values) == 1 else f"{middle} ({number(min(values))} to {number(max(values))})"
 
 
-def _number(value: float) -> str:
+def number(value: float) -> str:
+    """Return a figure as people read it: three digits, or all of them before the point."""
     return f"{value:,.0f}" if abs(value) >= 1_000 else f"{value:.3g}"
 
 
-def _line(cells: Sequence[str]) -> str:
+def line(cells: Sequence[str]) -> str:
+    """Return a line of a table."""
     return f"| {' | '.join(cells)} |"

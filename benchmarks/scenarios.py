@@ -14,6 +14,7 @@ from .systems import (
     ONE_WORKER,
     OURS,
     OURS_ON_HYPERCORN,
+    OURS_ON_POSTGRESQL,
     OURS_ON_SQLITE,
     STARLETTE,
     TWO_WORKERS,
@@ -82,8 +83,8 @@ MEMORY: Final[tuple[Scenario, ...]] = (
 )
 
 CHAINS: Final[tuple[Scenario, ...]] = (
-    Chain("conversation, raw stub", (OURS, OURS_ON_SQLITE), RAW, turns=1_000),
-    Chain("conversation, real Agent", (OURS, OURS_ON_SQLITE), AGENT, turns=1_000),
+    Chain("conversation, raw stub", (OURS, OURS_ON_SQLITE, OURS_ON_POSTGRESQL), RAW, turns=1_000),
+    Chain("conversation, real Agent", (OURS, OURS_ON_SQLITE, OURS_ON_POSTGRESQL), AGENT, turns=1_000),
 )
 
 WORKERS: Final[tuple[Scenario, ...]] = (

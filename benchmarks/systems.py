@@ -10,6 +10,7 @@ KEY: Final = "afh_" + 64 * "0"
 
 Kind = Literal["ours", "starlette", "coalescing"]
 Server = Literal["uvicorn", "hypercorn"]
+Database = Literal["sqlite", "postgresql"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,14 +21,14 @@ class System:
         name: What it is called in reports.
         kind: Which app it is.
         server: What it runs on.
-        database: Whether the host keeps its state in SQLite.
+        database: What the host keeps its state in; memory when left out.
         workers: Processes of `host.serve`, which decides about the server itself; 0 for a server of ours.
     """
 
     name: str
     kind: Kind
     server: Server = "uvicorn"
-    database: bool = False
+    database: Database | None = None
     workers: int = 0
 
 
@@ -50,9 +51,10 @@ class Target:
 
 OURS: Final = System("ours", "ours")
 OURS_ON_HYPERCORN: Final = System("ours, Hypercorn", "ours", server="hypercorn")
-OURS_ON_SQLITE: Final = System("ours, SQLite", "ours", database=True)
+OURS_ON_SQLITE: Final = System("ours, SQLite", "ours", database="sqlite")
+OURS_ON_POSTGRESQL: Final = System("ours, PostgreSQL", "ours", database="postgresql")
 STARLETTE: Final = System("Starlette route", "starlette")
 COALESCING: Final = System("coalescing ASGI", "coalescing")
 COALESCING_ON_HYPERCORN: Final = System("coalescing ASGI, Hypercorn", "coalescing", server="hypercorn")
-ONE_WORKER: Final = System("ours, 1 worker", "ours", database=True, workers=1)
-TWO_WORKERS: Final = System("ours, 2 workers", "ours", database=True, workers=2)
+ONE_WORKER: Final = System("ours, 1 worker", "ours", database="sqlite", workers=1)
+TWO_WORKERS: Final = System("ours, 2 workers", "ours", database="sqlite", workers=2)

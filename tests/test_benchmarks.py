@@ -20,6 +20,7 @@ from benchmarks.page import BEGIN, END, written
 from benchmarks.report import goals_table
 from benchmarks.scenarios import SCENARIOS
 from benchmarks.servers import Servers
+from benchmarks.soak import Soaked
 from benchmarks.systems import OURS, OURS_ON_SQLITE, System
 from starlette.applications import Starlette
 from starlette.requests import Request as Asked
@@ -103,6 +104,19 @@ def test_every_goal_is_measured_somewhere() -> None:
         wanted = {goal.of.name} if goal.beside is None else {goal.of.name, goal.beside.name}
         assert wanted <= known[goal.scenario], goal.what
         assert goal.before is None or goal.of.name in known[goal.before[0]], goal.what
+
+
+def test_the_page_says_what_a_core_carries_and_how_a_soak_ended() -> None:
+    results = [
+        Result("JSON, real Agent, c=16", {"ours": [{"CPU µs": 500.0}, {"CPU µs": 400.0}, {"CPU µs": 900.0}]}),
+        Result("conversation, raw stub", {"ours, SQLite": [{"CPU ms at turn 100": 2.0}]}),
+    ]
+    soaked = Soaked(1_800.0, 90_000, 50.0, 0.6, 4.0, 30.0, 80.0, 80.5, 6.0)
+    page = written(Run({}, 3, results), f"{BEGIN}\n{END}", soaked=soaked)
+    assert "| a whole answer, real Agent | 500 µs | 2,000 answers a second |" in page
+    assert "raw stub, SQLite | 2 ms | 500 turns a second |" in page
+    assert "30 minutes at 70 %" in page
+    assert "80.0 MiB, at the end 80.5 MiB, 6 bytes more" in page
 
 
 def test_a_goal_is_judged_by_the_median_of_the_rounds_own_ratios() -> None:

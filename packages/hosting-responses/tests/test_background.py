@@ -628,7 +628,9 @@ async def test_what_a_host_leaves_behind_is_done_by_the_next_one(where: str | No
     ending: AgentFrameworkHost = host()
     async with AsyncExitStack() as leaving, InMemoryDriver(ending.app, lifespan=False, timeout=SOON) as driver:
         await leaving.enter_async_context(ending)
-        response = await begin(driver)
+        talk = (await driver.request("POST", "/v1/conversations", json={})).json()["id"]
+        response = await begin(driver, conversation=talk)
+        waiting = await begin(driver, conversation=talk)
         await gate.wait_reached()
         waiting = await begin(driver)
         async with driver.stream("GET", f"/responses/{response}?stream=true") as answer:
