@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import sys
+from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -74,6 +75,6 @@ if __name__ == "__main__":
         limits=Limits(drain_timeout=float(drain_timeout)),
         door=Door(public_url="https://agent.example.com"),
     )
-    options = {"graceful_timeout": float(graceful[0])} if graceful else {}
+    options: Any = {"graceful_timeout": float(graceful[0])} if graceful else {}
     host.serve(port=int(port), **options)
     print("served")  # noqa: T201 - `serve` has returned, and that is for the test to read
