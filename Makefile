@@ -6,7 +6,8 @@ SERVES := .venv/.serves
 READY := .venv/.ready
 NEEDS := uv.lock pyproject.toml $(wildcard packages/*/pyproject.toml) scripts/setup
 # Most tests wait for processes that they have started, so that four at once suit two cores.
-PYTEST := $(BIN)/pytest -n 4 --dist loadfile
+# Files are begun in the order of `testpaths`: those with processes first, so that none is left to the end alone.
+PYTEST := $(BIN)/pytest -n 4 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:

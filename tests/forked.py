@@ -10,13 +10,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Generator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from .replicas import Replicas
-from .served import Served, free_port
+from .served import free_port
 
 _PATIENCE: Final = 150.0
 """Seconds that another process gets; much, since the machine may be busy, and the test has its own bound."""
@@ -143,6 +143,21 @@ def forking() -> Generator[Forks]:
             process.kill()
 
 
-def noted(folder: Path) -> Replicas:
+@contextmanager
+def several(
+    forks: Forks, folder: Path, database: str, count: int, *, concurrency: str = "queue", lease: float = 15.0
+) -> Generator[Replicas[Forked]]:
+    """Serve one database by several replicas."""
+    with ExitStack() as stack:
+        started = [
+            stack.enter_context(forks.starting(folder, database, lease=lease, concurrency=concurrency))
+            for _ in range(count)
+        ]
+        for each in started:
+            each.wait_for_readiness()
+        yield Replicas(folder, started)
+
+
+def noted(folder: Path) -> Replicas[Forked]:
     """Return what runs have noted in a folder."""
-    return Replicas(folder, list[Served]())
+    return Replicas(folder, list[Forked]())

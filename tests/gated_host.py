@@ -1,4 +1,4 @@
-"""A host whose answers wait at a gate: python gated_host.py PORT DRAIN_TIMEOUT
+"""A host whose answers wait at a gate: python gated_host.py PORT DRAIN_TIMEOUT [GRACEFUL_TIMEOUT]
 
 A request with the input "quick" is answered at once; all others stop in the middle until somebody posts to /gate. One
 with the input "deaf" stops there whatever is done to it.
@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import sys
+from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -67,12 +68,13 @@ class GateChannel:
 
 if __name__ == "__main__":
     logging.basicConfig(level=logging.INFO)
-    port, drain_timeout = sys.argv[1:]
+    port, drain_timeout, *graceful = sys.argv[1:]
     host = AgentFrameworkHost(
         ScriptedAgent(every=speak),
         channels=[ResponsesChannel(), GateChannel()],
         limits=Limits(drain_timeout=float(drain_timeout)),
         door=Door(public_url="https://agent.example.com"),
     )
-    host.serve(port=int(port))
+    options: Any = {"graceful_timeout": float(graceful[0])} if graceful else {}
+    host.serve(port=int(port), **options)
     print("served")  # noqa: T201 - `serve` has returned, and that is for the test to read

@@ -9,7 +9,7 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Generic, Protocol, TypeVar
 
 import anyio
 import httpx2
@@ -22,12 +22,24 @@ _PATIENCE: Final = 150.0
 _BETWEEN_LOOKS: Final = 0.01
 
 
+class Reachable(Protocol):
+    """What serves somewhere."""
+
+    @property
+    def url(self) -> str:
+        """Where it serves."""
+        ...
+
+
+ServedT = TypeVar("ServedT", bound=Reachable)
+
+
 @dataclass
-class Replicas:
+class Replicas(Generic[ServedT]):
     """Several hosts on one database; a single one may consist of several workers."""
 
     folder: Path
-    served: list[Served]
+    served: list[ServedT]
 
     def url(self, number: int = 0) -> str:
         """Return the address of one of them, in turns."""
@@ -95,7 +107,7 @@ def replicas(
     workers: int = 1,
     agent: str = "core",
     lease: float = 15.0,
-) -> Generator[Replicas]:
+) -> Generator[Replicas[Served]]:
     """Serve one database by several hosts."""
     rest = [database, concurrency, agent, str(workers), json.dumps({"lease": lease})]
     with ExitStack() as stack:

@@ -146,7 +146,7 @@ async def test_what_was_acknowledged_is_there_when_the_server_itself_was_killed(
         async with httpx2.AsyncClient(timeout=PATIENCE) as client:
             async with anyio.create_task_group() as group:
                 group.start_soon(talk, client, served)
-                for _ in range(figure(3, 30)):
+                for _ in range(figure(2, 30)):
                     before, refused_before = len(acknowledged), len(doubtful)
                     await until(lambda before=before: len(acknowledged) > before + 2, "some turns")
                     await anyio.to_thread.run_sync(server.kill)

@@ -53,7 +53,7 @@ class Client:
         """Take one turn, and note that it was acknowledged."""
         raise NotImplementedError
 
-    async def settle(self, client: httpx2.AsyncClient, url: str, host: Replicas) -> None:
+    async def settle(self, client: httpx2.AsyncClient, url: str, host: Replicas[Forked]) -> None:
         """Go on after a crash, and compare what is there with what was acknowledged."""
         raise NotImplementedError
 
@@ -76,7 +76,7 @@ class Chained(Client):
         self.ids.append(response["id"])
         self.acknowledged.append(said)
 
-    async def settle(self, client: httpx2.AsyncClient, url: str, host: Replicas) -> None:
+    async def settle(self, client: httpx2.AsyncClient, url: str, host: Replicas[Forked]) -> None:
         known = list(self.acknowledged)
         await self.turn(client, url)
         # Whoever names the turn before gets exactly what it ended: nothing that nobody was told.
@@ -96,7 +96,7 @@ class Keyed(Client):
         assert answer.status_code == 200, answer.text
         self.acknowledged.append(self.sent)
 
-    async def settle(self, client: httpx2.AsyncClient, url: str, host: Replicas) -> None:
+    async def settle(self, client: httpx2.AsyncClient, url: str, host: Replicas[Forked]) -> None:
         sent, known = self.sent, self.acknowledged
         said = self.next()
         assert (await say(client, url, said, key=self.tag)).status_code == 200
@@ -123,7 +123,7 @@ class Repeating(Client):
         assert answer.json() == {"said": f"<{self.sent}>"}
         self.acknowledged.append(self.sent)
 
-    async def settle(self, client: httpx2.AsyncClient, url: str, host: Replicas) -> None:
+    async def settle(self, client: httpx2.AsyncClient, url: str, host: Replicas[Forked]) -> None:
         if self.sent and self.sent not in self.acknowledged:
             await self.repeat(client, url)
         known = list(self.acknowledged)
@@ -151,7 +151,7 @@ class Paying(Client):
         answer = {"type": "mcp_approval_response", "approval_request_id": request, "approve": True}
         await posted(client, url, [answer], previous=asked["id"])
 
-    async def settle(self, client: httpx2.AsyncClient, url: str, host: Replicas) -> None:
+    async def settle(self, client: httpx2.AsyncClient, url: str, host: Replicas[Forked]) -> None:
         if self.asked is not None:
             try:
                 await self.approve(client, url, self.asked)

@@ -11,16 +11,16 @@ import httpx2
 from anyio.lowlevel import checkpoint
 
 from .clients.stream_rules import check_stream
-from .forked import Forks, noted
-from .replicas import Replicas, in_line, replicas, responses_body, say, until
+from .forked import Forked, Forks, noted, several
+from .replicas import Replicas, in_line, responses_body, say, until
 
 PLENTY = 100.0
 ROOM = {"x-agent-chat-isolation-key": "room"}
 
 
-async def test_reject_refuses_all_but_the_one_that_runs(database: str, tmp_path: Path) -> None:
+async def test_reject_refuses_all_but_the_one_that_runs(fresh_database: str, tmp_path: Path, forks: Forks) -> None:
     """On its own replica and on the other one, streams before they begin; afterwards the session is free again."""
-    with replicas(tmp_path, database, 2, concurrency="reject") as two:
+    with several(forks, tmp_path, fresh_database, 2, concurrency="reject") as two:
         async with httpx2.AsyncClient(timeout=PLENTY, headers=ROOM) as client:
             async with anyio.create_task_group() as group:
                 group.start_soon(be_answered, client, two, "first [first]")
@@ -36,7 +36,7 @@ async def test_reject_refuses_all_but_the_one_that_runs(database: str, tmp_path:
             await check_that_one_gets_through(client, two)
 
 
-async def be_answered(client: httpx2.AsyncClient, two: Replicas, said: str) -> None:
+async def be_answered(client: httpx2.AsyncClient, two: Replicas[Forked], said: str) -> None:
     answer = await say(client, two.url(0), said, key="room")
     assert answer.json() == {"said": f"<{said}>"}
 
@@ -50,7 +50,7 @@ async def be_refused(client: httpx2.AsyncClient, url: str) -> None:
         assert answer.headers["retry-after"] == "1"
 
 
-async def check_that_one_gets_through(client: httpx2.AsyncClient, two: Replicas) -> None:
+async def check_that_one_gets_through(client: httpx2.AsyncClient, two: Replicas[Forked]) -> None:
     """Of many at once exactly one runs, on whichever replica it came first."""
     codes: list[int] = []
 
@@ -68,11 +68,13 @@ async def check_that_one_gets_through(client: httpx2.AsyncClient, two: Replicas)
     assert len(two.begun("many")) == 1
 
 
-async def test_interrupt_stops_what_runs_on_whichever_replica(database: str, tmp_path: Path) -> None:
+async def test_interrupt_stops_what_runs_on_whichever_replica(
+    fresh_database: str, tmp_path: Path, forks: Forks
+) -> None:
     """A stream is told that it was cancelled, an answer in one piece gets an error, and the newest one runs."""
     told: dict[str, httpx2.Response] = {}
     headers = {"x-agent-chat-isolation-key": "interrupted room"}
-    with replicas(tmp_path, database, 2, concurrency="interrupt") as two:
+    with several(forks, tmp_path, fresh_database, 2, concurrency="interrupt") as two:
         async with httpx2.AsyncClient(timeout=PLENTY, headers=headers) as client, anyio.create_task_group() as group:
 
             async def turn(number: int, text: str, *, stream: bool) -> None:
@@ -100,7 +102,7 @@ async def test_interrupt_drops_those_who_wait_on_another_replica(
     host = noted(tmp_path)
     async with AsyncExitStack() as stack:
         # A lease that does not run out while one of them stands still.
-        several = [
+        hosts = [
             stack.enter_context(forks.serving(tmp_path, fresh_database, lease=PLENTY, concurrency="interrupt"))
             for _ in range(3)
         ]
@@ -108,12 +110,12 @@ async def test_interrupt_drops_those_who_wait_on_another_replica(
         group = await stack.enter_async_context(anyio.create_task_group())
 
         async def turn(number: int, text: str) -> None:
-            told[text] = await client.post(f"{several[number].url}/v1/responses", json=responses_body(text))
+            told[text] = await client.post(f"{hosts[number].url}/v1/responses", json=responses_body(text))
 
         group.start_soon(turn, 0, "first [first]")
         await host.reached("first")
         # What runs is not stopped for now, so that whatever comes has to wait for it.
-        several[0].signal(signal.SIGSTOP)
+        hosts[0].signal(signal.SIGSTOP)
         try:
             group.start_soon(turn, 1, "second")
             await in_line(fresh_database, 1)
@@ -121,7 +123,7 @@ async def test_interrupt_drops_those_who_wait_on_another_replica(
             await until(lambda: "second" in told, "the end of the one that waited")
             await in_line(fresh_database, 1)
         finally:
-            several[0].signal(signal.SIGCONT)
+            hosts[0].signal(signal.SIGCONT)
         await until(lambda: len(told) == 3, "all answers")
     for text in ("first [first]", "second"):
         assert (told[text].status_code, told[text].json()["error"]["code"]) == (409, "response_interrupted")
@@ -143,7 +145,7 @@ def check_told(told: dict[str, httpx2.Response]) -> None:
     assert told["fourth"].json()["status"] == "completed"
 
 
-def ends(two: Replicas) -> list[str]:
+def ends(two: Replicas[Forked]) -> list[str]:
     """Return the runs in the order in which they ended; each has ended before the next began."""
     notes = two.notes()
     assert [each.get("began") for each in notes[::2]] == [each.get("ended") for each in notes[1::2]]

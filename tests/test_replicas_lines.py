@@ -12,15 +12,16 @@ import httpx2
 import pytest
 from anyio.lowlevel import checkpoint
 
-from .replicas import Replicas, in_line, replicas, say
+from .forked import Forked, Forks, several
+from .replicas import Replicas, in_line, say
 
 PLENTY = 100.0
 
 
 @pytest.fixture(scope="module")
-def three(database: str, tmp_path_factory: pytest.TempPathFactory) -> Generator[Replicas]:
+def three(database: str, forks: Forks, tmp_path_factory: pytest.TempPathFactory) -> Generator[Replicas[Forked]]:
     """Serve one database by three processes."""
-    with replicas(tmp_path_factory.mktemp("replicas"), database, 3) as three:
+    with several(forks, tmp_path_factory.mktemp("replicas"), database, 3) as three:
         yield three
 
 
@@ -28,7 +29,7 @@ async def turn(client: httpx2.AsyncClient, url: str, said: str, *, key: str) -> 
     assert (await say(client, url, said, key=key)).json() == {"said": f"<{said}>"}
 
 
-def check_line(three: Replicas, tag: str, count: int) -> list[str]:
+def check_line(three: Replicas[Forked], tag: str, count: int) -> list[str]:
     """Check that so many turns ran one after another, and that each saw exactly those before it; returns them."""
     notes = three.notes(tag)
     for began, ended in zip(notes[::2], notes[1::2], strict=True):
@@ -44,7 +45,7 @@ def check_line(three: Replicas, tag: str, count: int) -> list[str]:
 
 @pytest.mark.parametrize("count", [1, 3])
 async def test_many_turns_of_one_session_at_once(
-    three: Replicas, count: int, figure: Callable[[int, int], int]
+    three: Replicas[Forked], count: int, figure: Callable[[int, int], int]
 ) -> None:
     """Sent to one replica, or to all; every turn is there in the end, and what each said was told to its caller."""
     many, tag = figure(50, 500), f"many at {count}"
@@ -56,7 +57,9 @@ async def test_many_turns_of_one_session_at_once(
     assert len({each["pid"] for each in three.begun(tag)}) == count
 
 
-async def test_turns_run_in_the_order_of_their_arrival_over_all_replicas(three: Replicas, database: str) -> None:
+async def test_turns_run_in_the_order_of_their_arrival_over_all_replicas(
+    three: Replicas[Forked], database: str
+) -> None:
     """Where the order is known: each is sent once the one before it stands in the line, to the next replica."""
     turns = [f"order {number} [order{number}]" for number in range(12)]
     async with httpx2.AsyncClient(timeout=PLENTY) as client, anyio.create_task_group() as group:
@@ -69,14 +72,14 @@ async def test_turns_run_in_the_order_of_their_arrival_over_all_replicas(three: 
     assert check_line(three, "order", 12) == turns
 
 
-async def test_a_conversation_that_wanders_between_replicas_goes_on_by_its_key(three: Replicas) -> None:
+async def test_a_conversation_that_wanders_between_replicas_goes_on_by_its_key(three: Replicas[Forked]) -> None:
     async with httpx2.AsyncClient(timeout=PLENTY) as client:
         for number in range(7):
             await turn(client, three.url(number), f"wander {number}", key="wander")
     assert check_line(three, "wander", 7) == [f"wander {number}" for number in range(7)]
 
 
-async def test_a_conversation_that_wanders_between_replicas_goes_on_by_its_ids(three: Replicas) -> None:
+async def test_a_conversation_that_wanders_between_replicas_goes_on_by_its_ids(three: Replicas[Forked]) -> None:
     """With forks, made where the point was or elsewhere; each branch goes on for itself."""
     async with httpx2.AsyncClient(timeout=PLENTY) as client:
 
@@ -107,7 +110,7 @@ async def test_a_conversation_that_wanders_between_replicas_goes_on_by_its_ids(t
     assert (unknown.status_code, unknown.json()["error"]["code"]) == (400, "previous_response_not_found")
 
 
-async def test_a_reset_is_seen_by_the_other_replicas_at_once(three: Replicas) -> None:
+async def test_a_reset_is_seen_by_the_other_replicas_at_once(three: Replicas[Forked]) -> None:
     """A session that is live there is not used again."""
     async with httpx2.AsyncClient(timeout=PLENTY) as client:
         for number in range(3):
@@ -121,7 +124,7 @@ async def test_a_reset_is_seen_by_the_other_replicas_at_once(three: Replicas) ->
     assert begun[5][::2] == ["reset again 2", "reset again 1", "reset again 0"]
 
 
-async def test_one_idempotency_key_on_several_replicas_at_once_runs_once(three: Replicas) -> None:
+async def test_one_idempotency_key_on_several_replicas_at_once_runs_once(three: Replicas[Forked]) -> None:
     """The others are told that the first still runs; afterwards every replica answers from the record."""
     asked = {"key": "pay", "idempotency": "once"}
     answers: list[httpx2.Response] = []

@@ -25,17 +25,18 @@ STREAMS = 20
 PLENTY = 40.0
 NEXT_TO_NOTHING = 0.1
 
-Start = Callable[[float], Served]
+Start = Callable[..., Served]
 
 
 @pytest.fixture
 def start(tmp_path: Path) -> Generator[Start]:
-    """Return a function that starts a gated host; it takes the drain timeout."""
+    """Return a function that starts a gated host; it takes the drain timeout, and how long answers may go on then."""
     with ExitStack() as stack:
 
-        def start(drain_timeout: float) -> Served:
+        def start(drain_timeout: float, *graceful_timeout: float) -> Served:
             port = stack.enter_context(free_port())
-            command = [sys.executable, Path(__file__).with_name("gated_host.py"), str(port), str(drain_timeout)]
+            times = map(str, (drain_timeout, *graceful_timeout))
+            command = [sys.executable, Path(__file__).with_name("gated_host.py"), str(port), *times]
             return stack.enter_context(serving(command, port=port, log=tmp_path / "printed"))
 
         yield start
@@ -171,7 +172,7 @@ async def test_an_answer_in_one_piece_that_outlasts_the_drain_is_told_as_well(st
 
 async def test_a_run_that_ignores_its_cancellation_does_not_keep_the_process(start: Start) -> None:
     """It would keep its state folder from the next host, too; the log says why it had to end so."""
-    served = start(NEXT_TO_NOTHING)
+    served = start(NEXT_TO_NOTHING, 2.0)
     async with connected(served) as (client, group):
         reader = Reader(client, says="deaf")
         await begin([reader], group)

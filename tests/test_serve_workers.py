@@ -43,7 +43,7 @@ pytestmark = pytest.mark.timeout(300)
 
 
 @contextmanager
-def two_workers(folder: Path) -> Generator[Replicas]:
+def two_workers(folder: Path) -> Generator[Replicas[Served]]:
     with replicas(folder, f"sqlite:///{folder}/state/host.db", 1, workers=2, agent="scripted") as one:
         yield one
 
@@ -67,7 +67,7 @@ async def ask(url: str, text: str) -> None:
     assert answer.json() == {"said": f"<{text}>"}
 
 
-async def answering(one: Replicas, *, count: int) -> set[int]:
+async def answering(one: Replicas[Served], *, count: int) -> set[int]:
     """Return the processes that answer, once there are so many."""
     pids: set[int] = set()
     give_up = anyio.current_time() + PLENTY
@@ -120,7 +120,7 @@ async def test_a_worker_that_is_killed_is_replaced_and_a_signal_lets_all_finish(
     assert served.printed.endswith("served\n")
 
 
-async def read(one: Replicas, name: str, bodies: dict[str, bytes]) -> None:
+async def read(one: Replicas[Served], name: str, bodies: dict[str, bytes]) -> None:
     """Keep the stream of an answer that waits at the gate of that name."""
     body = responses_body(f"hello [{name}]", stream=True)
     async with (

@@ -63,7 +63,7 @@ def engine_of(database: str) -> Engine:
 async def test_memory_is_flat_once_the_cache_is_full(
     fresh_database: str, figure: Figure, record_property: Record
 ) -> None:
-    many = figure(400, 20_000)
+    many = figure(240, 20_000)
     kept = many // 8
     host = AgentFrameworkHost(Counter(), channels=[], database=fresh_database, limits=Limits(max_sessions=kept))
     async with host:

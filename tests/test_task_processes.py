@@ -41,12 +41,12 @@ async def give(client: httpx2.AsyncClient, served: Forked, id: str, *, line: str
     return answer.json()["is_new"]
 
 
-async def done(host: Replicas, *ids: str) -> None:
+async def done(host: Replicas[Forked], *ids: str) -> None:
     """Wait until tasks have ended."""
     await until(lambda: all(host.ended(id) for id in ids), f"the end of {ids}")
 
 
-async def history(client: httpx2.AsyncClient, served: Forked, host: Replicas, line: str) -> list[str]:
+async def history(client: httpx2.AsyncClient, served: Forked, host: Replicas[Forked], line: str) -> list[str]:
     """Return what was said in the session of a line."""
     said = f"look {time.monotonic_ns()}"
     assert (await say(client, served.url, said, key=line)).status_code == 200
@@ -133,7 +133,7 @@ async def test_another_replica_takes_over_in_order(
         assert "Traceback" not in survivor.printed
 
 
-async def taken_by(client: httpx2.AsyncClient, host: Replicas, one: Forked, other: Forked) -> Forked:
+async def taken_by(client: httpx2.AsyncClient, host: Replicas[Forked], one: Forked, other: Forked) -> Forked:
     """Have a task begun that stands at a gate, and return which replica runs it."""
     await give(client, one, "1", said="first [first]")
     await host.reached("first")
@@ -229,8 +229,8 @@ async def test_a_task_that_is_given_a_hundred_times_runs_once(
         told.append(await give(client, served, "same"))
 
     with (
-        forks.serving(tmp_path, fresh_database, lease=LEASE) as one,
-        forks.serving(tmp_path, fresh_database, lease=LEASE) as two,
+        forks.serving(tmp_path, fresh_database, lease=60) as one,
+        forks.serving(tmp_path, fresh_database, lease=60) as two,
     ):
         for _ in range(5):
             async with anyio.create_task_group() as group:

@@ -19,6 +19,7 @@ from agent_framework import Agent, Content, WorkflowBuilder, tool
 from openai import AsyncOpenAI, OpenAI
 from openai.types.responses import ResponsesServerEvent
 from pydantic import TypeAdapter
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from websockets.asyncio.client import connect
 
 from agent_framework_hosting.auth import ApiKeys, hash_key, new_key
@@ -65,9 +66,29 @@ async def ask(socket: Socket, input: Any = "hi", **fields: Any) -> list[dict[str
     return await answered(socket)
 
 
-async def heard(driver: LoopbackDriver) -> None:
-    """Return when the server has read what was sent to it before: it answers what came later."""
-    assert (await driver.request("GET", "/readiness")).status == 200
+class Listening:
+    """Stands before an app, and tells how much it has taken from its WebSockets: what is asked for next comes after."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+        self._asked = Gate("the next message")
+        self._asked.open()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def counted() -> Message:
+            await self._asked.wait()
+            return await receive()
+
+        await self._app(scope, counted if scope["type"] == "websocket" else receive, send)
+
+    @property
+    def taken(self) -> int:
+        """How many messages have been asked for."""
+        return self._asked.reached
+
+    async def wait_taken(self, count: int) -> None:
+        """Wait until so many have been asked for."""
+        await self._asked.wait_reached(count)
 
 
 async def answered(socket: Socket) -> list[dict[str, Any]]:
@@ -292,25 +313,27 @@ async def test_values_that_say_what_happens_anyway_are_passed_over() -> None:
 async def test_more_than_may_wait_is_refused_in_its_turn_and_a_flood_ends_the_connection() -> None:
     gate = Gate()
     agent = ScriptedAgent(["a", gate], every="ok")
-    app = hosted(agent, limits=Limits(max_waiting=2)).app
+    app = Listening(hosted(agent, limits=Limits(max_waiting=2)).app)
     async with LoopbackDriver(app) as driver, driver.websocket("/v1/responses") as socket:
         await socket.send('{"type":"response.create","input":"hi"}')
         await gate.wait_reached()
+        before = app.taken
         for _ in range(3):
             await socket.send('{"type":"response.create","input":"more"}')
-        await heard(driver)
+        await app.wait_taken(before + 3)
         gate.open()
         answers = [(await answered(socket))[-1] for _ in range(4)]
         assert [last["type"] for last in answers] == [*["response.completed"] * 3, "error"]
         assert (answers[3]["status"], answers[3]["error"]["code"]) == (429, "rate_limit_exceeded")
     gate = Gate()
-    app = hosted(ScriptedAgent(["a", gate]), limits=Limits(max_waiting=2)).app
+    app = Listening(hosted(ScriptedAgent(["a", gate]), limits=Limits(max_waiting=2)).app)
     async with LoopbackDriver(app) as driver, driver.websocket("/v1/responses") as socket:
         await socket.send('{"type":"response.create","input":"hi"}')
         await gate.wait_reached()
+        before = app.taken
         for _ in range(50):
             await socket.send("{}")
-        await heard(driver)
+        await app.wait_taken(before + 50)
         gate.open()
         with pytest.raises(SocketClosed) as closed:
             while True:

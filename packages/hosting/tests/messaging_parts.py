@@ -63,7 +63,7 @@ class Place:
 
     async def until(self, *, calls: int) -> None:
         """Wait until so many calls have been made."""
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while len(self.calls) < calls:
                 self.called.clear()
                 await self.called.wait()
@@ -173,7 +173,7 @@ class Chats:
     async def until(self, *texts: str, chat: str = "home") -> list[str]:
         """Wait until a chat shows these texts, among others and in order; return all that it shows."""
         place = self.at(chat)
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while not _in_order(texts, place.texts):
                 place.called.clear()
                 await place.called.wait()

@@ -16,7 +16,7 @@ from agent_framework_hosting.host import AgentFrameworkHost
 from agent_framework_hosting.testing import AgentRun, ScriptedAgent
 from agent_framework_hosting.types import ChannelRequest, ChannelSession
 
-SOON = 20.0
+SOON = 60.0
 
 
 class Paying(ScriptedAgent):

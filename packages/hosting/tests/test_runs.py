@@ -23,7 +23,7 @@ from agent_framework_hosting.types import Principal
 ADA, BOB = (Principal(id=name, kind="caller") for name in ("ada", "bob"))
 ELSEWHERE = replace(ADA, tenant="elsewhere")
 KIND = "probe.run"
-SOON = 20.0
+SOON = 60.0
 
 Handler = Callable[[Task, RunWriter], Awaitable[None]]
 Connect = Callable[..., Awaitable[ChannelContext]]

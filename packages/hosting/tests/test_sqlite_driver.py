@@ -12,7 +12,7 @@ from agent_framework_hosting._state.sql.script import Script, one
 from agent_framework_hosting._state.sql.sqlite import SqliteDriver
 from agent_framework_hosting.errors import StateUnavailable
 
-SOON = 20.0
+SOON = 60.0
 
 
 def quick() -> Script[int]:

@@ -32,7 +32,7 @@ ADA: Owner = ("default", 1, "ada")
 BOB: Owner = ("default", 1, "bob")
 ELSEWHERE: Owner = ("elsewhere", 1, "ada")
 LEASE = 0.6
-SOON = 20.0
+SOON = 60.0
 
 
 @pytest.fixture(params=["memory", "sqlite", "postgres"])

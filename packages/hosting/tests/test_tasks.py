@@ -78,7 +78,7 @@ class Done:
         await self._until(lambda: bool(self.given_up))
 
     async def _until(self, met: Callable[[], bool]) -> None:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while not met():
                 self._told.clear()
                 await self._told.wait()
@@ -403,7 +403,7 @@ async def test_an_attempt_that_fails_after_another_process_took_the_task_over_gi
     service.start()
     await service.accept(kind=KIND, id="1", line="room", payload=None, principal=ADA)
     await done.until(1)
-    assert await admission.calm(timeout=20)
+    assert await admission.calm(timeout=60)
     await service.stop()
     assert not done.given_up
     assert not [record for record in caplog.records if record.levelno >= logging.ERROR]
@@ -545,7 +545,7 @@ async def test_a_handler_that_does_not_let_itself_be_stopped_does_not_hold_the_e
         done.add(task)
 
     probe.context.tasks.handle(KIND, handler)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         async with host:
             await give(probe.context, "stubborn")
             await gate.wait_reached()

@@ -384,21 +384,31 @@ async def test_head_has_no_body(driver_of: MakeDriver) -> None:
     assert (answer.status, answer.headers["content-length"], answer.body) == (200, "5", b"")
 
 
-async def test_silence_ends_in_a_timeout_that_says_where(driver_of: MakeDriver) -> None:
+async def test_silence_ends_in_a_timeout_that_says_where(driver_of: MakeDriver, later: Callable[[float], None]) -> None:
     """Before the answer, and in the middle of it; nothing hangs."""
-    gate = Gate()
-    app = app_of(streaming(b"one", gate))
-    async with driver_of(app, timeout=0.3) as driver:
+    app = app_of(streaming(b"one", Gate()))
+    async with driver_of(app) as driver, driver.stream("GET", "/x") as answer:
+        assert await anext(answer) == b"one"
+        reading = asyncio.ensure_future(anext(answer))
+        await asyncio.sleep(0)
+        later(1000)
         with pytest.raises(TimeoutError, match="next bytes of GET /x"):
-            await driver.request("GET", "/x")
+            await reading
 
-        async def silent(scope: Scope, receive: Receive, send: Send) -> None:
-            await receive()
-            await receive()
+    asked = Gate()
+    asked.open()
 
-    async with driver_of(silent, lifespan=False, timeout=0.3) as driver:
+    async def silent(scope: Scope, receive: Receive, send: Send) -> None:
+        await receive()
+        await asked.wait()
+        await receive()
+
+    async with driver_of(silent, lifespan=False) as driver:
+        asking = asyncio.ensure_future(driver.request("GET", "/x"))
+        await asked.wait_reached()
+        later(1000)
         with pytest.raises(TimeoutError, match="the answer to GET /x"):
-            await driver.request("GET", "/x")
+            await asking
 
 
 async def test_an_answer_reads_well_in_a_failing_assertion(driver_of: MakeDriver) -> None:

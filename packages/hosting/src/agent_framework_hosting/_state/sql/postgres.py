@@ -47,7 +47,9 @@ _ATTEMPTS: Final = 5
 _BETWEEN_CONNECTIONS: Final = 0.5
 _CONNECTIONS: Final = 8
 _PATIENCE: Final = 5.0
-"""Seconds to wait for a connection."""
+"""Seconds to wait for a connection to be made, and for the server to answer on one."""
+_IN_LINE: Final = 5.0
+"""Seconds to wait for a connection that others have."""
 _FRESH: Final = 1.0
 """Seconds for which a connection that has answered is taken to be there, unless the server has said otherwise."""
 
@@ -83,7 +85,7 @@ class PostgresDriver:
             connection_class=_Connection,
             min_size=1,
             max_size=_CONNECTIONS,
-            timeout=_PATIENCE,
+            timeout=_IN_LINE,
             # Longer attempts come at ever longer distances; a new one begins with the next request.
             reconnect_timeout=_PATIENCE,
             open=False,
