@@ -25,8 +25,8 @@ class Headers:
     def __init__(self, raw: Sequence[tuple[bytes, bytes]]) -> None:
         self.by_name: Mapping[bytes, bytes] = dict(raw)
         """One value of each; the last of those that were sent several times."""
-        self.raw = raw
-        self.count = len(raw)
+        self.raw: Sequence[tuple[bytes, bytes]] = raw
+        self.count: int = len(raw)
         self._are_unique = len(self.by_name) == self.count
 
     def all(self, name: bytes) -> list[bytes]:
