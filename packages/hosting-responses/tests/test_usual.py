@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from agent_framework_hosting_responses._outbound.envelope import response_body, response_head
-from agent_framework_hosting_responses._record import body_of, is_background, sealed
+from agent_framework_hosting_responses._record import Private, body_of, is_background, sealed
 from agent_framework_hosting_responses._usual import without_usual
 
 
@@ -18,7 +18,7 @@ def response(**echo: Any) -> dict[str, Any]:
 
 
 def kept_and_read(body: dict[str, Any]) -> bytes:
-    record = msgspec.json.decode(msgspec.json.encode(sealed(body)))
+    record = msgspec.json.decode(msgspec.json.encode(sealed(body, Private())))
     return msgspec.json.encode(body_of(record))
 
 
@@ -51,6 +51,6 @@ def test_nothing_is_kept_of_what_most_responses_say() -> None:
 
 
 def test_a_record_of_an_earlier_release_is_read_as_it_is() -> None:
-    earlier = {"id": "resp_7", "object": "response", "background": True, "_hosting": {}}
+    earlier: dict[str, Any] = {"id": "resp_7", "object": "response", "background": True, "_hosting": {}}
     assert body_of(earlier) == {"id": "resp_7", "object": "response", "background": True}
     assert is_background(earlier)
