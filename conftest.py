@@ -5,6 +5,7 @@ import logging
 import os
 import warnings
 from collections.abc import AsyncGenerator, Callable, Generator, Iterable
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any, Final
 
 import pytest
@@ -93,6 +94,24 @@ async def later() -> AsyncGenerator[Callable[[float], None]]:
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(loop, "time", lambda: now() + ahead)
         yield later
+
+
+@pytest.fixture
+def only() -> Callable[[float], AbstractContextManager[None]]:
+    """Return `only(seconds)`, a block that begins so much later, and in which no more time goes by for the event loop.
+
+    What ends in it has ended within these seconds, however slow the machine is.
+    """
+
+    @contextmanager
+    def only(seconds: float) -> Generator[None]:
+        loop = asyncio.get_running_loop()
+        then = loop.time() + seconds
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(loop, "time", lambda: then)
+            yield
+
+    return only
 
 
 class Collected:

@@ -720,7 +720,7 @@ async def test_a_run_that_goes_on_from_a_response_is_purged_with_that_ones_conve
     waiting = await begin(driver, previous_response_id=second)
     other = await begin(driver)
     for dry in (["--dry-run"], []):
-        assert main(["purge", where or "", "--session", first, *dry]) == 0
+        assert await asyncio.to_thread(main, ["purge", where or "", "--session", first, *dry]) == 0
         printed = capsys.readouterr().out
         assert " 2  tasks" in printed
         assert " 2  documents" in printed

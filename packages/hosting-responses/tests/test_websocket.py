@@ -196,14 +196,23 @@ async def test_a_client_that_is_cut_off_in_mid_stream_goes_on_where_it_was_on_an
     assert "never" not in text_of(events)
 
 
-async def test_a_client_that_leaves_has_its_run_cancelled_at_once() -> None:
+async def test_a_client_that_leaves_has_its_run_cancelled_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     gate = Gate()
-    agent = ScriptedAgent(["half", gate])
+
+    def speak(_: AgentRun) -> list[str | Gate]:
+        # No timer of the server's loop is waited for, however slow the machine is.
+        loop = asyncio.get_running_loop()
+        now = loop.time()
+        stopped.setattr(loop, "time", lambda: now)
+        return ["half", gate]
+
+    agent = ScriptedAgent(speak)
     async with LoopbackDriver(hosted(agent).app) as driver:
-        async with driver.websocket("/responses") as socket:
-            await socket.send('{"type":"response.create","input":"hi"}')
-            await gate.wait_reached()
-        await agent.runs[0].wait_ended()
+        with monkeypatch.context() as stopped:
+            async with driver.websocket("/responses") as socket:
+                await socket.send('{"type":"response.create","input":"hi"}')
+                await gate.wait_reached()
+            await agent.runs[0].wait_ended()
     assert agent.runs[0].stopped
 
 

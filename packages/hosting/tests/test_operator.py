@@ -28,6 +28,7 @@ from agent_framework_hosting.testing import Gate, ScriptedAgent
 from agent_framework_hosting.types import ChannelRequest, ChannelSession, HostedRunResult, IdempotencyKey, Principal
 
 Connect = Callable[..., Awaitable[ChannelContext]]
+Command = Callable[..., Awaitable[dict[str, int]]]
 
 ADA, BOB = (Principal(id=name, kind="caller") for name in ("ada", "bob"))
 NEWEST = len(STEPS)
@@ -70,11 +71,12 @@ def counts(printed: str) -> dict[str, int]:
 
 
 @pytest.fixture
-def command(database: str, capsys: pytest.CaptureFixture[str]) -> Callable[..., dict[str, int]]:
+def command(database: str, capsys: pytest.CaptureFixture[str]) -> Command:
     """Return a function that runs a command on the database, and returns what it counted."""
 
-    def command(name: str, *arguments: str, code: int = 0) -> dict[str, int]:
-        assert main([name, database, *arguments]) == code
+    async def command(name: str, *arguments: str, code: int = 0) -> dict[str, int]:
+        # In a thread, as in a process of its own: it may have to wait for what a host is in the middle of.
+        assert await asyncio.to_thread(main, [name, database, *arguments]) == code
         return counts(capsys.readouterr().out)
 
     return command
@@ -96,18 +98,16 @@ def age(database: str, table: Any, column: str, seconds: float = LONG_AGO) -> No
     engine.dispose()
 
 
-async def test_a_purged_principal_is_unknown_at_once_in_a_host_that_runs(
-    connect: Connect, command: Callable[..., dict[str, int]]
-) -> None:
+async def test_a_purged_principal_is_unknown_at_once_in_a_host_that_runs(connect: Connect, command: Command) -> None:
     agent = ScriptedAgent(every="ok")
     context = await connect(agent)
     await say(context, "mine", commit_as="t1", by=ADA, idempotency="once")
     await say(context, "more", parent="t1", commit_as="t2", by=ADA)
     await say(context, "his", commit_as="u1", by=BOB)
 
-    would = command("purge", "--principal", "ada", "--dry-run")
+    would = await command("purge", "--principal", "ada", "--dry-run")
     assert await context.read_record("t2", principal=ADA) == {"said": "more"}
-    gone = command("purge", "--principal", "ada")
+    gone = await command("purge", "--principal", "ada")
 
     assert gone == would
     assert gone == {
@@ -123,15 +123,13 @@ async def test_a_purged_principal_is_unknown_at_once_in_a_host_that_runs(
     assert agent.runs[-1].seen == ["his", "ok", "his too"]
 
 
-async def test_a_purged_session_never_comes_back_from_the_memory_of_a_host(
-    connect: Connect, command: Callable[..., dict[str, int]]
-) -> None:
+async def test_a_purged_session_never_comes_back_from_the_memory_of_a_host(connect: Connect, command: Command) -> None:
     """Another host uses the key until the new session counts as many turns as the old one did."""
     here, there = ScriptedAgent(every="ok"), ScriptedAgent(every="ok")
     first, second = await connect(here), await connect(there)
     for text in ("one", "two"):
         await say(first, text, "room")
-    command("purge", "--session", "room")
+    await command("purge", "--session", "room")
     for text in ("three", "four"):
         await say(second, text, "room")
     await say(first, "five", "room")
@@ -139,7 +137,7 @@ async def test_a_purged_session_never_comes_back_from_the_memory_of_a_host(
 
 
 async def test_a_turn_that_runs_while_its_session_is_purged_brings_nothing_back(
-    connect: Connect, command: Callable[..., dict[str, int]]
+    connect: Connect, command: Command
 ) -> None:
     gate = Gate()
     agent = ScriptedAgent("ok", [gate, "ok"], "ok")
@@ -147,7 +145,7 @@ async def test_a_turn_that_runs_while_its_session_is_purged_brings_nothing_back(
     await say(context, "one", "room")
     running = asyncio.ensure_future(say(context, "two", "room"))
     await gate.wait_reached()
-    command("purge", "--session", "room")
+    await command("purge", "--session", "room")
     gate.open()
     with pytest.raises(LeaseLost):
         await running
@@ -156,7 +154,7 @@ async def test_a_turn_that_runs_while_its_session_is_purged_brings_nothing_back(
 
 
 async def test_a_turn_that_fails_while_its_session_is_purged_leaves_no_state_behind(
-    connect: Connect, command: Callable[..., dict[str, int]], database: str
+    connect: Connect, command: Command, database: str
 ) -> None:
     gate = Gate()
     agent = ScriptedAgent("ok", [gate, ValueError("no")])
@@ -164,7 +162,7 @@ async def test_a_turn_that_fails_while_its_session_is_purged_leaves_no_state_beh
     await say(context, "one", "room")
     running = asyncio.ensure_future(say(context, "two", "room"))
     await gate.wait_reached()
-    command("purge", "--session", "room")
+    await command("purge", "--session", "room")
     gate.open()
     with pytest.raises(ValueError, match="no"):
         await running
@@ -172,7 +170,7 @@ async def test_a_turn_that_fails_while_its_session_is_purged_leaves_no_state_beh
 
 
 async def test_a_branch_of_a_purged_turn_is_refused_and_never_begins_with_nothing(
-    connect: Connect, command: Callable[..., dict[str, int]], database: str
+    connect: Connect, command: Command, database: str
 ) -> None:
     gate = Gate()
     agent = ScriptedAgent("ok", "ok", [gate, "ok"])
@@ -181,7 +179,7 @@ async def test_a_branch_of_a_purged_turn_is_refused_and_never_begins_with_nothin
     await say(context, "two", parent="t1", commit_as="t2", by=ADA)
     branching = asyncio.ensure_future(say(context, "other two", parent="t1", commit_as="t3", by=ADA))
     await gate.wait_reached()
-    command("purge", "--principal", "ada")
+    await command("purge", "--principal", "ada")
     gate.open()
     with pytest.raises(LeaseLost):
         await branching
@@ -189,14 +187,14 @@ async def test_a_branch_of_a_purged_turn_is_refused_and_never_begins_with_nothin
 
 
 async def test_in_shared_conversations_only_ids_and_records_go_unless_they_are_meant_too(
-    connect: Connect, command: Callable[..., dict[str, int]], database: str
+    connect: Connect, command: Command, database: str
 ) -> None:
     agent = ScriptedAgent(every="ok")
     context = await connect(agent)
     await say(context, "hers", "room", commit_as="a1", by=ADA)
     await say(context, "his", "room", commit_as="b1", by=BOB)
-    would = command("purge", "--principal", "ada", "--dry-run")
-    gone = command("purge", "--principal", "ada")
+    would = await command("purge", "--principal", "ada", "--dry-run")
+    gone = await command("purge", "--principal", "ada")
     assert would == gone
     assert (gone["sessions"], gone["turns"], gone["records"]) == (0, 0, 1)
     with pytest.raises(UnknownId):
@@ -204,12 +202,12 @@ async def test_in_shared_conversations_only_ids_and_records_go_unless_they_are_m
     assert await context.read_record("b1", principal=BOB) == {"said": "his"}
     await say(context, "and?", "room", by=BOB)
     assert agent.runs[-1].seen == ["hers", "ok", "his", "ok", "and?"]
-    assert command("purge", "--principal", "ada", "--with-shared")["turns"] == 3
+    assert (await command("purge", "--principal", "ada", "--with-shared"))["turns"] == 3
     assert rows(database, TURNS) == 0
 
 
 async def test_by_age_goes_what_nobody_used_and_a_conversation_goes_with_its_branches(
-    connect: Connect, command: Callable[..., dict[str, int]], database: str
+    connect: Connect, command: Command, database: str
 ) -> None:
     context = await connect(ScriptedAgent(every="ok"))
     await say(context, "one", commit_as="t1", by=ADA, idempotency="k")
@@ -218,51 +216,49 @@ async def test_by_age_goes_what_nobody_used_and_a_conversation_goes_with_its_bra
     for table, column in ((SESSIONS, "used_at"), (CLAIMS, "created_at")):
         age(database, table, column)
     await say(context, "new", "room", by=ADA, idempotency="new")
-    assert set(command("purge", "--older-than", "91d").values()) == {0}
-    would = command("purge", "--older-than", "30d", "--dry-run")
-    gone = command("purge", "--older-than", "30d")
+    assert set((await command("purge", "--older-than", "91d")).values()) == {0}
+    would = await command("purge", "--older-than", "30d", "--dry-run")
+    gone = await command("purge", "--older-than", "30d")
     assert gone == would
     assert (gone["sessions"], gone["turns"], gone["idempotency keys"]) == (2, 3, 1)
     assert (rows(database, SESSIONS), rows(database, CLAIMS)) == (1, 1)
 
 
-async def test_a_branch_in_use_keeps_its_old_conversation(
-    connect: Connect, command: Callable[..., dict[str, int]], database: str
-) -> None:
+async def test_a_branch_in_use_keeps_its_old_conversation(connect: Connect, command: Command, database: str) -> None:
     context = await connect(ScriptedAgent(every="ok"))
     await say(context, "one", commit_as="t1", by=ADA)
     age(database, SESSIONS, "used_at")
     await say(context, "two", parent="t1", commit_as="t2", by=ADA)
     await say(context, "three", parent="t1", commit_as="t3", by=ADA)
-    assert command("purge", "--older-than", "30d")["sessions"] == 0
+    assert (await command("purge", "--older-than", "30d"))["sessions"] == 0
 
 
-async def test_tenants_are_purged_apart(connect: Connect, command: Callable[..., dict[str, int]]) -> None:
+async def test_tenants_are_purged_apart(connect: Connect, command: Command) -> None:
     context = await connect(ScriptedAgent(every="ok"))
     elsewhere = Principal(tenant="acme", id="ada", kind="caller")
     await say(context, "one", "room", by=ADA)
     await say(context, "one", "room", by=elsewhere)
-    assert command("purge", "--session", "room", "--tenant", "acme")["sessions"] == 1
-    assert command("purge", "--principal", "ada", "--tenant", "acme")["sessions"] == 0
-    assert command("purge", "--principal", "ada")["sessions"] == 1
+    assert (await command("purge", "--session", "room", "--tenant", "acme"))["sessions"] == 1
+    assert (await command("purge", "--principal", "ada", "--tenant", "acme"))["sessions"] == 0
+    assert (await command("purge", "--principal", "ada"))["sessions"] == 1
 
 
 async def test_many_conversations_are_purged_in_batches_and_counted_once(
-    connect: Connect, command: Callable[..., dict[str, int]], monkeypatch: pytest.MonkeyPatch
+    connect: Connect, command: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(selection, "BATCH", 2)
     monkeypatch.setattr(operation, "ROWS", 2)
     context = await connect(ScriptedAgent(every="ok"))
     for number in range(5):
         await say(context, "hi", commit_as=f"t{number}", idempotency=f"k{number}")
-    would = command("purge", "--anonymous", "--dry-run")
-    gone = command("purge", "--anonymous")
+    would = await command("purge", "--anonymous", "--dry-run")
+    gone = await command("purge", "--anonymous")
     assert would == gone
     assert (gone["sessions"], gone["turns"], gone["idempotency keys"]) == (5, 5, 5)
 
 
 async def test_a_long_conversation_is_purged_little_by_little_and_counted_as_any_other(
-    connect: Connect, command: Callable[..., dict[str, int]], monkeypatch: pytest.MonkeyPatch
+    connect: Connect, command: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     agent = ScriptedAgent(every="ok")
     context = await connect(agent)
@@ -272,9 +268,9 @@ async def test_a_long_conversation_is_purged_little_by_little_and_counted_as_any
     await say(context, "other", "hall", commit_as="u", by=BOB)
     await context.documents.add("note", "room", [("n1", 1), ("n2", 2)], principal=ADA)
     await context.documents.add("note", "hall", [("n3", 3)], principal=BOB)
-    would = command("purge", "--principal", "ada", "--dry-run")
+    would = await command("purge", "--principal", "ada", "--dry-run")
     monkeypatch.setattr(operation, "ROWS", 2)
-    gone = command("purge", "--principal", "ada")
+    gone = await command("purge", "--principal", "ada")
     assert would == gone
     assert (gone["sessions"], gone["turns"], gone["records"], gone["idempotency keys"]) == (2, 9, 9, 8)
     assert gone["documents"] == 2
@@ -286,32 +282,30 @@ async def test_a_long_conversation_is_purged_little_by_little_and_counted_as_any
 
 
 async def test_a_long_conversation_of_several_keeps_what_others_said(
-    connect: Connect, command: Callable[..., dict[str, int]], monkeypatch: pytest.MonkeyPatch
+    connect: Connect, command: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     context = await connect(ScriptedAgent(every="ok"))
     for number in range(6):
         await say(context, "hi", "room", commit_as=f"t{number}", by=ADA if number % 2 else BOB)
-    would = command("purge", "--principal", "ada", "--dry-run")
+    would = await command("purge", "--principal", "ada", "--dry-run")
     monkeypatch.setattr(operation, "ROWS", 2)
-    assert command("purge", "--principal", "ada") == would
+    assert await command("purge", "--principal", "ada") == would
     await context.read_record("t4", principal=BOB)
     with pytest.raises(UnknownId):
         await context.read_record("t5", principal=ADA)
 
 
-async def test_what_anonymous_callers_wrote_becomes_a_principals(
-    connect: Connect, command: Callable[..., dict[str, int]]
-) -> None:
+async def test_what_anonymous_callers_wrote_becomes_a_principals(connect: Connect, command: Command) -> None:
     agent = ScriptedAgent(every="ok")
     context = await connect(agent)
     await say(context, "one", commit_as="t1", idempotency="k")
     await say(context, "else", "room")
     others = {"tasks": 0, "documents": 0}
-    assert command("adopt", "--to", "ada", "--dry-run") == {"turns": 2, "idempotency keys": 1, **others}
+    assert await command("adopt", "--to", "ada", "--dry-run") == {"turns": 2, "idempotency keys": 1, **others}
     with pytest.raises(UnknownParent):
         await say(context, "two", parent="t1", commit_as="t2", by=ADA)
-    assert command("adopt", "--to", "ada", "--session", "t1") == {"turns": 1, "idempotency keys": 0, **others}
-    assert command("adopt", "--to", "ada") == {"turns": 1, "idempotency keys": 1, **others}
+    assert await command("adopt", "--to", "ada", "--session", "t1") == {"turns": 1, "idempotency keys": 0, **others}
+    assert await command("adopt", "--to", "ada") == {"turns": 1, "idempotency keys": 1, **others}
     await say(context, "two", parent="t1", commit_as="t2", by=ADA)
     assert agent.runs[-1].seen == ["one", "ok", "two"]
     with pytest.raises(UnknownParent):
@@ -326,7 +320,7 @@ async def test_an_id_that_the_principal_has_already_stays_and_is_named(
     await say(context, "free", commit_as="t2")
     await say(context, "hers", commit_as="t1", by=ADA)
     for dry in (["--dry-run"], []):
-        assert main(["adopt", database, "--to", "ada", *dry]) == 1
+        assert await asyncio.to_thread(main, ["adopt", database, "--to", "ada", *dry]) == 1
         printed = capsys.readouterr()
         assert counts(printed.out)["turns"] == 1
         assert printed.err.strip().endswith("stay as they are: t1.")
@@ -335,7 +329,7 @@ async def test_an_id_that_the_principal_has_already_stays_and_is_named(
 
 
 async def test_background_runs_that_have_ended_become_a_principals_with_what_they_said(
-    connect: Connect, command: Callable[..., dict[str, int]]
+    connect: Connect, command: Command
 ) -> None:
     context, gate = await connect(ScriptedAgent()), Gate()
 
@@ -355,15 +349,15 @@ async def test_background_runs_that_have_ended_become_a_principals_with_what_the
     await gate.wait_reached()
     with pytest.raises(UnknownId):
         await said("ended", ADA)
-    assert command("adopt", "--to", "ada", "--dry-run", code=1)["tasks"] == 1
-    assert command("adopt", "--to", "ada", code=1)["tasks"] == 1
+    assert (await command("adopt", "--to", "ada", "--dry-run", code=1))["tasks"] == 1
+    assert (await command("adopt", "--to", "ada", code=1))["tasks"] == 1
     assert await said("ended", ADA) == [b"ended"]
     with pytest.raises(UnknownId):
         await said("ended", None)
     # What is not done yet belongs to whom it is done for.
     gate.open()
     assert await said("open", None) == [b"open"]
-    assert command("adopt", "--to", "ada", code=1)["tasks"] == 1
+    assert (await command("adopt", "--to", "ada", code=1))["tasks"] == 1
     assert await said("open", ADA) == [b"open"]
 
 
@@ -486,9 +480,7 @@ def test_purge_without_saying_what_is_refused(capsys: pytest.CaptureFixture[str]
     assert "purge needs to know what" in capsys.readouterr().err
 
 
-async def test_accepted_work_goes_with_the_principal_who_asked_for_it(
-    connect: Connect, command: Callable[..., dict[str, int]]
-) -> None:
+async def test_accepted_work_goes_with_the_principal_who_asked_for_it(connect: Connect, command: Command) -> None:
     context, gate, done = await connect(ScriptedAgent()), Gate(), asyncio.Event()
 
     async def handler(task: Task) -> None:
@@ -501,14 +493,14 @@ async def test_accepted_work_goes_with_the_principal_who_asked_for_it(
     for id, by in (("running", ADA), ("waiting", ADA), ("his", BOB)):
         await context.tasks.accept(kind="work", id=id, line="line", payload="secret", principal=by)
     await gate.wait_reached()
-    assert command("purge", "--principal", "ada", "--dry-run")["tasks"] == 2
-    assert command("purge", "--principal", "ada")["tasks"] == 2
+    assert (await command("purge", "--principal", "ada", "--dry-run"))["tasks"] == 2
+    assert (await command("purge", "--principal", "ada"))["tasks"] == 2
     async with asyncio.timeout(60):
         await done.wait()
 
 
 async def test_much_work_is_given_away_little_by_little(
-    connect: Connect, command: Callable[..., dict[str, int]], monkeypatch: pytest.MonkeyPatch
+    connect: Connect, command: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     context = await connect(ScriptedAgent(every="ok"))
 
@@ -529,8 +521,8 @@ async def test_much_work_is_given_away_little_by_little(
         return changed[-1]
 
     monkeypatch.setattr(adoption, "give_some", counting)
-    assert command("adopt", "--to", "ada", "--dry-run")["tasks"] == 5
-    adopted = command("adopt", "--to", "ada")
+    assert (await command("adopt", "--to", "ada", "--dry-run"))["tasks"] == 5
+    adopted = await command("adopt", "--to", "ada")
     assert (adopted["tasks"], adopted["idempotency keys"], adopted["documents"]) == (5, 5, 5)
     assert max(changed) == 2
     for id in "12345":
@@ -538,7 +530,7 @@ async def test_much_work_is_given_away_little_by_little(
 
 
 async def test_what_a_run_says_while_its_principal_is_purged_goes_too(
-    database: str, command: Callable[..., dict[str, int]], monkeypatch: pytest.MonkeyPatch
+    database: str, command: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store = open_store(database, limits=Limits())
     await store.start()
@@ -561,7 +553,7 @@ async def test_what_a_run_says_while_its_principal_is_purged_goes_too(
         return result
 
     monkeypatch.setattr(purge, "in_transaction", in_transaction_while_it_talks)
-    assert (await asyncio.to_thread(command, "purge", "--principal", "ada"))["tasks"] == 1
+    assert (await command("purge", "--principal", "ada"))["tasks"] == 1
     await store.stop()
     assert (kept[0], kept[-1]) == (True, False)
     assert rows(database, EVENTS) == 0

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractContextManager
 from typing import Any
 
 import pytest
 from starlette.responses import PlainTextResponse
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from agent_framework_hosting.errors import RequestError
 from agent_framework_hosting.limits import Limits
@@ -42,6 +43,19 @@ async def test_the_work_is_cancelled_when_the_client_leaves(driver_type: Any) ->
         request.cancel()
         async with asyncio.timeout(30):
             await gone.wait()
+
+
+async def test_who_leaves_is_missed_within_a_second(only: Callable[[float], AbstractContextManager[None]]) -> None:
+    async def never() -> None:
+        await asyncio.Event().wait()
+
+    async def left() -> Message:
+        return {"type": "http.disconnect"}
+
+    watching = asyncio.create_task(run_while_connected(never(), left))
+    await asyncio.sleep(0)
+    with only(1), pytest.raises(ClientGone):
+        await watching
 
 
 async def test_a_cancellation_from_elsewhere_stays_one() -> None:
