@@ -14,7 +14,7 @@ from agent_framework_hosting.channel import ChannelContext, Replayed
 from agent_framework_hosting.cli import main
 from agent_framework_hosting.errors import InvalidRequest
 from agent_framework_hosting.host import AgentFrameworkHost
-from agent_framework_hosting.isolation import calling
+from agent_framework_hosting.isolation import Calling
 from agent_framework_hosting.testing import Gate, ScriptedAgent
 from agent_framework_hosting.types import JSON, ChannelRequest, ChannelSession, IdempotencyKey, Principal
 
@@ -45,7 +45,7 @@ def sealed(_: Any) -> JSON:
 
 async def test_documents_are_those_of_whoever_is_calling(connect: Callable[..., ChannelContext]) -> None:
     context = connect(ScriptedAgent())
-    with calling(ADA):
+    with Calling(ADA):
         await context.documents.add("probe.note", "room", [("n1", {"text": "mine"}), ("n2", [1])])
         found = await context.documents.find("probe.note", "n1")
         assert found is not None
@@ -53,7 +53,7 @@ async def test_documents_are_those_of_whoever_is_calling(connect: Callable[..., 
         listed = await context.documents.listed("probe.note", "room", limit=9)
         assert [(each.id, each.body) for each in listed] == [("n1", {"text": "mine"}), ("n2", [1])]
         assert await context.documents.replace("probe.note", "n1", "other")
-    with calling(BOB):
+    with Calling(BOB):
         assert await context.documents.find("probe.note", "n1") is None
         assert not await context.documents.remove("probe.note", "n1")
     known = await context.documents.find("probe.note", "n1", principal=ADA)

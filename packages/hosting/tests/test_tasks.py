@@ -28,8 +28,8 @@ from agent_framework_hosting.errors import (
 )
 from agent_framework_hosting.host import AgentFrameworkHost
 from agent_framework_hosting.isolation import (
+    Calling,
     IsolationKeys,
-    calling,
     current_principal,
     get_current_isolation_keys,
     reset_current_isolation_keys,
@@ -137,7 +137,7 @@ async def test_what_was_accepted_is_done_with_what_it_was_accepted_with(
     await stack.enter_async_context(host)
     caller = NonRecordingSpan(SpanContext(7, 8, is_remote=False, trace_flags=TraceFlags(1)))
     keys = set_current_isolation_keys(IsolationKeys(chat_key="chat"))
-    with trace.use_span(caller), calling(ADA):
+    with trace.use_span(caller), Calling(ADA):
         assert await give(probe.context, "1", payload={"text": ["hällo", 1, None]})
     reset_current_isolation_keys(keys)
     await done.until(1)

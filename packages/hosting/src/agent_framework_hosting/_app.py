@@ -31,9 +31,10 @@ from ._proxies import NamedProxies
 from ._routing import Routing
 from ._telemetry.requests import Place, Requests
 from ._telemetry.telemetry import Telemetry
+from ._ways import Entrances
 from .channel import Channel, ChannelContext, SiblingRoute
 from .door import Door
-from .entrances import HOST, NOBODY, Entrance, Entrances
+from .entrances import HOST, NOBODY, Entrance
 from .errors import HostError, StateUnavailable, Unavailable
 from .limits import Limits
 from .web.error_objects import error_response

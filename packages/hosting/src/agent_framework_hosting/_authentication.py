@@ -16,12 +16,13 @@ from ._guard import is_mounted
 from ._headers import forget_headers, headers_of
 from ._proxies import comes_from_named_proxy
 from ._stepping import TimeIsUp, within
+from ._ways import Entrances
 from .auth.users import mounted_user
 from .door import ALLOW_UNAUTHENTICATED_VARIABLE
-from .entrances import HOST, Entrance, Entrances
+from .entrances import HOST, Entrance
 from .errors import AccessDenied, InsufficientScope, RequestError, Unauthenticated, Unavailable
 from .ids import mint
-from .isolation import begin_call, end_call, named_by, socket_keys
+from .isolation import Calling, named_by, socket_keys
 from .logs import logger
 from .types import ANONYMOUS, Principal
 from .web.error_objects import error_response
@@ -87,11 +88,8 @@ class Authentication:
         if scope["type"] == "websocket":
             principal = named_by(socket_keys(scope), principal)
         # Also when nobody is calling: an agent of another host in this process may be the one who asks.
-        token = begin_call(principal)
-        try:
+        with Calling(principal):
             await self._app(scope, receive, send)
-        finally:
-            end_call(token)
 
     def _is_stranger(self, scope: Scope) -> bool:
         """Whether somebody from another machine comes where there is nobody who could say who it is."""

@@ -8,7 +8,8 @@ from typing import Final
 from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocketClose
 
-from .entrances import Entrance, Entrances
+from ._ways import Entrances
+from .entrances import Entrance
 from .web.error_objects import error_response
 from .web.errors import ErrorDescription
 from .web.upload import Upload, answer_early

@@ -17,8 +17,9 @@ from starlette.websockets import WebSocketClose
 from ._addresses import came_over_loopback, came_over_network
 from ._authority import Authority, Hosts, Origin, parse_authority, parse_origin
 from ._headers import Headers, headers_of
+from ._ways import Entrances
 from .door import Door, public_origin
-from .entrances import NOBODY, Entrances
+from .entrances import NOBODY
 from .logs import logger
 from .web.error_objects import error_response
 from .web.errors import ErrorDescription

@@ -8,7 +8,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocketClose
 
 from ._capacity import Capacity
-from .entrances import HOST, NOBODY, Entrances
+from ._ways import Entrances
+from .entrances import HOST, NOBODY
 from .errors import LimitReached, Overloaded
 from .isolation import current_principal
 from .limits import Limits

@@ -9,7 +9,7 @@ from starlette.middleware.exceptions import ExceptionMiddleware
 from starlette.routing import Route, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from .entrances import Entrances
+from ._ways import Entrances
 from .web.endpoint import Endpoint
 
 

@@ -105,21 +105,23 @@ def named_by(keys: IsolationKeys | None, authenticated: Principal) -> Principal:
     return Principal(tenant=authenticated.tenant, id=keys.user_key, kind="caller")
 
 
-@contextmanager
-def calling(principal: Principal) -> Generator[None]:
-    """Let this principal be the one who is calling, for whatever is started inside the block."""
-    token = _authenticated.set(principal)
-    try:
-        yield
-    finally:
-        _authenticated.reset(token)
+class Calling:
+    """Lets this principal be the one who is calling, for whatever is started inside the block.
 
+    Example:
+        >>> with Calling(Principal(id="ada")):
+        ...     current_principal().id
+        'ada'
+    """
 
-def begin_call(principal: Principal) -> Token[Principal]:
-    """Let this principal be the one who is calling, until `end_call` gets the token; the quick way of `calling`."""
-    return _authenticated.set(principal)
+    # A class, since every request goes through one, and a generator's context takes several times as long.
+    __slots__ = ("_principal", "_token")
 
+    def __init__(self, principal: Principal) -> None:
+        self._principal = principal
 
-def end_call(token: Token[Principal]) -> None:
-    """Undo the matching `begin_call`."""
-    _authenticated.reset(token)
+    def __enter__(self) -> None:
+        self._token = _authenticated.set(self._principal)
+
+    def __exit__(self, *_: object) -> None:
+        _authenticated.reset(self._token)

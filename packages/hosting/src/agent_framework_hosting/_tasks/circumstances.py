@@ -13,8 +13,8 @@ from .._handled import HandledRequest, handling, request_id
 from ..errors import ConfigurationError
 from ..ids import mint
 from ..isolation import (
+    Calling,
     IsolationKeys,
-    calling,
     current_principal,
     get_current_isolation_keys,
     reset_current_isolation_keys,
@@ -91,7 +91,7 @@ class Restored:
         token = otel.attach(propagate.extract(self._trace))
         keys = set_current_isolation_keys(None if self._keys.is_empty else self._keys)
         try:
-            with calling(self.principal):
+            with Calling(self.principal):
                 yield
         finally:
             reset_current_isolation_keys(keys)

@@ -14,7 +14,8 @@ from starlette.testclient import TestClient
 from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket
 
-from agent_framework_hosting.entrances import Entrance, Entrances
+from agent_framework_hosting._ways import Entrances
+from agent_framework_hosting.entrances import Entrance
 from agent_framework_hosting.host import AgentFrameworkHost
 from agent_framework_hosting.testing import ScriptedAgent
 from agent_framework_hosting.web.endpoint import Endpoint, send_json
