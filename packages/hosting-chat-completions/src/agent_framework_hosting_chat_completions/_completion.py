@@ -5,13 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final, Literal, TypeAlias
 
 import msgspec
 from agent_framework import Message
 from starlette.types import Receive, Scope, Send
 
-from agent_framework_hosting.channel import ChannelContext, HostedStream, Replayed
+from agent_framework_hosting.channel import ChannelContext, Replayed
 from agent_framework_hosting.errors import InvalidRequest, ResponseTooLarge, UnknownId
 from agent_framework_hosting.hooks import ChannelResponseHook, ChannelRunHook, ChannelStreamUpdateHook
 from agent_framework_hosting.ids import mint
@@ -24,6 +25,7 @@ from agent_framework_hosting.web.errors import describe
 from agent_framework_hosting.web.events import EventStream
 from agent_framework_hosting.web.idempotency import REPLAYED, idempotency_key
 from agent_framework_hosting.web.models import model_name
+from agent_framework_hosting.web.telling import tell
 from agent_framework_hosting.web.watch import run_while_connected
 from agent_framework_hosting.workflows import REQUEST_INFO, shown_response
 
@@ -219,28 +221,11 @@ class Completion:
             seal=seal,
             idempotency=job.named,
         )
-        return _events(machine, stream)
+        return tell(machine, stream, ended=partial(_ended, machine))
 
     def _sent(self, events: AsyncGenerator[bytes, None], *, headers: list[tuple[bytes, bytes]]) -> EventStream:
         context = self._context
         return EventStream(events, limits=context.limits, buffers=context.buffers, headers=headers)
-
-
-async def _events(machine: ChatMachine, stream: HostedStream) -> AsyncGenerator[bytes, None]:
-    ending = b""
-    try:
-        yield machine.start()
-        async for update in stream:
-            data = machine.feed(update)
-            if data:
-                yield data
-        ending = machine.closing()
-        yield ending
-    except Exception as error:  # noqa: BLE001 - the answer has begun, so every failure must become its last event
-        # When it was the ending that found no room, its turn is committed: the client has to hear of it all the same.
-        yield ending or _ended(machine, error)
-    finally:
-        await stream.aclose()
 
 
 def _ended(machine: ChatMachine, error: Exception) -> bytes:

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 from starlette.types import Receive, Scope, Send
 
-from agent_framework_hosting.channel import ChannelContext, HostedStream, Replayed
+from agent_framework_hosting.channel import ChannelContext, Replayed
 from agent_framework_hosting.errors import InvalidRequest, RunCancelled
 from agent_framework_hosting.hooks import ChannelResponseHook, ChannelRunHook, ChannelStreamUpdateHook, settled
 from agent_framework_hosting.ids import mint
@@ -21,6 +21,7 @@ from agent_framework_hosting.web.body import read_body
 from agent_framework_hosting.web.endpoint import send_json
 from agent_framework_hosting.web.events import EventStream
 from agent_framework_hosting.web.idempotency import REPLAYED, idempotency_key
+from agent_framework_hosting.web.telling import tell
 from agent_framework_hosting.web.watch import run_while_connected
 from agent_framework_hosting.workflows import shown
 
@@ -187,7 +188,8 @@ class Invoke:
             seal_unfinished=seal_unfinished if run.is_first else None,
             idempotency=run.named,
         )
-        return _events(machine, stream, endings)
+        # The end of an answer that did not finish may have been stored already.
+        return tell(machine, stream, ended=lambda error: endings[0] if endings else _ended(machine, error))
 
     async def _send_again(
         self,
@@ -229,26 +231,6 @@ def _all_that_counts(body: bytes, headers: Mapping[str, str]) -> bytes:
 def _open(result: HostedRunResult[Any], run: _Run, asked: list[Waiting]) -> tuple[Waiting, ...]:
     answered = [reply.request_id for reply in run.asked.replies]
     return remembered(result.session, asked=asked, answered=answered)
-
-
-async def _events(
-    machine: InvocationMachine, stream: HostedStream, endings: list[bytes]
-) -> AsyncGenerator[bytes, None]:
-    """Yield a stream's events; `endings` holds the end of one that did not finish, when that was stored already."""
-    ending = b""
-    try:
-        yield machine.start()
-        async for update in stream:
-            data = machine.feed(update)
-            if data:
-                yield data
-        ending = machine.closing()
-        yield ending
-    except Exception as error:  # noqa: BLE001 - the answer has begun, so every failure must become its last event
-        # When it was the ending that found no room, its turn is committed: the client has to hear of it all the same.
-        yield ending or (endings[0] if endings else _ended(machine, error))
-    finally:
-        await stream.aclose()
 
 
 def _ended(machine: InvocationMachine, error: Exception) -> bytes:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from functools import partial
 from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from agent_framework_hosting.channel import ChannelContext, HostedStream
+from agent_framework_hosting.channel import ChannelContext
 from agent_framework_hosting.errors import HookError, ResponseTooLarge, RunCancelled
 from agent_framework_hosting.parsing.agent_tools import asking_names, declared_names
 from agent_framework_hosting.parsing.checks import is_list
@@ -17,6 +17,7 @@ from agent_framework_hosting.parsing.policy import Admitted
 from agent_framework_hosting.types import JSON, BeginTurn, ChannelRequest, HostedRunResult, IdempotencyKey
 from agent_framework_hosting.web.errors import describe
 from agent_framework_hosting.web.models import model_name
+from agent_framework_hosting.web.telling import tell
 from agent_framework_hosting.workflows import shown_response
 
 from ._continuation import Continuation, chat_key, is_kept, session_of
@@ -297,6 +298,11 @@ class Turns:
             exchange.remains = sealed(machine.body or {}, exchange.private(tape=tape, unfinished=True))
             return exchange.remains
 
+        def ended(error: Exception) -> bytes:
+            if not machine.is_ended and is_void(error):
+                raise error
+            return endings[0] if endings else _ended(machine, error)
+
         stream = await self._context.run_stream(
             turn.request,
             run_hook=self._settings.run_hook,
@@ -308,8 +314,7 @@ class Turns:
             begin=self._begin(exchange, machine),
             idempotency=exchange.named,
         )
-        on_commit = partial(self._drop_read, exchange)
-        return _events(machine, stream, endings, on_commit=on_commit, is_void=is_void)
+        return tell(machine, stream, ended=ended, on_commit=partial(self._drop_read, exchange))
 
 
 def _echo(echo: dict[str, Any], *, instructions: object) -> dict[str, Any]:
@@ -334,34 +339,6 @@ def _exchange(
             keeps_ids=asked.conversation is None,
         )
     return Exchange(asked=asked, fields=fields, named=named, input=items, is_apart=is_apart)
-
-
-async def _events(
-    machine: ResponseMachine,
-    stream: HostedStream,
-    endings: list[bytes],
-    *,
-    on_commit: Callable[[], Awaitable[None]],
-    is_void: Callable[[Exception], bool],
-) -> AsyncGenerator[bytes, None]:
-    """Yield a stream's events; `endings` holds the end of one that did not finish, when that was stored already."""
-    ending = b""
-    try:
-        yield machine.start()
-        async for update in stream:
-            data = machine.feed(update)
-            if data:
-                yield data
-        ending = machine.closing()
-        await on_commit()
-        yield ending
-    except Exception as error:
-        if not ending and not machine.is_ended and is_void(error):
-            raise
-        # When it was the ending that found no room, its turn is committed: the client has to hear of it all the same.
-        yield ending or (endings[0] if endings else _ended(machine, error))
-    finally:
-        await stream.aclose()
 
 
 def _never(_: Exception) -> bool:

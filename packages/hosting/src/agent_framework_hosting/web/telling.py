@@ -1,0 +1,69 @@
+"""The events of a streamed answer, from the first one to that which says how it ended."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from typing import Protocol, TypeVar
+
+UpdateT_co = TypeVar("UpdateT_co", covariant=True)
+UpdateT_contra = TypeVar("UpdateT_contra", contravariant=True)
+UpdateT = TypeVar("UpdateT")
+
+
+class Machine(Protocol[UpdateT_contra]):
+    """Makes a protocol's events of what a run says."""
+
+    def start(self) -> bytes:
+        """Return what the answer begins with."""
+        ...
+
+    def feed(self, update: UpdateT_contra, /) -> bytes:
+        """Return the events of one update; nothing when it says nothing."""
+        ...
+
+    def closing(self) -> bytes:
+        """Return the end of an answer whose turn is committed."""
+        ...
+
+
+class Updates(Protocol[UpdateT_co]):
+    """A run whose updates come one by one; its turn is committed once they have ended. See `HostedStream`."""
+
+    def __aiter__(self) -> AsyncIterator[UpdateT_co]: ...
+
+    async def aclose(self) -> None:
+        """Stop the run."""
+        ...
+
+
+async def tell(
+    machine: Machine[UpdateT],
+    updates: Updates[UpdateT],
+    *,
+    ended: Callable[[Exception], bytes],
+    on_commit: Callable[[], Awaitable[None]] | None = None,
+) -> AsyncGenerator[bytes, None]:
+    """Yield the events of an answer; once it has begun, a failure becomes its last one.
+
+    Args:
+        machine: Makes the events.
+        updates: What they are made of; closed in any case.
+        ended: Returns the last event of an answer that an error has ended. What it raises ends the events.
+        on_commit: Is awaited once the turn is committed, before the end is told.
+    """
+    ending = b""
+    try:
+        yield machine.start()
+        async for update in updates:
+            data = machine.feed(update)
+            if data:
+                yield data
+        ending = machine.closing()
+        if on_commit is not None:
+            await on_commit()
+        yield ending
+    except Exception as error:  # noqa: BLE001 - the answer has begun, so every failure must become its last event
+        # When it was the ending that found no room, its turn is committed: the client has to hear of it all the same.
+        yield ending or ended(error)
+    finally:
+        await updates.aclose()

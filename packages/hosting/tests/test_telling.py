@@ -1,0 +1,99 @@
+"""What a streamed answer says, and what becomes its last event."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from agent_framework_hosting.web.telling import tell
+
+
+class Shouting:
+    """Makes an event of each update that is not empty."""
+
+    def start(self) -> bytes:
+        return b"<"
+
+    def feed(self, update: str) -> bytes:
+        return update.upper().encode()
+
+    def closing(self) -> bytes:
+        return b">"
+
+
+class Said:
+    """Says words, and then fails if it has a failure to tell."""
+
+    def __init__(self, *words: str, failure: Exception | None = None) -> None:
+        self.words = words
+        self.failure = failure
+        self.is_closed = False
+
+    async def __aiter__(self) -> AsyncIterator[str]:
+        for word in self.words:
+            yield word
+        if self.failure is not None:
+            raise self.failure
+
+    async def aclose(self) -> None:
+        self.is_closed = True
+
+
+def ended(error: Exception) -> bytes:
+    return f"!{error}".encode()
+
+
+def impossible(error: Exception) -> bytes:
+    raise AssertionError("An answer that has an end was given another one.") from error
+
+
+async def test_an_answer_is_told_from_its_start_to_its_end_and_silence_is_no_event() -> None:
+    said, log = Said("a", "", "b"), list[bytes]()
+
+    async def on_commit() -> None:
+        log.append(b"committed")
+
+    async for event in tell(Shouting(), said, ended=impossible, on_commit=on_commit):
+        log.append(event)
+    assert log == [b"<", b"A", b"B", b"committed", b">"]
+    assert said.is_closed
+
+
+async def test_a_failure_is_the_last_event_of_an_answer_that_has_begun() -> None:
+    said = Said("a", failure=ValueError("no"))
+    assert [event async for event in tell(Shouting(), said, ended=ended)] == [b"<", b"A", b"!no"]
+    assert said.is_closed
+
+
+async def test_a_failure_that_is_not_to_be_told_ends_the_events() -> None:
+    def raised(error: Exception) -> bytes:
+        raise error
+
+    said, heard = Said("a", failure=ValueError("no")), list[bytes]()
+    with pytest.raises(ValueError, match="no"):
+        async for event in tell(Shouting(), said, ended=raised):
+            heard.append(event)
+    assert heard == [b"<", b"A"]
+    assert said.is_closed
+
+
+async def test_the_end_of_a_committed_turn_is_told_whatever_comes_after_it() -> None:
+    async def fails() -> None:
+        raise ValueError("too late")
+
+    events = tell(Shouting(), Said(), ended=impossible, on_commit=fails)
+    assert [event async for event in events] == [b"<", b">"]
+
+    events = tell(Shouting(), Said(), ended=impossible)
+    assert [await anext(events), await anext(events)] == [b"<", b">"]
+    # Whoever reads found no room for it.
+    assert await events.athrow(ValueError("no room")) == b">"
+
+
+async def test_events_that_nobody_wants_any_more_stop_the_run() -> None:
+    said = Said("a", "b")
+    events = tell(Shouting(), said, ended=impossible)
+    await anext(events)
+    await events.aclose()
+    assert said.is_closed
