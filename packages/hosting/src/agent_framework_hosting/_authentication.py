@@ -13,7 +13,7 @@ from starlette.websockets import WebSocketClose
 from ._addresses import is_local
 from ._doorway import Doorway
 from ._guard import is_mounted
-from ._headers import forget_headers, headers_of
+from ._headers import bearer_in, forget_headers, headers_of
 from ._proxies import comes_from_named_proxy
 from ._stepping import TimeIsUp, within
 from ._ways import Entrances
@@ -117,7 +117,8 @@ class Authentication:
             raise AccessDenied(_NOBODY_ASKS, code=_NOBODY_AUTHENTICATES)
         if self._keys is None:
             return None
-        principal = self._keys.principal_in(headers_of(scope))
+        token = bearer_in(headers_of(scope))
+        principal = None if token is None else self._keys.principal_of(token)
         if principal is None:
             raise Unauthenticated
         return principal

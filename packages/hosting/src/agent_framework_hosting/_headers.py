@@ -6,6 +6,8 @@ from collections.abc import Mapping, MutableMapping, Sequence
 from typing import Any, Final
 
 _READ: Final = "agent_framework_hosting.headers"
+LONGEST_HEADER: Final = 8 * 1024
+"""Bytes of an `Authorization` header that are looked at."""
 
 
 class Headers:
@@ -57,3 +59,21 @@ def headers_of(scope: MutableMapping[str, Any]) -> Headers:
 def forget_headers(scope: MutableMapping[str, Any]) -> None:
     """Let them be read anew: somebody has had the scope who may have changed them in place."""
     scope.pop(_READ, None)
+
+
+def bearer_in(headers: Headers) -> str | None:
+    """Return the token of `Authorization: Bearer TOKEN` (RFC 6750), `None` when there is not exactly one sound one.
+
+    Example:
+        >>> bearer_in(Headers([(b"authorization", b"Bearer abc")]))
+        'abc'
+    """
+    value = headers.only(b"authorization")
+    if value is None or len(value) > LONGEST_HEADER:
+        return None
+    scheme, _, rest = value.partition(b" ")
+    token = rest.strip(b" ")
+    if scheme.lower() != b"bearer" or not token.isascii():
+        return None
+    text = token.decode("ascii")
+    return text if text.isprintable() and text and " " not in text else None

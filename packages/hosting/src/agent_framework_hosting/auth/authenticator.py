@@ -13,7 +13,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection
 
-from .._headers import Headers, headers_of
+from .._headers import bearer_in, headers_of
 from ..errors import ConfigurationError
 from ..types import ANONYMOUS, Principal
 from .users import principal_of
@@ -39,8 +39,6 @@ _ACCEPTED: Final = (
     "(request) -> Principal | None."
 )
 _REFUSALS: Final = (401, 403)
-LONGEST_HEADER: Final = 8 * 1024
-"""Bytes of an `Authorization` header that are looked at."""
 
 
 def authenticate_with(auth: object) -> Authenticate:
@@ -72,20 +70,7 @@ def bearer_token(connection: HTTPConnection) -> str | None:
         >>> bearer_token(HTTPConnection({"type": "http", "headers": [(b"authorization", b"Bearer abc")]}))
         'abc'
     """
-    return bearer_token_in(headers_of(connection.scope))
-
-
-def bearer_token_in(headers: Headers) -> str | None:
-    """Return the same from headers."""
-    value = headers.only(b"authorization")
-    if value is None or len(value) > LONGEST_HEADER:
-        return None
-    scheme, _, rest = value.partition(b" ")
-    token = rest.strip(b" ")
-    if scheme.lower() != b"bearer" or not token.isascii():
-        return None
-    text = token.decode("ascii")
-    return text if text.isprintable() and text and " " not in text else None
+    return bearer_in(headers_of(connection.scope))
 
 
 async def _by_function(caller: Caller, connection: HTTPConnection, *, in_thread: bool) -> Principal | None:

@@ -14,10 +14,9 @@ from typing import Final, Self, cast
 
 from starlette.requests import HTTPConnection
 
-from .._headers import Headers, headers_of
 from ..errors import ConfigurationError
 from ..types import DEFAULT_TENANT, Principal
-from .authenticator import bearer_token_in
+from .authenticator import bearer_token
 
 API_KEYS_VARIABLE: Final = "AF_HOSTING_API_KEYS"
 """The environment variable that holds the entries, separated by commas or white space."""
@@ -154,11 +153,7 @@ class ApiKeys:
 
     async def __call__(self, connection: HTTPConnection) -> Principal | None:
         """Return whose key the request carries; see `Authenticator`."""
-        return self.principal_in(headers_of(connection.scope))
-
-    def principal_in(self, headers: Headers) -> Principal | None:
-        """Return whose key these headers carry; `None` when they carry none, or nobody's."""
-        token = bearer_token_in(headers)
+        token = bearer_token(connection)
         return None if token is None else self.principal_of(token)
 
     def principal_of(self, key: str) -> Principal | None:

@@ -9,10 +9,11 @@ from typing import Any, Final, cast
 
 from starlette.requests import HTTPConnection
 
+from .._headers import LONGEST_HEADER
 from ..errors import ConfigurationError
 from ..logs import logger
 from ..types import DEFAULT_TENANT, Principal
-from .authenticator import LONGEST_HEADER, bearer_token
+from .authenticator import bearer_token
 from .keyset import FetchedKeys, FixedKeys, Jwk, KeySet, require_safe_url, usable_keys
 
 INSTALL_HINT: Final = (
