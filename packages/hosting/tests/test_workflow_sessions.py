@@ -35,7 +35,7 @@ from agent_framework_hosting.errors import (
 from agent_framework_hosting.host import AgentFrameworkHost
 from agent_framework_hosting.limits import Limits
 from agent_framework_hosting.testing import Gate, ScriptedChatClient
-from agent_framework_hosting.workflows import as_agent_response
+from agent_framework_hosting.workflows import as_agent_response, is_workflow, is_workflow_result
 
 Connect = Callable[..., ChannelContext]
 
@@ -62,6 +62,15 @@ def hosted(request: pytest.FixtureRequest, tmp_path: Any) -> Callable[..., Agent
                 return AgentFrameworkHost(make, channels=[], checkpoint_location=InMemoryCheckpointStorage())
 
     return host
+
+
+def test_what_stands_on_a_class_of_the_framework_is_known_by_it_and_what_only_bears_its_name_is_not() -> None:
+    derived, namesake = type("Mine", (WorkflowRunResult,), {}), type("Workflow", (), {})
+    assert is_workflow(notebook())
+    assert not is_workflow(namesake())
+    assert is_workflow_result(WorkflowRunResult([]))
+    assert is_workflow_result(derived([]))
+    assert not is_workflow_result(notebook())
 
 
 async def test_a_session_goes_on_where_its_last_turn_ended(hosted: Callable[..., AgentFrameworkHost]) -> None:
