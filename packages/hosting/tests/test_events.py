@@ -43,6 +43,26 @@ async def test_everything_that_is_ready_goes_out_in_one_send() -> None:
     assert len([chunk for chunk in chunks if chunk]) == 1
 
 
+async def test_a_stream_that_is_ready_at_once_asks_the_server_for_little() -> None:
+    """One send has its events and its end, and nobody waits beside it for the client's leaving."""
+    sent: list[Any] = []
+
+    async def events() -> AsyncGenerator[bytes, None]:
+        yield b"first"
+        yield b"second"
+
+    async def receive() -> Any:
+        raise AssertionError("It was over before.")
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    tasks = len(asyncio.all_tasks())
+    await EventStream(events(), limits=Limits())({}, receive, send)
+    assert sent[1:] == [{"type": "http.response.body", "body": b"firstsecond", "more_body": False}]
+    assert len(asyncio.all_tasks()) == tasks
+
+
 async def test_the_first_event_is_not_held_back() -> None:
     """What is there when the target waits is sent at once."""
     gate = Gate()

@@ -10,17 +10,18 @@ from typing import Any
 import pytest
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, StreamingResponse
-from starlette.routing import Route, WebSocketRoute
+from starlette.routing import Mount, Route, WebSocketRoute
 from starlette.testclient import TestClient
-from starlette.types import Message
+from starlette.types import Message, Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from agent_framework_hosting.channel import Task
 from agent_framework_hosting.host import AgentFrameworkHost
 from agent_framework_hosting.limits import Limits
 from agent_framework_hosting.logs import access_logger, logger
-from agent_framework_hosting.testing import InMemoryDriver, ScriptedAgent
+from agent_framework_hosting.testing import Gate, InMemoryDriver, ScriptedAgent
 from agent_framework_hosting.web.endpoint import Endpoint
+from agent_framework_hosting.web.events import EventStream
 
 CANARY = "hunter2-canary"
 FORGED = "req_1\r\nX-Evil: 1"
@@ -211,6 +212,34 @@ async def test_each_request_gets_a_line_when_that_is_wanted(make_probe: Any, cap
     assert "internal_error" in records[1].getMessage() or "run_failed" in records[1].getMessage()
     assert getattr(records[0], "request_id", None) == first.headers["x-request-id"]
     assert CANARY not in caplog.text
+
+
+async def test_an_answer_whose_last_part_nobody_reads_is_told_as_cut(
+    make_probe: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What was handed to the server is not what a client has."""
+
+    gate, cut = Gate(), asyncio.Event()
+
+    async def events() -> AsyncGenerator[bytes, None]:
+        yield b"what the line holds"
+        await gate.wait()
+        yield b"what it does not"
+
+    async def unread(scope: Scope, receive: Receive, send: Send) -> None:
+        await EventStream(events(), limits=Limits(stall_timeout=0.05))(scope, receive, send)
+        cut.set()
+
+    caplog.set_level(logging.INFO)
+    access_logger.setLevel(logging.INFO)
+    probe = make_probe(routes=[Mount("/", app=unread)])
+    async with InMemoryDriver(host_of(probe).app) as driver, driver.stream("GET", "/probe/", window=0):
+        await gate.wait_reached()
+        gate.open()
+        async with asyncio.timeout(30):
+            await cut.wait()
+    (line,) = [record.getMessage() for record in caplog.records if record.name == access_logger.name]
+    assert line.endswith(", cut")
 
 
 async def test_work_that_was_accepted_is_logged_under_the_request_that_brought_it(

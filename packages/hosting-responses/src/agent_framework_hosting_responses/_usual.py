@@ -45,6 +45,7 @@ _BEFORE: Final = ("id", "object", "created_at", "completed_at", "status", "incom
 _WHOLE: Final = msgspec.json.encode(
     {**dict.fromkeys((*_BEFORE, "previous_response_id", "output", "usage")), **_USUAL}  # in the order of a response
 )
+_UNKNOWN: Final = object()
 
 
 def without_usual(body: Mapping[str, Any]) -> dict[str, Any]:
@@ -54,14 +55,16 @@ def without_usual(body: Mapping[str, Any]) -> dict[str, Any]:
         >>> without_usual({"id": "resp_7", "store": True, "temperature": 0.5})
         {'id': 'resp_7', 'temperature': 0.5}
     """
-    return {name: value for name, value in body.items() if name not in _USUAL or not _is_same(value, _USUAL[name])}
+    usual = _USUAL.get
+    return {
+        name: value
+        for name, value in body.items()
+        # Most of what is usual is one and the same object, which is soon seen. Types are compared since 1, 1.0 and true
+        # are equal in Python, and not in JSON.
+        if (known := usual(name, _UNKNOWN)) is not value and not (type(known) is type(value) and known == value)
+    }
 
 
 def with_usual(said: Mapping[str, Any]) -> dict[str, Any]:
     """Return the whole response again."""
     return {**msgspec.json.decode(_WHOLE), **said}
-
-
-def _is_same(one: Any, other: Any) -> bool:
-    # 1, 1.0 and true are equal in Python, and not in JSON.
-    return type(one) is type(other) and one == other

@@ -25,11 +25,12 @@ class Run:
     calls `pause` before it yields and `resume` after: in between its puller is about other things.
     """
 
-    __slots__ = ("_admission", "_expired", "_on_end", "_reason", "_task", "_thrown")
+    __slots__ = ("_admission", "_expired", "_loop", "_on_end", "_reason", "_task", "_thrown")
 
     def __init__(self, admission: Admission) -> None:
         self._admission = admission
         self._expired: RunTimeout | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._on_end: Callable[[], None] | None = None
         self._reason: StopReason | None = None
         self._task: asyncio.Task[object] | None = None
@@ -74,12 +75,14 @@ class Run:
         """Come back into the block."""
         if self._reason is not None:
             raise self._stopped(self._reason)
-        self._task = asyncio.current_task()
+        # Which task it is, is asked for every update; whoever knows the loop is answered sooner.
+        self._task = asyncio.current_task(self._loop)
 
     def __enter__(self) -> Self:
         if self._reason is not None:
             raise self._stopped(self._reason)
-        self._task = asyncio.current_task()
+        self._loop = asyncio.get_running_loop()
+        self._task = asyncio.current_task(self._loop)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:

@@ -30,6 +30,7 @@ from ._sessions.sessions import Repeated, Sessions
 from ._sessions.turn import OpenTurn
 from ._state import records
 from ._state.store import Claim
+from ._target.streams import without_token
 from ._target.target import SessionState, Target
 from ._telemetry.telemetry import Telemetry
 from ._telemetry.turns import WatchedTurn
@@ -328,7 +329,8 @@ class PipelineStream:
 class _Progress:
     """What a stream and its generator both know.
 
-    The generator must not hold the stream itself, or nobody would see that the stream was abandoned.
+    The generator must not hold the stream itself, or nobody would see that the stream was abandoned. It does its work
+    inside of this as a context manager, which says how that went, and closes the turn.
     """
 
     __slots__ = ("_is_over", "_over", "admitted", "error", "result")
@@ -340,6 +342,17 @@ class _Progress:
         self._is_over = False
         self._over: asyncio.Event | None = None
 
+    async def __aenter__(self) -> None:
+        """Nothing has to be begun."""
+
+    async def __aexit__(self, _: object, error: BaseException | None, __: object) -> None:
+        try:
+            if error is not None:
+                self._failed(error)
+        finally:
+            await self.admitted.close()
+            self._end()
+
     async def until_over(self) -> None:
         """Return once everything bound to the turn is released."""
         if not self._is_over:
@@ -347,13 +360,13 @@ class _Progress:
             self._over = self._over or asyncio.Event()
             await self._over.wait()
 
-    def end(self) -> None:
+    def _end(self) -> None:
         """Let go who waits for the end."""
         self._is_over = True
         if self._over is not None:
             self._over.set()
 
-    def failed(self, error: BaseException) -> None:
+    def _failed(self, error: BaseException) -> None:
         """Take notice that the turn does not finish: it failed, or nobody wants it any more."""
         self.error = error if isinstance(error, Exception) else None
         reason = self.error or RunCancelled(reason=self.admitted.run.cause or "closed")
@@ -364,29 +377,27 @@ class _Progress:
 async def _step(target: Target, progress: _Progress, parent: otel.Context) -> AsyncGenerator[AgentResponseUpdate, None]:
     admitted, hook = progress.admitted, progress.admitted.steps.stream_update_hook
     run = admitted.run
-    try:
+    async with progress:
         with run:
             state = await admitted.state(is_streamed=True)
             with target.bound(admitted.request):
                 source = await under(parent, target.stream(admitted.request, state))
                 try:
-                    async for update in each_under(parent, admitted.seen(source.updates)):
-                        shown = update if hook is None else await _rewritten(update, hook)
-                        if shown is not None:
-                            run.pause()
-                            yield shown
-                            run.resume()
+                    updates: AsyncIterator[AgentResponseUpdate] | None = source.updates
+                    while updates is not None:
+                        async for update in each_under(parent, admitted.seen(updates)):
+                            known = update if update.continuation_token is None else without_token(update)
+                            shown = known if hook is None else await _rewritten(known, hook)
+                            if shown is not None:
+                                run.pause()
+                                yield shown
+                                run.resume()
+                        updates = await under(parent, source.more())
                     response = await under(parent, source.final())
                 finally:
                     await source.close()
             # Last of all: what fails after the commit would be told to the client as the failure of a stored turn.
             progress.result = await admitted.finish(response, state)
-    except BaseException as error:
-        progress.failed(error)
-        raise
-    finally:
-        await admitted.close()
-        progress.end()
 
 
 async def _hooked(request: ChannelRequest, steps: Steps, hook: ChannelRunHook, *, target: Any) -> ChannelRequest:

@@ -106,22 +106,18 @@ def take_down(entries: Sequence[Entry], body: Mapping[str, Any]) -> Tape:
     """Return the tape of what was said by a stream that ends, or has ended, in this body."""
     told = _Body(body)
     sources: dict[bytes, list[str]] = {}
-    for entry in entries:
-        if isinstance(entry, Deltas):
-            sources[entry.source.template] = [entry.source.text]
-            continue
-        template, said = entry
-        if isinstance(template, bytes):
-            sources.setdefault(template, []).extend(said)
-    numbers = {template: number for number, template in enumerate(sources)}
+    numbers: dict[bytes, int] = {}
     kept: list[Event | Run] = []
     for entry in entries:
         if isinstance(entry, Deltas):
-            kept.append(Run(numbers[entry.source.template], lengths_in(entry.lengths)))
+            template = entry.source.template
+            sources[template] = [entry.source.text]
+            kept.append(Run(numbers.setdefault(template, len(numbers)), lengths_in(entry.lengths)))
             continue
         name, said = entry
         if isinstance(name, bytes):
-            kept.append(Run(numbers[name], [len(text) for text in said]))
+            sources.setdefault(name, []).extend(said)
+            kept.append(Run(numbers.setdefault(name, len(numbers)), [len(text) for text in said]))
         elif not (isinstance(said, list) or _is_last(name)):
             kept.append(told.without(name, said))
     return Tape([told.source(template, "".join(texts)) for template, texts in sources.items()], kept)
@@ -143,6 +139,9 @@ def add_length(lengths: bytearray, length: int) -> None:
 
 def lengths_in(lengths: bytearray) -> list[int]:
     """Return the lengths that were added."""
+    if _GOES_ON not in lengths:
+        # As nearly all are: each byte is one.
+        return list(lengths)
     found, length = list[int](), 0
     for each in lengths:
         length += each

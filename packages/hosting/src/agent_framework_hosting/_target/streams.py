@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Sequence
-from contextlib import aclosing
 from typing import Any, Protocol, cast
 
 from agent_framework import AgentResponse, AgentResponseUpdate, ContinuationToken, Message, ResponseStream
@@ -65,7 +64,18 @@ class AgentStream:
         self._again = again
         self._history = history
         self._final: AgentResponse[Any] | None = None
-        self.updates: AsyncGenerator[AgentResponseUpdate, None] = self._pull()
+        self._rest: AsyncGenerator[AgentResponseUpdate, None] | None = None
+        # Not wrapped: what stands between a model and its reader is paid for with every update.
+        self.updates: AsyncIterator[AgentResponseUpdate] = source.updates
+
+    async def more(self) -> AsyncIterator[AgentResponseUpdate] | None:
+        """See `TargetStream`."""
+        if self._final is None:
+            self._final = await self._source.final()
+            if (token := self._final.continuation_token) is not None:
+                self._rest = self._resumed(self._final, token)
+                return self._rest
+        return None
 
     async def final(self) -> AgentResponse[Any]:
         """See `TargetStream`."""
@@ -73,18 +83,9 @@ class AgentStream:
 
     async def close(self) -> None:
         """See `TargetStream`."""
-        await self.updates.aclose()
+        if self._rest is not None:
+            await self._rest.aclose()
         await self._source.close()
-
-    async def _pull(self) -> AsyncGenerator[AgentResponseUpdate, None]:
-        async for update in self._source.updates:
-            yield update if update.continuation_token is None else _shown(update)
-        final = await self._source.final()
-        if final.continuation_token is not None:
-            async with aclosing(self._resumed(final, final.continuation_token)) as updates:
-                async for update in updates:
-                    yield update if update.continuation_token is None else _shown(update)
-        self._final = self._final or final
 
     async def _resumed(
         self, final: AgentResponse[Any], token: ContinuationToken | None
@@ -178,9 +179,12 @@ class _Collected:
                 await close()
 
 
-def _shown(update: AgentResponseUpdate) -> AgentResponseUpdate:
-    # A copy: the source makes its final response of its own updates, and has to find the token in them. What the
-    # provider's client had made the update of holds the token, too.
+def without_token(update: AgentResponseUpdate) -> AgentResponseUpdate:
+    """Return an update without the token with which its run goes on, which is nobody's business but the host's.
+
+    A copy: the source makes its final response of its own updates, and has to find the token in them. What the
+    provider's client had made the update of holds the token, too.
+    """
     shown = copy.copy(update)
     shown.continuation_token = shown.raw_representation = None
     return shown

@@ -51,10 +51,20 @@ class SessionState(Protocol):
 
 
 class TargetStream(Protocol):
-    """A running target. One task pulls `updates`, asks for `final`, and calls `close` whatever happened."""
+    """A running target.
+
+    One task pulls `updates`, then what there is `more` of them until there is none, asks for `final`, and calls `close`
+    whatever happened.
+    """
 
     @property
-    def updates(self) -> AsyncIterator[AgentResponseUpdate]: ...
+    def updates(self) -> AsyncIterator[AgentResponseUpdate]:
+        """The updates, as the target has them; mostly that is all of them."""
+        ...
+
+    async def more(self) -> AsyncIterator[AgentResponseUpdate] | None:
+        """Return those that follow, of a run that had to be taken up again."""
+        ...
 
     async def final(self) -> Any: ...
 

@@ -147,13 +147,19 @@ class _Answer:
         """Send a message; the ASGI callable."""
         kind = message["type"]
         if kind in _BODIES:
-            self.is_over = not message.get("more_body", False)
+            if not message.get("more_body", False):
+                return self._end(message)
         elif kind in _STARTS:
             message = self._started(message)
         elif kind == "websocket.close":
             self.is_over = True
             self.status = self.status or 403
         return self._send(message)
+
+    async def _end(self, message: Message) -> None:
+        await self._send(message)
+        # Not before: what comes last may be what a client does not read.
+        self.is_over = True
 
     def _started(self, message: Message) -> Message:
         self.has_begun = True

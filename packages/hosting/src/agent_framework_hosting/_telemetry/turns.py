@@ -34,6 +34,7 @@ class WatchedTurn:
         "_began",
         "_error",
         "_found",
+        "_has_said",
         "_is_over",
         "_labels",
         "_span",
@@ -47,6 +48,7 @@ class WatchedTurn:
         self._began = time.perf_counter()
         self._at: Literal["waiting", "running"] | None = None
         self._error: str | None = None
+        self._has_said = False
         self._is_over = False
         self._found = instruments()
         self._labels: dict[str, AttributeValue] = {names.CHANNEL: request.channel}
@@ -88,10 +90,9 @@ class WatchedTurn:
         return updates if found is None else self._seen(updates, found)
 
     async def _seen(self, updates: AsyncIterator[T], found: Instruments) -> AsyncIterator[T]:
-        is_first = True
         async for update in updates:
-            if is_first:
-                is_first = False
+            if not self._has_said:
+                self._has_said = True
                 found.first_update.record(time.perf_counter() - self._began, self._labels, self.context)
             yield update
 

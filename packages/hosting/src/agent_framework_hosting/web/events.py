@@ -74,8 +74,7 @@ class EventStream:
     async def __call__(self, _: Scope, receive: Receive, send: Send) -> None:
         """Send the stream; returns when it has ended and its run has let go of everything."""
         producer = asyncio.create_task(self._produce())
-        link = Link(send, limits=self._limits, wake=self._wake)
-        watch = asyncio.create_task(link.watch(receive))
+        link = Link(receive, send, limits=self._limits, wake=self._wake)
         try:
             # A task that is cancelled before it began never runs its clean-up, so the producer begins first.
             await asyncio.sleep(0)
@@ -83,7 +82,6 @@ class EventStream:
             await self._write(link)
         finally:
             link.close()
-            watch.cancel()
             if link.lost:
                 logger.info("A stream was cut: the client %s.", "left" if link.lost == "left" else "stopped reading")
             await self._end(producer)
@@ -160,7 +158,11 @@ class EventStream:
         while not link.lost:
             if self._buffer:
                 data = bytes(memoryview(self._buffer)[:_SEND_AT_MOST])
-                await link.send(data)
+                # The end goes along with what comes last: servers write both at once.
+                is_last = self._done and len(data) == len(self._buffer)
+                await link.send(data, more=not is_last)
+                if is_last:
+                    return
                 del self._buffer[: len(data)]
                 self._buffers.held -= len(data)
                 # Otherwise a stream that waits for its model would hold what it sent last.

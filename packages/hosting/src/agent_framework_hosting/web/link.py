@@ -9,25 +9,29 @@ from typing import Literal
 from starlette.types import Receive, Send
 
 from ..limits import Limits
+from .watch import PATIENCE
 
 
 class Link:
     """Sends for one task, its creator, and tells it when it is time for a beat or when the client is lost.
 
-    One timer serves silence and stalls; it is moved when it fires, not with every send, since sends are many.
+    One timer serves silence and stalls; it is moved when it fires, not with every send, since sends are many. It also
+    begins the watch for the client's leaving: many streams are over before that.
 
     Args:
+        receive: The ASGI callable, from which the whole body has been read.
         send: The ASGI callable.
         limits: For the stall and beat times.
         wake: Called when the writer, which waits for data, has something else to do.
     """
 
-    def __init__(self, send: Send, *, limits: Limits, wake: Callable[[], None]) -> None:
+    def __init__(self, receive: Receive, send: Send, *, limits: Limits, wake: Callable[[], None]) -> None:
         task = asyncio.current_task()
         if task is None:
             raise RuntimeError("A link needs a task that sends.")
         self.lost: Literal["left", "stalled"] | None = None
         self.beat_is_due: bool = False
+        self._receive = receive
         self._send = send
         self._stall = limits.stall_timeout
         self._heartbeat = limits.heartbeat
@@ -37,7 +41,8 @@ class Link:
         self._sending = False
         self._interrupted = False
         self._since = self._loop.time()
-        self._timer = self._arm(self._since + min(self._heartbeat, self._stall))
+        self._watching: asyncio.Task[None] | None = None
+        self._timer = self._loop.call_at(self._since + min(PATIENCE, self._pause), self._begin)
 
     async def send(self, body: bytes, *, more: bool = True) -> None:
         """Send a part; returns also when the client was lost over it."""
@@ -56,15 +61,24 @@ class Link:
             self._since = self._loop.time()
             self.beat_is_due = False
 
-    async def watch(self, receive: Receive) -> None:
-        """Wait until the client leaves."""
-        while (await receive())["type"] != "http.disconnect":
+    def close(self) -> None:
+        """Stop the timer and the watch."""
+        self._timer.cancel()
+        if self._watching is not None:
+            self._watching.cancel()
+
+    @property
+    def _pause(self) -> float:
+        return min(self._heartbeat, self._stall)
+
+    def _begin(self) -> None:
+        self._watching = self._loop.create_task(self._watch())
+        self._timer = self._arm(self._since + self._pause)
+
+    async def _watch(self) -> None:
+        while (await self._receive())["type"] != "http.disconnect":
             continue
         self._lose("left")
-
-    def close(self) -> None:
-        """Stop the timer."""
-        self._timer.cancel()
 
     def _lose(self, how: Literal["left", "stalled"]) -> None:
         if self.lost is None:
@@ -86,7 +100,7 @@ class Link:
         if now >= self._since + self._heartbeat:
             self.beat_is_due = True
             self._wake()
-        self._timer = self._arm(now + min(self._heartbeat, self._stall))
+        self._timer = self._arm(now + self._pause)
 
     def _arm(self, when: float) -> asyncio.TimerHandle:
         return self._loop.call_at(when, self._tick)

@@ -278,6 +278,9 @@ class _Events:
             for update in updates_of(event):
                 yield update
 
+    async def more(self) -> None:
+        """See `TargetStream`; a workflow says all at once."""
+
     async def final(self) -> WorkflowRunResult:
         """See `TargetStream`."""
         result = await self._source.get_final_response()
