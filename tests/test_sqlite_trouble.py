@@ -17,7 +17,9 @@ from typing import Any, Final, Self
 
 import pytest
 
-from agent_framework_hosting.errors import ConfigurationError, StateDamaged
+from agent_framework_hosting._state.sql import claims, documents, tasks
+from agent_framework_hosting._state.sql.sqlite import SqliteDriver
+from agent_framework_hosting.errors import ConfigurationError, StateDamaged, StateUnavailable
 from agent_framework_hosting.host import AgentFrameworkHost
 from agent_framework_hosting.limits import Limits
 from agent_framework_hosting.testing import AgentRun, InMemoryDriver, ScriptedAgent
@@ -343,6 +345,61 @@ async def test_a_full_disk_keeps_nothing_of_a_response_that_it_does_not_accept(f
         assert {row[0] for row in other.execute("SELECT task_id FROM af_task")} == set(accepted)
         kept = {row[0] for row in other.execute("SELECT id FROM af_document WHERE kind = 'responses.accepted'")}
         assert kept <= set(accepted)
+
+
+STEPS: Final = (f"{documents.__name__}._add", f"{claims.__name__}.answer_at_once", f"{tasks.__name__}.accept")
+"""The transactions in which a response is accepted."""
+
+
+@contextmanager
+def a_disk_that_is_full_from(step: int, *, has_written: bool) -> Generator[None]:
+    """Fail each transaction that writes, from that one of the steps on, which may have written itself."""
+    run, steps_left, is_full = SqliteDriver.run, step, False
+
+    async def run_on(driver: SqliteDriver, transaction: Any, *, durable: bool, ahead: bool = False) -> Any:
+        nonlocal steps_left, is_full
+        script = getattr(transaction, "func", transaction)
+        if not is_full and f"{script.__module__}.{script.__qualname__}" in STEPS:
+            steps_left -= 1
+            is_full = not steps_left
+            if is_full and has_written:
+                await run(driver, transaction, durable=durable, ahead=ahead)
+        if is_full:
+            raise StateUnavailable
+        return await run(driver, transaction, durable=durable, ahead=ahead)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(SqliteDriver, "run", run_on)
+        yield
+    assert is_full
+
+
+@pytest.mark.parametrize("has_written", [False, True], ids=["unwritten", "unanswered"])
+@pytest.mark.parametrize(("step", "key"), [(1, None), (2, None), (1, "key"), (2, "key"), (3, "key")])
+async def test_a_response_of_which_any_step_fails_is_accepted_wholly_or_not_at_all(
+    file: Path, step: int, key: str | None, has_written: bool
+) -> None:
+    """Nothing can be written any more from that step on, also no removal, until the disk has room again."""
+    body, headers = {"input": "hello", "background": True}, {"idempotency-key": key} if key else {}
+
+    async def accept(host: Host) -> Any:
+        return await host.driver.request("POST", "/responses", json=body, headers=headers)
+
+    async with Host(file) as host:
+        with a_disk_that_is_full_from(step, has_written=has_written):
+            refused = await accept(host)
+        assert (refused.status, refused.json()["error"]["code"]) == (503, "state_unavailable")
+        first, second = [(await accept(host)).json()["id"] for _ in range(2)]
+        assert (first == second) is (key is not None)
+        with closing(sqlite3.connect(file)) as other:
+            done = {row[0] for row in other.execute("SELECT task_id FROM af_task")}
+            kept = {row[0] for row in other.execute("SELECT id FROM af_document WHERE kind = 'responses.accepted'")}
+        assert {first, second, *kept} <= done
+        # One whose run was accepted, and only the answer to that was lost, is done beside them.
+        was_accepted = key is None and step == 2 and has_written
+        assert len(done) == len({first, second}) + was_accepted
+        for response in done:
+            await ended(host, response)
 
 
 async def ended(host: Host, response: str) -> None:

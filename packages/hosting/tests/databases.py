@@ -20,7 +20,7 @@ import psycopg
 import pytest
 from filelock import FileLock
 
-from agent_framework_hosting._state.sql import postgres
+from agent_framework_hosting._state.sql import connections
 
 _STARTING: Final = 120.0
 _ENDING: Final = 60.0
@@ -43,9 +43,9 @@ def postgres_server(shared: Path) -> Generator[str]:
         server = _started(folder, _CARELESS, runtime=shared)
         server.__enter__()
     try:
-        # A machine that is busy with other tests is no server that does not answer.
+        # New work is not to be refused because other tests keep the machine busy. What goes ahead waits as ever.
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(postgres, "_IN_LINE", 60.0)
+            patch.setattr(connections, "_IN_LINE", 60.0)
             yield server.get_uri()
     finally:
         with lock:

@@ -269,6 +269,32 @@ async def test_a_failing_startup_stops_what_had_started_and_raises_its_own_error
     assert "Channel 'two' failed to start" in caplog.text
 
 
+async def test_a_start_that_fails_and_is_cancelled_while_it_is_undone_is_cancelled_and_says_why_it_failed(
+    make_probe: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whoever cancelled it would wait for ever for a cancellation that nobody has heard of."""
+    is_leaving, may_leave = asyncio.Event(), asyncio.Event()
+
+    class Slow(ManagedAgent):
+        async def __aexit__(self, *_: object) -> None:
+            is_leaving.set()
+            await may_leave.wait()
+
+    def fail() -> None:
+        raise OSError("no port")
+
+    async def serve() -> None:
+        async with AgentFrameworkHost(Slow(), channels=[make_probe(on_startup=[fail])]):
+            pass
+
+    serving = asyncio.create_task(serve())
+    await is_leaving.wait()
+    serving.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await serving
+    assert "... and another step failed: OSError" in caplog.text
+
+
 async def test_shutdown_attempts_every_step_and_raises_the_first_error(make_probe: Any) -> None:
     """One failing step does not keep the others from running."""
     log: list[str] = []

@@ -9,10 +9,12 @@ Rules of this file:
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any, Final, NamedTuple, cast
 
 from agent_framework_hosting.channel import ChannelContext
-from agent_framework_hosting.types import JSON, IdempotencyKey
+from agent_framework_hosting.errors import IdempotencyConflict
+from agent_framework_hosting.types import JSON, IdempotencyKey, Principal
 
 _RESPONSE: Final = "responses.accepted"
 
@@ -37,7 +39,7 @@ class Accepted(NamedTuple):
 
 
 class AcceptedResponses:
-    """The accepted responses of whoever is calling."""
+    """The accepted responses of whoever is calling, or of a `principal`."""
 
     def __init__(self, context: ChannelContext) -> None:
         self._documents = context.documents
@@ -59,9 +61,9 @@ class AcceptedResponses:
         kept = {"record": record, "line": "", "body": None}
         return await self._documents.replace(_RESPONSE, response, kept)
 
-    async def remove(self, response: str) -> bool:
+    async def remove(self, response: str, *, principal: Principal | None = None) -> bool:
         """Forget a response; `False` when it was forgotten before."""
-        return await self._documents.remove(_RESPONSE, response)
+        return await self._documents.remove(_RESPONSE, response, principal=principal)
 
 
 class AcceptedKeys:
@@ -95,6 +97,13 @@ class AcceptedKeys:
     async def release(self, key: str) -> None:
         """Let a key be used again."""
         await self._claims.forget(self._channel, key)
+
+    async def give_back(self, named: IdempotencyKey, response: str, *, principal: Principal) -> None:
+        """Let a key be used again if it stands for a response, and leave it to others otherwise."""
+        with suppress(IdempotencyConflict):
+            answer = await self._claims.find(self._channel, named, principal=principal)
+            if _response_of(answer) == response:
+                await self._claims.forget(self._channel, named.key, principal=principal)
 
 
 def _response_of(answer: JSON) -> str | None:

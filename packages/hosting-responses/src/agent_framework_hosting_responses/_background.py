@@ -17,14 +17,11 @@ from typing import Any, Final
 
 from agent_framework_hosting.channel import ChannelContext, Replayed, RunWriter, Task, TryAgain
 from agent_framework_hosting.errors import (
-    Draining,
     HookError,
     IdempotencyConflict,
     InvalidRequest,
     LimitReached,
-    NotStarted,
     QueueFull,
-    RequestError,
     ResponseTooLarge,
     RunCancelled,
     SessionBusy,
@@ -37,6 +34,7 @@ from agent_framework_hosting.web.errors import describe
 from ._accepted import Accepted, AcceptedKeys, AcceptedResponses
 from ._continuation import chat_key
 from ._errors import failure_of
+from ._leavings import Leavings
 from ._log import each_event, entry
 from ._outbound.machine import queued_body
 from ._record import body_of, has_ended, is_background, key_of, sealed
@@ -64,6 +62,7 @@ class Background:
         self._turns = turns
         self._accepted = AcceptedResponses(context)
         self._keys = AcceptedKeys(context, channel=turns.channel)
+        self._leavings = Leavings(context, self._accepted, self._keys)
         self._standing = Standing(context)
         context.runs.handle(KIND, self._do, on_give_up=self._give_up, needs_start=False, keeps_log=False)
 
@@ -85,23 +84,27 @@ class Background:
         known = await self._known(named)
         if known is not None:
             return known, False
+        await self._leavings.remove_all()
         await self._turns.check(turn)
         exchange, response = turn.exchange, turn.exchange.fields["response_id"]
         exchange.key = named.key if named is not None else None
         record = sealed(queued_body(**exchange.fields), exchange.private())
         continued = _continued(turn)
         accepted = Accepted(record, _line_of(continued), body)
-        if not await self._accepted.add(response, accepted, key=continued):
-            raise HookError(f"The response_id_factory returned {response!r}, which is a response already.")
-        if named is not None and not await self._claim(named, response):
-            # The same request came at the same time, and was quicker.
-            return await self.accept(turn, body, named=named)
+        is_free = True
         try:
-            await self._start(response, accepted)
-        except (RequestError, Draining, NotStarted):
-            await self._take_back(response, named)
+            is_free = await self._accepted.add(response, accepted, key=continued)
+            if is_free and (named is None or await self._keys.claim(named, response)):
+                await self._start(response, accepted)
+                return record, True
+        except BaseException:
+            await self._leavings.add(response, named)
             raise
-        return record, True
+        if not is_free:
+            raise HookError(f"The response_id_factory returned {response!r}, which is a response already.")
+        # The same request came at the same time, and was quicker.
+        await self._leavings.add(response, named)
+        return await self.accept(turn, body, named=named)
 
     async def cancel(self, response: str) -> JSON:
         """Stop a response, wherever it runs or waits, and return its record once that has ended.
@@ -138,25 +141,6 @@ class Background:
         with suppress(UnknownId):
             await self._context.runs.cancel(response, kind=KIND)
         return await self._standing.wait(response, patience=self._context.limits.lease + _PATIENCE)
-
-    async def _claim(self, named: IdempotencyKey, response: str) -> bool:
-        """Let the key stand for a response; keep nothing of that when it stands for another one."""
-        is_ours = False
-        try:
-            is_ours = await self._keys.claim(named, response)
-        finally:
-            if not is_ours:
-                await self._accepted.remove(response)
-        return is_ours
-
-    async def _take_back(self, response: str, named: IdempotencyKey | None) -> None:
-        """Keep nothing of a response that was refused, unless somebody who asked for the same had more luck."""
-        with suppress(UnknownId):
-            await self._context.runs.status(response, kind=KIND)
-            return
-        await self._accepted.remove(response)
-        if named is not None:
-            await self._keys.release(named.key)
 
     async def _known(self, named: IdempotencyKey | None) -> JSON:
         """Return the response that was accepted under an idempotency key."""

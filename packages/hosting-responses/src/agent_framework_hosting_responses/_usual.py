@@ -2,7 +2,8 @@
 
 Rules of this file:
 1. The table belongs to the records that were written with it, and is never changed; another one gets its own number.
-2. What is left out comes back equal to what was sent, of the same type, and in its place.
+2. A release writes with a table only when the release before it reads it: replicas of both may share a database.
+3. What is left out comes back equal to what was sent, of the same type, and in its place.
 """
 
 from __future__ import annotations

@@ -85,7 +85,8 @@ async def undo(steps: Sequence[Callable[[], Any]], *, because: BaseException | N
 
     Args:
         steps: What to do, in order; plain or async, whatever they return.
-        because: The error that made it necessary; it is the first one, and its raiser's to raise.
+        because: The error that made it necessary; it is the first one, and its raiser's to raise unless a cancellation
+            takes its place.
     """
     errors: list[BaseException] = []
     for step in steps:
@@ -93,10 +94,12 @@ async def undo(steps: Sequence[Callable[[], Any]], *, because: BaseException | N
             await settled(step())
         except BaseException as error:  # noqa: BLE001 - every step is taken; what came of it is raised below
             errors.append(error)
-    first = because or next((error for error in errors if not isinstance(error, Exception)), None)
-    first = first or next(iter(errors), None)
-    for error in errors:
+    all_of_them = errors if because is None else [because, *errors]
+    # A cancellation that came meanwhile is for whoever called; nobody would learn of it another time.
+    first = next((error for error in all_of_them if not isinstance(error, Exception)), None)
+    first = first or next(iter(all_of_them), None)
+    for error in all_of_them:
         if error is not first:
             logger.error("... and another step failed: %s", type(error).__name__, exc_info=error)
-    if first is not None and because is None:
+    if first is not None and first is not because:
         raise first

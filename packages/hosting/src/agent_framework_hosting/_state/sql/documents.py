@@ -76,13 +76,13 @@ class SqlDocuments:
     async def replace(self, owner: Owner, kind: str, id: str, body: bytes) -> bool:
         """See `DocumentStore`."""
         return is_known_possibly(owner, id) and await self._driver.run(
-            partial(_happened, _REPLACE, **_own(owner, kind), id=id, body=body), durable=True
+            partial(_happened, _REPLACE, **_own(owner, kind), id=id, body=body), durable=True, ahead=True
         )
 
     async def remove(self, owner: Owner, kind: str, id: str) -> bool:
         """See `DocumentStore`."""
         return is_known_possibly(owner, id) and await self._driver.run(
-            partial(_happened, _REMOVE, **_own(owner, kind), id=id), durable=True
+            partial(_happened, _REMOVE, **_own(owner, kind), id=id), durable=True, ahead=True
         )
 
     async def listed(self, owner: Owner, kind: str, root: str, *, after: int, limit: int) -> Sequence[Document]:

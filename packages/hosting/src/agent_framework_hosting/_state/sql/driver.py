@@ -30,16 +30,19 @@ class Driver(Protocol):
         """Let go of all connections, once what is under way is done."""
         ...
 
-    async def run(self, transaction: Transaction[ResultT], *, durable: bool) -> ResultT:
+    async def run(self, transaction: Transaction[ResultT], *, durable: bool, ahead: bool = False) -> ResultT:
         """Run one transaction; one that is `durable` has reached the disk when this returns.
+
+        One that goes `ahead` keeps what has run, gives back what is held, or shows that this process is alive: where
+        new work would be refused because too much is under way it still has its turn.
 
         Raises:
             StateUnavailable: The database does not answer; whether the transaction took place is not known.
         """
         ...
 
-    async def read(self, transaction: Transaction[ResultT]) -> ResultT:
-        """Run a transaction that only reads, and may read much."""
+    async def read(self, transaction: Transaction[ResultT], *, ahead: bool = False) -> ResultT:
+        """Run a transaction that only reads, and may read much; `ahead` as in `run`."""
         ...
 
     def run_now(self, transaction: Transaction[ResultT]) -> ResultT:

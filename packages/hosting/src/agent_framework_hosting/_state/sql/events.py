@@ -51,7 +51,7 @@ class SqlEvents:
 
     async def append(self, run: RunName, events: Sequence[Event]) -> bool:
         """See `EventLog`."""
-        return await self._driver.run(partial(_append, run, events), durable=False)
+        return await self._driver.run(partial(_append, run, events), durable=False, ahead=True)
 
     async def read(self, run: RunName, *, after: Position | None, most: int) -> Sequence[Event]:
         """See `EventLog`."""

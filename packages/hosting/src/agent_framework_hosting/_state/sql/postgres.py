@@ -1,20 +1,15 @@
-"""PostgreSQL over psycopg: a small pool of connections, and one that listens for wakes.
+"""PostgreSQL over psycopg: transactions on connections of a pool, and one connection that listens for wakes.
 
 Rules of this file:
-1. A transaction takes one connection from the pool, for as long as it lasts.
-2. What the database asks to be tried again (a deadlock, a serialisation failure) is tried again from the start.
-3. A connection that broke is replaced by the pool. Whether its last transaction took place is not known, and said so.
-4. Nobody waits for ever: a transaction that takes too long loses its connection, and the server ends one of ours that
+1. What the database asks to be tried again (a deadlock, a serialisation failure) is tried again from the start.
+2. A connection that broke is replaced by the pool. Whether its last transaction took place is not known, and said so.
+3. Nobody waits for ever: a transaction that takes too long loses its connection, and the server ends one of ours that
    stands still in the middle (this process was stopped), so that others get at the rows that it has locked.
-5. A round trip is what a statement costs: a connection that has just answered is not asked whether it still does.
 """
 
 from __future__ import annotations
 
 import asyncio
-import select
-import socket
-import time
 from collections.abc import AsyncGenerator, Callable, Generator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any, Final, TypeVar
@@ -22,11 +17,12 @@ from typing import Any, Final, TypeVar
 import psycopg
 from psycopg import AsyncConnection, Connection, errors, sql
 from psycopg.conninfo import conninfo_to_dict
-from psycopg_pool import AsyncConnectionPool, PoolTimeout
+from psycopg_pool import PoolTimeout
 
 from ...errors import ConfigurationError, StateUnavailable
 from ...ids import mint
 from ...logs import logger
+from .connections import PATIENCE, Connections
 from .driver import Transaction, step_through
 from .lanes import Wake
 from .migrations import migrate_postgres
@@ -45,19 +41,6 @@ _AWAY: Final = (
 )
 _ATTEMPTS: Final = 5
 _BETWEEN_CONNECTIONS: Final = 0.5
-_CONNECTIONS: Final = 8
-_PATIENCE: Final = 5.0
-"""Seconds to wait for a connection to be made, and for the server to answer on one."""
-_IN_LINE: Final = 5.0
-"""Seconds to wait for a connection that others have."""
-_FRESH: Final = 1.0
-"""Seconds for which a connection that has answered is taken to be there, unless the server has said otherwise."""
-
-
-class _Connection(AsyncConnection[Row]):
-    """A connection that knows when the server answered last."""
-
-    answered_at = -_FRESH
 
 
 class PostgresDriver:
@@ -69,7 +52,7 @@ class PostgresDriver:
         self._longest_pause = longest_pause
         self._connecting = _patient(url)
         self._channel = mint("af_")
-        self._pool: AsyncConnectionPool[_Connection] | None = None
+        self._connections: Connections | None = None
         self._listener: asyncio.Task[None] | None = None
 
     @property
@@ -80,20 +63,13 @@ class PostgresDriver:
     async def start(self, on_wake: Callable[[], None]) -> None:
         """See `Driver`."""
         await asyncio.to_thread(migrate_postgres, self._url, apply=self._migrate)
-        self._pool = AsyncConnectionPool(
+        self._connections = Connections(
             self._url,
-            connection_class=_Connection,
-            min_size=1,
-            max_size=_CONNECTIONS,
-            timeout=_IN_LINE,
-            # Longer attempts come at ever longer distances; a new one begins with the next request.
-            reconnect_timeout=_PATIENCE,
-            open=False,
-            check=_check,
+            connecting=self._connecting,
+            longest=max(self._longest_pause, PATIENCE),
             configure=self._configure,
-            kwargs={"autocommit": True, **self._connecting},
         )
-        await self._pool.open()
+        await self._connections.open()
         self._listener = asyncio.create_task(self._listen(on_wake))
 
     async def stop(self) -> None:
@@ -101,23 +77,23 @@ class PostgresDriver:
         if self._listener is not None:
             self._listener.cancel()
             await asyncio.gather(self._listener, return_exceptions=True)
-        if self._pool is not None:
-            await self._pool.close()
-            self._pool = None
+        if self._connections is not None:
+            await self._connections.close()
+            self._connections = None
 
-    async def run(self, transaction: Transaction[ResultT], *, durable: bool) -> ResultT:
+    async def run(self, transaction: Transaction[ResultT], *, durable: bool, ahead: bool = False) -> ResultT:
         """See `Driver`."""
         for left in reversed(range(_ATTEMPTS)):
             try:
-                async with self._connection() as connection, _begun(connection, durable=durable):
+                async with self._connection(ahead=ahead) as connection, _begun(connection, durable=durable):
                     return await _step_through(transaction(), connection)
             except _AGAIN as error:
                 _refuse_last(left, error)
         raise AssertionError("The loop returns or raises.")
 
-    async def read(self, transaction: Transaction[ResultT]) -> ResultT:
+    async def read(self, transaction: Transaction[ResultT], *, ahead: bool = False) -> ResultT:
         """See `Driver`."""
-        async with self._connection() as connection:
+        async with self._connection(ahead=ahead) as connection:
             return await _step_through(transaction(), connection)
 
     def run_now(self, transaction: Transaction[ResultT]) -> ResultT:
@@ -133,7 +109,7 @@ class PostgresDriver:
     async def wake(self, wakes: Sequence[Wake]) -> None:
         """See `Driver`."""
         try:
-            async with self._connection() as connection:
+            async with self._connection(ahead=True) as connection:
                 for address in {wake.address for wake in wakes}:
                     await connection.execute("SELECT pg_notify(%s, '')", (address.removeprefix("pg:"),))
         except StateUnavailable:
@@ -159,14 +135,12 @@ class PostgresDriver:
             await asyncio.sleep(_BETWEEN_CONNECTIONS)
 
     @asynccontextmanager
-    async def _connection(self) -> AsyncGenerator[_Connection]:
-        if self._pool is None:
+    async def _connection(self, *, ahead: bool) -> AsyncGenerator[AsyncConnection[Row]]:
+        if self._connections is None:
             raise StateUnavailable("The database is not open: the host has not been started, or has stopped.")
         with _translated():
-            async with self._pool.connection() as connection:
-                with _at_most(connection, max(self._longest_pause, _PATIENCE)):
-                    yield connection
-                connection.answered_at = time.monotonic()
+            async with self._connections.take(ahead=ahead) as connection:
+                yield connection
 
     async def _configure(self, connection: AsyncConnection[Row]) -> None:
         pause = f"{max(1, round(self._longest_pause * 1000))}ms"
@@ -198,36 +172,6 @@ def _executor(connection: Connection[Row]) -> Callable[[Dialect, Statement], lis
     return execute
 
 
-@contextmanager
-def _at_most(connection: AsyncConnection[Row], seconds: float) -> Generator[None]:
-    """Hang up when the server does not answer in time, also when nobody says that it is not there any more."""
-    late = asyncio.get_running_loop().call_later(seconds, _hang_up, connection)
-    try:
-        yield
-    finally:
-        late.cancel()
-
-
-def _hang_up(connection: AsyncConnection[Row]) -> None:
-    if not connection.closed:
-        with socket.fromfd(connection.fileno(), socket.AF_INET, socket.SOCK_STREAM) as ours:
-            ours.shutdown(socket.SHUT_RDWR)
-
-
-async def _check(connection: _Connection) -> None:
-    if time.monotonic() < connection.answered_at + _FRESH and _is_quiet(connection):
-        return
-    with _at_most(connection, _PATIENCE):
-        await AsyncConnectionPool.check_connection(connection)
-
-
-def _is_quiet(connection: _Connection) -> bool:
-    """Whether the server has said nothing unasked: that it goes away, for one."""
-    poll = select.poll()
-    poll.register(connection.fileno(), select.POLLIN)
-    return not poll.poll(0)
-
-
 def _patient(url: str) -> dict[str, Any]:
     """Return what a connection is made with, besides what its URL says."""
     try:
@@ -237,7 +181,7 @@ def _patient(url: str) -> dict[str, Any]:
             "database= is no URL that PostgreSQL understands. Use 'postgresql://user:password@server/name', with "
             "special characters of the password percent-encoded."
         ) from error
-    ours = {"connect_timeout": int(_PATIENCE), "keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3}
+    ours = {"connect_timeout": int(PATIENCE), "keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3}
     return {name: value for name, value in ours.items() if name not in said}
 
 

@@ -32,4 +32,4 @@ class SqlClaims:
     async def forget(self, owner: Owner, wanted: Claim) -> None:
         """See `ClaimStore`."""
         if is_known_possibly(owner, wanted.key):
-            await self._driver.run(partial(claims.forget, owner, wanted), durable=True)
+            await self._driver.run(partial(claims.forget, owner, wanted), durable=True, ahead=True)

@@ -158,7 +158,7 @@ class SqlStore:
     async def mark_answered(self, session: SessionName, request_ids: Sequence[str]) -> None:
         """Mark requests of a conversation as answered; it has reached the disk when this returns."""
         marking = partial(claims.mark_answered, tenant=session.tenant, root=session.root, request_ids=request_ids)
-        await self._driver.run(marking, durable=True)
+        await self._driver.run(marking, durable=True, ahead=True)
 
     async def answered(self, session: SessionName) -> Sequence[str]:
         """Return the requests of a conversation that were answered."""
@@ -333,7 +333,9 @@ class SqlPlace:
         has_claim = self._request.claim is not None
         with _after_a_run():
             number, wakes = await self._driver.run(
-                partial(accept.commit, finished, key=self.key, ticket=self._held.id, has_claim=has_claim), durable=True
+                partial(accept.commit, finished, key=self.key, ticket=self._held.id, has_claim=has_claim),
+                durable=True,
+                ahead=True,
             )
         self._is_left = True
         await self._worker.tell(wakes)
@@ -351,7 +353,7 @@ class SqlPlace:
         )
         self._worker.remove(self._held)
         with _after_a_run():
-            wakes = await self._driver.run(settling, durable=True)
+            wakes = await self._driver.run(settling, durable=True, ahead=True)
         self._is_left = True
         await self._worker.tell(wakes)
 
@@ -388,6 +390,7 @@ class SqlPlace:
                 has_claim=self._request.claim is not None,
             ),
             durable=unfinished is not None,
+            ahead=True,
         )
         if self._is_moving:
             # Nobody knows in which of two lines it stands.

@@ -50,9 +50,9 @@ class SqlTasks:
     async def look(self, held: Sequence[TakenTask]) -> Mapping[int, StopCause]:
         """See `TaskStore`."""
         looking = partial(tasks.look, {each.number: each.attempt for each in held}, worker=self._worker.id)
-        stops, strays = await self._driver.read(looking)
+        stops, strays = await self._driver.read(looking, ahead=True)
         if strays:
-            await self._driver.run(partial(tasks.give_back, strays, worker=self._worker.id), durable=False)
+            await self._driver.run(partial(tasks.give_back, strays, worker=self._worker.id), durable=False, ahead=True)
         return stops
 
     async def open_kinds(self) -> Mapping[str, int]:
@@ -62,16 +62,17 @@ class SqlTasks:
     async def settle(self, taken: TakenTask, outcome: Outcome) -> bool:
         """See `TaskStore`."""
         settling = partial(tasks.settle, taken, worker=self._worker.id, outcome=outcome)
-        return await self._driver.run(settling, durable=True)
+        return await self._driver.run(settling, durable=True, ahead=True)
 
     async def put_back(self, taken: TakenTask, *, after: float, has_failed: bool) -> bool:
         """See `TaskStore`."""
         putting = partial(tasks.put_back, taken, worker=self._worker.id, after=after, has_failed=has_failed)
-        is_back = await self._driver.run(putting, durable=False)
+        is_back = await self._driver.run(putting, durable=False, ahead=True)
         self.wake()
         if not after:
             # It may be that this process takes nothing more.
-            await self._tell(await self._driver.run(partial(tasks.others, worker=self._worker.id), durable=False))
+            telling = partial(tasks.others, worker=self._worker.id)
+            await self._tell(await self._driver.run(telling, durable=False, ahead=True))
         return is_back
 
     async def find(self, owner: Owner, kind: str, task_id: str) -> TaskState | None:

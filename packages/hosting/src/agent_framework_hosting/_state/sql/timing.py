@@ -32,13 +32,13 @@ class TimedDriver:
         """See `Driver`."""
         await self._driver.stop()
 
-    async def run(self, transaction: Transaction[ResultT], *, durable: bool) -> ResultT:
+    async def run(self, transaction: Transaction[ResultT], *, durable: bool, ahead: bool = False) -> ResultT:
         """See `Driver`."""
-        return await timed(transaction, partial(self._driver.run, transaction, durable=durable))
+        return await timed(transaction, partial(self._driver.run, transaction, durable=durable, ahead=ahead))
 
-    async def read(self, transaction: Transaction[ResultT]) -> ResultT:
+    async def read(self, transaction: Transaction[ResultT], *, ahead: bool = False) -> ResultT:
         """See `Driver`."""
-        return await timed(transaction, partial(self._driver.read, transaction))
+        return await timed(transaction, partial(self._driver.read, transaction, ahead=ahead))
 
     def run_now(self, transaction: Transaction[ResultT]) -> ResultT:
         """See `Driver`."""

@@ -103,7 +103,7 @@ class Worker:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._tasks = []
         try:
-            await self._driver.run(partial(lanes.unregister, worker=self.id), durable=False)
+            await self._driver.run(partial(lanes.unregister, worker=self.id), durable=False, ahead=True)
         except StateUnavailable:
             logger.warning("The database does not answer; what this process held is free once its lease has run out.")
 
@@ -164,7 +164,7 @@ class Worker:
         # Counted from before the transaction, so that this process never believes in a lease longer than it has it.
         asked_at = time.monotonic()
         registering = partial(lanes.register, worker=self.id, address=self._driver.address, lease=self._lease)
-        if await self._driver.run(registering, durable=False):
+        if await self._driver.run(registering, durable=False, ahead=True):
             logger.warning("The lease of this process had run out; sessions that others took over are stopped.")
         self._alive_until = asked_at + self._lease / 2
 
@@ -196,7 +196,7 @@ class Worker:
         if self._held and time.monotonic() >= self._moves_on_at:
             self._moves_on_at = time.monotonic() + min(_LOOK, self._lease / 3)
             await self.be_alive()
-            await self.tell(await self._driver.run(partial(lanes.move_on, worker=self.id), durable=False))
+            await self.tell(await self._driver.run(partial(lanes.move_on, worker=self.id), durable=False, ahead=True))
 
     async def _woken(self) -> None:
         """Wait until it is time to look."""
@@ -214,7 +214,7 @@ class Worker:
         self._has_overlooked = len(seen) < len(self._held)
         if not seen and not self._doubted:
             return
-        found = await self._driver.read(partial(lanes.look, worker=self.id))
+        found = await self._driver.read(partial(lanes.look, worker=self.id), ahead=True)
         for held in seen:
             if self._held.get(held.id) is not held:
                 continue  # it has left meanwhile
@@ -227,7 +227,7 @@ class Worker:
                     held.lose("interrupted")
         for ticket in self._doubted.keys() & found.keys():
             giving_back = partial(accept.give_back, ticket=ticket, worker=self.id)
-            await self.tell(await self._driver.run(giving_back, durable=False))
+            await self.tell(await self._driver.run(giving_back, durable=False, ahead=True))
         now = time.monotonic()
         self._doubted = {ticket: until for ticket, until in self._doubted.items() if until > now}
 
