@@ -63,5 +63,5 @@ def with_usual(said: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _is_same(one: Any, other: Any) -> bool:
-    # 1, 1.0 and true are equal in Python, and not in JSON.
-    return type(one) is type(other) and one == other
+    # 1, 1.0 and true are equal in Python, and not in JSON; nor are 0.0 and -0.0.
+    return type(one) is type(other) and one == other and (not isinstance(one, float) or str(one) == str(other))
