@@ -21,7 +21,7 @@ class Proxy:
         self._value = value
 
     @property
-    def __class__(self) -> type[Any]:
+    def __class__(self) -> type[Any]:  # pyright: ignore[reportIncompatibleMethodOverride] - as proxies do
         return type(self._value)
 
 
