@@ -125,3 +125,24 @@ async def test_a_cancellation_that_nobody_asked_for_is_an_error_like_any_other(*
             assert (answer.status, answer.json()["error"]["type"]) == (500, "server_error")
             assert "err_" in answer.json()["error"]["message"]
         assert (await create(driver)).status == 200
+
+
+async def test_what_a_run_hook_adds_to_the_metadata_of_a_request_is_not_in_its_response() -> None:
+    async def hook(request: Any, **_: Any) -> Any:
+        request.metadata["caller"] = object()
+        return request
+
+    async with serve(ScriptedAgent(every="ok"), run_hook=hook) as driver:
+        answers = [await create(driver, metadata=metadata) for metadata in ({}, {"a": "b"})]
+    assert [(answer.status, answer.json().get("metadata")) for answer in answers] == [(200, {}), (200, {"a": "b"})]
+
+
+async def test_an_agent_that_returns_what_no_channel_can_show_is_told_so(caplog: pytest.LogCaptureFixture) -> None:
+    class Texting(ScriptedAgent):
+        def run(self, *_: Any, **__: Any) -> Any:
+            return "a text"
+
+    async with serve(Texting()) as driver:
+        answer = await create(driver)
+    assert answer.status == 500
+    assert "can show an AgentResponse or a WorkflowRunResult, not str" in answer.text + caplog.text

@@ -28,6 +28,7 @@ def kept_and_read(body: dict[str, Any]) -> bytes:
         {},
         {"reasoning": {"effort": None, "summary": None}},
         {"temperature": 1, "top_p": True, "top_logprobs": 0.0},
+        {"presence_penalty": -0.0, "frequency_penalty": -0.0},
         {"tools": [{"type": "function"}], "store": False, "background": True, "metadata": {"a": "b"}},
         {"conversation": {"id": "conv_7"}, "user": "ada"},
     ],

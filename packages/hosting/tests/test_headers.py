@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
 from starlette.middleware import Middleware
+from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from agent_framework_hosting._headers import Headers, headers_of
-from agent_framework_hosting.auth import ApiKeys, hash_key, new_key
+from agent_framework_hosting.auth import ApiKeys, bearer_token, hash_key, new_key
 from agent_framework_hosting.door import Door
 from agent_framework_hosting.host import AgentFrameworkHost
 from agent_framework_hosting.testing import InMemoryDriver, ScriptedAgent
@@ -76,3 +78,40 @@ async def test_keys_that_were_made_into_something_else_are_asked_their_own_way()
     async with InMemoryDriver(host.app) as driver:
         answer = await driver.request("GET", "/x", headers={"authorization": f"Bearer {key}"})
     assert answer.status == 401
+
+
+async def test_a_key_that_the_app_around_the_host_takes_away_does_not_count_though_it_was_read_there() -> None:
+    key = new_key()
+    host = AgentFrameworkHost(ScriptedAgent(), channels=[], auth=ApiKeys({"ada": hash_key(key)}))
+
+    async def around(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            assert bearer_token(HTTPConnection(scope)) == key
+            scope["headers"][:] = [
+                (name, b"Bearer none" if name == b"authorization" else value) for name, value in scope["headers"]
+            ]
+        await host.app(scope, receive, send)
+
+    async with InMemoryDriver(around) as driver:
+        answer = await driver.request("GET", "/x", headers={"authorization": f"Bearer {key}"})
+    assert answer.status == 401
+
+
+async def test_middleware_that_asks_which_asgi_it_stands_before_finds_a_coroutine_function() -> None:
+    """As OpenTelemetry's does, by asgiref's rules: it would call anything else with the scope alone."""
+    found: list[ASGIApp] = []
+
+    class Asking:
+        def __init__(self, app: ASGIApp) -> None:
+            found.append(app)
+            self.app = app
+
+        async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+            await self.app(scope, receive, send)
+
+    host = AgentFrameworkHost(ScriptedAgent(), channels=[], door=Door(middleware=[Middleware(Asking)] * 2))
+    async with InMemoryDriver(host.app) as driver:
+        assert (await driver.request("GET", "/x")).status == 404
+    assert [inspect.iscoroutinefunction(app) or inspect.iscoroutinefunction(app.__call__) for app in found] == [
+        True
+    ] * 2

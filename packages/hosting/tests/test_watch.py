@@ -106,7 +106,8 @@ async def test_a_body_arrives_whole_however_it_is_cut() -> None:
         assert (await driver.request("POST", "/")).text == "0"
 
 
-async def test_an_announced_length_beyond_the_limit_is_refused_unread() -> None:
+@pytest.mark.parametrize("length", ["11", "9" * 5_000])
+async def test_an_announced_length_beyond_the_limit_is_refused_unread(length: str) -> None:
     """Nobody waits for a body that will not be taken."""
 
     async def never() -> AsyncIterator[bytes]:
@@ -114,7 +115,7 @@ async def test_an_announced_length_beyond_the_limit_is_refused_unread() -> None:
         yield b""
 
     async with InMemoryDriver(reading(max_request_bytes=10)) as driver:
-        answer = await driver.request("POST", "/", body=never(), headers={"content-length": "11"})
+        answer = await driver.request("POST", "/", body=never(), headers={"content-length": length})
     assert answer.text == "413 The request body is larger than the 10 bytes that this server takes."
 
 

@@ -209,7 +209,8 @@ class Turns:
             input=admitted.messages,
             session=session_of(asked, response_id, is_apart=self._is_apart),
             options=admitted.options or None,
-            metadata=asked.echo["metadata"],
+            # A run hook may add to it what no response could show.
+            metadata={**asked.echo["metadata"]},
             attributes=attributes,
             # In the background the updates are taken down as they come, whether or not anybody reads them.
             stream=asked.stream or asked.background,

@@ -60,12 +60,16 @@ def without_usual(body: Mapping[str, Any]) -> dict[str, Any]:
     return {
         name: value
         for name, value in body.items()
-        # Most of what is usual is one and the same object, which is soon seen. Types are compared since 1, 1.0 and true
-        # are equal in Python, and not in JSON.
-        if (known := usual(name, _UNKNOWN)) is not value and not (type(known) is type(value) and known == value)
+        # Most of what is usual is one and the same object, which is soon seen.
+        if (known := usual(name, _UNKNOWN)) is not value and not _is_same(known, value)
     }
 
 
 def with_usual(said: Mapping[str, Any]) -> dict[str, Any]:
     """Return the whole response again."""
     return {**msgspec.json.decode(_WHOLE), **said}
+
+
+def _is_same(one: Any, other: Any) -> bool:
+    # 1, 1.0 and true are equal in Python, and not in JSON; nor are 0.0 and -0.0.
+    return type(one) is type(other) and one == other and (not isinstance(one, float) or str(one) == str(other))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractContextManager
 from functools import partial
 from typing import Any, Final
@@ -180,9 +180,11 @@ def mounted(contributions: Sequence[NamedContribution]) -> list[Entrance]:
 def _read_headers_anew(app: ASGIApp) -> ASGIApp:
     """Return the app for behind middleware of others, which may have changed headers in place."""
 
-    def read_anew(scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+    # Async, and not what returns the next one's: the ASGI middleware of OpenTelemetry, for one, takes an app that is no
+    # coroutine function for one of ASGI 2, and calls it with the scope alone.
+    async def read_anew(scope: Scope, receive: Receive, send: Send) -> None:
         forget_headers(scope)
-        return app(scope, receive, send)
+        await app(scope, receive, send)
 
     return read_anew
 

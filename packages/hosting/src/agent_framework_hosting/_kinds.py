@@ -11,13 +11,14 @@ def is_a(value: object, *names: str) -> bool:
     """Whether a value is an instance of one of these classes of Agent Framework, or of a class that stands on one.
 
     `isinstance` would need the class, and with it all that its module loads: for workflows a tenth of a second and more
-    than two megabytes. Nothing can be an instance of what was never loaded.
+    than two megabytes. Nothing can be an instance of what was never loaded. As for `isinstance`, a proxy is what it
+    says that it is.
 
     Example:
         >>> is_a("a text", "Workflow")
         False
     """
-    return any(kind.__name__ in names and _is_of_package(kind.__module__) for kind in type(value).__mro__)
+    return any(kind.__name__ in names and _is_of_package(kind.__module__) for kind in value.__class__.__mro__)
 
 
 def _is_of_package(module: str) -> bool:

@@ -137,7 +137,8 @@ class AgentTarget:
 
         with self.bound(request):
             response = await settled(self.served.run(to_messages(request), **self._arguments(request, state)))
-            if response.continuation_token is None:
+            # Agents of one's own may return something else; whoever has to show it says so.
+            if getattr(response, "continuation_token", None) is None:
                 return response
             return await finish(response, again=again, history=state)
 

@@ -16,7 +16,7 @@ from opentelemetry.util.types import AttributeValue
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from .._handled import HandledRequest, begin, end, sane
-from .._headers import Headers, headers_of
+from .._headers import Headers, forget_headers, headers_of
 from ..errors import HostError
 from ..ids import mint
 from ..logs import access_logger, logger
@@ -80,6 +80,8 @@ class Requests:
         if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return
+        # An app around the host has had the scope, and may have read them before it changed them in place.
+        forget_headers(scope)
         request = HandledRequest(mint("req_"), _client_id(headers_of(scope)))
         answer = _Answer(self._telemetry, request.id, send)
         began = time.perf_counter()

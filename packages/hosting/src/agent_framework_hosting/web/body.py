@@ -14,6 +14,8 @@ from ..errors import Overloaded, RequestTimeout, RequestTooLarge, UnsupportedMed
 from ..limits import Limits
 
 _PLAIN: Final = (b"", b"identity")
+_DIGITS: Final = 20
+"""Digits of an announced length that are read: it is beyond every limit by then, and Python reads no 5,000."""
 
 
 ARRIVING: Final = "agent_framework_hosting.arriving"
@@ -48,7 +50,7 @@ async def read_body(scope: Scope, receive: Receive, *, limits: Limits) -> bytes:
     headers, most = headers_of(scope), limits.max_request_bytes
     if b"content-encoding" in headers.by_name:
         _check_unpacked(headers)
-    announced = headers.by_name.get(b"content-length", b"")
+    announced = headers.by_name.get(b"content-length", b"")[:_DIGITS]
     _check(int(announced) if announced.isdigit() else 0, most)
     begun = asyncio.get_running_loop().time()
     try:
