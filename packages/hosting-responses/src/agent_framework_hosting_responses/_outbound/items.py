@@ -12,6 +12,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias
 
+import msgspec
+
 from .._item_ids import item_id
 from .._sealed_thoughts import Thought, seal
 from .custom_input import custom_input
@@ -170,8 +172,7 @@ class CallItem:
         }
 
 
-@dataclass(slots=True, eq=False)
-class ToolItem:
+class ToolItem(msgspec.Struct, eq=False):
     """What a tool of the model's provider did, or what is asked of the client: an item of any other type.
 
     `fields` are its own, as they are shown; `status` is `None` for the types that have none.
