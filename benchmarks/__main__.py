@@ -45,9 +45,10 @@ def main() -> None:
         print("\n".join(each.name for each in chosen))
         return
     results = measure([each.quick() for each in chosen] if asked.quick else chosen, rounds=asked.rounds)
-    _write(asked.json, Run(described(), asked.rounds, results))
-    print(", ".join(f"{name} {value}" for name, value in described().items()))
-    print(f"\n{tables(results)}\n\n{goals_table(judged(results))}")
+    run = Run(described(), asked.rounds, results)
+    _write(asked.json, run)
+    print(", ".join(f"{name} {value}" for name, value in run.machine.items()))
+    print(f"\n{tables(results)}\n\n{goals_table(judged(results, cores=run.cores))}")
 
 
 def _duration(written: str) -> float:

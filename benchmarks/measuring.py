@@ -73,6 +73,11 @@ class Run(msgspec.Struct):
     rounds: int
     results: list[Result]
 
+    @property
+    def cores(self) -> int:
+        """How many cores the machine has, one when it did not say."""
+        return int(self.machine.get("cores") or 1)
+
 
 def measure(scenarios: Sequence[Scenario], *, rounds: int) -> list[Result]:
     """Measure all scenarios in all rounds.

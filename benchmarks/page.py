@@ -41,7 +41,7 @@ def written(run: Run, page: str, *, soaked: Soaked | None = None) -> str:
         raise ValueError(f"The page has no place for figures: put {BEGIN} and {END} on lines of their own.")
     machine = ", ".join(f"{name} {value}" for name, value in run.machine.items() if value is not None)
     parts = [f"Medians of {run.rounds} rounds. {machine}."]
-    verdicts = judged(run.results)
+    verdicts = judged(run.results, cores=run.cores)
     parts += [carried(run.results)] if carried(run.results) else []
     parts += [goals_table(verdicts)] if verdicts else []
     parts += [_told(soaked)] if soaked is not None else []

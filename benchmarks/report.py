@@ -22,7 +22,8 @@ def goals_table(verdicts: Sequence[Verdict]) -> str:
     lines = [line(["goal", "wanted", "measured", ""]), line(["---"] * 4)]
     for verdict in verdicts:
         figure = "" if verdict.figure is None else number(verdict.figure)
-        lines.append(line([verdict.goal, verdict.wanted, figure, "yes" if verdict.is_met else "**no**"]))
+        is_met = verdict.because if verdict.is_met is None else "yes" if verdict.is_met else "**no**"
+        lines.append(line([verdict.goal, verdict.wanted, figure, is_met]))
     return "\n".join(lines)
 
 

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,8 +60,8 @@ class Servers:
 
 
 @contextmanager
-def serving(system: System, target: Target, *options: str) -> Generator[Running]:
-    """Serve a system for as long as the block lasts."""
+def serving(system: System, target: Target, *options: str, compiled: Path | None = None) -> Generator[Running]:
+    """Serve a system for as long as the block lasts; `compiled` is where it keeps compiled modules, if asked for."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="benchmark-")))
         url = stack.enter_context(_database(system.database, folder)) if system.database else None
@@ -69,7 +69,8 @@ def serving(system: System, target: Target, *options: str) -> Generator[Running]
         command += ["--pause", str(target.pause), "--chunks", str(target.chunks), "--server", system.server]
         command += ["--workers", str(system.workers), *(["--holds"] if target.holds else []), *options]
         command += ["--database", url] if url else []
-        with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        pipe, env = subprocess.PIPE, _environment(compiled)
+        with subprocess.Popen(command, cwd=ROOT, stdin=pipe, stdout=pipe, text=True, env=env) as process:
             line = process.stdout.readline() if process.stdout else ""
             if not line:
                 raise SystemExit(f"The server of {system.name!r} did not start; what it says stands above.")
@@ -80,6 +81,13 @@ def serving(system: System, target: Target, *options: str) -> Generator[Running]
                 yield Running(int(line), process.pid, folder / _FILE if system.database == "sqlite" else None)
             finally:
                 _end(process, grace=0.0 if target.holds else _GRACE)
+
+
+def _environment(compiled: Path | None) -> Mapping[str, str]:
+    if compiled is None:
+        return os.environ
+    kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    return {**kept, "PYTHONPYCACHEPREFIX": str(compiled)}
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from urllib.request import Request, urlopen
 import msgspec
 import pytest
 from benchmarks.answers import WrongAnswer, check_stream
-from benchmarks.goals import GOALS, judged
+from benchmarks.goals import GOALS, Goal, judged
 from benchmarks.measuring import Result, Run
 from benchmarks.memory import slope
 from benchmarks.page import BEGIN, END, written
@@ -103,7 +103,10 @@ def test_every_goal_is_measured_somewhere() -> None:
     for goal in GOALS:
         wanted = {goal.of.name} if goal.beside is None else {goal.of.name, goal.beside.name}
         assert wanted <= known[goal.scenario], goal.what
-        assert goal.before is None or goal.of.name in known[goal.before[0]], goal.what
+        if isinstance(goal, Goal):
+            assert goal.before is None or goal.of.name in known[goal.before[0]], goal.what
+        else:
+            assert wanted <= known[goal.start], goal.what
 
 
 def test_the_page_says_what_a_core_carries_and_how_a_soak_ended() -> None:
@@ -127,9 +130,36 @@ def test_a_goal_is_judged_by_the_median_of_the_rounds_own_ratios() -> None:
             "coalescing ASGI": [{"per second": 100.0}, {"per second": 10.0}, {"per second": 100.0}],
         },
     )
-    [verdict] = judged([result])
+    [verdict] = judged([result], cores=2)
     assert (verdict.figure, verdict.wanted, verdict.is_met) == (0.8, "≥ 0.7 of coalescing ASGI", True)
     assert "| yes |" in goals_table([verdict])
+
+
+@pytest.mark.parametrize(("long", "figure", "is_met"), [(220.0, 0.0, True), (222.0, 0.05, True), (230.0, 0.25, False)])
+def test_what_chunks_add_to_a_stream_is_judged_without_what_the_agent_and_the_text_add(
+    long: float, figure: float, is_met: bool
+) -> None:
+    one, many = (
+        Result(
+            f"memory of open streams, {chunks}",
+            {"ours": [{"KiB each": ours}], "coalescing ASGI": [{"KiB each": limit}]},
+        )
+        for chunks, ours, limit in (("1 chunk", 40.0, 20.0), ("10,000 chunks", long, 200.0))
+    )
+    [verdict] = (each for each in judged([one, many], cores=2) if each.goal.startswith("what 10,000 chunks add"))
+    assert (verdict.figure, verdict.is_met) == (pytest.approx(figure), is_met)
+    assert not [each for each in judged([many], cores=2) if each.goal == verdict.goal]
+
+
+def test_workers_that_share_a_core_with_the_load_are_judged_by_their_cost_alone() -> None:
+    rounds = {
+        "ours, 1 worker": [{"per second": 100.0, "CPU µs": 50.0}],
+        "ours, 2 workers": [{"per second": 110.0, "CPU µs": 52.0}],
+    }
+    result = Result("workers: stream, real Agent, c=32", rounds)
+    assert [each.is_met for each in judged([result], cores=2)] == [True, None]
+    assert [each.is_met for each in judged([result], cores=3)] == [True, False]
+    assert "| 1.1 | takes 3 cores to judge |" in goals_table(judged([result], cores=2))
 
 
 def test_memory_that_grows_has_a_slope() -> None:

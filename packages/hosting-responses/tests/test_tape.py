@@ -89,6 +89,19 @@ def test_of_an_open_text_little_more_than_the_text_is_kept() -> None:
     assert after - before < 1.25 * text
 
 
+def test_what_the_opening_said_of_the_response_is_not_kept_beside_the_response() -> None:
+    responder = machine(echo={"instructions": "Be brief. " * 10_000})
+    tracemalloc.start()
+    try:
+        before, _ = tracemalloc.get_traced_memory()
+        opening = len(responder.start())
+        after, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert opening > 200_000
+    assert after - before < 10_000
+
+
 @given(st.lists(any_update(), max_size=8), st.sampled_from(ENDINGS))
 def test_also_what_makes_no_sense(updates: list[AgentResponseUpdate], end: Ending) -> None:
     data, record = sent(updates, end)

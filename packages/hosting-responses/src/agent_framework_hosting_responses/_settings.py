@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from agent_framework_hosting.hooks import ChannelResponseHook, ChannelRunHook, ChannelStreamUpdateHook
 from agent_framework_hosting.parsing.policy import CallerInstructions
@@ -13,8 +14,7 @@ if TYPE_CHECKING:
     from agent_framework import TokenizerProtocol
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CreationSettings:
+class CreationSettings(msgspec.Struct, frozen=True, kw_only=True):
     """See `ResponsesChannel`."""
 
     channel: str

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
+
+import msgspec
 
 from ._addresses import is_loopback
 
@@ -17,8 +18,7 @@ _DEFAULT_PORTS: Final = {"http": 80, "ws": 80, "https": 443, "wss": 443}
 _LAST_PORT: Final = 65535
 
 
-@dataclass(frozen=True, slots=True)
-class Authority:
+class Authority(msgspec.Struct, frozen=True):
     """A name or an address, in small letters, and the port when one is said."""
 
     name: str
@@ -30,8 +30,7 @@ class Authority:
         return self.name == "localhost" or is_loopback(self.name.strip("[]"))
 
 
-@dataclass(frozen=True, slots=True)
-class Origin:
+class Origin(msgspec.Struct, frozen=True):
     """Where a page comes from; the port is always there when the scheme has one."""
 
     scheme: str

@@ -6,16 +6,16 @@ import re
 from collections.abc import Generator
 from contextlib import contextmanager
 from contextvars import ContextVar, Token
-from dataclasses import dataclass
 from typing import Final
+
+import msgspec
 
 from .ids import mint
 
 _SANE: Final = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}")
 
 
-@dataclass(slots=True, eq=False)
-class HandledRequest:
+class HandledRequest(msgspec.Struct, eq=False):
     """One request, from its arrival to its end.
 
     Args:

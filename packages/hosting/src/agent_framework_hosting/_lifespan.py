@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from .channel import ChannelContribution
 from .hooks import settled
@@ -13,8 +14,7 @@ from .logs import logger
 Step = Callable[[], Awaitable[None] | None]
 
 
-@dataclass(frozen=True, slots=True)
-class NamedContribution:
+class NamedContribution(msgspec.Struct, frozen=True):
     """A contribution and the channel that it is from."""
 
     name: str

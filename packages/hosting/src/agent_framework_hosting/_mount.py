@@ -5,9 +5,10 @@ from __future__ import annotations
 import copy
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
+import msgspec
 from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute, compile_path
 
 from .channel import Channel, ChannelContext, ChannelContribution
@@ -170,8 +171,7 @@ class Mounts:
         self.entrances.append(entrance)
 
 
-@dataclass(frozen=True, slots=True)
-class _Taken:
+class _Taken(msgspec.Struct, frozen=True):
     owner: str
     methods: set[str] | None
 

@@ -12,8 +12,9 @@ import math
 import time
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, Final
+
+import msgspec
 
 from .errors import QuotaExceeded
 from .limits import Limits
@@ -25,15 +26,13 @@ _ACCOUNTS: Final = 100_000
 """Principals whose use is remembered; beyond them, that of whoever was idle for longest is forgotten."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Grant:
+class _Grant(msgspec.Struct, frozen=True):
     tokens: int
     seconds: float
     name: str
 
 
-@dataclass(slots=True)
-class _Account:
+class _Account(msgspec.Struct):
     left: list[float]
     at: float
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from ._doorway import Doorway
 from ._lifespan import Channels
@@ -18,8 +19,7 @@ _BESIDE = "turns of one session run side by side, and none remembers another"
 _LOST = "work that was accepted and is not done is lost when the process ends: database= keeps it"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StartLine:
+class StartLine(msgspec.Struct, frozen=True, kw_only=True):
     """What there is to say: what is served and by whom, where its state is, and who is calling."""
 
     target: Target

@@ -6,12 +6,12 @@ import logging
 import os
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Literal, Self
 
 from agent_framework import SupportsAgentRun
+from msgspec.structs import replace
 from starlette.applications import Starlette
 
 from . import _lifespan, _server

@@ -31,6 +31,10 @@ _AS_IT_IS: Final = frozenset(
 )
 """Fields that are repeated as they were sent."""
 
+# One for all responses, which are read and never changed.
+_REASONING: Final[dict[str, Any]] = {"effort": None, "summary": None}
+_TEXT: Final[dict[str, Any]] = {"format": {"type": "text"}}
+
 
 def echo(fields: Mapping[str, Any], tools: ClientTools, choice: ToolChoice | None) -> dict[str, Any]:
     """Return the request's share of a response object; `model` is null when the caller named none.
@@ -44,7 +48,7 @@ def echo(fields: Mapping[str, Any], tools: ClientTools, choice: ToolChoice | Non
         elif key == "conversation":
             shown[key] = {"id": value}
         elif key == "reasoning":
-            shown[key] |= value
+            shown[key] = _REASONING | value
         elif key == "text":
             shown[key] = _text(value)
     if choice is not None:
@@ -66,12 +70,12 @@ def _blank() -> dict[str, Any]:
         "presence_penalty": 0.0,
         "previous_response_id": None,
         "prompt_cache_key": None,
-        "reasoning": {"effort": None, "summary": None},
+        "reasoning": _REASONING,
         "safety_identifier": None,
         "service_tier": "default",
         "store": True,
         "temperature": 1.0,
-        "text": {"format": {"type": "text"}},
+        "text": _TEXT,
         "tool_choice": "auto",
         "tools": [],
         "top_logprobs": 0,

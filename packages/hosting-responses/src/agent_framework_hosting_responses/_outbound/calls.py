@@ -9,8 +9,9 @@ Rules of this file:
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from typing import Final
+
+import msgspec
 
 from agent_framework_hosting.rendering.pieces import CallChunk
 
@@ -21,8 +22,7 @@ _EARLIER: Final = -1
 """The number of all messages of earlier turns."""
 
 
-@dataclass(slots=True, eq=False)
-class Call:
+class Call(msgspec.Struct, eq=False):
     """A call under way; `item` is what the client sees of it, nothing while it is hidden, held back, or without a name.
 
     `before` is what an earlier turn knew of it, when it is one that was left waiting there.
@@ -38,7 +38,7 @@ class Call:
     is_hidden: bool = False
     is_held: bool = False
     is_whole: bool = False
-    pending: list[str] = field(default_factory=list[str])
+    pending: list[str] = msgspec.field(default_factory=list[str])
 
     @property
     def is_for_client(self) -> bool:

@@ -8,8 +8,9 @@ Rules of this file:
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import Any
+
+import msgspec
 
 from agent_framework_hosting.rendering.pieces import CallChunk, is_refusal, replaces
 from agent_framework_hosting.rendering.reading import as_text, items_of, mapping_of, text_of
@@ -19,8 +20,7 @@ from .items import MESSAGE_PARTS
 from .words import PartKind
 
 
-@dataclass(slots=True)
-class Passage:
+class Passage(msgspec.Struct):
     """A stretch of text of one kind; `replaces` says that it stands for all that its part has said so far."""
 
     kind: PartKind
@@ -28,7 +28,7 @@ class Passage:
     source: str | None = None
     protected: str | None = None
     replaces: bool = False
-    annotations: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
+    annotations: list[dict[str, Any]] = msgspec.field(default_factory=list[dict[str, Any]])
 
     @property
     def is_reasoning(self) -> bool:

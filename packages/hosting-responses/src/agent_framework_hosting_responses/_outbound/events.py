@@ -14,7 +14,7 @@ from typing import Any, Final, Protocol
 from agent_framework_hosting.rendering.text import to_json
 
 from .items import CallItem, FlowItem, Item, Part, ToolItem
-from .tape import CREATED, QUEUED, Deltas, Entry, add_length
+from .tape import CREATED, QUEUED, WHOLE, Deltas, Entry, add_length
 from .wire import delta_template, event
 from .words import PartKind
 
@@ -146,6 +146,14 @@ class EventWriter:
             self._out.append(event(name, number, fields))
         self.sequence_number = number + 1
 
+    def write_response(self, name: str, response: object) -> None:
+        """Write an event that carries the response itself, which is kept nowhere but in the final body."""
+        number, self.source = self.sequence_number, None
+        self.said.append((name, WHOLE))
+        if number > self._after:
+            self._out.append(event(name, number, {"response": response}))
+        self.sequence_number = number + 1
+
     def follow(self, source: Part | CallItem) -> None:
         """Begin a run of texts of another source."""
         self.source = source
@@ -244,8 +252,8 @@ class EventWriter:
 def say_queued(writer: EventWriter, body: Mapping[str, Any]) -> None:
     """Open a response that waits."""
     waiting = {**body, "status": "queued"}
-    writer.write(CREATED, response=waiting)
-    writer.write(QUEUED, response=waiting)
+    writer.write_response(CREATED, waiting)
+    writer.write_response(QUEUED, waiting)
 
 
 def _arguments_event(item: CallItem) -> str:

@@ -9,8 +9,9 @@ Rules of this file:
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias
+
+import msgspec
 
 from .._item_ids import item_id
 from .._sealed_thoughts import Thought, seal
@@ -31,8 +32,7 @@ def joined(chunks: list[str]) -> str:
     return chunks[0] if chunks else ""
 
 
-@dataclass(slots=True, eq=False)
-class Part:
+class Part(msgspec.Struct, eq=False):
     """A run of text of one kind inside an item.
 
     `settled` is the length that a replacement has confirmed; `template` is the delta event, prepared once. The first
@@ -41,8 +41,8 @@ class Part:
 
     kind: PartKind
     index: int
-    chunks: list[str] = field(default_factory=list[str])
-    annotations: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
+    chunks: list[str] = msgspec.field(default_factory=list[str])
+    annotations: list[dict[str, Any]] = msgspec.field(default_factory=list[dict[str, Any]])
     settled: int = 0
     template: bytes = b""
     folded: int = 0
@@ -68,14 +68,13 @@ class Part:
         return {"type": self.kind, "refusal" if self.kind == "refusal" else "text": self.text}
 
 
-@dataclass(slots=True, eq=False)
-class MessageItem:
+class MessageItem(msgspec.Struct, eq=False):
     """What the assistant says: text and refusals."""
 
     index: int
     id: str
     status: ItemStatus = "in_progress"
-    parts: list[Part] = field(default_factory=list[Part])
+    parts: list[Part] = msgspec.field(default_factory=list[Part])
 
     def add_part(self, kind: PartKind) -> Part:
         """Append an empty part."""
@@ -89,8 +88,7 @@ class MessageItem:
         return {"id": self.id, "type": "message", "status": self.status, "role": "assistant", "content": content}
 
 
-@dataclass(slots=True, eq=False)
-class ReasoningItem:
+class ReasoningItem(msgspec.Struct, eq=False):
     """What the model thought: summaries, and the reasoning itself where the provider shows it.
 
     `source` is the provider's name for this stretch of reasoning; it only tells one stretch from the next.
@@ -100,7 +98,7 @@ class ReasoningItem:
     id: str
     source: str | None = None
     status: ItemStatus = "in_progress"
-    parts: list[Part] = field(default_factory=list[Part])
+    parts: list[Part] = msgspec.field(default_factory=list[Part])
     encrypted: str | None = None
 
     def add_part(self, kind: PartKind) -> Part:
@@ -122,8 +120,7 @@ class ReasoningItem:
         return [part.snapshot() for part in self.parts if part.kind == kind]
 
 
-@dataclass(slots=True, eq=False)
-class CallItem:
+class CallItem(msgspec.Struct, eq=False):
     """A tool call: one that the client must answer, or one that the agent ran (`mcp_call`)."""
 
     index: int
@@ -133,7 +130,7 @@ class CallItem:
     server_label: str
     id: str
     status: ItemStatus = "in_progress"
-    chunks: list[str] = field(default_factory=list[str])
+    chunks: list[str] = msgspec.field(default_factory=list[str])
     output: str | None = None
     problem: str | None = None
     approval: str | None = None
@@ -170,8 +167,7 @@ class CallItem:
         }
 
 
-@dataclass(slots=True, eq=False)
-class ToolItem:
+class ToolItem(msgspec.Struct, eq=False):
     """What a tool of the model's provider did, or what is asked of the client: an item of any other type.
 
     `fields` are its own, as they are shown; `status` is `None` for the types that have none.

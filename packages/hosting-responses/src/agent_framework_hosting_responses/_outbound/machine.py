@@ -215,8 +215,8 @@ class ResponseMachine:
             if self._is_queued:
                 say_queued(self._writer, body)
             else:
-                self._writer.write(CREATED, response=data)
-            self._writer.write("response.in_progress", response=data)
+                self._writer.write_response(CREATED, data)
+            self._writer.write_response("response.in_progress", data)
 
     def _stop(self, end: _Ending) -> bytes:
         if self._is_ended:
@@ -233,7 +233,7 @@ class ResponseMachine:
         if self._is_ended:
             return b""
         self._is_ended = True
-        self._writer.write(terminal_event(body["status"]), response=msgspec.Raw(self.body_json))
+        self._writer.write_response(terminal_event(body["status"]), msgspec.Raw(self.body_json))
         return self._writer.take() + DONE
 
 

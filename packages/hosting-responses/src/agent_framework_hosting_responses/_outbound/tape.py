@@ -54,6 +54,9 @@ BEGUN: Final[Mapping[str, Any]] = {
 }
 """How a response looks in its first events, apart from what is the same in all of them."""
 
+WHOLE: Final[Mapping[str, Any]] = {"response": None}
+"""What stands for the fields of an event that carries the response itself: the body tells them."""
+
 CREATED: Final = "response.created"
 QUEUED: Final = "response.queued"
 _TERMINAL: Final = {"completed": "response.completed", "failed": "response.failed"}

@@ -9,23 +9,23 @@ Rules of this file:
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any
+
+import msgspec
 
 from .events import Listener
 from .items import Items, ToolItem
 from .words import ItemStatus
 
 
-@dataclass(slots=True, eq=False)
-class OpenTool:
+class OpenTool(msgspec.Struct, eq=False):
     """A call of a provider's tool that is under way."""
 
     key: str
     message: int
     item: ToolItem
-    said: list[str] = field(default_factory=list[str])
-    outputs: list[Any] = field(default_factory=list[Any])
+    said: list[str] = msgspec.field(default_factory=list[str])
+    outputs: list[Any] = msgspec.field(default_factory=list[Any])
     status: str = ""
 
 

@@ -7,8 +7,10 @@ turn: a copy of that is what it goes on from, and the stored one stays as it is.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
+
+import msgspec
 
 from .._state.memory import MemoryAliases
 from .._state.memorystore import MemoryStore
@@ -25,8 +27,7 @@ _OVERHEAD: Final = 4 * 1024
 """Bytes that a turn takes beside what was said in it."""
 
 
-@dataclass(slots=True, kw_only=True)
-class Budget:
+class Budget(msgspec.Struct, kw_only=True):
     """What all connections of a host keep to themselves, in bytes."""
 
     max_bytes: int

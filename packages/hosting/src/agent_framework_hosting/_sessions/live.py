@@ -5,15 +5,15 @@ from __future__ import annotations
 import time
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from .._state.turns import SessionName
 from .._target.target import SessionState
 
 
-@dataclass(slots=True)
-class LiveSession:
+class LiveSession(msgspec.Struct):
     """A session and its state.
 
     `named` tells whether a turn of it has an id to continue from; `head` is the point that the state continues, and

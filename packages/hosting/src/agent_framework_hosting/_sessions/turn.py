@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Protocol
+
+from msgspec.structs import replace
 
 from .._state.store import Finished, LossReason, Opened, Place, StateStore, StoredTurn, Unfinished
 from .._state.turns import SessionName

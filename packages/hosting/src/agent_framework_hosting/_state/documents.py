@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Protocol
+
+import msgspec
 
 from ..types import Owner
 
 
-@dataclass(frozen=True, slots=True)
-class Document:
+class Document(msgspec.Struct, frozen=True):
     """One document. It belongs to a session key (`root`), and goes with that conversation.
 
     `number` grows with every document that is made. `body` is encoded JSON.
@@ -23,8 +23,7 @@ class Document:
     body: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class NewDocument:
+class NewDocument(msgspec.Struct, frozen=True):
     """A document that is to be made."""
 
     kind: str

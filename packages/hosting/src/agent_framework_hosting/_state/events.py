@@ -6,8 +6,9 @@ A run is the task of that name. Events are numbered within an attempt; a positio
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Protocol, TypeAlias
+
+import msgspec
 
 from ..types import Owner
 
@@ -15,8 +16,7 @@ Position: TypeAlias = tuple[int, int]
 """An attempt, and an event of it."""
 
 
-@dataclass(frozen=True, slots=True)
-class RunName:
+class RunName(msgspec.Struct, frozen=True):
     """A run: whose, of which kind, and its id."""
 
     owner: Owner
@@ -24,8 +24,7 @@ class RunName:
     id: str
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(msgspec.Struct, frozen=True):
     """One event: in which attempt, at which place, and what it says."""
 
     attempt: int

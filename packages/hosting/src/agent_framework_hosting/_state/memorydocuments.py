@@ -6,9 +6,11 @@ import math
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import count, islice
 from typing import TypeAlias
+
+from msgspec.structs import replace
 
 from ..types import Owner
 from .documents import Document, NewDocument

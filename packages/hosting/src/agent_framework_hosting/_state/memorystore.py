@@ -9,8 +9,9 @@ import math
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from ..errors import AnsweredAlready, IdempotencyConflict
 from ..types import Owner
@@ -286,8 +287,7 @@ class MemoryPlace:
             self._place = None
 
 
-@dataclass(slots=True)
-class _Claimed:
+class _Claimed(msgspec.Struct):
     body_hash: bytes
     attempt: int
     is_running: bool

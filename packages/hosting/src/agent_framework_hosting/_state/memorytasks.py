@@ -6,10 +6,11 @@ import math
 import time
 from collections import Counter, OrderedDict, deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from heapq import heapify, heappop, heappush
 from itertools import count
 from typing import Final, TypeAlias
+
+import msgspec
 
 from ..types import Owner
 from .refusals import require_keepable, too_many_tasks
@@ -21,8 +22,7 @@ _SLACK: Final = 64
 """Cancelled tasks that may lie among those that are ready, beside as many as are open."""
 
 
-@dataclass(slots=True)
-class _Kept:
+class _Kept(msgspec.Struct):
     number: int
     new: NewTask
     attempt: int = 0

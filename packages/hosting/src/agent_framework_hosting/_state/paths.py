@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TypeAlias, TypedDict, cast
+
+import msgspec
 
 from ..errors import ConfigurationError
 from ..logs import logger
@@ -35,8 +36,7 @@ StateDir: TypeAlias = "AnyPath | HostStatePaths | Mapping[str, AnyPath | None]"
 """What `state_dir` takes."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StatePaths:
+class StatePaths(msgspec.Struct, frozen=True, kw_only=True):
     """The folders of a host, as absolute paths; `None` is not kept."""
 
     sessions: Path | None = None

@@ -40,8 +40,7 @@ class Encoded:
     number: int | None = field(default=None, compare=False)
 
 
-@dataclass(frozen=True, slots=True)
-class StoredTurn:
+class StoredTurn(msgspec.Struct, frozen=True):
     """A turn that was found: whose it is, where it stands, and the channel's sealed record.
 
     `point` is what a snapshot of it is loaded by. Two turns are the same when their points are equal. One that is not
@@ -56,8 +55,7 @@ class StoredTurn:
     is_finished: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class Claim:
+class Claim(msgspec.Struct, frozen=True):
     """An idempotency key in its scope, and a hash of what was asked under it."""
 
     channel: str
@@ -92,8 +90,7 @@ class TurnRequest(msgspec.Struct, frozen=True, kw_only=True):
         return hashlib.sha256(msgspec.json.encode(scope)).hexdigest()[:32]
 
 
-@dataclass(frozen=True, slots=True)
-class Replay:
+class Replay(msgspec.Struct, frozen=True):
     """What an earlier request under the same idempotency key was answered."""
 
     record: bytes
@@ -125,8 +122,7 @@ class Finished(msgspec.Struct, frozen=True, kw_only=True):
     record: bytes
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Unfinished:
+class Unfinished(msgspec.Struct, frozen=True, kw_only=True):
     """What a turn left behind that is no part of the history.
 
     `rest` is the state beside the messages, when it changed; `record` what was sent, to be read under `turn_id`.

@@ -8,8 +8,9 @@ counts only while nobody has taken it since.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Literal, Protocol, TypeAlias
+
+import msgspec
 
 from ..types import Owner
 
@@ -20,8 +21,7 @@ StopCause: TypeAlias = Literal["cancelled", "lease_lost"]
 """Why a task has to stop: somebody cancels it, or another process has taken it over."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NewTask:
+class NewTask(msgspec.Struct, frozen=True, kw_only=True):
     """A task that is to be accepted.
 
     `payload` and `circumstances` (who asked, and in which trace) are opaque here. At most `max_waiting` others of its
@@ -43,8 +43,7 @@ class NewTask:
         return self.owner[0]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TakenTask:
+class TakenTask(msgspec.Struct, frozen=True, kw_only=True):
     """A task that is this process's to run.
 
     `failures` says how often it failed, or its process died: perhaps of it. `is_suspect` says that it was running at
@@ -62,8 +61,7 @@ class TakenTask:
     circumstances: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class TaskState:
+class TaskState(msgspec.Struct, frozen=True):
     """Where a task is: it waits, runs, or has ended; and how often it was taken."""
 
     status: Literal["waiting", "running"] | Outcome

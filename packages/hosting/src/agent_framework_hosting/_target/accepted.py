@@ -5,12 +5,13 @@ from __future__ import annotations
 import inspect
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
 
+import msgspec
 from agent_framework import SupportsAgentRun
+from msgspec.structs import replace
 
 from .._kinds import is_a
 from .._state.paths import StatePaths
@@ -34,8 +35,7 @@ _ACCEPTED: Final = (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Checkpoints:
+class Checkpoints(msgspec.Struct, frozen=True, kw_only=True):
     """What the host was told about checkpoints.
 
     Args:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
 import msgspec
@@ -25,8 +24,7 @@ _LONGEST_BACKOFF: Final = 300.0
 _JITTER: Final = 0.2
 
 
-@dataclass(frozen=True, slots=True)
-class Doer:
+class Doer(msgspec.Struct, frozen=True):
     """Who does the tasks of a kind, who is told of one that is given up, and whose tasks they are."""
 
     handler: TaskHandler
@@ -35,8 +33,7 @@ class Doer:
     needs_start: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ending:
+class Ending(msgspec.Struct, frozen=True, kw_only=True):
     """How an attempt ended: the task is over, somebody else has it, or it is to be tried again."""
 
     outcome: Outcome | None = None

@@ -15,7 +15,6 @@ import asyncio
 from collections.abc import Generator
 from collections.abc import Set as AbstractSet
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
@@ -38,8 +37,7 @@ _GRACE: Final = 1.0
 """Seconds that handlers get to let themselves be cancelled, once the host has drained and told them."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Running:
+class _Running(msgspec.Struct, frozen=True):
     taken: TakenTask
     run: Run
     task: asyncio.Task[None]

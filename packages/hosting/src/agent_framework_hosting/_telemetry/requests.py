@@ -5,9 +5,9 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from typing import Any, Final
 
+import msgspec
 from opentelemetry import context as otel
 from opentelemetry import trace
 from opentelemetry.propagators.textmap import Getter
@@ -37,8 +37,7 @@ _SWITCHING: Final = 101
 _INTERNAL: Final = 1011
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(msgspec.Struct, frozen=True):
     """Where a request goes: a route's template, and whose it is."""
 
     route: str | None

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
 from typing import Final
 
+import msgspec
 from starlette.types import Receive, Scope
 
 from .._headers import Headers, headers_of
@@ -22,8 +22,7 @@ ARRIVING: Final = "agent_framework_hosting.arriving"
 """Where the scope of a request has what all bodies are counted in, if they are."""
 
 
-@dataclass(slots=True, kw_only=True)
-class Arriving:
+class Arriving(msgspec.Struct, kw_only=True):
     """What is held of all bodies that are not there whole, in bytes."""
 
     max_bytes: int

@@ -7,9 +7,10 @@ import secrets
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+
+import msgspec
 
 from ..._state.private import BadFile, make_private_folder, read_private, sync_folder, write_private
 from ...errors import ConfigurationError
@@ -22,8 +23,7 @@ _FILE: Final = "checkpoint.key"
 _MEND: Final = f"Pass checkpoint_key=, or set {KEY_VARIABLE}, to a secret of at least {_SHORTEST} characters."
 
 
-@dataclass(frozen=True, slots=True)
-class CheckpointKey:
+class CheckpointKey(msgspec.Struct, frozen=True):
     """The secret, and where it is from, for the start line."""
 
     secret: bytes
