@@ -113,8 +113,7 @@ class EventStream:
     async def _fill(self, events: AsyncGenerator[bytes, None]) -> None:
         # This runs once per event, so it counts here instead of calling somebody who does.
         buffer, buffers, most = self._buffer, self._buffers, self._limits.max_response_bytes
-        # Of streams that begin together each says that it has begun before one of them goes on.
-        parts, total, given_way_at = _PARTS_BEFORE_GIVING_WAY - 1, 0, 0
+        parts = total = given_way_at = 0
         async for data in events:
             if self._done:
                 # A run that took no notice of being cancelled: nobody is left to read, so it is closed instead.
