@@ -283,13 +283,13 @@ class Turns:
         hook = self._settings.response_hook
 
         def seal(result: HostedRunResult[Any]) -> JSON:
-            machine.complete(
+            body = machine.complete(
                 shown_response(result, by="Responses"),
                 completed_at=int(time.time()),
                 override=hook is not None,
             )
             tape = machine.tape if exchange.is_kept else None
-            return sealed(machine.body or {}, exchange.private(waiting=machine.waiting, tape=tape))
+            return sealed(body, exchange.private(waiting=machine.waiting, tape=tape))
 
         def seal_unfinished(error: Exception) -> JSON:
             if not machine.is_ended and is_void(error):

@@ -32,6 +32,7 @@ class Doorway:
     ) -> None:
         self._auth = auth
         self.authenticate: Authenticate | None = None if auth is None else authenticate_with(auth)
+        # A class of one's own that stands on it may ask more than it does.
         self.keys: ApiKeys | None = auth if isinstance(auth, ApiKeys) and type(auth) is ApiKeys else None
         self.door: Door = checked_door(door, channels=channels)
         by_platform = platform_is_trusted(environment) or None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+from .._defaults import default_fields
 from .tools import ClientTools, ToolChoice
 
 _AS_IT_IS: Final = frozenset(
@@ -33,7 +34,6 @@ _AS_IT_IS: Final = frozenset(
 
 # One for all responses, which are read and never changed.
 _REASONING: Final[dict[str, Any]] = {"effort": None, "summary": None}
-_TEXT: Final[dict[str, Any]] = {"format": {"type": "text"}}
 
 
 def echo(fields: Mapping[str, Any], tools: ClientTools, choice: ToolChoice | None) -> dict[str, Any]:
@@ -41,7 +41,8 @@ def echo(fields: Mapping[str, Any], tools: ClientTools, choice: ToolChoice | Non
 
     `service_tier` is always `default`: it says what was done, not what was wished for.
     """
-    shown = _blank()
+    shown = default_fields()
+    shown.update(model=None, previous_response_id=None, reasoning=_REASONING, user=None)
     for key, value in fields.items():
         if key in _AS_IT_IS:
             shown[key] = value
@@ -55,34 +56,6 @@ def echo(fields: Mapping[str, Any], tools: ClientTools, choice: ToolChoice | Non
         shown["tool_choice"] = choice.shown
     shown["tools"] = tools.shown
     return shown
-
-
-def _blank() -> dict[str, Any]:
-    return {
-        "background": False,
-        "frequency_penalty": 0.0,
-        "instructions": None,
-        "max_output_tokens": None,
-        "max_tool_calls": None,
-        "metadata": {},
-        "model": None,
-        "parallel_tool_calls": True,
-        "presence_penalty": 0.0,
-        "previous_response_id": None,
-        "prompt_cache_key": None,
-        "reasoning": _REASONING,
-        "safety_identifier": None,
-        "service_tier": "default",
-        "store": True,
-        "temperature": 1.0,
-        "text": _TEXT,
-        "tool_choice": "auto",
-        "tools": [],
-        "top_logprobs": 0,
-        "top_p": 1.0,
-        "truncation": "disabled",
-        "user": None,
-    }
 
 
 def _text(text: Mapping[str, Any]) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from typing import Any, Final, get_args
 
 from agent_framework_hosting.rendering.text import clean, clean_json
 
+from .._defaults import default_fields
 from .words import ErrorCode, ResponseStatus
 
 ERROR_CODES: Final = frozenset(get_args(ErrorCode))
@@ -69,26 +70,7 @@ def response_head(
         "previous_response_id": previous_response_id,
         "output": [],
         "usage": None,
-        "service_tier": "default",
-        "background": False,
-        "instructions": None,
-        "max_output_tokens": None,
-        "max_tool_calls": None,
-        "metadata": {},
-        "parallel_tool_calls": True,
-        "presence_penalty": 0.0,
-        "frequency_penalty": 0.0,
-        "prompt_cache_key": None,
-        "reasoning": None,
-        "safety_identifier": None,
-        "store": True,
-        "temperature": 1.0,
-        "text": {"format": {"type": "text"}},
-        "tool_choice": "auto",
-        "tools": [],
-        "top_logprobs": 0,
-        "top_p": 1.0,
-        "truncation": "disabled",
+        **default_fields(),
     }
     if echo is not None:
         for name in _ECHOED:

@@ -22,7 +22,7 @@ class SqlClaims:
         """See `ClaimStore`."""
         if not is_known_possibly(owner, wanted.key):
             return None
-        return await self._driver.run(partial(claims.answered_with, owner, wanted), durable=False)
+        return await self._driver.read(partial(claims.answered_with, owner, wanted))
 
     async def keep(self, owner: Owner, wanted: Claim, record: bytes) -> bytes:
         """See `ClaimStore`."""
