@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable
+from contextvars import ContextVar
 from typing import Any
 
 import pytest
@@ -28,6 +29,10 @@ def app_of(events: Events, *, buffers: Buffers | None = None, **bounds: Any) -> 
             await EventStream(events(), limits=Limits(**bounds), buffers=buffers)(scope, receive, send)
 
     return app
+
+
+async def _nothing() -> Any:
+    return await asyncio.Event().wait()
 
 
 async def test_everything_that_is_ready_goes_out_in_one_send() -> None:
@@ -76,6 +81,126 @@ async def test_the_first_event_is_not_held_back() -> None:
         assert await anext(answer) == b"first"
         gate.open()
         assert await answer.read() == b"second"
+
+
+async def test_a_chunk_that_comes_alone_is_sent_without_waking_anybody() -> None:
+    """What a model says bit by bit costs one task's step each; only the end is another task's."""
+    turn, ran, sent = asyncio.Semaphore(0), set[Any](), list[tuple[bytes, Any]]()
+
+    async def events() -> AsyncGenerator[bytes, None]:
+        ran.add(asyncio.current_task())
+        yield b"first"
+        for number in range(3):
+            await turn.acquire()
+            yield b"%d" % number
+
+    async def send(message: Any) -> None:
+        if message.get("body"):
+            sent.append((message["body"], asyncio.current_task()))
+            turn.release()
+
+    await EventStream(events(), limits=Limits())({}, _nothing, send)
+    assert [body for body, _ in sent] == [b"first", b"0", b"1", b"2"]
+    assert [task in ran for _, task in sent] == [False, True, True, False]
+
+
+async def test_a_run_goes_on_while_a_chunk_of_it_waits_to_be_sent() -> None:
+    """What comes meanwhile is sent after it, in order and once, whoever began to send."""
+    said, stuck, goes_on, is_over = Gate(), Gate(), Gate(), Gate()
+    sent, waited = list[bytes](), list[bytes]()
+
+    async def events() -> AsyncGenerator[bytes, None]:
+        yield b"first"
+        await said.wait()
+        yield b"second"
+        await stuck.wait()
+        yield b"third"
+        yield b"fourth"
+        is_over.open()
+
+    async def send(message: Any) -> None:
+        body = message.get("body")
+        if body == b"second":
+            stuck.open()
+            waited.append(body)
+            await goes_on.wait()
+        sent.append(body)
+        said.open()
+
+    answering = asyncio.create_task(EventStream(events(), limits=Limits())({}, _nothing, send))
+    await is_over.wait()
+    assert (waited, sent) == ([b"second"], [None, b"first"])
+    goes_on.open()
+    await answering
+    assert sent == [None, b"first", b"second", b"thirdfourth"]
+
+
+async def test_what_a_run_sets_in_its_context_does_not_reach_the_server() -> None:
+    """A span of the agent's, say, is not the parent of what the server's own middleware does with a send."""
+    gate, seen = Gate(), list[str]()
+    name: ContextVar[str] = ContextVar("name", default="the server's")
+
+    async def events() -> AsyncGenerator[bytes, None]:
+        name.set("the agent's")
+        yield b"first"
+        await gate.wait()
+        yield b"second"
+        await asyncio.sleep(0)
+
+    async def send(_: Any) -> None:
+        seen.append(name.get())
+        gate.open()
+
+    await EventStream(events(), limits=Limits())({}, _nothing, send)
+    assert len(seen) == 4
+    assert set(seen) == {"the server's"}
+
+
+@pytest.mark.parametrize("error", [RuntimeError("broken"), asyncio.CancelledError()])
+async def test_an_error_of_the_server_over_a_chunk_is_the_requests_own(error: BaseException) -> None:
+    """It comes out where the server called, and the run is cancelled."""
+    gate, ended = Gate(), list[str]()
+
+    async def events() -> AsyncGenerator[bytes, None]:
+        try:
+            yield b"first"
+            await gate.wait()
+            yield b"second"
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            ended.append("cancelled")
+            raise
+
+    async def send(message: Any) -> None:
+        if message.get("body") == b"second":
+            raise error
+        gate.open()
+
+    with pytest.raises(type(error)):
+        await EventStream(events(), limits=Limits())({}, _nothing, send)
+    assert ended == ["cancelled"]
+
+
+async def test_a_chunk_that_the_server_will_send_some_other_way_is_awaited() -> None:
+    """ASGI promises something to await, which need not be a coroutine."""
+    gate, sent = Gate(), list[bytes]()
+
+    async def events() -> AsyncGenerator[bytes, None]:
+        yield b"first"
+        await gate.wait()
+        yield b"second"
+        await asyncio.sleep(0)
+
+    def send(message: Any) -> Any:
+        sent.append(message.get("body"))
+        if sent[-1]:
+            gate.open()
+        done = asyncio.get_running_loop().create_future()
+        asyncio.get_running_loop().call_soon(done.set_result, None)
+        return done
+
+    await EventStream(events(), limits=Limits())({}, _nothing, send)
+    assert sent == [None, b"first", b"second", b""]
 
 
 async def test_a_target_that_never_waits_still_gives_way_to_others() -> None:

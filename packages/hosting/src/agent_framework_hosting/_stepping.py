@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Generator
+from collections.abc import Callable, Coroutine, Generator
 from types import coroutine
 from typing import Any, TypeVar
 
@@ -40,10 +40,23 @@ async def within(seconds: float, work: Coroutine[Any, Any, T]) -> T:
         raise
 
 
+async def noticed(work: Coroutine[Any, Any, T], before_waiting: Callable[[], None]) -> T:
+    """Await `work`; `before_waiting` is called in its task each time that it is about to wait, and must not raise."""
+    try:
+        waits_for = work.send(None)
+    except StopIteration as done:
+        return done.value
+    return await resumed(work, waits_for, before_waiting)
+
+
 @coroutine
-def resumed(work: Coroutine[Any, Any, T], waits_for: Any) -> Generator[Any, Any, T]:
+def resumed(
+    work: Coroutine[Any, Any, T], waits_for: Any, before_waiting: Callable[[], None] | None = None
+) -> Generator[Any, Any, T]:
     """Await what is left of `work`, which was stepped once and waits for what that step returned."""
     while True:
+        if before_waiting is not None:
+            before_waiting()
         try:
             sent = yield waits_for
         except GeneratorExit:

@@ -1,8 +1,9 @@
-"""The one writer of event streams: a run's task fills a buffer, the request's task empties it.
+"""The one writer of event streams: a run's task fills a buffer, and empties it when it has to wait anyway.
 
-The run never waits for its reader, so that a slow reader holds no session; what it may leave unread is bounded. The
-writer sends all that is there in one go, bounds every send in time, keeps silence alive with comments, and watches for
-the client's leaving. Whoever leaves, or reads too slowly, has the run cancelled.
+The run never waits for its reader, so that a slow reader holds no session; what it may leave unread is bounded. So a
+send that has to wait is left to the request's task, as is all that comes until that is done, and the end. All that is
+there is sent in one go, every send is bounded in time, silence is kept alive with comments, and the client's leaving
+watched for. Whoever leaves, or reads too slowly, has the run cancelled.
 """
 
 from __future__ import annotations
@@ -11,10 +12,12 @@ import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from starlette.types import Receive, Scope, Send
 
+from .._stepping import noticed
 from ..errors import ResponseTooLarge
 from ..limits import Limits
 from ..logs import logger
@@ -69,12 +72,13 @@ class EventStream:
         self._events = events
         self._buffer = bytearray()
         self._done = False
+        self._ahead = 0
         self._waiter: asyncio.Future[None] | None = None
 
     async def __call__(self, _: Scope, receive: Receive, send: Send) -> None:
         """Send the stream; returns when it has ended and its run has let go of everything."""
-        producer = asyncio.create_task(self._produce())
         link = Link(receive, send, limits=self._limits, wake=self._wake)
+        producer = asyncio.create_task(self._produce(link))
         try:
             # A task that is cancelled before it began never runs its clean-up, so the producer begins first.
             await asyncio.sleep(0)
@@ -100,10 +104,10 @@ class EventStream:
             self._buffers.held -= len(self._buffer)
             self._buffer.clear()
 
-    async def _produce(self) -> None:
+    async def _produce(self, link: Link) -> None:
         try:
             async with aclosing(self._events) as events:
-                await self._fill(events)
+                await noticed(self._fill(events), partial(self._send_ahead, link))
         except Exception:  # noqa: BLE001 - the outermost frame of the task; nobody else would hear of it
             logger.exception("A stream's events ended with an error that its channel did not render.")
         finally:
@@ -127,8 +131,6 @@ class EventStream:
             total += size
             buffers.held += size
             buffer += data
-            if self._waiter is not None:
-                self._wake()
             parts += 1
             if parts == _PARTS_BEFORE_GIVING_WAY or total - given_way_at >= _BYTES_BEFORE_GIVING_WAY:
                 parts, given_way_at = 0, total
@@ -149,6 +151,27 @@ class EventStream:
         self._buffer += data
         self._wake()
 
+    def _send_ahead(self, link: Link) -> None:
+        """Send what there is from the run's task, which is about to wait, while the writer has nothing to do.
+
+        A model's chunk is mostly sent alone: to wake another task for it would cost as much as all else that is done.
+        """
+        if self._buffer and self._waiter is not None:
+            data = self._next()
+            if link.send_at_once(data):
+                self._sent(len(data))
+            else:
+                self._ahead = len(data)
+            if self._ahead or self._buffer:
+                self._wake()
+
+    def _next(self) -> bytes:
+        return bytes(memoryview(self._buffer)[:_SEND_AT_MOST])
+
+    def _sent(self, size: int) -> None:
+        del self._buffer[:size]
+        self._buffers.held -= size
+
     def _wake(self) -> None:
         waiter, self._waiter = self._waiter, None
         if waiter is not None and not waiter.done():
@@ -156,15 +179,18 @@ class EventStream:
 
     async def _write(self, link: Link) -> None:
         while not link.lost:
-            if self._buffer:
-                data = bytes(memoryview(self._buffer)[:_SEND_AT_MOST])
+            if self._ahead:
+                await link.finish()
+                self._sent(self._ahead)
+                self._ahead = 0
+            elif self._buffer:
+                data = self._next()
                 # The end goes along with what comes last: servers write both at once.
                 is_last = self._done and len(data) == len(self._buffer)
                 await link.send(data, more=not is_last)
                 if is_last:
                     return
-                del self._buffer[: len(data)]
-                self._buffers.held -= len(data)
+                self._sent(len(data))
                 # Otherwise a stream that waits for its model would hold what it sent last.
                 del data
             elif self._done:

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from typing import Literal
+from collections.abc import Awaitable, Callable, Coroutine
+from contextvars import copy_context
+from types import CoroutineType
+from typing import Any, Literal, cast
 
 from starlette.types import Receive, Send
 
+from .._stepping import resumed
 from ..limits import Limits
 from .watch import PATIENCE
 
 
 class Link:
     """Sends for one task, its creator, and tells it when it is time for a beat or when the client is lost.
+
+    What most sends need is a call of the server, and no waiting: `send_at_once` does them for any task, in the context
+    of the creator. What does wait after all is the creator's to `finish`.
 
     One timer serves silence and stalls; it is moved when it fires, not with every send, since sends are many. It also
     begins the watch for the client's leaving: many streams are over before that.
@@ -42,13 +48,44 @@ class Link:
         self._interrupted = False
         self._since = self._loop.time()
         self._watching: asyncio.Task[None] | None = None
+        self._context = copy_context()
+        self._rest: Awaitable[None] | None = None
         self._timer = self._loop.call_at(self._since + min(PATIENCE, self._pause), self._begin)
 
-    async def send(self, body: bytes, *, more: bool = True) -> None:
+    def send(self, body: bytes, *, more: bool = True) -> Coroutine[Any, Any, None]:
         """Send a part; returns also when the client was lost over it."""
+        return self._awaited(self._send({"type": "http.response.body", "body": body, "more_body": more}))
+
+    def send_at_once(self, body: bytes) -> bool:
+        """Send a part without waiting; returns whether it could be, or whether there is something to `finish`."""
+        sending = self._send({"type": "http.response.body", "body": body, "more_body": True})
+        if type(sending) is not CoroutineType:
+            self._rest = sending
+            return False
+        coroutine = cast("Coroutine[Any, Any, None]", sending)
+        try:
+            # What a run has set in its own task's context is no business of what lies between it and the socket.
+            waits_for = self._context.run(coroutine.send, None)
+        except StopIteration:
+            self._since = self._loop.time()
+            self.beat_is_due = False
+            return True
+        except BaseException as error:  # noqa: BLE001 - whatever it is, the creator is told, as if it had sent this itself
+            self._rest = _raised(error)
+        else:
+            self._rest = resumed(coroutine, waits_for)
+        return False
+
+    async def finish(self) -> None:
+        """Send the rest of what could not be sent at once; returns also when the client was lost over it."""
+        rest, self._rest = self._rest, None
+        if rest is not None:
+            await self._awaited(rest)
+
+    async def _awaited(self, sending: Awaitable[None]) -> None:
         self._since, self._sending = self._loop.time(), True
         try:
-            await self._send({"type": "http.response.body", "body": body, "more_body": more})
+            await sending
         except asyncio.CancelledError:
             # Ours when the link cut a send that made no progress; anybody else's goes on.
             if not self._interrupted or self._task.uncancel():
@@ -104,3 +141,7 @@ class Link:
 
     def _arm(self, when: float) -> asyncio.TimerHandle:
         return self._loop.call_at(when, self._tick)
+
+
+async def _raised(error: BaseException) -> None:
+    raise error
