@@ -89,6 +89,7 @@ CHAINS: Final[tuple[Scenario, ...]] = (
 
 WORKERS: Final[tuple[Scenario, ...]] = (
     Burst("workers: stream, real Agent, c=32", (ONE_WORKER, TWO_WORKERS), AGENT, stream=True, concurrency=32),
+    Burst("workers: JSON, real Agent, c=32", (ONE_WORKER, TWO_WORKERS), AGENT, concurrency=32),
 )
 
 SCENARIOS: Final = (*BURSTS, *HYPERCORN, *CROWDS, *MEMORY, *CHAINS, *WORKERS)
