@@ -94,8 +94,8 @@ class Guard:
             origin = _one(headers, b"origin") if b"origin" in sent else None
             if asks and not self._takes_origin(origin, _one(headers, b"sec-fetch-site"), host):
                 return _FOREIGN_PAGE
-        entrance = self._entrances.find(scope) if has_body else None
-        types = entrance.body_types if entrance is not None else None
+        place = self._entrances.locate(scope) if has_body else None
+        types = None if place is None else place.entrance.body_types
         return None if types is None else _refused_body(types, headers)
 
     def _takes_host(self, scope: Scope, host: Authority | None, *, on_loopback: bool) -> bool:
@@ -150,7 +150,8 @@ def _announces_body(scope: Scope, headers: Headers) -> bool:
     if b"transfer-encoding" in headers.by_name:
         return True
     if b"content-length" in headers.by_name:
-        return _one(headers, b"content-length") != "0"
+        said = headers.only(b"content-length")
+        return said is None or said.strip() != b"0"
     # In HTTP/2 nothing announces a body of unknown length.
     return scope.get("http_version", "1.1") not in ("1.0", "1.1") and scope["method"] in _WITH_BODY
 

@@ -52,7 +52,12 @@ def headers_of(scope: MutableMapping[str, Any]) -> Headers:
     # Others may have put other headers there.
     if known is not None and known.raw is raw and known.count == len(raw):
         return known
-    found = scope[_READ] = Headers(raw)
+    return read_headers(scope)
+
+
+def read_headers(scope: MutableMapping[str, Any]) -> Headers:
+    """Read the headers of a request anew: whoever has had the scope may have changed them in place."""
+    found = scope[_READ] = Headers(scope["headers"])
     return found
 
 

@@ -51,7 +51,7 @@ class Endpoint:
             return
         answer = _Answer(send)
         try:
-            await operation(scope, upload.receive, answer.send, request_id=request_id)
+            await operation(scope, upload, answer, request_id=request_id)
         except ClientGone:
             return
         except Exception as error:
@@ -70,7 +70,8 @@ class _Answer:
         self._send = send
         self.has_begun: bool = False
 
-    def send(self, message: Message) -> Awaitable[None]:
+    # Not a method of another name: each request would hold an object for it.
+    def __call__(self, message: Message) -> Awaitable[None]:
         """Send a message; the ASGI callable."""
         self.has_begun = True
         return self._send(message)
