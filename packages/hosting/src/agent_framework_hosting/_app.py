@@ -56,6 +56,9 @@ def build_app(
 ) -> Starlette:
     """Return the app that serves all entrances."""
     door, ways = doorway.door, Entrances(entrances)
+    trusts_headers = doorway.trusts_headers
+    if trusts_headers is None and not door.names_proxies:
+        trusts_headers = False
     app = _App(
         door,
         ways,
@@ -67,7 +70,7 @@ def build_app(
             Middleware(Guard, door=door, entrances=ways),
             *door.middleware,
             *([Middleware(_read_headers_anew)] if door.middleware else []),
-            Middleware(IsolationHeaders, trusted=doorway.trusts_headers),
+            Middleware(IsolationHeaders, trusted=trusts_headers),
             Middleware(Authentication, doorway=doorway, entrances=ways, timeout=limits.authentication_timeout),
             Middleware(Load, entrances=ways, limits=limits),
             Middleware(DisabledChannels, entrances=ways, disabled=disabled),

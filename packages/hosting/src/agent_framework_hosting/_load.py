@@ -11,7 +11,7 @@ from ._capacity import Capacity
 from ._ways import Entrances
 from .entrances import HOST, NOBODY
 from .errors import LimitReached, Overloaded
-from .isolation import begin_call, end_call, get_current_isolation_keys, named_by, socket_keys
+from .isolation import begin_call, current_principal, end_call, named_by, socket_keys
 from .limits import Limits
 from .types import ANONYMOUS, Principal
 from .web.body import ARRIVING, Arriving
@@ -52,7 +52,7 @@ class Load:
         # Also when nobody is calling: an agent of another host in this process may be the one who asks.
         call = begin_call(principal)
         try:
-            owner = named_by(get_current_isolation_keys(), principal).owner
+            owner = current_principal().owner
             try:
                 self._requests.enter(owner)
             except (Overloaded, LimitReached) as error:

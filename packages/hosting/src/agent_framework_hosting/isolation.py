@@ -95,7 +95,8 @@ def keys_of_socket(scope: Mapping[str, Any]) -> Generator[None]:
 
 def current_principal() -> Principal:
     """Return who is calling: whom the user key names, inside the tenant of who was authenticated; else the latter."""
-    return named_by(_current.get(), _authenticated.get())
+    keys, authenticated = _current.get(), _authenticated.get()
+    return authenticated if keys is None else named_by(keys, authenticated)
 
 
 def named_by(keys: IsolationKeys | None, authenticated: Principal) -> Principal:

@@ -8,7 +8,7 @@ from typing import Final
 import msgspec
 from starlette.types import Receive, Scope
 
-from .._headers import Headers, headers_of
+from .._headers import Headers, forget_headers, headers_of
 from .._stepping import within
 from ..errors import Overloaded, RequestTimeout, RequestTooLarge, UnsupportedMedia
 from ..limits import Limits
@@ -52,6 +52,8 @@ async def read_body(scope: Scope, receive: Receive, *, limits: Limits) -> bytes:
     announced = headers.by_name.get(b"content-length", b"")[:_DIGITS]
     if announced.isdigit():
         _check(int(announced), most)
+    # They are mostly not looked at any more, and an answer may be long.
+    forget_headers(scope)
     begun = asyncio.get_running_loop().time()
     try:
         first, more = await within(limits.receive_timeout, _chunk(receive))
