@@ -71,8 +71,7 @@ def build_app(
             *door.middleware,
             *([Middleware(_read_headers_anew)] if door.middleware else []),
             Middleware(IsolationHeaders, trusted=trusts_headers),
-            Middleware(Authentication, doorway=doorway, entrances=ways, timeout=limits.authentication_timeout),
-            Middleware(Load, entrances=ways, limits=limits),
+            Middleware(_known, doorway=doorway, entrances=ways, limits=limits),
             Middleware(DisabledChannels, entrances=ways, disabled=disabled),
         ],
         exception_handlers={HTTPException: _not_served, HostError: _failed},
@@ -190,6 +189,12 @@ def _read_headers_anew(app: ASGIApp) -> ASGIApp:
         await app(scope, receive, send)
 
     return read_anew
+
+
+def _known(app: ASGIApp, *, doorway: Doorway, entrances: Entrances, limits: Limits) -> ASGIApp:
+    """Return the app for callers who are known, of whom there are no more than there is room for."""
+    load = Load(app, entrances=entrances, limits=limits)
+    return Authentication(load, doorway=doorway, entrances=entrances, timeout=limits.authentication_timeout)
 
 
 def _place(entrances: Entrances, scope: Scope) -> Place:

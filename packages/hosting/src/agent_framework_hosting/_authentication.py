@@ -45,7 +45,7 @@ _THE_APP_LETS_IN: Final = (
 class Told(Protocol):
     """An ASGI app that is told who is calling."""
 
-    def __call__(self, scope: Scope, receive: Receive, send: Send, *, principal: Principal = ...) -> Awaitable[None]:
+    def __call__(self, scope: Scope, receive: Receive, send: Send, *, principal: Principal) -> Awaitable[None]:
         """Handle one request; as whoever is calling, from now to its end."""
         ...
 
@@ -77,7 +77,7 @@ class Authentication:
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Handle one request."""
         if scope["type"] not in ("http", "websocket"):
-            return self._app(scope, receive, send)
+            return self._app(scope, receive, send, principal=ANONYMOUS)
         principal, entrance = ANONYMOUS, None
         is_asked = self._authenticate is not None or "user" in scope
         is_stranger = not is_asked and self._is_stranger(scope)

@@ -13,7 +13,7 @@ from .entrances import HOST, NOBODY
 from .errors import LimitReached, Overloaded
 from .isolation import begin_call, current_principal, end_call, named_by, socket_keys
 from .limits import Limits
-from .types import ANONYMOUS, Principal
+from .types import Principal
 from .web.body import ARRIVING, Arriving
 from .web.error_objects import error_response
 from .web.errors import describe
@@ -42,7 +42,7 @@ class Load:
         )
         self._arriving = Arriving(max_bytes=limits.max_buffered_bytes)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send, *, principal: Principal = ANONYMOUS) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send, *, principal: Principal) -> None:
         """Handle one request of the caller, who is the one that is calling until it has been answered."""
         if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
