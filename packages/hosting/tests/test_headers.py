@@ -28,7 +28,7 @@ def test_a_header_has_all_its_values_and_one_alone_only_when_it_was_sent_once(
     values = [value for header, value in raw if header == name]
     headers = Headers(raw)
     assert headers.all(name) == values
-    assert headers.only(name) == (values[0] if len(values) == 1 else None)
+    assert headers.once.get(name) == (values[0] if len(values) == 1 else None)
     assert headers.by_name.get(name) == (values[-1] if values else None)
 
 
@@ -39,7 +39,7 @@ def test_they_are_read_once_and_again_when_there_are_others() -> None:
     scope["headers"].append((b"host", b"two"))
     assert headers_of(scope).all(b"host") == [b"one", b"two"]
     scope["headers"] = [(b"host", b"three")]
-    assert headers_of(scope).only(b"host") == b"three"
+    assert headers_of(scope).once.get(b"host") == b"three"
 
 
 async def test_a_key_that_middleware_puts_in_place_of_another_is_the_one_that_counts() -> None:

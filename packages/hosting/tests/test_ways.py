@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 import pytest
@@ -14,10 +15,14 @@ from starlette.testclient import TestClient
 from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket
 
+from agent_framework_hosting._headers import Headers
 from agent_framework_hosting._ways import Entrances
 from agent_framework_hosting.entrances import Entrance
 from agent_framework_hosting.host import AgentFrameworkHost
-from agent_framework_hosting.testing import ScriptedAgent
+from agent_framework_hosting.limits import Limits
+from agent_framework_hosting.logs import access_logger
+from agent_framework_hosting.testing import InMemoryDriver, ScriptedAgent
+from agent_framework_hosting.web.body import read_body
 from agent_framework_hosting.web.endpoint import Endpoint, send_json
 
 
@@ -107,3 +112,56 @@ def test_what_a_request_does_to_its_parameters_stays_with_it(make_probe: Any) ->
     with TestClient(AgentFrameworkHost(ScriptedAgent(), channels=[channel]).app) as client:
         assert [client.post("/probe").status_code for _ in range(2)] == [200, 200]
     assert seen == [{}, {}]
+
+
+async def test_a_request_has_one_scope_and_keeps_no_headers_once_its_body_is_read(make_probe: Any) -> None:
+    """What is copied, or taken apart, is held for as long as a stream is open."""
+    scopes: list[Scope] = []
+
+    async def read(scope: Scope, receive: Receive, send: Send, *, request_id: bytes) -> None:
+        scopes.append(scope)
+        before = [key for key, value in scope.items() if isinstance(value, Headers)]
+        await read_body(scope, receive, limits=Limits())
+        assert before
+        assert not [key for key in before if key in scope]
+        await send_json(send, 200, b"{}", request_id=request_id, headers=[])
+
+    host = AgentFrameworkHost(
+        ScriptedAgent(), channels=[make_probe("probe", "/probe", routes=[Route("/", Endpoint({"POST": read}))])]
+    )
+
+    async def around(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            scopes.append(scope)
+        await host.app(scope, receive, send)
+
+    async with InMemoryDriver(around) as driver:
+        assert (await driver.request("POST", "/probe", json={})).status == 200
+    first, last = scopes
+    assert first is last
+
+
+@pytest.mark.parametrize(
+    ("path", "template"),
+    [("/probe/below/x", "/probe/below"), ("/probe/7", "/probe/{id}"), ("/probe/any", "/probe/any")],
+)
+async def test_where_a_request_went_is_told_by_its_path_as_it_came(
+    path: str, template: str, make_probe: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Routes put their parameters into the scope, and mounts what they took of the path."""
+
+    async def found(_: Scope, receive: Receive, send: Send, *, request_id: bytes) -> None:
+        del receive
+        await send_json(send, 200, b"{}", request_id=request_id, headers=[])
+
+    routes = [
+        Mount("/below", routes=[Route("/x", here)]),
+        Route("/any", here),
+        Route("/{id}", Endpoint({"GET": found})),
+    ]
+    host = AgentFrameworkHost(ScriptedAgent(), channels=[make_probe("probe", "/probe", routes=routes)])
+    caplog.set_level(logging.INFO, access_logger.name)
+    async with InMemoryDriver(host.app) as driver:
+        assert (await driver.request("GET", path)).status == 200
+    told: list[Any] = [record for record in caplog.records if record.name == access_logger.name]
+    assert [each.fields["route"] for each in told] == [template]

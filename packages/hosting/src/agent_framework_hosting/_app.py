@@ -56,6 +56,9 @@ def build_app(
 ) -> Starlette:
     """Return the app that serves all entrances."""
     door, ways = doorway.door, Entrances(entrances)
+    trusts_headers = doorway.trusts_headers
+    if trusts_headers is None and not door.names_proxies:
+        trusts_headers = False
     app = _App(
         door,
         ways,
@@ -67,9 +70,8 @@ def build_app(
             Middleware(Guard, door=door, entrances=ways),
             *door.middleware,
             *([Middleware(_read_headers_anew)] if door.middleware else []),
-            Middleware(IsolationHeaders, trusted=doorway.trusts_headers),
-            Middleware(Authentication, doorway=doorway, entrances=ways, timeout=limits.authentication_timeout),
-            Middleware(Load, entrances=ways, limits=limits),
+            Middleware(IsolationHeaders, trusted=trusts_headers),
+            Middleware(_known, doorway=doorway, entrances=ways, limits=limits),
             Middleware(DisabledChannels, entrances=ways, disabled=disabled),
         ],
         exception_handlers={HTTPException: _not_served, HostError: _failed},
@@ -187,6 +189,12 @@ def _read_headers_anew(app: ASGIApp) -> ASGIApp:
         await app(scope, receive, send)
 
     return read_anew
+
+
+def _known(app: ASGIApp, *, doorway: Doorway, entrances: Entrances, limits: Limits) -> ASGIApp:
+    """Return the app for callers who are known, of whom there are no more than there is room for."""
+    load = Load(app, entrances=entrances, limits=limits)
+    return Authentication(load, doorway=doorway, entrances=entrances, timeout=limits.authentication_timeout)
 
 
 def _place(entrances: Entrances, scope: Scope) -> Place:

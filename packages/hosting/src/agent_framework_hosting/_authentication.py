@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import traceback
+from collections.abc import Awaitable
 from functools import cache
-from typing import Final
+from typing import Final, Protocol
 
 from starlette.requests import HTTPConnection, Request
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocketClose
 
 from ._addresses import is_local
@@ -22,7 +23,6 @@ from .door import ALLOW_UNAUTHENTICATED_VARIABLE
 from .entrances import HOST, Entrance
 from .errors import AccessDenied, InsufficientScope, RequestError, Unauthenticated, Unavailable
 from .ids import mint
-from .isolation import Calling, named_by, socket_keys
 from .logs import logger
 from .types import ANONYMOUS, Principal
 from .web.error_objects import error_response
@@ -42,6 +42,14 @@ _THE_APP_LETS_IN: Final = (
 )
 
 
+class Told(Protocol):
+    """An ASGI app that is told who is calling."""
+
+    def __call__(self, scope: Scope, receive: Receive, send: Send, *, principal: Principal) -> Awaitable[None]:
+        """Handle one request; as whoever is calling, from now to its end."""
+        ...
+
+
 class Authentication:
     """Asks who is calling and tells everything behind; with `auth=` set, whoever is nobody gets 401.
 
@@ -49,13 +57,13 @@ class Authentication:
     route takes is the host's, too. Where nobody says who is calling, callers from other machines get 403.
 
     Args:
-        app: What is behind.
+        app: What is behind; it is told who is calling.
         doorway: Who says who is calling; without `auth=` the user of the app around the host, else it is anonymous.
         entrances: All ways into the app.
         timeout: Seconds that `auth=` may take.
     """
 
-    def __init__(self, app: ASGIApp, *, doorway: Doorway, entrances: Entrances, timeout: float) -> None:
+    def __init__(self, app: Told, *, doorway: Doorway, entrances: Entrances, timeout: float) -> None:
         self._app = app
         self._doorway = doorway
         self._authenticate = doorway.authenticate
@@ -66,30 +74,37 @@ class Authentication:
         self._timeout = timeout
         self._has_warned = False
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Handle one request."""
         if scope["type"] not in ("http", "websocket"):
-            await self._app(scope, receive, send)
-            return
+            return self._app(scope, receive, send, principal=ANONYMOUS)
         principal, entrance = ANONYMOUS, None
         is_asked = self._authenticate is not None or "user" in scope
         is_stranger = not is_asked and self._is_stranger(scope)
         if is_asked or is_stranger or self._demands_scopes:
-            entrance = self._entrances.find(scope)
+            place = self._entrances.locate(scope)
+            entrance = None if place is None else place.entrance
             if entrance is None or entrance.authenticated_by == HOST:
                 try:
                     known = self._known_at_once(scope, is_stranger=is_stranger)
-                    principal = await self._caller(scope) if known is None else known
+                    if known is None:
+                        return self._ask(entrance, scope, receive, send)
                     if self._demands_scopes:
-                        self._check_scopes(principal, None if entrance is None else entrance.channel)
+                        self._check_scopes(known, entrance)
+                    principal = known
                 except Exception as error:  # noqa: BLE001 - whatever keeps the caller from being known, nobody passes
-                    await self._refuse(error, entrance, scope, receive, send)
-                    return
-        if scope["type"] == "websocket":
-            principal = named_by(socket_keys(scope), principal)
-        # Also when nobody is calling: an agent of another host in this process may be the one who asks.
-        with Calling(principal):
-            await self._app(scope, receive, send)
+                    return self._refuse(error, entrance, scope, receive, send)
+        return self._app(scope, receive, send, principal=principal)
+
+    async def _ask(self, entrance: Entrance | None, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            principal = await self._caller(scope)
+            if self._demands_scopes:
+                self._check_scopes(principal, entrance)
+        except Exception as error:  # noqa: BLE001 - whatever keeps the caller from being known, nobody passes
+            await self._refuse(error, entrance, scope, receive, send)
+            return
+        await self._app(scope, receive, send, principal=principal)
 
     def _is_stranger(self, scope: Scope) -> bool:
         """Whether somebody from another machine comes where there is nobody who could say who it is."""
@@ -105,8 +120,8 @@ class Authentication:
             self._has_warned = True
             logger.warning(message, details)
 
-    def _check_scopes(self, principal: Principal, channel: str | None) -> None:
-        needed = self._scopes_of(channel)
+    def _check_scopes(self, principal: Principal, entrance: Entrance | None) -> None:
+        needed = self._scopes_of(None if entrance is None else entrance.channel)
         if not needed <= principal.scopes:
             if principal == ANONYMOUS:
                 raise Unauthenticated

@@ -81,7 +81,7 @@ class Guard:
     def _refusal(self, scope: Scope) -> ErrorDescription | None:
         headers, mounted = headers_of(scope), is_mounted(scope)
         on_loopback = not mounted and came_over_loopback(scope)
-        named = headers.only(b"host")
+        named = headers.once.get(b"host")
         host = None if named is None else _authority(named)
         if not mounted and not self._takes_host(scope, host, on_loopback=on_loopback):
             return _WRONG_HOST
@@ -94,8 +94,8 @@ class Guard:
             origin = _one(headers, b"origin") if b"origin" in sent else None
             if asks and not self._takes_origin(origin, _one(headers, b"sec-fetch-site"), host):
                 return _FOREIGN_PAGE
-        entrance = self._entrances.find(scope) if has_body else None
-        types = entrance.body_types if entrance is not None else None
+        place = self._entrances.locate(scope) if has_body else None
+        types = None if place is None else place.entrance.body_types
         return None if types is None else _refused_body(types, headers)
 
     def _takes_host(self, scope: Scope, host: Authority | None, *, on_loopback: bool) -> bool:
@@ -150,7 +150,8 @@ def _announces_body(scope: Scope, headers: Headers) -> bool:
     if b"transfer-encoding" in headers.by_name:
         return True
     if b"content-length" in headers.by_name:
-        return _one(headers, b"content-length") != "0"
+        said = headers.once.get(b"content-length")
+        return said is None or said.strip() != b"0"
     # In HTTP/2 nothing announces a body of unknown length.
     return scope.get("http_version", "1.1") not in ("1.0", "1.1") and scope["method"] in _WITH_BODY
 
@@ -162,7 +163,7 @@ def _one(headers: Headers, name: bytes) -> str:
 
 def _kind(headers: Headers) -> str:
     """Return the media type of the body; no text when none is said."""
-    said = headers.only(b"content-type")
+    said = headers.once.get(b"content-type")
     return _media_type(b", ".join(headers.all(b"content-type")) if said is None else said)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, MutableMapping, Sequence
 from typing import Any, Final
 
@@ -18,31 +19,28 @@ class Headers:
 
     Example:
         >>> headers = Headers([(b"host", b"localhost"), (b"accept", b"text/html"), (b"accept", b"text/plain")])
-        >>> headers.only(b"host"), headers.only(b"accept"), headers.all(b"accept")
+        >>> headers.once.get(b"host"), headers.once.get(b"accept"), headers.all(b"accept")
         (b'localhost', None, [b'text/html', b'text/plain'])
     """
 
-    __slots__ = ("_are_unique", "by_name", "count", "raw")
+    __slots__ = ("by_name", "count", "once", "raw")
 
     def __init__(self, raw: Sequence[tuple[bytes, bytes]]) -> None:
         self.by_name: Mapping[bytes, bytes] = dict(raw)
         """One value of each; the last of those that were sent several times."""
         self.raw: Sequence[tuple[bytes, bytes]] = raw
         self.count: int = len(raw)
-        self._are_unique = len(self.by_name) == self.count
+        self.once: Mapping[bytes, bytes] = self.by_name if len(self.by_name) == self.count else _sent_once(raw)
+        """Those that were sent once."""
 
     def all(self, name: bytes) -> list[bytes]:
         """Return all values of a header, in their order."""
-        if self._are_unique:
-            return [self.by_name[name]] if name in self.by_name else []
         return [value for header, value in self.raw if header == name]
 
-    def only(self, name: bytes) -> bytes | None:
-        """Return the value of a header that was sent once; `None` when there is none, or more than one."""
-        if self._are_unique:
-            return self.by_name.get(name)
-        values = self.all(name)
-        return values[0] if len(values) == 1 else None
+
+def _sent_once(raw: Sequence[tuple[bytes, bytes]]) -> Mapping[bytes, bytes]:
+    counts = Counter(name for name, _ in raw)
+    return {name: value for name, value in raw if counts[name] == 1}
 
 
 def headers_of(scope: MutableMapping[str, Any]) -> Headers:
@@ -52,7 +50,12 @@ def headers_of(scope: MutableMapping[str, Any]) -> Headers:
     # Others may have put other headers there.
     if known is not None and known.raw is raw and known.count == len(raw):
         return known
-    found = scope[_READ] = Headers(raw)
+    return read_headers(scope)
+
+
+def read_headers(scope: MutableMapping[str, Any]) -> Headers:
+    """Read the headers of a request anew: whoever has had the scope may have changed them in place."""
+    found = scope[_READ] = Headers(scope["headers"])
     return found
 
 
@@ -68,7 +71,7 @@ def bearer_in(headers: Headers) -> str | None:
         >>> bearer_in(Headers([(b"authorization", b"Bearer abc")]))
         'abc'
     """
-    value = headers.only(b"authorization")
+    value = headers.once.get(b"authorization")
     if value is None or len(value) > LONGEST_HEADER:
         return None
     scheme, _, rest = value.partition(b" ")

@@ -62,12 +62,14 @@ class IsolationHeaders:
         """Handle one request."""
         if scope["type"] not in ("http", "websocket"):
             return self._app(scope, receive, send)
-        if self._believes(scope):
+        if comes_from_named_proxy(scope) if self._trusted is None else self._trusted:
             return self._with_keys(scope, receive, send)
-        behind = _without_headers(scope)
-        if socket_keys(behind) is not None:
-            behind = with_socket_keys(behind, None)
-        return self._app(behind, receive, send)
+        sent = headers_of(scope).by_name
+        if _USER in sent or _CHAT in sent:
+            scope = {**scope, "headers": [header for header in scope["headers"] if header[0] not in (_USER, _CHAT)]}
+        if scope["type"] == "websocket" and socket_keys(scope) is not None:
+            scope = with_socket_keys(scope, None)
+        return self._app(scope, receive, send)
 
     async def _with_keys(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
@@ -84,16 +86,6 @@ class IsolationHeaders:
             await self._app(scope, receive, send)
         finally:
             reset_current_isolation_keys(token)
-
-    def _believes(self, scope: Scope) -> bool:
-        return comes_from_named_proxy(scope) if self._trusted is None else self._trusted
-
-
-def _without_headers(scope: Scope) -> Scope:
-    sent = headers_of(scope).by_name
-    if _USER not in sent and _CHAT not in sent:
-        return scope
-    return {**scope, "headers": [header for header in scope["headers"] if header[0] not in (_USER, _CHAT)]}
 
 
 async def _refuse(error: InvalidRequest, scope: Scope, receive: Receive, send: Send) -> None:

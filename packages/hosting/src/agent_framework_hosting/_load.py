@@ -11,8 +11,9 @@ from ._capacity import Capacity
 from ._ways import Entrances
 from .entrances import HOST, NOBODY
 from .errors import LimitReached, Overloaded
-from .isolation import current_principal
+from .isolation import begin_call, current_principal, end_call, named_by, socket_keys
 from .limits import Limits
+from .types import Principal
 from .web.body import ARRIVING, Arriving
 from .web.error_objects import error_response
 from .web.errors import describe
@@ -41,22 +42,29 @@ class Load:
         )
         self._arriving = Arriving(max_bytes=limits.max_buffered_bytes)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Handle one request."""
+    async def __call__(self, scope: Scope, receive: Receive, send: Send, *, principal: Principal) -> None:
+        """Handle one request of the caller, who is the one that is calling until it has been answered."""
         if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return
-        owner = current_principal().owner
+        if scope["type"] == "websocket":
+            principal = named_by(socket_keys(scope), principal)
+        # Also when nobody is calling: an agent of another host in this process may be the one who asks.
+        call = begin_call(principal)
         try:
-            self._requests.enter(owner)
-        except (Overloaded, LimitReached) as error:
-            await self._without_room(error, scope, receive, send)
-            return
-        scope[ARRIVING] = self._arriving
-        try:
-            await self._app(scope, receive, send)
+            owner = current_principal().owner
+            try:
+                self._requests.enter(owner)
+            except (Overloaded, LimitReached) as error:
+                await self._without_room(error, scope, receive, send)
+                return
+            scope[ARRIVING] = self._arriving
+            try:
+                await self._app(scope, receive, send)
+            finally:
+                self._requests.leave(owner)
         finally:
-            self._requests.leave(owner)
+            end_call(call)
 
     async def _without_room(self, error: Overloaded | LimitReached, scope: Scope, receive: Receive, send: Send) -> None:
         entrance = self._entrances.find(scope)

@@ -34,8 +34,11 @@ class NamedProxies:
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Handle one request."""
         if scope["type"] in ("http", "websocket"):
-            # A host inside another one's app judges for itself.
-            scope = self._judged(scope) if self._is_used else {**scope, _VOUCHED: False}
+            if self._is_used:
+                scope = self._judged(scope)
+            elif _VOUCHED in scope:
+                # A host inside another one's app judges for itself.
+                scope = {**scope, _VOUCHED: False}
         return self._app(scope, receive, send)
 
     def _judged(self, scope: Scope) -> Scope:

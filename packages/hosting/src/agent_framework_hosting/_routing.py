@@ -19,6 +19,9 @@ class Routing:
     An `Endpoint` tells all its errors itself and knows its methods: it needs no more than its route. For everything
     else this is Starlette's router in its exception middleware.
 
+    Who tells of a request when it is over looks up once more where it went, so what that is found by stays as it came:
+    routes that may change it get a scope of their own.
+
     Args:
         router: The app's.
         entrances: All ways into it.
@@ -26,7 +29,6 @@ class Routing:
     """
 
     def __init__(self, router: Router, *, entrances: Entrances, handlers: Mapping[Any, Any]) -> None:
-        self._router = router
         self._entrances = entrances
         self._app: ASGIApp = ExceptionMiddleware(router, handlers)
 
@@ -36,10 +38,10 @@ class Routing:
         if place is not None and place.is_whole:
             route = place.entrance.route
             if isinstance(route, Route) and isinstance(route.app, Endpoint):
-                scope.setdefault("router", self._router)
-                scope["route"] = route
-                scope.update(place.child_scope)
                 # The place may be known to others as well.
-                scope["path_params"] = dict(scope["path_params"])
+                parameters = dict(place.child_scope["path_params"])
+                if parameters:
+                    scope = dict(scope)
+                scope.update(place.child_scope, route=route, path_params=parameters)
                 return route.app(scope, receive, send)
-        return self._app(scope, receive, send)
+        return self._app(dict(scope), receive, send)

@@ -95,7 +95,8 @@ def keys_of_socket(scope: Mapping[str, Any]) -> Generator[None]:
 
 def current_principal() -> Principal:
     """Return who is calling: whom the user key names, inside the tenant of who was authenticated; else the latter."""
-    return named_by(_current.get(), _authenticated.get())
+    keys, authenticated = _current.get(), _authenticated.get()
+    return authenticated if keys is None else named_by(keys, authenticated)
 
 
 def named_by(keys: IsolationKeys | None, authenticated: Principal) -> Principal:
@@ -114,14 +115,19 @@ class Calling:
         'ada'
     """
 
-    # A class, since every request goes through one, and a generator's context takes several times as long.
     __slots__ = ("_principal", "_token")
 
     def __init__(self, principal: Principal) -> None:
         self._principal = principal
 
     def __enter__(self) -> None:
-        self._token = _authenticated.set(self._principal)
+        self._token = begin_call(self._principal)
 
     def __exit__(self, *_: object) -> None:
-        _authenticated.reset(self._token)
+        end_call(self._token)
+
+
+begin_call: Final = _authenticated.set
+"""Let this principal be the one who is calling, until `end_call` gets the token: `Calling` for every request."""
+end_call: Final = _authenticated.reset
+"""Undo the matching `begin_call`."""

@@ -16,7 +16,7 @@ from opentelemetry.util.types import AttributeValue
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from .._handled import HandledRequest, begin, end, sane
-from .._headers import Headers, forget_headers, headers_of
+from .._headers import Headers, read_headers
 from ..errors import HostError
 from ..ids import mint
 from ..logs import access_logger, logger
@@ -79,15 +79,14 @@ class Requests:
         if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return
-        # An app around the host has had the scope, and may have read them before it changed them in place.
-        forget_headers(scope)
-        request = HandledRequest(mint("req_"), _client_id(headers_of(scope)))
-        answer = _Answer(self._telemetry, request.id, send)
+        # Anew: an app around the host has had the scope, and may have read them before it changed them in place.
+        request = HandledRequest(mint("req_"), _client_id(read_headers(scope)))
+        answer = _Answer(self._telemetry, request, send)
         began = time.perf_counter()
         handled = begin(request)
         span, token = _begun(scope, request) if tracer() is not None else (None, None)
         try:
-            await self._app(scope, receive, answer.send)
+            await self._app(scope, receive, answer)
         except Exception as error:  # noqa: BLE001 - nobody outside could say more to it, and servers print what gets there
             await self._tell_failure(error, scope, receive, answer)
         finally:
@@ -102,9 +101,9 @@ class Requests:
         if scope["type"] == "websocket":
             logger.error("A WebSocket ended with an error that its channel did not handle.", exc_info=error)
             if not answer.is_over:
-                await answer.send({"type": "websocket.close", "code": _INTERNAL})
+                await answer({"type": "websocket.close", "code": _INTERNAL})
         elif not answer.has_begun:
-            await self._answer(error)(scope, receive, answer.send)
+            await self._answer(error)(scope, receive, answer)
         else:
             logger.error("An answer broke off.", exc_info=error)
             # The server closes the connection for it, and prints it: what went wrong is not its business.
@@ -135,16 +134,17 @@ class Requests:
 class _Answer:
     """Watches what is sent; calls nobody on the way, since a stream sends often."""
 
-    __slots__ = ("_id", "_send", "_telemetry", "has_begun", "is_over", "is_stream", "status")
+    __slots__ = ("_request", "_send", "_telemetry", "has_begun", "is_over", "is_stream", "status")
 
-    def __init__(self, telemetry: Telemetry, request_id: str, send: Send) -> None:
+    def __init__(self, telemetry: Telemetry, request: HandledRequest, send: Send) -> None:
         self.status = 0
         self.has_begun = self.is_over = self.is_stream = False
         self._telemetry = telemetry
-        self._id = request_id.encode()
+        self._request = request
         self._send = send
 
-    def send(self, message: Message) -> Awaitable[None]:
+    # Not a method of another name: each request would hold an object for it.
+    def __call__(self, message: Message) -> Awaitable[None]:
         """Send a message; the ASGI callable."""
         kind = message["type"]
         if kind in _BODIES:
@@ -166,7 +166,8 @@ class _Answer:
         self.has_begun = True
         self.status = message.get("status", _SWITCHING)
         headers: list[tuple[bytes, bytes]] = list(message.get("headers") or ())
-        if _WHOLE in headers and (_HEADER, self._id) in headers:
+        own = (_HEADER, self._request.id.encode())
+        if _WHOLE in headers and own in headers:
             # As most answers are: nothing is to be added, and nothing to be found.
             return {**message, "headers": headers}
         has_id = False
@@ -178,7 +179,7 @@ class _Answer:
                 self.is_stream = True
                 self._telemetry.streams += 1
         if not has_id:
-            headers.append((_HEADER, self._id))
+            headers.append(own)
         return {**message, "headers": headers}
 
 

@@ -8,7 +8,7 @@ from typing import Final
 import msgspec
 from starlette.types import Receive, Scope
 
-from .._headers import Headers, headers_of
+from .._headers import Headers, forget_headers, headers_of
 from .._stepping import within
 from ..errors import Overloaded, RequestTimeout, RequestTooLarge, UnsupportedMedia
 from ..limits import Limits
@@ -50,13 +50,16 @@ async def read_body(scope: Scope, receive: Receive, *, limits: Limits) -> bytes:
     if b"content-encoding" in headers.by_name:
         _check_unpacked(headers)
     announced = headers.by_name.get(b"content-length", b"")[:_DIGITS]
-    _check(int(announced) if announced.isdigit() else 0, most)
+    if announced.isdigit():
+        _check(int(announced), most)
+    # They are mostly not looked at any more, and an answer may be long.
+    forget_headers(scope)
     begun = asyncio.get_running_loop().time()
     try:
         first, more = await within(limits.receive_timeout, _chunk(receive))
-        _check(len(first), most)
-        if not more:
+        if not more and len(first) <= most:
             return first
+        _check(len(first), most)
         async with asyncio.timeout_at(begun + limits.receive_timeout) as limit:
             return await _rest(first, receive, scope.get(ARRIVING), begun=begun, limit=limit, limits=limits)
     except TimeoutError:

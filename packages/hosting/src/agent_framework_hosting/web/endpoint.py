@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Mapping
 from typing import Final, Protocol
 
+from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
 from .._handled import request_id as current_request_id
@@ -42,16 +43,11 @@ class Endpoint:
         upload = Upload(receive)
         operation = self._operations.get(scope["method"])
         if operation is None:
-            allowed = ", ".join(sorted(self._operations))
-            message = f"{scope['method']} is not offered here. Use {allowed}."
-            description = ErrorDescription(405, "method_not_allowed", message)
-            refusal = self._render_error(description, request_id=request_id)
-            refusal.headers["allow"] = allowed
-            await answer_early(refusal, scope, send, upload=upload)
+            await answer_early(self._not_offered(scope, request_id), scope, send, upload=upload)
             return
         answer = _Answer(send)
         try:
-            await operation(scope, upload.receive, answer.send, request_id=request_id)
+            await operation(scope, upload, answer, request_id=request_id)
         except ClientGone:
             return
         except Exception as error:
@@ -59,6 +55,13 @@ class Endpoint:
                 raise
             told = self._render_error(describe(error), request_id=request_id)
             await answer_early(told, scope, send, upload=upload)
+
+    def _not_offered(self, scope: Scope, request_id: bytes) -> Response:
+        allowed = ", ".join(sorted(self._operations))
+        message = f"{scope['method']} is not offered here. Use {allowed}."
+        refusal = self._render_error(ErrorDescription(405, "method_not_allowed", message), request_id=request_id)
+        refusal.headers["allow"] = allowed
+        return refusal
 
 
 class _Answer:
@@ -70,7 +73,8 @@ class _Answer:
         self._send = send
         self.has_begun: bool = False
 
-    def send(self, message: Message) -> Awaitable[None]:
+    # Not a method of another name: each request would hold an object for it.
+    def __call__(self, message: Message) -> Awaitable[None]:
         """Send a message; the ASGI callable."""
         self.has_begun = True
         return self._send(message)

@@ -12,7 +12,6 @@ from typing import Any, Final
 
 from starlette.types import Scope
 
-from .._headers import headers_of
 from ..errors import InvalidRequest
 from ..types import IdempotencyKey
 
@@ -40,10 +39,9 @@ def idempotency_key(scope: Scope, body: bytes, *, chat: str | None = None) -> Id
     Raises:
         InvalidRequest: The header is there twice, is empty or too long, or holds more than visible characters.
     """
-    headers = headers_of(scope)
-    if _HEADER not in headers.by_name:
+    values = [value for name, value in scope["headers"] if name == _HEADER]
+    if not values:
         return None
-    values = headers.all(_HEADER)
     if len(values) > 1:
         raise _refused("was sent more than once")
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable
 from typing import Final
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -12,7 +13,7 @@ LINGER: Final = 5.0
 
 
 class Upload:
-    """The body of a request, which may be answered before it has arrived."""
+    """The body of a request, which may be answered before it has arrived; called to receive what comes next."""
 
     __slots__ = ("_receive", "is_over")
 
@@ -20,20 +21,24 @@ class Upload:
         self._receive = receive
         self.is_over: bool = False
 
-    async def receive(self) -> Message:
+    def __call__(self) -> Awaitable[Message]:
         """Return what comes next; the ASGI callable."""
-        message = await self._receive()
-        self.is_over = not message.get("more_body", False)
-        return message
+        # Whoever has the whole body waits here until the client leaves, and that may be long.
+        return self._receive() if self.is_over else self._next()
 
     async def pass_over(self) -> None:
         """Let the client finish sending, within a bounded time, and keep nothing of it."""
         try:
             async with asyncio.timeout(LINGER):
                 while not self.is_over:
-                    await self.receive()
+                    await self._next()
         except TimeoutError:
             return
+
+    async def _next(self) -> Message:
+        message = await self._receive()
+        self.is_over = not message.get("more_body", False)
+        return message
 
 
 async def answer_early(answer: ASGIApp, scope: Scope, send: Send, *, upload: Upload) -> None:
@@ -51,4 +56,4 @@ async def answer_early(answer: ASGIApp, scope: Scope, send: Send, *, upload: Upl
         await upload.pass_over()
         await send({"type": "http.response.body", "body": b""})
 
-    await answer(scope, upload.receive, held_open)
+    await answer(scope, upload, held_open)
