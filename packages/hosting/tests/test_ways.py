@@ -150,8 +150,8 @@ async def test_where_a_request_went_is_told_by_its_path_as_it_came(
 ) -> None:
     """Routes put their parameters into the scope, and mounts what they took of the path."""
 
-    async def found(_: Scope, receive: Receive, send: Send, *, request_id: bytes) -> None:
-        del receive
+    async def found(scope: Scope, receive: Receive, send: Send, *, request_id: bytes) -> None:
+        del scope, receive
         await send_json(send, 200, b"{}", request_id=request_id, headers=[])
 
     routes = [
