@@ -39,7 +39,7 @@ class Exchange(msgspec.Struct, kw_only=True):
 
     named: IdempotencyKey | None
     is_kept: bool
-    input: Sequence[dict[str, Any]] = ()
+    input: list[dict[str, Any]] = []
     taken: int = 0
     reads: bool = False
     first: int = 0

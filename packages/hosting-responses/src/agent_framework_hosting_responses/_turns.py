@@ -33,6 +33,7 @@ from ._settings import CreationSettings
 from ._waiting import Waiting
 
 _NOTHING_REFERENCED: Final[Referenced] = {}
+_NOTHING_INCLUDED: Final[frozenset[str]] = frozenset()
 
 
 class Minted(NamedTuple):
@@ -117,7 +118,9 @@ class Turns:
     def _fields(
         self, asked: ResponsesRequest, admitted: Admitted, waiting: tuple[Waiting, ...], minted: Minted
     ) -> ResponseFields:
-        included = frozenset(asked.requested_options.get("include", ()))
+        include = asked.requested_options.get("include")
+        # Each empty set would be an object of its own.
+        included = frozenset[str](include) if include else _NOTHING_INCLUDED
         target, name = self._context.target, self._label
         client_tools = declared_names(target)
         if asked.client_tools:

@@ -9,7 +9,7 @@ Rules of this file:
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, Literal, NamedTuple, NotRequired, TypedDict, Unpack
 
 from agent_framework import AgentResponse, AgentResponseUpdate, Content
@@ -96,7 +96,7 @@ class ResponseMachine:
         self._body_json = b""
         self._is_started = False
         self._is_ended = False
-        self.waiting: list[Waiting] = []
+        self.waiting: Sequence[Waiting] = ()
 
     @property
     def body(self) -> dict[str, Any] | None:
