@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Coroutine
-from typing import Any, NamedTuple
+from typing import Any, TypeAlias
 
 import msgspec
 from starlette.types import Receive, Scope, Send
@@ -25,17 +25,8 @@ from ._record import body_of
 from ._replay import said_again
 from ._turns import Turn, Turns
 
-
-class _Answer(NamedTuple):
-    """Where an answer goes."""
-
-    receive: Receive
-    send: Send
-    request_id: bytes
-
-    async def whole(self, body: bytes, *, headers: Headers) -> None:
-        """Send a response."""
-        await send_json(self.send, 200, body, request_id=self.request_id, headers=headers)
+_Said: TypeAlias = bytes | AsyncGenerator[bytes, None]
+"""A whole response, or its events."""
 
 
 class Creation:
@@ -49,47 +40,35 @@ class Creation:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send, *, request_id: bytes) -> None:
         """Answer one request."""
+        # Nothing of the request but its answer is known here: it may be large, and a stream may be long.
+        said, headers = await self._answer(scope, receive)
+        if isinstance(said, bytes):
+            await send_json(send, 200, said, request_id=request_id, headers=headers)
+            return
+        context, headers = self._context, [(b"x-request-id", request_id), *headers]
+        stream = EventStream(said, limits=context.limits, buffers=context.buffers, headers=headers)
+        await stream({}, receive, send)
+
+    async def _answer(self, scope: Scope, receive: Receive) -> tuple[_Said, Headers]:
+        """Return the response, or its events, and the headers to go with it; refusals are raised here."""
         limits = self._context.limits
         body = await read_body(scope, receive, limits=limits)
         named = idempotency_key(scope, body, chat=chat_key())
         decoded = decode(body, max_depth=limits.max_json_depth)
-        # It may be large, and a stream may be long.
         del body
         turn = await self._turns.read(decoded, named=named)
-        answer = _Answer(receive, send, request_id)
+        is_streamed = turn.asked.stream
         if turn.asked.background:
             record, is_new = await self._background.accept(turn, decoded, named=named)
-            headers: Headers = _ignored(turn) if is_new else [REPLAYED]
-            if turn.asked.stream:
-                await self._stream(self._following.follow(record, after=-1), answer, headers=headers)
-            else:
-                await answer.whole(msgspec.json.encode(body_of(record)), headers=headers)
-            return
+            said = self._following.follow(record, after=-1) if is_streamed else msgspec.json.encode(body_of(record))
+            return said, _ignored(turn) if is_new else [REPLAYED]
         try:
-            await self._run(turn, answer)
+            # The turn lives as long as the client is there.
+            run: Coroutine[Any, Any, _Said] = self._turns.stream(turn) if is_streamed else self._turns.whole(turn)
+            return await run_while_connected(run, receive), _ignored(turn)
         except Replayed as replayed:
-            if turn.asked.stream:
-                await self._stream(_again(replayed.record), answer, headers=[REPLAYED])
-            else:
-                await answer.whole(msgspec.json.encode(body_of(replayed.record)), headers=[REPLAYED])
-
-    async def _run(self, turn: Turn, answer: _Answer) -> None:
-        """Answer with a turn that lives as long as the client is there."""
-        if turn.asked.stream:
-            events = await run_while_connected(self._turns.stream(turn), answer.receive)
-            await self._stream(events, answer, headers=_ignored(turn))
-        else:
-            whole = await run_while_connected(self._turns.whole(turn), answer.receive)
-            await answer.whole(whole, headers=_ignored(turn))
-
-    def _stream(
-        self, events: AsyncGenerator[bytes, None], answer: _Answer, *, headers: Headers
-    ) -> Coroutine[Any, Any, None]:
-        # Not async itself: what waits for as long as a stream lasts, and has nothing left to do, is memory alone.
-        context = self._context
-        named = [(b"x-request-id", answer.request_id), *headers]
-        stream = EventStream(events, limits=context.limits, buffers=context.buffers, headers=named)
-        return stream({}, answer.receive, answer.send)
+            record = replayed.record
+            return _again(record) if is_streamed else msgspec.json.encode(body_of(record)), [REPLAYED]
 
 
 def _ignored(turn: Turn) -> Headers:

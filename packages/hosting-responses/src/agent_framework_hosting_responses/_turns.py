@@ -3,87 +3,37 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable
 from functools import partial
 from typing import Any, Final, NamedTuple
 
 import msgspec
 
 from agent_framework_hosting.channel import ChannelContext
-from agent_framework_hosting.errors import HookError, ResponseTooLarge, RunCancelled
+from agent_framework_hosting.errors import HookError
 from agent_framework_hosting.parsing.agent_tools import asking_names, declared_names
 from agent_framework_hosting.parsing.checks import is_list
 from agent_framework_hosting.parsing.policy import Admitted
 from agent_framework_hosting.types import JSON, BeginTurn, ChannelRequest, HostedRunResult, IdempotencyKey
-from agent_framework_hosting.web.errors import describe
 from agent_framework_hosting.web.models import model_name
 from agent_framework_hosting.web.telling import tell
 from agent_framework_hosting.workflows import shown_response
 
-from ._continuation import Continuation, chat_key, is_kept, session_of
+from ._continuation import Continuation, is_kept, session_of
 from ._conversation import Conversations
-from ._errors import failure_of
+from ._exchange import Exchange, Streamed
 from ._inbound.input import Referenced
 from ._inbound.listing import listed
 from ._inbound.policy import apply_policy
 from ._inbound.request import ResponsesRequest, read_request
 from ._outbound.machine import ResponseFields, ResponseMachine, render
-from ._outbound.tape import Tape
-from ._record import MOST_WAITING, Private, sealed
+from ._record import sealed
 from ._references import find_referenced
 from ._settings import CreationSettings
 from ._waiting import Waiting
 
-_CUT: Final = "max_output_tokens"
 _NOTHING_REFERENCED: Final[Referenced] = {}
-
-
-class Exchange(msgspec.Struct, kw_only=True):
-    """One request and what becomes of it.
-
-    Args:
-        asked: The request.
-        fields: What its response knows about itself.
-        named: The idempotency key.
-        input: The items that it answers, as they are listed later; empty when nothing is kept.
-        taken: The number of the last item of its conversation that this turn, or one before, has read.
-        reads: Whether it reads any itself.
-        first: The sequence number of its first event.
-        key: The idempotency key under which it was accepted, when it runs in the background.
-        remains: The record of a turn that did not finish, once it has ended.
-        is_apart: Whether one connection alone can ask for its record.
-    """
-
-    asked: ResponsesRequest
-    fields: ResponseFields
-    named: IdempotencyKey | None
-    input: list[dict[str, Any]]
-    taken: int = 0
-    reads: bool = False
-    first: int = 0
-    key: str | None = None
-    remains: JSON = None
-    is_apart: bool = False
-
-    @property
-    def is_kept(self) -> bool:
-        """Whether anybody can ask for its record."""
-        return is_kept(self.asked) or self.is_apart or self.named is not None
-
-    def private(
-        self, *, waiting: Sequence[Waiting] = (), tape: Tape | None = None, unfinished: bool = False
-    ) -> Private:
-        """Return what its record holds beside the body."""
-        return Private(
-            waiting=waiting[-MOST_WAITING:],
-            chat=chat_key() if waiting else None,
-            input=self.input,
-            tape=tape,
-            taken=self.taken,
-            first=self.first,
-            key=self.key,
-            unfinished=unfinished,
-        )
+_NOTHING_INCLUDED: Final[frozenset[str]] = frozenset()
 
 
 class Minted(NamedTuple):
@@ -98,12 +48,14 @@ class Turn(msgspec.Struct, frozen=True, kw_only=True):
 
     Args:
         asked: What it asks for.
+        fields: What its response knows about itself.
         request: The same for the host.
         exchange: What becomes of it.
         ignored: What a policy dropped of it, for a header; empty when nothing was.
     """
 
     asked: ResponsesRequest
+    fields: ResponseFields
     request: ChannelRequest
     exchange: Exchange
     ignored: str
@@ -150,9 +102,9 @@ class Turns:
         waiting = await self._continuation.check(asked)
         minted = minted or Minted(self._minted_id(asked.previous_response_id), int(time.time()))
         fields = self._fields(asked, admitted, waiting, minted)
-        exchange = _exchange(asked, fields, referenced, named, is_apart=self._is_apart)
-        request = self._request(asked, admitted, response_id=exchange.fields["response_id"])
-        return Turn(asked=asked, request=request, exchange=exchange, ignored=admitted.header or "")
+        exchange = _exchange(asked, minted.response_id, referenced, named, is_apart=self._is_apart)
+        request = self._request(asked, admitted, response_id=minted.response_id)
+        return Turn(asked=asked, fields=fields, request=request, exchange=exchange, ignored=admitted.header or "")
 
     async def check(self, turn: Turn) -> None:
         """Raise what is known by now to be wrong with running a turn later; a run hook may yet change all of it.
@@ -166,7 +118,9 @@ class Turns:
     def _fields(
         self, asked: ResponsesRequest, admitted: Admitted, waiting: tuple[Waiting, ...], minted: Minted
     ) -> ResponseFields:
-        included = frozenset(asked.requested_options.get("include", ()))
+        include = asked.requested_options.get("include")
+        # Each empty set would be an object of its own.
+        included = frozenset[str](include) if include else _NOTHING_INCLUDED
         target, name = self._context.target, self._label
         client_tools = declared_names(target)
         if asked.client_tools:
@@ -218,14 +172,15 @@ class Turns:
             principal=self._context.principal,
         )
 
-    def _begin(self, exchange: Exchange, machine: ResponseMachine | None = None) -> BeginTurn | None:
+    def _begin(self, turn: Turn, machine: ResponseMachine | None = None) -> BeginTurn | None:
         """Return what has to be done once the session is this turn's alone: a conversation may have moved on."""
-        if exchange.asked.conversation is None:
+        asked, fields, exchange = turn.asked, turn.fields, turn.exchange
+        if asked.conversation is None:
             return None
 
         async def begin(request: ChannelRequest) -> ChannelRequest:
-            begun = await self._continuation.begin(exchange.asked, request)
-            exchange.fields["waiting"] = begun.waiting
+            begun = await self._continuation.begin(asked, request)
+            fields["waiting"] = begun.waiting
             if machine is not None:
                 machine.expect(begun.waiting)
             exchange.input = [*begun.items, *exchange.input]
@@ -234,35 +189,36 @@ class Turns:
 
         return begin
 
-    async def _drop_read(self, exchange: Exchange) -> None:
-        if exchange.asked.conversation is not None and exchange.reads:
-            await self._conversations.drop_read(exchange.asked.conversation, until=exchange.taken)
+    async def _drop_read(self, conversation: str, exchange: Exchange) -> None:
+        if exchange.reads:
+            await self._conversations.drop_read(conversation, until=exchange.taken)
 
     async def whole(self, turn: Turn) -> bytes:
         """Run it to its end, and return the response as JSON."""
-        exchange, body = turn.exchange, b""
+        asked, fields, exchange, body = turn.asked, turn.fields, turn.exchange, b""
 
         def seal(result: HostedRunResult[Any]) -> JSON:
             nonlocal body
-            rendered = render(shown_response(result, by="Responses"), completed_at=int(time.time()), **exchange.fields)
+            rendered = render(shown_response(result, by="Responses"), completed_at=int(time.time()), **fields)
             body = msgspec.json.encode(rendered.body)
             return sealed(rendered.body, exchange.private(waiting=rendered.waiting))
 
         await self._context.run(
             turn.request,
             run_hook=self._settings.run_hook,
-            protocol_request=exchange.asked.body,
+            protocol_request=asked.body,
             response_hook=self._settings.response_hook,
             seal=seal,
-            begin=self._begin(exchange),
+            begin=self._begin(turn),
             idempotency=exchange.named,
         )
-        await self._drop_read(exchange)
+        if asked.conversation is not None:
+            await self._drop_read(asked.conversation, exchange)
         return body
 
     def prepared(self, turn: Turn) -> bytes:
         """Return the events of a turn that says nothing: the agent is not run."""
-        machine = ResponseMachine(**turn.exchange.fields)
+        machine = ResponseMachine(**turn.fields)
         machine.complete(completed_at=int(time.time()))
         return machine.closing()
 
@@ -277,45 +233,24 @@ class Turns:
             is_to_try_again: Says of an error that the turn is to be run once more. Then nothing is said or kept of this
                 try, and the events end with that error.
         """
-        exchange = turn.exchange
-        machine = ResponseMachine(first=exchange.first, is_queued=is_queued, **exchange.fields)
-        endings, is_void = list[bytes](), is_to_try_again or _never
-        hook = self._settings.response_hook
-
-        def seal(result: HostedRunResult[Any]) -> JSON:
-            body = machine.complete(
-                shown_response(result, by="Responses"),
-                completed_at=int(time.time()),
-                override=hook is not None,
-            )
-            tape = machine.tape if exchange.is_kept else None
-            return sealed(body, exchange.private(waiting=machine.waiting, tape=tape))
-
-        def seal_unfinished(error: Exception) -> JSON:
-            if not machine.is_ended and is_void(error):
-                return None
-            endings.append(_ended(machine, error))
-            tape = machine.tape if exchange.is_kept else None
-            exchange.remains = sealed(machine.body or {}, exchange.private(tape=tape, unfinished=True))
-            return exchange.remains
-
-        def ended(error: Exception) -> bytes:
-            if not machine.is_ended and is_void(error):
-                raise error
-            return endings[0] if endings else _ended(machine, error)
-
+        # What waits for as long as the stream lasts holds nothing of the turn but its exchange.
+        asked, exchange, hook = turn.asked, turn.exchange, self._settings.response_hook
+        machine = ResponseMachine(first=exchange.first, is_queued=is_queued, **turn.fields)
+        streamed = Streamed(exchange, machine, is_overridden=hook is not None, is_to_try_again=is_to_try_again)
         stream = await self._context.run_stream(
             turn.request,
             run_hook=self._settings.run_hook,
-            protocol_request=exchange.asked.body,
+            protocol_request=asked.body,
             stream_update_hook=self._settings.stream_update_hook,
             response_hook=hook,
-            seal=seal,
-            seal_unfinished=seal_unfinished,
-            begin=self._begin(exchange, machine),
+            seal=streamed.seal,
+            seal_unfinished=streamed.seal_unfinished,
+            begin=self._begin(turn, machine),
             idempotency=exchange.named,
         )
-        return tell(machine, stream, ended=ended, on_commit=partial(self._drop_read, exchange))
+        conversation = asked.conversation
+        on_commit = partial(self._drop_read, conversation, exchange) if conversation is not None else None
+        return tell(machine, stream, ended=streamed.ended, on_commit=on_commit)
 
 
 def _echo(echo: dict[str, Any], *, instructions: object) -> dict[str, Any]:
@@ -325,33 +260,18 @@ def _echo(echo: dict[str, Any], *, instructions: object) -> dict[str, Any]:
 
 def _exchange(
     asked: ResponsesRequest,
-    fields: ResponseFields,
+    response_id: str,
     referenced: Referenced,
     named: IdempotencyKey | None,
     *,
     is_apart: bool,
 ) -> Exchange:
-    items: list[dict[str, Any]] = []
-    if is_kept(asked) or is_apart:
-        items = listed(
-            asked.body.get("input"),
-            response_id=fields["response_id"],
-            referenced=referenced,
-            keeps_ids=asked.conversation is None,
-        )
-    return Exchange(asked=asked, fields=fields, named=named, input=items, is_apart=is_apart)
-
-
-def _never(_: Exception) -> bool:
-    return False
-
-
-def _ended(machine: ResponseMachine, error: Exception) -> bytes:
-    """Return the last event of a stream that did not finish."""
-    if isinstance(error, RunCancelled):
-        # Of the reasons that the protocol knows, this one says best that there would have been more.
-        drained = error.reason == "drained"
-        return machine.cancel(status="incomplete", reason=_CUT) if drained else machine.cancel()
-    if isinstance(error, ResponseTooLarge):
-        return machine.cancel(status="incomplete", reason=_CUT)
-    return machine.fail(*failure_of(describe(error)))
+    if not (is_apart or is_kept(asked)):
+        return Exchange(named=named, is_kept=named is not None)
+    items = listed(
+        asked.body.get("input"),
+        response_id=response_id,
+        referenced=referenced,
+        keeps_ids=asked.conversation is None,
+    )
+    return Exchange(named=named, is_kept=True, input=items)

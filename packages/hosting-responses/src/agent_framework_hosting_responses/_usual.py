@@ -46,7 +46,6 @@ _BEFORE: Final = ("id", "object", "created_at", "completed_at", "status", "incom
 _WHOLE: Final = msgspec.json.encode(
     {**dict.fromkeys((*_BEFORE, "previous_response_id", "output", "usage")), **_USUAL}  # in the order of a response
 )
-_UNKNOWN: Final = object()
 
 
 def without_usual(body: Mapping[str, Any]) -> dict[str, Any]:
@@ -56,20 +55,21 @@ def without_usual(body: Mapping[str, Any]) -> dict[str, Any]:
         >>> without_usual({"id": "resp_7", "store": True, "temperature": 0.5})
         {'id': 'resp_7', 'temperature': 0.5}
     """
-    usual = _USUAL.get
     return {
         name: value
         for name, value in body.items()
-        # Most of what is usual is one and the same object, which is soon seen.
-        if (known := usual(name, _UNKNOWN)) is not value and not _is_same(known, value)
+        # Written out, since it is asked for every member. Most of what is usual is one and the same object. 1, 1.0 and
+        # true are equal in Python, and not in JSON; nor are 0.0 and -0.0.
+        if name not in _USUAL
+        or (
+            (known := _USUAL[name]) is not value
+            and (
+                type(known) is not type(value) or known != value or (type(known) is float and str(known) != str(value))
+            )
+        )
     }
 
 
 def with_usual(said: Mapping[str, Any]) -> dict[str, Any]:
     """Return the whole response again."""
     return {**msgspec.json.decode(_WHOLE), **said}
-
-
-def _is_same(one: Any, other: Any) -> bool:
-    # 1, 1.0 and true are equal in Python, and not in JSON; nor are 0.0 and -0.0.
-    return type(one) is type(other) and one == other and (not isinstance(one, float) or str(one) == str(other))

@@ -74,7 +74,7 @@ def response_head(
     }
     if echo is not None:
         for name in _ECHOED:
-            if (value := echo.get(name)) is not None:
+            if name in echo and (value := echo[name]) is not None:
                 head[name] = value
     return clean_json(head)
 

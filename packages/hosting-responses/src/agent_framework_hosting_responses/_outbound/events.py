@@ -15,7 +15,7 @@ from agent_framework_hosting.rendering.text import to_json
 
 from .items import CallItem, FlowItem, Item, Part, ToolItem
 from .tape import CREATED, QUEUED, WHOLE, Deltas, Entry, add_length
-from .wire import delta_template, event
+from .wire import delta_template, event, response_event
 from .words import PartKind
 
 
@@ -146,12 +146,12 @@ class EventWriter:
             self._out.append(event(name, number, fields))
         self.sequence_number = number + 1
 
-    def write_response(self, name: str, response: object) -> None:
-        """Write an event that carries the response itself, which is kept nowhere but in the final body."""
+    def write_response(self, name: str, response: bytes) -> None:
+        """Write an event that carries the response itself, as JSON: it is kept nowhere but in the final body."""
         number, self.source = self.sequence_number, None
         self.said.append((name, WHOLE))
         if number > self._after:
-            self._out.append(event(name, number, {"response": response}))
+            self._out.append(response_event(name, number, response))
         self.sequence_number = number + 1
 
     def follow(self, source: Part | CallItem) -> None:
@@ -251,7 +251,7 @@ class EventWriter:
 
 def say_queued(writer: EventWriter, body: Mapping[str, Any]) -> None:
     """Open a response that waits."""
-    waiting = {**body, "status": "queued"}
+    waiting = to_json({**body, "status": "queued"})
     writer.write_response(CREATED, waiting)
     writer.write_response(QUEUED, waiting)
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final, TypeAlias
 
+from agent_framework_hosting.rendering.text import to_json
+
 from .events import EventWriter, say_queued
 from .items import CallItem, FlowItem, MessageItem, Part, ReasoningItem
 from .tape import BEGUN, CREATED, terminal_event
@@ -52,11 +54,12 @@ def fold(body: Mapping[str, Any], *, first: int = 0, after: int = -1) -> bytes:
     if body.get("background") and not first:
         say_queued(writer, begun)
     else:
-        writer.write(CREATED, response=begun)
-        writer.write("response.in_progress", response=begun)
+        data = to_json(begun)
+        writer.write_response(CREATED, data)
+        writer.write_response("response.in_progress", data)
     for index, item in enumerate(body["output"]):
         _item(writer, index, item)
-    writer.write(terminal_event(body["status"]), response=body)
+    writer.write_response(terminal_event(body["status"]), to_json(body))
     return writer.take() + DONE
 
 

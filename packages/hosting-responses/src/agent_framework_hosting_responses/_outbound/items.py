@@ -50,8 +50,11 @@ class Part(msgspec.Struct, eq=False):
     @property
     def text(self) -> str:
         """All of the text so far."""
-        text = joined(self.chunks)
-        self.folded = len(self.chunks)
+        chunks = self.chunks
+        if len(chunks) == 1:
+            return chunks[0]
+        text = joined(chunks)
+        self.folded = len(chunks)
         return text
 
     def fold(self) -> None:
@@ -196,6 +199,8 @@ class Items(list[Item]):
         response_id: What their ids are made of.
         first: The number of the first id, where lower ones are taken.
     """
+
+    __slots__ = ("_first", "_response_id")
 
     def __init__(self, response_id: str, *, first: int = 0) -> None:
         super().__init__()

@@ -9,10 +9,9 @@ Rules of this file:
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, Literal, NamedTuple, NotRequired, TypedDict, Unpack
 
-import msgspec
 from agent_framework import AgentResponse, AgentResponseUpdate, Content
 
 from agent_framework_hosting.rendering.reading import text_of
@@ -97,7 +96,7 @@ class ResponseMachine:
         self._body_json = b""
         self._is_started = False
         self._is_ended = False
-        self.waiting: list[Waiting] = []
+        self.waiting: Sequence[Waiting] = ()
 
     @property
     def body(self) -> dict[str, Any] | None:
@@ -211,7 +210,7 @@ class ResponseMachine:
         if not self._is_started:
             self._is_started = True
             body = response_body(self._head, status="in_progress", output=[])
-            data = msgspec.Raw(to_json(body))
+            data = to_json(body)
             if self._is_queued:
                 say_queued(self._writer, body)
             else:
@@ -233,7 +232,7 @@ class ResponseMachine:
         if self._is_ended:
             return b""
         self._is_ended = True
-        self._writer.write_response(terminal_event(body["status"]), msgspec.Raw(self.body_json))
+        self._writer.write_response(terminal_event(body["status"]), self.body_json)
         return self._writer.take() + DONE
 
 

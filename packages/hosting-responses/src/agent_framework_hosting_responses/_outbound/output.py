@@ -9,7 +9,7 @@ Rules of this file:
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from agent_framework_hosting.logs import logger
 from agent_framework_hosting.rendering.accumulator import Accumulator, kind_of
@@ -26,6 +26,8 @@ from .tool_calls import ToolCalls
 
 if TYPE_CHECKING:
     from .provider_tools import ProviderTools
+
+_NOTHING: Final[frozenset[str]] = frozenset()
 
 
 class Output(Accumulator):
@@ -57,7 +59,7 @@ class Output(Accumulator):
         self._tools: ProviderTools | None = None
         self._error: dict[str, Any] | None = None
         self._first_of_message = 0
-        self._skipped: set[str] = set()
+        self._skipped: frozenset[str] = _NOTHING
 
     @property
     def calls(self) -> ToolCalls:
@@ -158,7 +160,7 @@ class Output(Accumulator):
 
     def _skip(self, kind: str) -> None:
         if kind not in self._skipped:
-            self._skipped.add(kind)
+            self._skipped |= {kind}
             logger.warning("The Responses channel cannot show a content of kind %r; such contents are left out.", kind)
 
     # Of the class: with methods of its own in it, each answer would wait for the garbage collector.

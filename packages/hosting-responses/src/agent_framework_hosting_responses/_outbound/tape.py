@@ -60,6 +60,7 @@ WHOLE: Final[Mapping[str, Any]] = {"response": None}
 CREATED: Final = "response.created"
 QUEUED: Final = "response.queued"
 _TERMINAL: Final = {"completed": "response.completed", "failed": "response.failed"}
+_LAST: Final = ("response.completed", "response.failed", "response.incomplete")
 _TEXTS: Final = ("text", "refusal", "arguments", "input", "code", "result")
 _SHORT: Final = 8
 """Characters of a text that is shorter than what would stand for it."""
@@ -121,7 +122,7 @@ def take_down(entries: Sequence[Entry], body: Mapping[str, Any]) -> Tape:
         if isinstance(name, bytes):
             sources.setdefault(name, []).extend(said)
             kept.append(Run(numbers.setdefault(name, len(numbers)), [len(text) for text in said]))
-        elif not (isinstance(said, list) or _is_last(name)):
+        elif not (isinstance(said, list) or name in _LAST):
             kept.append(told.without(name, said))
     return Tape([told.source(template, "".join(texts)) for template, texts in sources.items()], kept)
 
@@ -194,10 +195,6 @@ def replay(tape: Tape, body: Mapping[str, Any], *, first: int = 0) -> Iterator[b
     yield event(terminal_event(body["status"]), number, {"response": body})
 
 
-def _is_last(name: str) -> bool:
-    return name in ("response.completed", "response.failed", "response.incomplete")
-
-
 class _Body:
     """The values of a body that events repeat."""
 
@@ -219,7 +216,7 @@ class _Body:
 
     def without(self, name: str, fields: Mapping[str, Any]) -> Event:
         """Return an event without what the body has."""
-        if "response" in fields:
+        if fields is WHOLE:
             return Event(name, {})
         kept = dict(fields)
         told: dict[str, _Told] = {}

@@ -12,12 +12,18 @@ from agent_framework_hosting.rendering.text import to_json
 
 DONE: Final = b"data: [DONE]\n\n"
 _EVENT: Final = b"event: "
+_OF_RESPONSE: Final = b'event: %b\ndata: {"type":"%b","sequence_number":%d,"response":%b}\n\n'
 
 
 def event(name: str, sequence_number: int, fields: Mapping[str, Any]) -> bytes:
     """Return one event as it goes out."""
     data = to_json({"type": name, "sequence_number": sequence_number, **fields})
     return b"event: %b\ndata: %b\n\n" % (name.encode(), data)
+
+
+def response_event(name: str, sequence_number: int, response: bytes) -> bytes:
+    """Return an event that carries the response itself, which is JSON on one line already."""
+    return _OF_RESPONSE % (named := name.encode(), named, sequence_number, response)
 
 
 def delta_template(name: str, fields: Mapping[str, Any]) -> bytes:

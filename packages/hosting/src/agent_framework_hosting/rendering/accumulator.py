@@ -84,7 +84,8 @@ class Accumulator(ABC):
             self.take_content(content, kind)
 
     def _follow(self, update: Any) -> None:
-        role, author, message_id = (text_of(update, name) for name in ("role", "author_name", "message_id"))
+        role, author = text_of(update, "role"), text_of(update, "author_name")
+        message_id = text_of(update, "message_id")
         is_new = (
             (message_id and self.message_id and message_id != self.message_id)
             or (author and self.author and author != self.author)
