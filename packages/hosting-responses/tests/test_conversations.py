@@ -508,7 +508,7 @@ async def test_a_bad_request_says_what_is_wrong_and_where(case: tuple[str, str, 
     assert not agent.runs
 
 
-@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=settings().max_examples // 5, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.lists(st.sampled_from(["turn", "silent turn", "item", "two items"]), max_size=6),
     st.integers(1, 5),

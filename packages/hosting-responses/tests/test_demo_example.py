@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import date
-from time import monotonic
+from time import process_time
 from typing import Any, Literal
 
 from agent_framework import Content, Message
@@ -149,7 +149,7 @@ def test_a_schema_that_branches_without_end_gets_an_end() -> None:
     branch = {"$ref": "#/$defs/node"}
     names = [f"n{index}" for index in range(9)]
     node = {"type": "object", "properties": dict.fromkeys(names, branch), "required": names}
-    started = monotonic()
+    started = process_time()
     assert len(json.dumps(example_object({"$ref": "#/$defs/node", "$defs": {"node": node}}, text="x"))) < 20_000
     assert example_object({"$ref": "#/$defs/a", "$defs": {"a": {"$ref": "#/$defs/a"}}}, text="x") == {}
-    assert monotonic() - started < 5
+    assert process_time() - started < 5

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from time import monotonic
+from time import process_time
 from typing import Literal
 
 import pytest
@@ -309,6 +309,6 @@ def test_any_conversation_gets_a_reply(
     ids=lambda text: text[:20],
 )
 def test_a_million_characters_take_no_noticeable_time(text: str) -> None:
-    started = monotonic()
+    started = process_time()
     assert reply_to(text)
-    assert monotonic() - started < 5.0
+    assert process_time() - started < 5.0

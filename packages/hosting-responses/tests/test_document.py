@@ -194,7 +194,7 @@ BY_FIELD: Final = {
 }
 
 
-@settings(max_examples=500)
+@settings(max_examples=max(500, settings().max_examples))
 @given(st.sampled_from(ALONE), VALUES)
 def test_a_field_is_described_as_it_is_checked(field: str, value: Any) -> None:
     assert BY_FIELD[field].is_valid(value) == is_taken(lambda: FIELDS[field](value, field))

@@ -272,11 +272,12 @@ def test_any_bytes_survive_in_either_form(data: bytes) -> None:
 @given(st.text("Aa0+/=-_\n ", max_size=9))
 @example("AAAA")
 @example("AA==")
+@example("AAAA=")
 def test_what_is_taken_for_base64_is_base64(data: str) -> None:
-    """Judged by the standard library, strictly."""
+    """Judged by the standard library, strictly; it overlooks padding after a whole group."""
     try:
         base64.b64decode(data, validate=True)
-        is_base64 = data != ""
+        is_base64 = data != "" and len(data) % 4 == 0
     except ValueError:
         is_base64 = False
     try:
@@ -315,7 +316,7 @@ def test_any_part_gives_a_content_with_a_media_type_or_an_error_of_the_callers(p
 def test_a_big_picture_is_checked_in_no_time(bad: str) -> None:
     """Ten million characters, the last of which is wrong, or not."""
     big = "data:image/png;base64," + "A" * 10_000_000
-    began = time.perf_counter()
+    began = time.process_time()
     assert refusal(image(image_url=big + bad)) == (".image_url", "invalid_value")
     assert read(image(image_url=big)).uri == big
-    assert time.perf_counter() - began < 5
+    assert time.process_time() - began < 5

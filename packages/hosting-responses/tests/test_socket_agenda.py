@@ -116,7 +116,7 @@ class Conversation(RuleBasedStateMachine):
 
 
 TestConversation = Conversation.TestCase
-TestConversation.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
+TestConversation.settings = settings(max_examples=max(60, settings().max_examples), stateful_step_count=30)
 
 
 def take(agenda: Agenda, sent: str) -> Create:

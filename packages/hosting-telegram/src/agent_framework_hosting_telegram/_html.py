@@ -1,7 +1,8 @@
 """From Markdown to the HTML that Telegram takes, and to what is left of it once Telegram has read the tags.
 
 1. The HTML is well-formed whatever the Markdown is, also when it is the beginning of one; unknown tags are text.
-2. What is shown is never longer than the Markdown, but for tables whose columns are aligned: `Rendered.units` tells.
+2. What is shown is never longer than the Markdown, but for tables whose columns are aligned, and for tabs that indent,
+   which become spaces: `Rendered.units` tells.
 3. Code holds no tags, a link no link, a quotation no quotation (https://core.telegram.org/bots/api#html-style).
 """
 
@@ -205,9 +206,10 @@ class _Renderer:
         self._follows_marker = False
 
     def _item(self, token: Token) -> None:
+        indent = "" if self._follows_marker else "  " * (self._depth - 1)
         self._begin(token)
         marker = f"{token.info}{token.markup}" if token.info else _BULLET
-        self._writer.write(f"{'  ' * (self._depth - 1)}{marker}")
+        self._writer.write(f"{indent}{marker}")
         self._follows_marker = True
 
     # -------------------------------------------------------------------------------------------------- tables

@@ -4,6 +4,7 @@ Rule 1: messages begin where Agent Framework begins them, and one of which nothi
 Rule 2: tools that the agent runs itself, and thoughts, are not shown.
 Rule 3: what was said stays said: text that takes back what was shown becomes a part of its own.
 Rule 4: text is clean before it is kept, so that what is sent, folded and stored is one and the same.
+Rule 5: a message keeps the author whom it began with; only a whole response knows one who is named later.
 """
 
 from __future__ import annotations
