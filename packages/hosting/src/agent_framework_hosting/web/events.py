@@ -131,6 +131,7 @@ class EventStream:
             total += size
             buffers.held += size
             buffer += data
+            del data
             parts += 1
             if parts == _PARTS_BEFORE_GIVING_WAY or total - given_way_at >= _BYTES_BEFORE_GIVING_WAY:
                 parts, given_way_at = 0, total

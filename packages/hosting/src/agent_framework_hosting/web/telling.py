@@ -58,6 +58,8 @@ async def tell(
             data = machine.feed(update)
             if data:
                 yield data
+            # A stream that waits for its model holds nothing of what it has said.
+            del data
         ending = machine.closing()
         if on_commit is not None:
             await on_commit()
