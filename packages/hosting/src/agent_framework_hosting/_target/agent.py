@@ -144,12 +144,12 @@ class AgentTarget:
 
     async def stream(self, request: ChannelRequest, state: AgentState | None) -> AgentStream:
         """Start a run whose updates come one by one; call it inside `bound`."""
-
-        async def again(token: ContinuationToken) -> Source:
-            return await opened(self.served.run(None, stream=True, **self._arguments(request, state, token=token)))
-
         run = self.served.run(to_messages(request), stream=True, **self._arguments(request, state))
-        return AgentStream(await opened(run), again=again, history=state)
+        return AgentStream(await opened(run), target=self, request=request, state=state)
+
+    async def again(self, request: ChannelRequest, state: AgentState | None, token: ContinuationToken) -> Source:
+        """Take up a streamed run that was not finished, with the token that it gave instead of messages."""
+        return await opened(self.served.run(None, stream=True, **self._arguments(request, state, token=token)))
 
     def bound(self, request: ChannelRequest) -> AbstractContextManager[Any]:
         """Let the agent's providers know which response is being made, for as long as the run lasts."""

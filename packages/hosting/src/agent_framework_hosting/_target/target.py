@@ -53,8 +53,8 @@ class SessionState(Protocol):
 class TargetStream(Protocol):
     """A running target.
 
-    One task pulls `updates`, then what there is `more` of them until there is none, asks for `final`, and calls `close`
-    whatever happened.
+    One task pulls `updates`, then what there is `more` of them until there is none, and calls `close` whatever happened.
+    What the run has come to is `final` then.
     """
 
     @property
@@ -63,10 +63,13 @@ class TargetStream(Protocol):
         ...
 
     async def more(self) -> AsyncIterator[AgentResponseUpdate] | None:
-        """Return those that follow, of a run that had to be taken up again."""
+        """Return those that follow, of a run that had to be taken up again; `None` when it is over."""
         ...
 
-    async def final(self) -> Any: ...
+    @property
+    def final(self) -> Any:
+        """What the run has come to, once there is no `more` of it."""
+        ...
 
     async def close(self) -> None: ...
 

@@ -270,6 +270,7 @@ class _Events:
         self._turn = turn
         self._source: Any = source
         self._release = release
+        self.final: WorkflowRunResult | None = None
         self._generator = self._each()
         self.updates: AsyncIterator[AgentResponseUpdate] = self._generator
 
@@ -280,12 +281,9 @@ class _Events:
 
     async def more(self) -> None:
         """See `TargetStream`; a workflow says all at once."""
-
-    async def final(self) -> WorkflowRunResult:
-        """See `TargetStream`."""
         result = await self._source.get_final_response()
         self._turn.finish(result)
-        return result
+        self.final = result
 
     async def close(self) -> None:
         """See `TargetStream`."""
