@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, ExitStack, contextmanager, nullcontext
 from typing import Any, Final, cast
 
@@ -67,7 +67,7 @@ class AgentTarget:
             isinstance(provider, HistoryProvider)
             and provider.load_messages
             and not isinstance(provider, InMemoryHistoryProvider)
-            for provider in self._providers()
+            for provider in getattr(self.served, "context_providers", None) or ()
         )
 
     @property
@@ -156,8 +156,11 @@ class AgentTarget:
         response_id = request.attributes.get("response_id")
         if response_id is None:
             return _UNBOUND
+        providers = getattr(self.served, "context_providers", None)
+        if not providers:
+            return _UNBOUND
         bindings: list[Callable[..., Any]] = []
-        for provider in self._providers():
+        for provider in providers:
             bind = getattr(provider, "bind_request_context", None)
             if callable(bind):
                 bindings.append(bind)
@@ -183,9 +186,6 @@ class AgentTarget:
         if options:
             arguments["options"] = options
         return arguments
-
-    def _providers(self) -> Iterable[Any]:
-        return getattr(self.served, "context_providers", None) or ()
 
 
 @contextmanager

@@ -53,8 +53,8 @@ class SessionState(Protocol):
 class TargetStream(Protocol):
     """A running target.
 
-    One task pulls `updates`, then what there is `more` of them until there is none, and calls `close` whatever happened.
-    What the run has come to is `final` then.
+    One task pulls `updates`, then what there is `more` of them until there is none: what the run has come to is `final`
+    then. It calls `close` whatever happened.
     """
 
     @property
