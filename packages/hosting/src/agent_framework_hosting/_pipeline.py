@@ -32,7 +32,7 @@ from ._target.streams import without_token
 from ._target.target import SessionState, Target
 from ._telemetry.telemetry import Telemetry
 from ._telemetry.turns import WatchedTurn
-from ._tracing import each_under, under
+from ._tracing import each_under, under, unless_current
 from .channel import Replayed
 from .errors import HookError, RunCancelled
 from .hooks import ChannelResponseHook, ChannelRunHook, ChannelStreamUpdateHook, settled
@@ -79,7 +79,8 @@ class Bounds:
     __slots__ = ("capacity", "deadlines", "quotas")
 
     def __init__(self, limits: Limits) -> None:
-        self.quotas = Quotas(limits)
+        quotas = Quotas(limits)
+        self.quotas = quotas if quotas.are_granted else None
         self.capacity = Capacity(
             what="runs", most=limits.max_concurrent_runs, most_of_one=limits.max_runs_per_principal
         )
@@ -110,14 +111,16 @@ class Admitted:
 
     def let_in(self, owner: Owner) -> None:
         """Count it among those of its principal, who may have no more left to use, or too many under way."""
-        self._bounds.quotas.check(owner)
-        self._bounds.capacity.enter(owner)
+        bounds = self._bounds
+        if bounds.quotas is not None:
+            bounds.quotas.check(owner)
+            self.meter = bounds.quotas.meter(owner)
+        bounds.capacity.enter(owner)
         self._owner = owner
 
-    def admitted(self, request: ChannelRequest, turn: OpenTurn | None, *, meter: Meter | None) -> None:
+    def admitted(self, request: ChannelRequest, turn: OpenTurn | None) -> None:
         """Take notice that it may run as this request."""
         self.request = request
-        self.meter = meter
         self._turn = turn
         self.watched.admitted(request)
 
@@ -217,9 +220,8 @@ class Pipeline:
             with entered.run:
                 await self._admit(entered)
                 state = await entered.state(is_streamed=False)
-                running = self._target.run(entered.request, state)
                 # Without a span of the turn's own, its context is the one that it began in, which is here.
-                response = await (under(watched.context, running) if watched.is_spanned else running)
+                response = await under(watched.own_context, self._target.run(entered.request, state))
                 return await entered.finish(response, state)
         except BaseException as error:
             watched.failed(error)
@@ -242,7 +244,8 @@ class Pipeline:
     async def check(self, request: ChannelRequest, *, apart: ApartSessions | None = None) -> None:
         """Raise what a request would be refused for if it were admitted now; no hook is called, nothing is claimed."""
         principal = current_principal() if request.principal is None else request.principal
-        self._bounds.quotas.check(principal.owner)
+        if self._bounds.quotas is not None:
+            self._bounds.quotas.check(principal.owner)
         self._target.check(request)
         wanted = _wanted_session(request)
         if wanted is not None:
@@ -263,8 +266,7 @@ class Pipeline:
         if principal is None:
             principal = current_principal()
             request = replace(request, principal=principal)
-        owner = principal.owner
-        entered.let_in(owner)
+        entered.let_in(principal.owner)
         if steps.run_hook is not None:
             with self._bounds.deadlines.limited(entered.run):
                 request = await _hooked(request, steps, steps.run_hook, target=self._target.served)
@@ -272,7 +274,7 @@ class Pipeline:
         turn = await self._turn(request, principal, steps)
         if turn is not None and steps.idempotency is not None:
             request = _attempted(request, turn)
-        entered.admitted(request, turn, meter=self._bounds.quotas.meter(owner))
+        entered.admitted(request, turn)
 
     async def _turn(self, request: ChannelRequest, principal: Principal, steps: Steps) -> OpenTurn | None:
         wanted, named = _wanted_session(request), steps.idempotency
@@ -334,8 +336,7 @@ class PipelineStream:
 class Streaming(Admitted):
     """A request that may run as a stream, and how that goes: what the stream and its generator both know.
 
-    The generator must not hold the stream itself, or nobody would see that the stream was abandoned. It does its work
-    inside of this as a context manager, which says how that went, and closes the turn.
+    The generator must not hold the stream itself, or nobody would see that the stream was abandoned.
     """
 
     __slots__ = ("_is_over", "_over", "error", "result")
@@ -349,19 +350,6 @@ class Streaming(Admitted):
         self._is_over = False
         self._over: asyncio.Event | None = None
 
-    async def __aenter__(self) -> None:
-        """Nothing has to be begun."""
-
-    async def __aexit__(self, _: object, error: BaseException | None, __: object) -> None:
-        try:
-            if error is not None:
-                self._failed(error)
-        finally:
-            await self.close()
-            self._is_over = True
-            if self._over is not None:
-                self._over.set()
-
     async def until_over(self) -> None:
         """Return once everything bound to the turn is released."""
         if not self._is_over:
@@ -369,7 +357,16 @@ class Streaming(Admitted):
             self._over = self._over or asyncio.Event()
             await self._over.wait()
 
-    def _failed(self, error: BaseException) -> None:
+    async def end(self) -> None:
+        """Close it, and let go who waits for that."""
+        try:
+            await self.close()
+        finally:
+            self._is_over = True
+            if self._over is not None:
+                self._over.set()
+
+    def failed(self, error: BaseException) -> None:
         """Take notice that the turn does not finish: it failed, or nobody wants it any more."""
         self.error = error if isinstance(error, Exception) else None
         reason = self.error or RunCancelled(reason=self.run.cause or "closed")
@@ -388,27 +385,32 @@ class Streaming(Admitted):
 
 
 async def _step(target: Target, admitted: Streaming) -> AsyncGenerator[AgentResponseUpdate, None]:
-    run, hook, parent = admitted.run, admitted.steps.stream_update_hook, admitted.watched.context
-    async with admitted:
+    run, hook, parent = admitted.run, admitted.steps.stream_update_hook, unless_current(admitted.watched.context)
+    # Each block that is entered here takes up memory for as long as the stream is open.
+    try:
         with run:
             state = await admitted.state(is_streamed=True)
-            with target.bound(admitted.request):
-                source = await under(parent, target.stream(admitted.request, state))
-                try:
-                    updates: AsyncIterator[AgentResponseUpdate] | None = source.updates
-                    while updates is not None:
-                        async for update in each_under(parent, admitted.seen(updates)):
-                            known = update if update.continuation_token is None else without_token(update)
-                            shown = known if hook is None else await _rewritten(known, hook)
-                            if shown is not None:
-                                run.pause()
-                                yield shown
-                                run.resume()
-                        updates = await under(parent, source.more())
-                finally:
-                    await source.close()
+            source = await under(parent, target.stream(admitted.request, state))
+            try:
+                updates: AsyncIterator[AgentResponseUpdate] | None = source.updates
+                while updates is not None:
+                    async for update in each_under(parent, admitted.seen(updates)):
+                        known = update if update.continuation_token is None else without_token(update)
+                        shown = known if hook is None else await _rewritten(known, hook)
+                        if shown is not None:
+                            run.pause()
+                            yield shown
+                            run.resume()
+                    updates = await under(parent, source.more())
+            finally:
+                await source.close()
             # Last of all: what fails after the commit would be told to the client as the failure of a stored turn.
             admitted.result = await admitted.finish(source.final, state)
+    except BaseException as error:
+        admitted.failed(error)
+        raise
+    finally:
+        await admitted.end()
 
 
 async def _hooked(request: ChannelRequest, steps: Steps, hook: ChannelRunHook, *, target: Any) -> ChannelRequest:

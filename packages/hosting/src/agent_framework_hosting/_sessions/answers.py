@@ -15,11 +15,11 @@ from agent_framework import Content, Message
 _ANSWER: Final = "function_approval_response"
 
 
-def answer_ids(value: Any) -> list[str]:
+def answer_ids(value: Any) -> Sequence[str]:
     """Return the ids of the requests that an input answers."""
     found: list[str] = []
     _find(value, found)
-    return found
+    return found or ()
 
 
 def _find(value: Any, found: list[str]) -> None:

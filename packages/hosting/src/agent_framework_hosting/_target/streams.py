@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterable, Sequence
+from contextlib import ExitStack
 from typing import Any, Protocol, cast
 
 from agent_framework import AgentResponse, AgentResponseUpdate, ContinuationToken, Message, ResponseStream
@@ -59,11 +60,21 @@ class AgentStream:
         target: What is run again where that one was not finished.
         request: What is run.
         state: What the session remembers of the turn.
+        bound: What is closed with it.
     """
 
-    __slots__ = ("_request", "_rest", "_source", "_state", "_target", "final")
+    __slots__ = ("_bound", "_request", "_rest", "_source", "_state", "_target", "final")
 
-    def __init__(self, source: Source, *, target: Again, request: ChannelRequest, state: AgentState | None) -> None:
+    def __init__(
+        self,
+        source: Source,
+        *,
+        target: Again,
+        request: ChannelRequest,
+        state: AgentState | None,
+        bound: ExitStack | None,
+    ) -> None:
+        self._bound = bound
         self._source = source
         self._target = target
         self._request = request
@@ -87,9 +98,13 @@ class AgentStream:
 
     async def close(self) -> None:
         """See `TargetStream`."""
-        if self._rest is not None:
-            await self._rest.aclose()
-        await self._source.close()
+        try:
+            if self._rest is not None:
+                await self._rest.aclose()
+            await self._source.close()
+        finally:
+            if self._bound is not None:
+                self._bound.close()
 
     async def _resumed(
         self, final: AgentResponse[Any], token: ContinuationToken | None

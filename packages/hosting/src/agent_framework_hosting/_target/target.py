@@ -7,7 +7,6 @@ the target's business alone: sessions and stores pass it on and never look insid
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
-from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
 from agent_framework import AgentResponseUpdate, AgentSession
@@ -161,11 +160,7 @@ class Target(Protocol):
         ...
 
     async def stream(self, request: ChannelRequest, state: Any) -> TargetStream:
-        """Start a run whose updates come one by one; call it inside `bound`."""
-        ...
-
-    def bound(self, request: ChannelRequest) -> AbstractContextManager[None]:
-        """Return what has to stay entered for as long as a streamed run lasts."""
+        """Start a run whose updates come one by one."""
         ...
 
     def apart(self, answers: AnswerStore) -> Target:

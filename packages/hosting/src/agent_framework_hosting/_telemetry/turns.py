@@ -57,9 +57,9 @@ class WatchedTurn:
             self.context = trace.set_span_in_context(self._span, self.context)
 
     @property
-    def is_spanned(self) -> bool:
-        """Whether `context` is another one than that of whoever began the turn."""
-        return self._span is not None
+    def own_context(self) -> otel.Context | None:
+        """The `context`, when it is another one than that of whoever began the turn."""
+        return self.context if self._span is not None else None
 
     @property
     def _labels(self) -> dict[str, AttributeValue]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -134,10 +133,6 @@ class WorkflowTarget:
     def can_branch(self, snapshot: Any, head: Any) -> bool:  # noqa: ARG002 - each is whole
         """See `Target`."""
         return self.forkable and snapshot is not None
-
-    def bound(self, request: ChannelRequest) -> AbstractContextManager[None]:  # noqa: ARG002 - agents know requests
-        """See `Target`."""
-        return nullcontext()
 
     def apart(self, answers: AnswerStore) -> WorkflowTarget:
         """See `Target`."""
