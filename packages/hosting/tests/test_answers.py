@@ -177,4 +177,4 @@ async def test_marks_are_bounded() -> None:
     ],
 )
 def test_answers_are_found_in_every_form_of_an_input(value: Any, ids: list[str]) -> None:
-    assert answer_ids(value) == ids
+    assert list(answer_ids(value)) == ids

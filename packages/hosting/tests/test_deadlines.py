@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
+from agent_framework_hosting._admission import Admission, Run
+from agent_framework_hosting._deadlines import Deadlines
 from agent_framework_hosting.channel import ChannelContext, RunWriter, Task
 from agent_framework_hosting.errors import RunTimeout
 from agent_framework_hosting.host import AgentFrameworkHost
@@ -41,6 +44,12 @@ def timers() -> int:
     """Return how many timers the loop has."""
     loop: Any = asyncio.get_running_loop()
     return sum(not timer.cancelled() for timer in loop._scheduled)  # noqa: SLF001 - nothing public tells of them
+
+
+def runs() -> int:
+    """Return how many runs anybody holds on to."""
+    gc.collect()
+    return sum(type(each) is Run for each in gc.get_objects())
 
 
 @pytest.mark.parametrize("say", [read, whole])
@@ -147,18 +156,62 @@ async def test_without_a_deadline_a_run_takes_its_time(connect: Connect) -> None
     assert await whole(context, ask()) == "ok"
 
 
-async def test_a_run_that_has_ended_leaves_no_timer_behind(connect: Connect) -> None:
-    """Neither one that was read to its end, nor one that was left, nor one that nobody ever pulled."""
-    before = timers()
-    context = connect(ScriptedAgent(["a", "b"], ["a", Gate()], every="ok"), limits=Limits(first_update_timeout=60.0))
+async def test_all_runs_share_a_timer_and_leave_nothing_behind(connect: Connect) -> None:
+    """Neither one that was read to its end, nor one that was left, nor one that nobody ever pulled, nor whole ones."""
+    before, known = timers(), runs()
+    context = connect(ScriptedAgent(["a", "b"], ["a", Gate()], every="ok"), limits=SHORT)
     assert await read(context, ask()) == "ab"
     left = await context.run_stream(ask())
     await anext(aiter(left))
+    assert timers() == before + 1
     await left.aclose()
     del left
     await context.run_stream(ask())
-    await context.run(ask())
-    assert timers() == before
+    assert await whole(context, ask()) == "ok"
+    assert timers() == before + 1
+    assert runs() == known
+
+
+async def test_each_run_has_its_own_time_however_many_there_are(connect: Connect, later: Later) -> None:
+    """The one that began first ends before the others; the time of the next is that since its own beginning."""
+    gates = [Gate(), Gate(), Gate()]
+    context = connect(ScriptedAgent(*[[gate] for gate in gates]), limits=SHORT)
+    runs: list[asyncio.Future[str]] = []
+    for gate in gates:
+        runs.append(asyncio.ensure_future(whole(context, ask())))
+        await gate.wait_reached()
+        later(15)
+    gates[0].open()
+    await runs[0]
+    later(15)
+    await asyncio.sleep(0.001)
+    assert [run.done() for run in runs] == [True, False, False]
+    later(15)
+    with pytest.raises(RunTimeout):
+        await runs[1]
+    assert not runs[2].done()
+    later(15)
+    with pytest.raises(RunTimeout):
+        await runs[2]
+
+
+def test_a_host_that_goes_on_in_another_loop_has_its_deadlines_there() -> None:
+    """The timer of the loop before never comes."""
+    deadlines, admission = Deadlines(Limits(run_timeout=0.001)), Admission()
+    admission.start()
+
+    async def stuck() -> None:
+        with admission.enter() as run:
+            deadlines.begin(run, is_streamed=False)
+            await asyncio.Event().wait()
+
+    async def left() -> None:
+        deadlines.begin(admission.enter(), is_streamed=False)
+
+    asyncio.run(left())
+    for _ in range(2):
+        with pytest.raises(RunTimeout):
+            asyncio.run(stuck())
 
 
 async def test_a_background_run_has_a_time_of_its_own(make_probe: Callable[[], Any], later: Later) -> None:

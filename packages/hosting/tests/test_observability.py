@@ -16,7 +16,7 @@ from starlette.routing import Route
 
 from agent_framework_hosting._telemetry import names
 from agent_framework_hosting._telemetry.instruments import instruments
-from agent_framework_hosting._telemetry.telemetry import is_traced
+from agent_framework_hosting._telemetry.telemetry import tracer
 from agent_framework_hosting.channel import ChannelContext, Task
 from agent_framework_hosting.errors import InvalidRequest
 from agent_framework_hosting.host import AgentFrameworkHost
@@ -228,7 +228,7 @@ def levels(collected: Any) -> tuple[int, int]:
 async def test_without_a_provider_nothing_is_made_and_updates_take_no_detour(connect: Any) -> None:
     """What is free is not called: the updates are the target's own."""
     assert instruments() is None
-    assert not is_traced()
+    assert tracer() is None
     from agent_framework_hosting._telemetry.telemetry import Telemetry
     from agent_framework_hosting._telemetry.turns import WatchedTurn
 

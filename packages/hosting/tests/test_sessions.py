@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import sys
 import threading
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import pytest
@@ -15,6 +17,7 @@ from agent_framework import AgentSession, Content, Message
 
 from agent_framework_hosting._sessions.live import LiveSession, LiveSessions
 from agent_framework_hosting._state.turns import SessionName
+from agent_framework_hosting._target import agent_state
 from agent_framework_hosting._target.agent_state import AgentState
 from agent_framework_hosting.channel import ChannelContext
 from agent_framework_hosting.errors import NotForkable, QueueFull, RunCancelled, UnknownId, UnknownParent
@@ -65,6 +68,34 @@ async def test_requests_with_an_equal_key_share_one_session(connect: Connect) ->
     await context.run(ask("two", "room"))
     assert agent.runs[1].seen == ["one", "ok", "two"]
     assert [run.session_id for run in agent.runs] == ["room", "room"]
+
+
+@in_memory
+async def test_what_the_host_does_for_a_turn_does_not_grow_with_the_conversation(connect: Connect) -> None:
+    """An agent looks at its whole history; the host takes as many steps late in a conversation as early."""
+    context = await connect(ScriptedAgent(every="ok"))
+    own, steps = Path(agent_state.__file__).parents[1], list[int]()
+    ours, players = str(own), str(own / "testing")
+
+    async def turn(number: int) -> None:
+        count = 0
+
+        def watch(frame: FrameType, event: str, _: object) -> None:
+            nonlocal count
+            name = frame.f_code.co_filename
+            count += event == "call" and name.startswith(ours) and not name.startswith(players)
+
+        before = sys.getprofile()
+        sys.setprofile(watch)
+        try:
+            await context.run(ask("hi", parent=f"t{number - 1}" if number else None, commit_as=f"t{number}"))
+        finally:
+            sys.setprofile(before)
+        steps.append(count)
+
+    for number in range(60):
+        await turn(number)
+    assert steps[59] == steps[5] > 0
 
 
 async def test_different_keys_never_meet(connect: Connect) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from types import TracebackType
@@ -25,13 +25,12 @@ class Run:
     calls `pause` before it yields and `resume` after: in between its puller is about other things.
     """
 
-    __slots__ = ("_admission", "_expired", "_loop", "_on_end", "_reason", "_task", "_thrown")
+    __slots__ = ("_admission", "_expired", "_loop", "_reason", "_task", "_thrown")
 
     def __init__(self, admission: Admission) -> None:
         self._admission = admission
         self._expired: RunTimeout | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._on_end: Callable[[], None] | None = None
         self._reason: StopReason | None = None
         self._task: asyncio.Task[object] | None = None
         self._thrown = False
@@ -111,15 +110,8 @@ class Run:
         finally:
             _whole.reset(token)
 
-    def at_end(self, give_back: Callable[[], None]) -> None:
-        """Have this called once, when the run is over."""
-        self._on_end = give_back
-
     def end(self) -> None:
         """Say that the run is over; idempotent."""
-        give_back, self._on_end = self._on_end, None
-        if give_back is not None:
-            give_back()
         self._admission.leave(self)
 
 
@@ -211,8 +203,9 @@ class Admission:
             )
 
     def enter(self) -> Run:
-        """Count a new run."""
-        self.check()
+        """Count a new run; raises what `check` does."""
+        if self._draining or not self._started:
+            self.check()
         run = Run(self)
         self._runs.add(run)
         return run

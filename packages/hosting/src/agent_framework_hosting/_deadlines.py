@@ -1,6 +1,7 @@
-"""How long a run may take: in all, and until it first says something.
+"""How long runs may take: in all, and until they first say something.
 
-One timer serves both, and nothing is done per update.
+Runs that get equally long end in the order in which they began. So one timer serves all of them: it waits for the first
+of those that are left, and is not touched when a run begins or ends.
 """
 
 from __future__ import annotations
@@ -9,12 +10,16 @@ import asyncio
 from collections.abc import Generator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from itertools import takewhile
 from typing import Final
 
 from ._admission import Run
 from .errors import RunTimeout
 from .limits import Limits
 from .logs import logger
+
+_QUIET: Final = "The agent said nothing within {:g} seconds, so its run was stopped."
+_LONG: Final = "The run took longer than the {:g} seconds that this server gives it, and was stopped."
 
 _in_background: Final[ContextVar[bool]] = ContextVar("agent_framework_hosting_in_background", default=False)
 
@@ -29,77 +34,87 @@ def in_background() -> Generator[None]:
         _in_background.reset(token)
 
 
-@contextmanager
-def limited(run: Run, limits: Limits) -> Generator[None]:
-    """Give what comes before a run has its session as long as the run itself."""
-    deadline = Deadline(run, limits)
-    deadline.begin(is_streamed=False)
-    try:
-        yield
-    finally:
-        deadline.end()
+class Deadlines:
+    """Stops those runs of a host that take too long.
 
-
-class Deadline:
-    """Stops one run that takes too long.
-
-    It begins when the run has its session: what it waits for before is other runs, which have deadlines of their own.
+    The time of a run begins when it has its session: what it waits for before is other runs, which have deadlines of
+    their own.
 
     Args:
-        run: The run to stop.
-        limits: How long it may take.
+        limits: How long runs may take.
     """
 
-    __slots__ = ("_first", "_loop", "_run", "_timer", "_total", "_until")
+    def __init__(self, limits: Limits) -> None:
+        self._first = _Countdown(limits.first_update_timeout, _QUIET)
+        self._total = _Countdown(limits.run_timeout, _LONG)
+        self._background = _Countdown(limits.background_run_timeout, _LONG)
+        self.awaits_update: Final = limits.first_update_timeout is not None
+        """Whether it matters when a run first says something."""
 
-    def __init__(self, run: Run, limits: Limits) -> None:
-        self._run = run
-        self._first = limits.first_update_timeout
-        self._total = limits.background_run_timeout if _in_background.get() else limits.run_timeout
-        self._until: float | None = None
+    def begin(self, run: Run, *, is_streamed: bool) -> None:
+        """Let the time of a run begin; one that is not streamed says nothing before its end."""
+        (self._background if _in_background.get() else self._total).begin(run)
+        if is_streamed and self.awaits_update:
+            self._first.begin(run)
+
+    def updated(self, run: Run) -> None:
+        """Take notice that a run has said something."""
+        self._first.runs.pop(run, None)
+
+    def end(self, run: Run) -> None:
+        """Stop it no more; idempotent."""
+        self._total.runs.pop(run, None)
+        self._background.runs.pop(run, None)
+        self._first.runs.pop(run, None)
+
+    @contextmanager
+    def limited(self, run: Run) -> Generator[None]:
+        """Give what comes before a run has its session as long as the run itself."""
+        self.begin(run, is_streamed=False)
+        try:
+            yield
+        finally:
+            self.end(run)
+
+
+class _Countdown:
+    """Runs that get equally long, and when the time of each is up; the first one to end comes first."""
+
+    __slots__ = ("_loop", "_message", "_seconds", "_timer", "runs")
+
+    def __init__(self, seconds: float | None, message: str) -> None:
+        self.runs: dict[Run, float] = {}
+        self._seconds = seconds
+        self._message = message
         self._loop: asyncio.AbstractEventLoop | None = None
         self._timer: asyncio.TimerHandle | None = None
 
-    def begin(self, *, is_streamed: bool) -> None:
-        """Let the time run; a run that is not streamed says nothing before its end."""
-        self._loop = asyncio.get_running_loop()
+    def begin(self, run: Run) -> None:
+        if self._seconds is None:
+            return
+        loop = asyncio.get_running_loop()
+        if loop is not self._loop:
+            self._move(loop)
+        until = self.runs[run] = loop.time() + self._seconds
+        if self._timer is None:
+            self._timer = loop.call_at(until, self._tick)
+
+    def _move(self, loop: asyncio.AbstractEventLoop) -> None:
+        # A host is in one loop at a time: in the one before nothing goes on any more, and its timer would never come.
+        if self._timer is not None:
+            self._timer.cancel()
+        self._loop, self._timer, self.runs = loop, None, {}
+
+    def _tick(self) -> None:
+        self._timer = None
+        if self._loop is None or self._seconds is None:
+            return
         now = self._loop.time()
-        self._until = None if self._total is None else now + self._total
-        if not is_streamed:
-            self._first = None
-        if self._first is not None and (self._total is None or self._first < self._total):
-            self._timer = self._loop.call_at(now + self._first, self._too_quiet)
-        else:
-            self._wait_for_the_end()
-
-    @property
-    def awaits_update(self) -> bool:
-        """Whether it matters when the run first says something."""
-        return self._first is not None
-
-    def updated(self) -> None:
-        """Take notice that the run has said something."""
-        if self._first is not None:
-            self._first = None
-            self.end()
-            self._wait_for_the_end()
-
-    def end(self) -> None:
-        """Stop no more; idempotent."""
-        timer, self._timer = self._timer, None
-        if timer is not None:
-            timer.cancel()
-
-    def _wait_for_the_end(self) -> None:
-        if self._until is not None and self._loop is not None:
-            self._timer = self._loop.call_at(self._until, self._too_long)
-
-    def _too_quiet(self) -> None:
-        self._stop(f"The agent said nothing within {self._first:g} seconds, so its run was stopped.")
-
-    def _too_long(self) -> None:
-        self._stop(f"The run took longer than the {self._total:g} seconds that this server gives it, and was stopped.")
-
-    def _stop(self, message: str) -> None:
-        logger.warning("%s", message)
-        self._run.expire(RunTimeout(message))
+        for run, _ in list(takewhile(lambda entry: entry[1] <= now, self.runs.items())):
+            del self.runs[run]
+            message = self._message.format(self._seconds)
+            logger.warning("%s", message)
+            run.expire(RunTimeout(message))
+        for until in self.runs.values():
+            self._timer = self._loop.call_at(until, self._tick)
+            break

@@ -12,16 +12,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Generator
 from dataclasses import replace
-from functools import partial
 from typing import Any, Final, Self, TypeVar, cast
 
 import msgspec
 from agent_framework import AgentResponse, AgentResponseUpdate
-from opentelemetry import context as otel
 
 from ._admission import Admission, Run, StopReason
 from ._capacity import Capacity
-from ._deadlines import Deadline, limited
+from ._deadlines import Deadlines
 from ._quotas import Meter, Quotas
 from ._seen import Seen
 from ._sessions.answers import answer_ids
@@ -34,7 +32,7 @@ from ._target.streams import without_token
 from ._target.target import SessionState, Target
 from ._telemetry.telemetry import Telemetry
 from ._telemetry.turns import WatchedTurn
-from ._tracing import each_under, under
+from ._tracing import each_under, under, unless_current
 from .channel import Replayed
 from .errors import HookError, RunCancelled
 from .hooks import ChannelResponseHook, ChannelRunHook, ChannelStreamUpdateHook, settled
@@ -55,6 +53,7 @@ from .types import (
 from .workflows import as_agent_response
 
 ReturnedT = TypeVar("ReturnedT")
+AdmittedT = TypeVar("AdmittedT", bound="Admitted")
 
 _NO_SESSION: Final = ChannelSession()
 
@@ -74,31 +73,54 @@ class Steps(msgspec.Struct, frozen=True, kw_only=True):
     apart: ApartSessions | None = None
 
 
+class Bounds:
+    """What every run of a host is held to: how much may be used and be under way, and for how long."""
+
+    __slots__ = ("capacity", "deadlines", "quotas")
+
+    def __init__(self, limits: Limits) -> None:
+        quotas = Quotas(limits)
+        self.quotas = quotas if quotas.are_granted else None
+        self.capacity = Capacity(
+            what="runs", most=limits.max_concurrent_runs, most_of_one=limits.max_runs_per_principal
+        )
+        self.deadlines = Deadlines(limits)
+
+
 class Admitted:
     """A request that may run: counted, and once it is `admitted` with its place in the line.
 
     Whoever drops it without closing it gives both back: a stream that nobody ever pulled must not block its session.
     """
 
-    __slots__ = ("_closed", "_remains", "_turn", "deadline", "meter", "request", "run", "steps", "watched")
+    __slots__ = ("_bounds", "_closed", "_owner", "_remains", "_turn", "meter", "request", "run", "steps", "watched")
 
     def __init__(
-        self, request: ChannelRequest, steps: Steps, run: Run, *, deadline: Deadline, watched: WatchedTurn
+        self, request: ChannelRequest, steps: Steps, run: Run, *, bounds: Bounds, watched: WatchedTurn
     ) -> None:
         self.request = request
         self.steps = steps
         self.run = run
         self.watched = watched
-        self.deadline = deadline
         self.meter: Meter | None = None
+        self._bounds = bounds
+        self._owner: Owner | None = None
         self._turn: OpenTurn | None = None
         self._remains: bytes | None = None
         self._closed = False
 
-    def admitted(self, request: ChannelRequest, turn: OpenTurn | None, *, meter: Meter | None) -> None:
+    def let_in(self, owner: Owner) -> None:
+        """Count it among those of its principal, who may have no more left to use, or too many under way."""
+        bounds = self._bounds
+        if bounds.quotas is not None:
+            bounds.quotas.check(owner)
+            self.meter = bounds.quotas.meter(owner)
+        bounds.capacity.enter(owner)
+        self._owner = owner
+
+    def admitted(self, request: ChannelRequest, turn: OpenTurn | None) -> None:
         """Take notice that it may run as this request."""
         self.request = request
-        self.meter = meter
         self._turn = turn
         self.watched.admitted(request)
 
@@ -108,7 +130,7 @@ class Admitted:
         The channel has its last word on the request then, with the session this turn's alone.
         """
         state = await self._turn.start(self.run.stop) if self._turn is not None else None
-        self.deadline.begin(is_streamed=is_streamed)
+        self._bounds.deadlines.begin(self.run, is_streamed=is_streamed)
         if self.steps.begin is not None:
             try:
                 self.request = await self.steps.begin(self.request)
@@ -128,53 +150,47 @@ class Admitted:
         if self.steps.response_hook is not None:
             result = await self._shaped(result, self.steps.response_hook)
         # What is committed has not failed.
-        self.deadline.end()
+        self._bounds.deadlines.end(self.run)
         record = self.steps.seal(result) if self.steps.seal is not None else None
         if self._turn is not None:
             await self.watched.committed(self._turn.commit(msgspec.json.encode(record)))
             self._turn = None
         return result
 
-    def give_up(self, error: Exception) -> None:
-        """Fold what had been sent into the record of a turn that does not finish; `close` stores it."""
-        fold = self.steps.seal_unfinished
-        if fold is not None and self._turn is not None and not self._closed:
-            try:
-                remains = fold(error)
-                self._remains = None if remains is None else msgspec.json.encode(remains)
-            except Exception:  # noqa: BLE001 - the turn's own error is on its way, and must not be hidden by this one
-                logger.exception("What a turn had sent could not be folded; nothing of it can be read later.")
-
     async def close(self) -> None:
         """Let the next turn start; idempotent."""
         if self._closed:
             return
         self._closed = True
-        self.deadline.end()
+        self._bounds.deadlines.end(self.run)
         try:
             if self._turn is not None:
                 await self._turn.close(self._remains)
         finally:
-            self.run.end()
-            self.watched.ended()
+            self._leave()
 
     def __del__(self) -> None:
         if not self._closed:
-            self.deadline.end()
+            self._bounds.deadlines.end(self.run)
             if self._turn is not None:
                 self._turn.leave()
-            self.run.end()
-            self.watched.ended()
+            self._leave()
+
+    def _leave(self) -> None:
+        if self._owner is not None:
+            self._bounds.capacity.leave(self._owner)
+        self.run.end()
+        self.watched.ended()
 
     def seen(self, updates: AsyncIterator[AgentResponseUpdate]) -> AsyncIterator[AgentResponseUpdate]:
         """Return the updates of the run, each of them seen by whoever has to; mostly that is nobody."""
         updates = self.watched.seen(updates)
-        if self.meter is None and not self.deadline.awaits_update:
+        if self.meter is None and not self._bounds.deadlines.awaits_update:
             return updates
         return Seen(updates, self._see)
 
     def _see(self, update: AgentResponseUpdate) -> None:
-        self.deadline.updated()
+        self._bounds.deadlines.updated(self.run)
         if self.meter is not None:
             self.meter.read(update)
 
@@ -193,24 +209,19 @@ class Pipeline:
         self._target = target
         self._sessions = sessions
         self._admission = admission
-        self._limits = limits
         self._telemetry = telemetry
-        self._quotas = Quotas(limits)
-        self._capacity = Capacity(
-            what="runs", most=limits.max_concurrent_runs, most_of_one=limits.max_runs_per_principal
-        )
+        self._bounds = Bounds(limits)
 
     async def run(self, request: ChannelRequest, steps: Steps) -> HostedRunResult[Any]:
         """Run the target to its end and commit the turn."""
-        entered = self._enter(request, steps)
+        entered = self._enter(request, steps, Admitted)
         watched = entered.watched
         try:
             with entered.run:
                 await self._admit(entered)
                 state = await entered.state(is_streamed=False)
-                running = self._target.run(entered.request, state)
                 # Without a span of the turn's own, its context is the one that it began in, which is here.
-                response = await (under(watched.context, running) if watched.is_spanned else running)
+                response = await under(watched.own_context, self._target.run(entered.request, state))
                 return await entered.finish(response, state)
         except BaseException as error:
             watched.failed(error)
@@ -220,7 +231,7 @@ class Pipeline:
 
     async def run_stream(self, request: ChannelRequest, steps: Steps) -> PipelineStream:
         """Admit the request; its stream does the rest."""
-        entered = self._enter(request, steps)
+        entered = self._enter(request, steps, Streaming)
         try:
             with entered.run:
                 await self._admit(entered)
@@ -233,7 +244,8 @@ class Pipeline:
     async def check(self, request: ChannelRequest, *, apart: ApartSessions | None = None) -> None:
         """Raise what a request would be refused for if it were admitted now; no hook is called, nothing is claimed."""
         principal = current_principal() if request.principal is None else request.principal
-        self._quotas.check(principal.owner)
+        if self._bounds.quotas is not None:
+            self._bounds.quotas.check(principal.owner)
         self._target.check(request)
         wanted = _wanted_session(request)
         if wanted is not None:
@@ -243,32 +255,26 @@ class Pipeline:
         """Return once the host takes no new work any more."""
         await self._admission.until_drain()
 
-    def _enter(self, request: ChannelRequest, steps: Steps) -> Admitted:
+    def _enter(self, request: ChannelRequest, steps: Steps, kind: type[AdmittedT]) -> AdmittedT:
         run = self._admission.enter()
         watched = WatchedTurn(self._telemetry, request)
-        return Admitted(request, steps, run, deadline=Deadline(run, self._limits), watched=watched)
+        return kind(request, steps, run, bounds=self._bounds, watched=watched)
 
     async def _admit(self, entered: Admitted) -> None:
-        request, steps, run = entered.request, entered.steps, entered.run
+        request, steps = entered.request, entered.steps
         principal = request.principal
         if principal is None:
             principal = current_principal()
             request = replace(request, principal=principal)
-        owner = principal.owner
-        self._let_in(run, owner)
+        entered.let_in(principal.owner)
         if steps.run_hook is not None:
-            with limited(run, self._limits):
+            with self._bounds.deadlines.limited(entered.run):
                 request = await _hooked(request, steps, steps.run_hook, target=self._target.served)
         self._target.check(request)
         turn = await self._turn(request, principal, steps)
         if turn is not None and steps.idempotency is not None:
             request = _attempted(request, turn)
-        entered.admitted(request, turn, meter=self._quotas.meter(owner))
-
-    def _let_in(self, run: Run, owner: Owner) -> None:
-        self._quotas.check(owner)
-        self._capacity.enter(owner)
-        run.at_end(partial(self._capacity.leave, owner))
+        entered.admitted(request, turn)
 
     async def _turn(self, request: ChannelRequest, principal: Principal, steps: Steps) -> OpenTurn | None:
         wanted, named = _wanted_session(request), steps.idempotency
@@ -286,9 +292,11 @@ class Pipeline:
 class PipelineStream:
     """A run whose updates come one by one; see `channel.HostedStream`."""
 
-    def __init__(self, target: Target, admitted: Admitted) -> None:
-        self._progress = _Progress(admitted)
-        self._updates = _step(target, self._progress, admitted.watched.context)
+    __slots__ = ("_admitted", "_updates")
+
+    def __init__(self, target: Target, admitted: Streaming) -> None:
+        self._admitted = admitted
+        self._updates = _step(target, admitted)
 
     def __aiter__(self) -> AsyncIterator[AgentResponseUpdate]:
         return self._updates
@@ -303,20 +311,19 @@ class PipelineStream:
         """
         async for _ in self._updates:
             pass
-        if self._progress.result is None:
-            raise self._progress.error or RunCancelled()
-        return as_agent_response(self._progress.result.result)
+        if self._admitted.result is None:
+            raise self._admitted.error or RunCancelled()
+        return as_agent_response(self._admitted.result.result)
 
     async def stop(self, reason: StopReason) -> None:
         """Stop the run from any task, and wait until everything bound to it is released."""
-        progress = self._progress
-        run = progress.admitted.run
+        run = self._admitted.run
         run.stop(reason)
         if run.is_stepping:
-            await progress.until_over()
+            await self._admitted.until_over()
         else:
             await self._updates.aclose()
-            await progress.admitted.close()
+            await self._admitted.close()
 
     async def aclose(self) -> None:
         """Stop the run; a turn that did not finish leaves no trace in the history. Idempotent."""
@@ -326,32 +333,22 @@ class PipelineStream:
         return self
 
 
-class _Progress:
-    """What a stream and its generator both know.
+class Streaming(Admitted):
+    """A request that may run as a stream, and how that goes: what the stream and its generator both know.
 
-    The generator must not hold the stream itself, or nobody would see that the stream was abandoned. It does its work
-    inside of this as a context manager, which says how that went, and closes the turn.
+    The generator must not hold the stream itself, or nobody would see that the stream was abandoned.
     """
 
-    __slots__ = ("_is_over", "_over", "admitted", "error", "result")
+    __slots__ = ("_is_over", "_over", "error", "result")
 
-    def __init__(self, admitted: Admitted) -> None:
-        self.admitted = admitted
+    def __init__(
+        self, request: ChannelRequest, steps: Steps, run: Run, *, bounds: Bounds, watched: WatchedTurn
+    ) -> None:
+        super().__init__(request, steps, run, bounds=bounds, watched=watched)
         self.result: HostedRunResult[Any] | None = None
         self.error: Exception | None = None
         self._is_over = False
         self._over: asyncio.Event | None = None
-
-    async def __aenter__(self) -> None:
-        """Nothing has to be begun."""
-
-    async def __aexit__(self, _: object, error: BaseException | None, __: object) -> None:
-        try:
-            if error is not None:
-                self._failed(error)
-        finally:
-            await self.admitted.close()
-            self._end()
 
     async def until_over(self) -> None:
         """Return once everything bound to the turn is released."""
@@ -360,44 +357,60 @@ class _Progress:
             self._over = self._over or asyncio.Event()
             await self._over.wait()
 
-    def _end(self) -> None:
-        """Let go who waits for the end."""
-        self._is_over = True
-        if self._over is not None:
-            self._over.set()
+    async def end(self) -> None:
+        """Close it, and let go who waits for that."""
+        try:
+            await self.close()
+        finally:
+            self._is_over = True
+            if self._over is not None:
+                self._over.set()
 
-    def _failed(self, error: BaseException) -> None:
+    def failed(self, error: BaseException) -> None:
         """Take notice that the turn does not finish: it failed, or nobody wants it any more."""
         self.error = error if isinstance(error, Exception) else None
-        reason = self.error or RunCancelled(reason=self.admitted.run.cause or "closed")
-        self.admitted.watched.failed(reason)
-        self.admitted.give_up(reason)
+        reason = self.error or RunCancelled(reason=self.run.cause or "closed")
+        self.watched.failed(reason)
+        self._give_up(reason)
+
+    def _give_up(self, error: Exception) -> None:
+        """Fold what had been sent into the record of a turn that does not finish; `close` stores it."""
+        fold = self.steps.seal_unfinished
+        if fold is not None and self._turn is not None and not self._closed:
+            try:
+                remains = fold(error)
+                self._remains = None if remains is None else msgspec.json.encode(remains)
+            except Exception:  # noqa: BLE001 - the turn's own error is on its way, and must not be hidden by this one
+                logger.exception("What a turn had sent could not be folded; nothing of it can be read later.")
 
 
-async def _step(target: Target, progress: _Progress, parent: otel.Context) -> AsyncGenerator[AgentResponseUpdate, None]:
-    admitted, hook = progress.admitted, progress.admitted.steps.stream_update_hook
-    run = admitted.run
-    async with progress:
+async def _step(target: Target, admitted: Streaming) -> AsyncGenerator[AgentResponseUpdate, None]:
+    run, hook, parent = admitted.run, admitted.steps.stream_update_hook, unless_current(admitted.watched.context)
+    # Each block that is entered here takes up memory for as long as the stream is open.
+    try:
         with run:
             state = await admitted.state(is_streamed=True)
-            with target.bound(admitted.request):
-                source = await under(parent, target.stream(admitted.request, state))
-                try:
-                    updates: AsyncIterator[AgentResponseUpdate] | None = source.updates
-                    while updates is not None:
-                        async for update in each_under(parent, admitted.seen(updates)):
-                            known = update if update.continuation_token is None else without_token(update)
-                            shown = known if hook is None else await _rewritten(known, hook)
-                            if shown is not None:
-                                run.pause()
-                                yield shown
-                                run.resume()
-                        updates = await under(parent, source.more())
-                    response = await under(parent, source.final())
-                finally:
-                    await source.close()
+            source = await under(parent, target.stream(admitted.request, state))
+            try:
+                updates: AsyncIterator[AgentResponseUpdate] | None = source.updates
+                while updates is not None:
+                    async for update in each_under(parent, admitted.seen(updates)):
+                        known = update if update.continuation_token is None else without_token(update)
+                        shown = known if hook is None else await _rewritten(known, hook)
+                        if shown is not None:
+                            run.pause()
+                            yield shown
+                            run.resume()
+                    updates = await under(parent, source.more())
+            finally:
+                await source.close()
             # Last of all: what fails after the commit would be told to the client as the failure of a stored turn.
-            progress.result = await admitted.finish(response, state)
+            admitted.result = await admitted.finish(source.final, state)
+    except BaseException as error:
+        admitted.failed(error)
+        raise
+    finally:
+        await admitted.end()
 
 
 async def _hooked(request: ChannelRequest, steps: Steps, hook: ChannelRunHook, *, target: Any) -> ChannelRequest:

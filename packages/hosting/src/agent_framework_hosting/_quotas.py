@@ -51,6 +51,11 @@ class Quotas:
         self._clock = clock
         self._accounts: OrderedDict[Owner, _Account] = OrderedDict()
 
+    @property
+    def are_granted(self) -> bool:
+        """Whether anybody's use is limited at all."""
+        return bool(self._grants)
+
     def check(self, owner: Owner) -> None:
         """Let a run in.
 
@@ -88,9 +93,9 @@ class Quotas:
         account.left = [left - tokens for left in account.left]
         self._accounts.move_to_end(owner)
 
-    def meter(self, owner: Owner) -> Meter | None:
-        """Return what charges one run; nothing when nobody's use is limited."""
-        return Meter(self, owner) if self._grants else None
+    def meter(self, owner: Owner) -> Meter:
+        """Return what charges one run."""
+        return Meter(self, owner)
 
     def _fill(self, account: _Account) -> None:
         now = self._clock()

@@ -44,15 +44,16 @@ class Principal:
     kind: PrincipalKind = "anonymous"
     claims: Mapping[str, Any] = field(default_factory=dict[str, Any], hash=False)
     scopes: frozenset[str] = frozenset()
+    # Asked for several times a request, and kept with all that is this principal's: always the same object.
+    owner: Owner = field(init=False, repr=False, compare=False)
+    """The key under which this principal's ids are kept.
 
-    @property
-    def owner(self) -> Owner:
-        """The key under which this principal's ids are kept.
+    Nobody can name themselves into another kind of principal: a caller who is called `anonymous`, or as a channel calls
+    one of its people, is somebody else.
+    """
 
-        Nobody can name themselves into another kind of principal: a caller who is called `anonymous`, or as a channel
-        calls one of its people, is somebody else.
-        """
-        return (self.tenant, _SAID_BY.get(self.kind, 1), self.id)
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "owner", (self.tenant, _SAID_BY.get(self.kind, 1), self.id))
 
 
 ANONYMOUS: Final = Principal()

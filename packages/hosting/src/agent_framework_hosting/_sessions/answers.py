@@ -8,31 +8,29 @@ wins. A turn that fails afterwards leaves the mark, since what was approved may 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from agent_framework import Content, Message
 
 _ANSWER: Final = "function_approval_response"
 
 
-def answer_ids(value: Any) -> list[str]:
+def answer_ids(value: Any) -> Sequence[str]:
     """Return the ids of the requests that an input answers."""
-    if isinstance(value, str):
-        return []
-    if isinstance(value, Message):
-        return _ids(value.contents)
-    if isinstance(value, Content):
-        return _ids([value])
     found: list[str] = []
-    if isinstance(value, list) or (isinstance(value, Sequence) and not isinstance(value, bytes)):
-        for item in cast("Sequence[Any]", value):
-            found += answer_ids(item)
-    return found
+    _find(value, found)
+    return found or ()
 
 
-def _ids(contents: Sequence[Any]) -> list[str]:
-    return [
-        content.id
-        for content in contents
-        if isinstance(content, Content) and content.type == _ANSWER and isinstance(content.id, str)
-    ]
+def _find(value: Any, found: list[str]) -> None:
+    if isinstance(value, str):
+        return
+    given: Any = value.contents if isinstance(value, Message) else [value] if isinstance(value, Content) else value
+    items = given
+    # Lists are asked for first: whether something else is a sequence takes a while to say.
+    if isinstance(given, list) or (isinstance(given, Sequence) and not isinstance(given, bytes)):
+        for item in items:
+            if not isinstance(item, Content):
+                _find(item, found)
+            elif item.type == _ANSWER and isinstance(item.id, str):
+                found.append(item.id)

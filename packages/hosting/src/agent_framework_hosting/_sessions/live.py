@@ -43,16 +43,13 @@ class LiveSessions:
 
     def put(self, live: LiveSession) -> list[LiveSession]:
         """Put a session back; returns those that were dropped for it or for their age."""
-        live.used_at = now = self._clock()
+        live.used_at = self._clock()
         self._sessions[live.name.tenant, live.name.session_id] = live
-        return self._beyond(now)
+        return self.expire()
 
     def expire(self) -> list[LiveSession]:
         """Drop what is beyond the bounds and return it."""
-        return self._beyond(self._clock())
-
-    def _beyond(self, now: float) -> list[LiveSession]:
-        sessions, oldest_allowed = self._sessions, now - self._ttl
+        sessions, oldest_allowed = self._sessions, self._clock() - self._ttl
         dropped: list[LiveSession] = []
         while sessions:
             first = next(iter(sessions.values()))

@@ -100,15 +100,15 @@ class Sessions:
             SessionBusy: Something runs in this session, and turns are not to wait.
             QueueFull: Too many turns wait for this session.
         """
-        self._drop_stale()
+        if self._stale:
+            self._drop_stale()
         expired = self._live.expire()
         if expired or self._dropped:
             dropped, self._dropped = [*self._dropped, *expired], []
             await self._forget(dropped)
-        owner = principal.owner
         request = TurnRequest(
             tenant=principal.tenant,
-            owner=owner,
+            owner=principal.owner,
             key=wanted.isolation_key if wanted.parent is not None else wanted.isolation_key or wanted.commit_as,
             parent=wanted.parent,
             turn_id=wanted.commit_as,
@@ -122,7 +122,7 @@ class Sessions:
         if not self._has_lines:
             return await self._beside(principal, wanted, request)
         place = await self._accepted(request)
-        turn = OpenTurn(self, owner, wanted, parent=place.parent, place=place)
+        turn = OpenTurn(self, request.owner, wanted, parent=place.parent, place=place)
         try:
             if place.parent is not None and place.head != place.parent.point:
                 await self._require_forkable(place.parent)
@@ -202,7 +202,8 @@ class Sessions:
 
     async def current(self, opened: Opened, *, is_new: bool) -> LiveSession:
         """Take the live session that is as new as the stored one; a fresh one when it has to be new."""
-        self._drop_stale()
+        if self._stale:
+            self._drop_stale()
         live = self._live.take(opened.name)
         if is_new:
             state = await self.target.fresh(opened.name, is_new=True)

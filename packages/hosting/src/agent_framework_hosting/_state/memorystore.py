@@ -89,7 +89,7 @@ class MemoryStore:
         place = MemoryPlace(self, request, attempt)
         try:
             parent = await self._parent(request, request.parent) if request.parent is not None else None
-            place.enter(parent)
+            place.enter(request, parent)
             place.head = await self.head(parent.session) if parent is not None else None
         except BaseException:
             place.give_back(has_run=False)
@@ -174,19 +174,25 @@ class MemoryStore:
         """Mark requests for approval as answered: all of them, or none."""
         return self._marks.answer(tenant, root, request_ids)
 
-    def settle(self, request: TurnRequest, record: bytes, *, turn_id: str | None = None) -> None:
+    def settle(self, owner: Owner, claim: Claim | None, record: bytes, *, turn_id: str | None = None) -> None:
         """Keep what was answered under an idempotency key."""
-        if request.claim is not None:
-            self._marks.settle(request.owner, request.claim, record, turn_id=turn_id)
+        if claim is not None:
+            self._marks.settle(owner, claim, record, turn_id=turn_id)
 
     def let_go(
-        self, request: TurnRequest, marked: Sequence[tuple[str, str, str]], *, has_run: bool, attempt: int
+        self,
+        owner: Owner,
+        claim: Claim | None,
+        marked: Sequence[tuple[str, str, str]],
+        *,
+        has_run: bool,
+        attempt: int,
     ) -> None:
         """Give back what a turn had claimed."""
         if not has_run:
             self._marks.take_back(marked)
-        if request.claim is not None:
-            self._marks.let_go(request.owner, request.claim, forget=not has_run and attempt == 1)
+        if claim is not None:
+            self._marks.let_go(owner, claim, forget=not has_run and attempt == 1)
 
     def _head_of(self, tenant: str, key: str) -> Turn | None:
         return self._heads.get((tenant, self._name(tenant, key).session_id))
@@ -201,7 +207,19 @@ class MemoryStore:
 class MemoryPlace:
     """A place in a line in memory; see `Place`."""
 
-    __slots__ = ("_is_over", "_marked", "_place", "_request", "_store", "attempt", "head", "key", "name", "parent")
+    __slots__ = (
+        "_claim",
+        "_is_over",
+        "_marked",
+        "_owner",
+        "_place",
+        "_store",
+        "attempt",
+        "head",
+        "key",
+        "name",
+        "parent",
+    )
 
     def __init__(self, store: MemoryStore, request: TurnRequest, attempt: int) -> None:
         self.parent: StoredTurn | None = None
@@ -210,20 +228,20 @@ class MemoryPlace:
         self.attempt = attempt
         self.name = request.name if request.claim is not None else ""
         self._store = store
-        self._request = request
+        self._owner = request.owner
+        self._claim = request.claim
         self._marked: Sequence[tuple[str, str, str]] = ()
         self._is_over = False
         self._place: lines.Place[tuple[str, str]] | None = None
 
-    def enter(self, parent: StoredTurn | None) -> None:
+    def enter(self, request: TurnRequest, parent: StoredTurn | None) -> None:
         """Mark what the turn answers, and enter its line."""
-        tenant = self._request.tenant
         self.parent = parent
-        self.key = parent.session.key if parent is not None else self._request.key or ""
-        root = parent.session.root if parent is not None else self._request.root or self.key
-        if self._request.answers:
-            self._marked = self._store.mark(tenant, root, self._request.answers)
-        self._place = self._store.lines.enter((tenant, self.key), concurrency=self._request.concurrency)
+        self.key = parent.session.key if parent is not None else request.key or ""
+        if request.answers:
+            root = parent.session.root if parent is not None else request.root or self.key
+            self._marked = self._store.mark(request.tenant, root, request.answers)
+        self._place = self._store.lines.enter((request.tenant, self.key), concurrency=request.concurrency)
 
     def watch(self, on_loss: Callable[[LossReason], None]) -> None:
         """See `Place`."""
@@ -237,30 +255,30 @@ class MemoryPlace:
 
     async def open(self) -> Opened:
         """See `Place`."""
-        return self._store.opened(self._request.tenant, self.key, self.parent)
+        return self._store.opened(self._owner[0], self.key, self.parent)
 
     async def move(self, key: str) -> None:
         """See `Place`."""
         on_loss = self._place.on_loss if self._place is not None else None
         self._release()
         self.key, self.parent = key, None
-        self._place = self._store.lines.enter((self._request.tenant, key))
+        self._place = self._store.lines.enter((self._owner[0], key))
         self._place.on_loss = on_loss
         await self._place.turn()
 
     async def commit(self, finished: Finished) -> Turn:
         """See `Place`."""
         point = await self._store.add(finished)
-        if self._request.claim is not None:
-            # The same bytes as the turn's, not their equals.
-            self._store.settle(self._request, point.record, turn_id=finished.turn_id)
+        # The same bytes as the turn's, not their equals.
+        if self._claim is not None:
+            self._store.settle(self._owner, self._claim, point.record, turn_id=finished.turn_id)
         self._is_over = True
         self._release()
         return point
 
     async def settle(self, record: bytes) -> None:
         """See `Place`."""
-        self._store.settle(self._request, fitted(record))
+        self._store.settle(self._owner, self._claim, fitted(record))
         self._is_over = True
         self._release()
 
@@ -278,7 +296,7 @@ class MemoryPlace:
         """Leave the line, with all that was claimed."""
         if not self._is_over:
             self._is_over = True
-            self._store.let_go(self._request, self._marked, has_run=has_run, attempt=self.attempt)
+            self._store.let_go(self._owner, self._claim, self._marked, has_run=has_run, attempt=self.attempt)
             self._release()
 
     def _release(self) -> None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, AbstractContextManager, ExitStack, contextmanager, nullcontext
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, ExitStack, nullcontext
 from typing import Any, Final, cast
 
 from agent_framework import (
@@ -67,7 +67,7 @@ class AgentTarget:
             isinstance(provider, HistoryProvider)
             and provider.load_messages
             and not isinstance(provider, InMemoryHistoryProvider)
-            for provider in self._providers()
+            for provider in getattr(self.served, "context_providers", None) or ()
         )
 
     @property
@@ -135,7 +135,7 @@ class AgentTarget:
         async def again(token: ContinuationToken) -> AgentResponse[Any]:
             return await settled(self.served.run(None, **self._arguments(request, state, token=token)))
 
-        with self.bound(request):
+        with self._bound(request) or _UNBOUND:
             response = await settled(self.served.run(to_messages(request), **self._arguments(request, state)))
             # Agents of one's own may return something else; whoever has to show it says so.
             if getattr(response, "continuation_token", None) is None:
@@ -143,30 +143,39 @@ class AgentTarget:
             return await finish(response, again=again, history=state)
 
     async def stream(self, request: ChannelRequest, state: AgentState | None) -> AgentStream:
-        """Start a run whose updates come one by one; call it inside `bound`."""
+        """Start a run whose updates come one by one."""
+        bound = self._bound(request)
+        try:
+            run = self.served.run(to_messages(request), stream=True, **self._arguments(request, state))
+            return AgentStream(await opened(run), target=self, request=request, state=state, bound=bound)
+        except BaseException:
+            if bound is not None:
+                bound.close()
+            raise
 
-        async def again(token: ContinuationToken) -> Source:
-            return await opened(self.served.run(None, stream=True, **self._arguments(request, state, token=token)))
-
-        run = self.served.run(to_messages(request), stream=True, **self._arguments(request, state))
-        return AgentStream(await opened(run), again=again, history=state)
-
-    def bound(self, request: ChannelRequest) -> AbstractContextManager[Any]:
-        """Let the agent's providers know which response is being made, for as long as the run lasts."""
-        response_id = request.attributes.get("response_id")
-        if response_id is None:
-            return _UNBOUND
-        bindings: list[Callable[..., Any]] = []
-        for provider in self._providers():
-            bind = getattr(provider, "bind_request_context", None)
-            if callable(bind):
-                bindings.append(bind)
-        previous = request.attributes.get("previous_response_id")
-        return _bound(bindings, response_id, previous) if bindings else _UNBOUND
+    async def again(self, request: ChannelRequest, state: AgentState | None, token: ContinuationToken) -> Source:
+        """Take up a streamed run that was not finished, with the token that it gave instead of messages."""
+        return await opened(self.served.run(None, stream=True, **self._arguments(request, state, token=token)))
 
     def apart(self, answers: AnswerStore) -> AgentTarget:  # noqa: ARG002 - the sessions have marked them
         """See `Target`."""
         return AgentTarget(self.served)
+
+    def _bound(self, request: ChannelRequest) -> ExitStack | None:
+        """Let the agent's providers know which response is being made, until what is returned is closed."""
+        response_id = request.attributes.get("response_id")
+        bindings: list[Callable[..., Any]] = []
+        for provider in getattr(self.served, "context_providers", None) or ():
+            bind = getattr(provider, "bind_request_context", None)
+            if callable(bind):
+                bindings.append(bind)
+        if response_id is None or not bindings:
+            return None
+        previous = request.attributes.get("previous_response_id")
+        with ExitStack() as stack:
+            for bind in bindings:
+                stack.enter_context(bind(response_id=response_id, previous_response_id=previous))
+            return stack.pop_all()
 
     def _arguments(
         self, request: ChannelRequest, state: AgentState | None, *, token: ContinuationToken | None = None
@@ -183,18 +192,6 @@ class AgentTarget:
         if options:
             arguments["options"] = options
         return arguments
-
-    def _providers(self) -> Iterable[Any]:
-        return getattr(self.served, "context_providers", None) or ()
-
-
-@contextmanager
-def _bound(bindings: Sequence[Callable[..., Any]], response_id: str, previous: str | None) -> Generator[None]:
-    with ExitStack() as stack:
-        for bind in bindings:
-            context = bind(response_id=response_id, previous_response_id=previous)
-            stack.enter_context(cast("AbstractContextManager[Any]", context))
-        yield
 
 
 def _accepts(function: Callable[..., Any], name: str, *, by_name: bool = False) -> bool:

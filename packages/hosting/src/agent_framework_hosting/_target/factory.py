@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
 from typing import Any
 
 from .._state.store import Encoded
@@ -106,10 +105,6 @@ class FactoryTarget:
     async def stream(self, request: ChannelRequest, state: Any) -> TargetStream:
         """See `Target`."""
         return await self._target.stream(request, state)
-
-    def bound(self, request: ChannelRequest) -> AbstractContextManager[None]:
-        """See `Target`."""
-        return self._target.bound(request)
 
     def apart(self, answers: AnswerStore) -> Target:
         """See `Target`."""

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import Any
 
-from agent_framework import AgentRunInputs, Content, Message, normalize_messages
+from agent_framework import Content, Message, normalize_messages
 
 from ..errors import InvalidRequest
 from ..ids import mint
@@ -31,8 +31,10 @@ def to_messages(request: ChannelRequest) -> list[Message]:
 
 
 def _listed(value: Any) -> list[Message]:
-    if isinstance(value, (str, Content, Message, Sequence)):
-        messages: list[Any] = normalize_messages(cast("AgentRunInputs", value))
+    # Lists are asked for first: whether something else is a sequence takes a while to say.
+    given: Any = value
+    if isinstance(value, (list, str, Content, Message, Sequence)):
+        messages: list[Any] = normalize_messages(given)
         for message in messages:
             if not isinstance(message, Message):
                 value = message

@@ -30,6 +30,7 @@ class History(msgspec.Struct, frozen=True):
 
 Histories = Mapping[str, History]
 """The message lists of a session's state, by the source that keeps them."""
+_NO_HISTORIES: Final[Histories] = {}
 
 
 class Added(msgspec.Struct, frozen=True):
@@ -60,6 +61,8 @@ class Snapshot(msgspec.Struct, frozen=True):
 def histories(session: AgentSession) -> Histories:
     """Return the message lists in a session's state."""
     state = session.state
+    if not state:
+        return _NO_HISTORIES
     return {source: History(tuple(part[_MESSAGES])) for source, part in state.items() if _keeps_messages(part)}
 
 
@@ -70,7 +73,7 @@ def capture(session: AgentSession, now: Histories, *, parent: Snapshot | None, k
         rest = parent.rest
     return Snapshot(
         parent=parent,
-        added={source: _added(known.get(source), history) for source, history in now.items()},
+        added={source: _added(known.get(source), history) for source, history in now.items()} if now else {},
         rest=rest,
         service_session_id=_copied(session.service_session_id),
     )
@@ -176,6 +179,8 @@ def _own_mark(mark: Any) -> Any:
 
 def _rest(session: AgentSession, lists: Histories) -> Mapping[str, Any] | None:
     state = session.state
+    if not state:
+        return {}
     without = {
         source: {name: value for name, value in part.items() if name != _MESSAGES} if source in lists else part
         for source, part in state.items()

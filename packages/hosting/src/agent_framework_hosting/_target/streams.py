@@ -3,31 +3,39 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterable, Sequence
+from contextlib import ExitStack
 from typing import Any, Protocol, cast
 
 from agent_framework import AgentResponse, AgentResponseUpdate, ContinuationToken, Message, ResponseStream
 
 from ..errors import RunError
 from ..hooks import settled
+from ..types import ChannelRequest
+from .agent_state import AgentState
 from .replay import Replay
 from .unfinished import History, Patience, parted
 
 
 class Source(Protocol):
-    """What one run of an agent streams."""
+    """What one run of an agent streams: what of Agent Framework's `ResponseStream` is used here."""
 
     @property
-    def updates(self) -> AsyncIterator[AgentResponseUpdate]: ...
-
-    @property
-    def seen(self) -> Sequence[AgentResponseUpdate]:
-        """The updates so far."""
+    def updates(self) -> Sequence[AgentResponseUpdate]:
+        """Those that were pulled so far."""
         ...
 
-    async def final(self) -> AgentResponse[Any]: ...
+    def __aiter__(self) -> AsyncIterator[AgentResponseUpdate]: ...
+
+    async def get_final_response(self) -> AgentResponse[Any]: ...
 
     async def close(self) -> None: ...
+
+
+class Again(Protocol):
+    """What can take up a run that its provider ended unfinished; see `AgentTarget`."""
+
+    async def again(self, request: ChannelRequest, state: AgentState | None, token: ContinuationToken) -> Source: ...
 
 
 async def opened(run: Any) -> Source:
@@ -38,7 +46,7 @@ async def opened(run: Any) -> Source:
     """
     source: Any = cast("Any", run) if isinstance(run, AsyncIterable) else await settled(run)
     if isinstance(source, ResponseStream):
-        return _Streamed(cast("ResponseStream[AgentResponseUpdate, AgentResponse[Any]]", source))
+        return cast("Source", source)
     if isinstance(source, AsyncIterable):
         return _Collected(cast("AsyncIterable[AgentResponseUpdate]", source))
     raise RunError("The agent's run(stream=True) returned something that cannot be iterated.")
@@ -49,59 +57,70 @@ class AgentStream:
 
     Args:
         source: The first run.
-        again: Starts a run with a token instead of messages.
-        history: What the session remembers of the turn.
+        target: What is run again where that one was not finished.
+        request: What is run.
+        state: What the session remembers of the turn.
+        bound: What is closed with it.
     """
+
+    __slots__ = ("_bound", "_request", "_rest", "_source", "_state", "_target", "final")
 
     def __init__(
         self,
         source: Source,
         *,
-        again: Callable[[ContinuationToken], Awaitable[Source]],
-        history: History | None,
+        target: Again,
+        request: ChannelRequest,
+        state: AgentState | None,
+        bound: ExitStack | None,
     ) -> None:
+        self._bound = bound
         self._source = source
-        self._again = again
-        self._history = history
-        self._final: AgentResponse[Any] | None = None
+        self._target = target
+        self._request = request
+        self._state = state
+        self.final: AgentResponse[Any] | None = None
         self._rest: AsyncGenerator[AgentResponseUpdate, None] | None = None
-        # Not wrapped: what stands between a model and its reader is paid for with every update.
-        self.updates: AsyncIterator[AgentResponseUpdate] = source.updates
+
+    @property
+    def updates(self) -> AsyncIterator[AgentResponseUpdate]:
+        """See `TargetStream`. Not wrapped: what stands between a model and its reader is paid for with every update."""
+        return aiter(self._source)
 
     async def more(self) -> AsyncIterator[AgentResponseUpdate] | None:
         """See `TargetStream`."""
-        if self._final is None:
-            self._final = await self._source.final()
-            if (token := self._final.continuation_token) is not None:
-                self._rest = self._resumed(self._final, token)
+        if self.final is None:
+            self.final = await self._source.get_final_response()
+            if (token := self.final.continuation_token) is not None:
+                self._rest = self._resumed(self.final, token)
                 return self._rest
         return None
 
-    async def final(self) -> AgentResponse[Any]:
-        """See `TargetStream`."""
-        return self._final if self._final is not None else await self._source.final()
-
     async def close(self) -> None:
         """See `TargetStream`."""
-        if self._rest is not None:
-            await self._rest.aclose()
-        await self._source.close()
+        try:
+            if self._rest is not None:
+                await self._rest.aclose()
+            await self._source.close()
+        finally:
+            if self._bound is not None:
+                self._bound.close()
 
     async def _resumed(
         self, final: AgentResponse[Any], token: ContinuationToken | None
     ) -> AsyncGenerator[AgentResponseUpdate, None]:
-        patience, given, history = Patience(), list(self._source.seen), _Remembered(self._history, final)
+        patience, given, history = Patience(), list(self._source.updates), _Remembered(self._state, final)
         while token is not None:
             history.forget()
             await self._source.close()
             await patience.wait()
-            self._source = await self._again(token)
+            self._source = await self._target.again(self._request, self._state, token)
             replay, known = Replay(_open_part(given)), len(given)
-            async for update in self._source.updates:
+            async for update in self._source:
                 for new in replay.feed(update):
                     given.append(new)
                     yield new
-            final = await self._source.final()
+            final = await self._source.get_final_response()
             token = final.continuation_token
             for new in replay.end(is_finished=token is None):
                 given.append(new)
@@ -109,7 +128,7 @@ class AgentStream:
             if len(given) > known:
                 patience.take_heart()
             history.take(final, is_whole=replay.began_anew)
-        self._final = final if history.is_final_whole else _collected(given)
+        self.final = final if history.is_final_whole else _collected(given)
 
 
 class _Remembered:
@@ -142,38 +161,27 @@ class _Remembered:
             self._history.exchange(old, by=by)
 
 
-class _Streamed:
-    """A `ResponseStream` of Agent Framework."""
-
-    def __init__(self, source: ResponseStream[AgentResponseUpdate, AgentResponse[Any]]) -> None:
-        self._source = source
-        self.updates: AsyncIterator[AgentResponseUpdate] = aiter(source)
-        self.final = source.get_final_response
-        self.close = source.close
-
-    @property
-    def seen(self) -> Sequence[AgentResponseUpdate]:
-        return self._source.updates
-
-
 class _Collected:
     """Any other async iterable of updates; the final response is made of what it gave."""
 
     def __init__(self, source: AsyncIterable[AgentResponseUpdate]) -> None:
         self._source = aiter(source)
-        self.seen: list[AgentResponseUpdate] = []
-        self.updates: AsyncIterator[AgentResponseUpdate] = self._record()
+        self._recorded = self._record()
+        self.updates: list[AgentResponseUpdate] = []
+
+    def __aiter__(self) -> AsyncIterator[AgentResponseUpdate]:
+        return self._recorded
 
     async def _record(self) -> AsyncIterator[AgentResponseUpdate]:
         async for update in self._source:
-            self.seen.append(update)
+            self.updates.append(update)
             yield update
 
-    async def final(self) -> AgentResponse[Any]:
-        return AgentResponse.from_updates(self.seen)
+    async def get_final_response(self) -> AgentResponse[Any]:
+        return AgentResponse.from_updates(self.updates)
 
     async def close(self) -> None:
-        for iterator in (self.updates, self._source):
+        for iterator in (self._recorded, self._source):
             close = getattr(iterator, "aclose", None)
             if close is not None:
                 await close()

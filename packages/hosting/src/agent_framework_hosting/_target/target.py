@@ -7,7 +7,6 @@ the target's business alone: sessions and stores pass it on and never look insid
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
-from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
 from agent_framework import AgentResponseUpdate, AgentSession
@@ -53,8 +52,8 @@ class SessionState(Protocol):
 class TargetStream(Protocol):
     """A running target.
 
-    One task pulls `updates`, then what there is `more` of them until there is none, asks for `final`, and calls `close`
-    whatever happened.
+    One task pulls `updates`, then what there is `more` of them until there is none: what the run has come to is `final`
+    then. It calls `close` whatever happened.
     """
 
     @property
@@ -63,10 +62,13 @@ class TargetStream(Protocol):
         ...
 
     async def more(self) -> AsyncIterator[AgentResponseUpdate] | None:
-        """Return those that follow, of a run that had to be taken up again."""
+        """Return those that follow, of a run that had to be taken up again; `None` when it is over."""
         ...
 
-    async def final(self) -> Any: ...
+    @property
+    def final(self) -> Any:
+        """What the run has come to, once there is no `more` of it."""
+        ...
 
     async def close(self) -> None: ...
 
@@ -158,11 +160,7 @@ class Target(Protocol):
         ...
 
     async def stream(self, request: ChannelRequest, state: Any) -> TargetStream:
-        """Start a run whose updates come one by one; call it inside `bound`."""
-        ...
-
-    def bound(self, request: ChannelRequest) -> AbstractContextManager[None]:
-        """Return what has to stay entered for as long as a streamed run lasts."""
+        """Start a run whose updates come one by one."""
         ...
 
     def apart(self, answers: AnswerStore) -> Target:

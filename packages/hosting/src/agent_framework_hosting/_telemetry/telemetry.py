@@ -56,11 +56,6 @@ class _Known:
     tracer: Tracer | None = None
 
 
-def is_traced() -> bool:
-    """Whether anybody takes spans."""
-    return tracer() is not None
-
-
 def tracer() -> Tracer | None:
     """Return where spans come from; `None` when nobody takes any."""
     provider = current_provider(trace.get_tracer_provider)

@@ -17,7 +17,7 @@ from ..errors import HostError
 from ..types import ChannelRequest, Principal
 from . import names
 from .instruments import Instruments, instruments
-from .telemetry import Telemetry, begin_span, is_traced
+from .telemetry import Telemetry, begin_span, tracer
 
 T = TypeVar("T")
 
@@ -25,18 +25,16 @@ T = TypeVar("T")
 class WatchedTurn:
     """Says how a turn goes; its `context` is the parent of whatever the turn does.
 
-    The steps are told in order: `admitted`, `started`, `ended`. `ended` may be told twice, and `failed` at any time
-    before it.
+    The steps are told in order, once each: `admitted`, `started`, `ended`; and `failed` at any time before the last.
     """
 
     __slots__ = (
         "_at",
         "_began",
+        "_channel",
         "_error",
         "_found",
         "_has_said",
-        "_is_over",
-        "_labels",
         "_span",
         "_telemetry",
         "_wait",
@@ -49,20 +47,24 @@ class WatchedTurn:
         self._at: Literal["waiting", "running"] | None = None
         self._error: str | None = None
         self._has_said = False
-        self._is_over = False
         self._found = instruments()
-        self._labels: dict[str, AttributeValue] = {names.CHANNEL: request.channel}
+        self._channel = request.channel
         self._span: Span | None = None
         self._wait: Span | None = None
         self.context = otel.get_current()
-        if is_traced():
+        if tracer() is not None:
             self._span = begin_span(names.TURN_SPAN, attributes=_described(request))
             self.context = trace.set_span_in_context(self._span, self.context)
 
     @property
-    def is_spanned(self) -> bool:
-        """Whether `context` is another one than that of whoever began the turn."""
-        return self._span is not None
+    def own_context(self) -> otel.Context | None:
+        """The `context`, when it is another one than that of whoever began the turn."""
+        return self.context if self._span is not None else None
+
+    @property
+    def _labels(self) -> dict[str, AttributeValue]:
+        # Made when there is something to count: a turn would keep them for as long as it lasts.
+        return {names.CHANNEL: self._channel}
 
     def admitted(self, request: ChannelRequest) -> None:
         """Take notice that the turn was admitted, and waits."""
@@ -77,7 +79,8 @@ class WatchedTurn:
         if self._wait is not None:
             self._wait.end()
             self._wait = None
-        self._leave()
+        if self._at == "waiting":
+            self._telemetry.waiting -= 1
         self._at = "running"
         self._telemetry.running += 1
         found = self._found
@@ -128,10 +131,10 @@ class WatchedTurn:
 
     def ended(self) -> None:
         """Take notice that the turn is over."""
-        if self._is_over:
-            return
-        self._is_over = True
-        self._leave()
+        if self._at == "running":
+            self._telemetry.running -= 1
+        elif self._at == "waiting":
+            self._telemetry.waiting -= 1
         found = self._found
         if found is not None:
             labels = self._labels if self._error is None else {**self._labels, names.ERROR_TYPE: self._error}
@@ -148,13 +151,6 @@ class WatchedTurn:
             if self._error is not None:
                 _mark(self._span, self._error)
             self._span.end()
-
-    def _leave(self) -> None:
-        if self._at == "running":
-            self._telemetry.running -= 1
-        elif self._at == "waiting":
-            self._telemetry.waiting -= 1
-        self._at = None
 
 
 def kind_of(error: BaseException) -> str:

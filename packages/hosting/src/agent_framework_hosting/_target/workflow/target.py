@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -134,10 +133,6 @@ class WorkflowTarget:
     def can_branch(self, snapshot: Any, head: Any) -> bool:  # noqa: ARG002 - each is whole
         """See `Target`."""
         return self.forkable and snapshot is not None
-
-    def bound(self, request: ChannelRequest) -> AbstractContextManager[None]:  # noqa: ARG002 - agents know requests
-        """See `Target`."""
-        return nullcontext()
 
     def apart(self, answers: AnswerStore) -> WorkflowTarget:
         """See `Target`."""
@@ -270,6 +265,7 @@ class _Events:
         self._turn = turn
         self._source: Any = source
         self._release = release
+        self.final: WorkflowRunResult | None = None
         self._generator = self._each()
         self.updates: AsyncIterator[AgentResponseUpdate] = self._generator
 
@@ -280,12 +276,9 @@ class _Events:
 
     async def more(self) -> None:
         """See `TargetStream`; a workflow says all at once."""
-
-    async def final(self) -> WorkflowRunResult:
-        """See `TargetStream`."""
         result = await self._source.get_final_response()
         self._turn.finish(result)
-        return result
+        self.final = result
 
     async def close(self) -> None:
         """See `TargetStream`."""
