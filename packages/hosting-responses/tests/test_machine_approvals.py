@@ -1,5 +1,6 @@
 """Requests for approval: one item and nothing beside it, and what becomes of the calls that wait."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from agent_framework import AgentResponse, Content
@@ -18,7 +19,7 @@ def request(number: int = 1, name: str = "pay") -> Content:
     return asks(f"af-{number}", calls(f"c{number}", name, '{"n":5}', id=f"af-{number}"))
 
 
-def waiting_after(*updates: Any, **fields: Any) -> list[Waiting]:
+def waiting_after(*updates: Any, **fields: Any) -> Sequence[Waiting]:
     responder = machine(**fields)
     for update in updates:
         responder.feed(update)
