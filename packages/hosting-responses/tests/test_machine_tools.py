@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from agent_framework import AgentResponse, Content
+from agent_framework import AgentResponse, AgentResponseUpdate, Content
 from responses_rules import Checked, check
 from responses_tools import (
     CITATIONS,
@@ -135,6 +135,16 @@ def test_code_that_failed_says_so() -> None:
 def test_code_that_was_cut_is_incomplete() -> None:
     checked = check(stream(says(codes("ci", "while True:")), says(finish_reason="length")))
     assert checked.body["output"][0]["status"] == "incomplete"
+
+
+@pytest.mark.parametrize(("status", "shown"), [("completed", "completed"), ("failed", "failed"), (None, "incomplete")])
+def test_code_that_had_ended_was_not_cut_wherever_core_folds_its_result(status: str | None, shown: str) -> None:
+    def updates() -> list[AgentResponseUpdate]:
+        contents = (computed("ci"), codes("ci", "1"), computed("ci", status=status))
+        return [*(says(content) for content in contents), says(finish_reason="length")]
+
+    streamed, whole = check(stream(*updates())).body, rendered(AgentResponse.from_updates(updates()))
+    assert [body["output"][0]["status"] for body in (streamed, whole)] == [shown, shown]
 
 
 def test_code_that_turned_out_to_be_other_code_is_another_item() -> None:
