@@ -137,10 +137,18 @@ def test_code_that_was_cut_is_incomplete() -> None:
     assert checked.body["output"][0]["status"] == "incomplete"
 
 
-@pytest.mark.parametrize(("status", "shown"), [("completed", "completed"), ("failed", "failed"), (None, "incomplete")])
-def test_code_that_had_ended_was_not_cut_wherever_core_folds_its_result(status: str | None, shown: str) -> None:
+@pytest.mark.parametrize(
+    ("result", "shown"),
+    [
+        (computed("ci", status="completed"), "completed"),
+        (computed("ci", status="failed"), "failed"),
+        (computed("ci", text("1")), "completed"),
+        (computed("ci"), "incomplete"),
+    ],
+)
+def test_code_that_had_ended_was_not_cut_wherever_core_folds_its_result(result: Content, shown: str) -> None:
     def updates() -> list[AgentResponseUpdate]:
-        contents = (computed("ci"), codes("ci", "1"), computed("ci", status=status))
+        contents = (computed("ci"), codes("ci", "1"), result)
         return [*(says(content) for content in contents), says(finish_reason="length")]
 
     streamed, whole = check(stream(*updates())).body, rendered(AgentResponse.from_updates(updates()))

@@ -67,7 +67,7 @@ class CodeCalls:
 
     def close(self, tool: OpenTool, *, is_cut: bool) -> None:
         """Close a call at the end of the response, which cuts only those of which nothing says how they ended."""
-        self._close(tool, is_cut=is_cut and tool.status not in _FINAL)
+        self._close(tool, is_cut=is_cut and not tool.outputs and tool.status not in _FINAL)
 
     def still_open(self) -> list[OpenTool]:
         """Return the calls that are open."""
