@@ -145,6 +145,58 @@ def forget_late_authors(whole: dict[str, Any], streamed: dict[str, Any]) -> None
             told.pop("author", None)
 
 
+@pytest.mark.parametrize(
+    ("steps", "told"),
+    [
+        pytest.param(
+            [
+                update("x", message_id="m1", author_name="bob"),
+                Finish("stop"),
+                update("y", message_id="m1", author_name="bob"),
+            ],
+            [("assistant", "x"), ("assistant", "y")],
+            id="somebody else says nothing in between",
+        ),
+        pytest.param(
+            [update("x", message_id="m1"), update(role="tool"), update("y", message_id="m1")],
+            [("assistant", "x"), ("assistant", "y")],
+            id="a tool says nothing in between",
+        ),
+        pytest.param(
+            [update("x", role=None), update("y", role="assistant")],
+            [("assistant", "xy")],
+            id="the role is named late",
+        ),
+        pytest.param(
+            [update("x", role="user", author_name="ada"), update("y", role=None, author_name="bob")],
+            [("user", "x"), ("assistant", "y")],
+            id="another author names no role",
+        ),
+        pytest.param(
+            [update("x", role="tool", message_id="m1"), update("y", role=None, message_id="m2")],
+            [("assistant", "y")],
+            id="what follows a tool names no role",
+        ),
+    ],
+)
+async def test_messages_begin_where_agent_framework_begins_them(steps: list[Any], told: list[tuple[str, str]]) -> None:
+    async with serving(ScriptedAgent(every=steps)) as driver:
+        for stream in (False, True):
+            messages = (await final(driver, "hi", stream=stream))["messages"]
+            assert [(each["role"], "".join(part["text"] for part in each["content"])) for each in messages] == told
+
+
+async def test_messages_of_a_whole_response_stay_apart() -> None:
+    def hook(result: HostedRunResult[Any], **_: Any) -> HostedRunResult[Any]:
+        return result.replace(AgentResponse(messages=[Message("assistant", ["One."]), Message("assistant", ["Two."])]))
+
+    async with serving(ScriptedAgent(every="x"), response_hook=hook) as driver:
+        for stream in (False, True):
+            answer = await invoke(driver, "hi", stream=stream)
+            body = answer.events()[-1].json() if stream else answer.json()
+            assert body["output"] == "One.\nTwo."
+
+
 async def test_an_author_who_is_named_late_is_told_by_a_whole_answer_only() -> None:
     async with serving(ScriptedAgent(every=[update("x"), "y"])) as driver:
         whole, streamed = await final(driver, "hi"), await final(driver, "hi", stream=True)

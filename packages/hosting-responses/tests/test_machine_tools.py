@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from agent_framework import AgentResponse, Content
+from agent_framework import AgentResponse, AgentResponseUpdate, Content
 from responses_rules import Checked, check
 from responses_tools import (
     CITATIONS,
@@ -135,6 +135,24 @@ def test_code_that_failed_says_so() -> None:
 def test_code_that_was_cut_is_incomplete() -> None:
     checked = check(stream(says(codes("ci", "while True:")), says(finish_reason="length")))
     assert checked.body["output"][0]["status"] == "incomplete"
+
+
+@pytest.mark.parametrize(
+    ("result", "shown"),
+    [
+        (computed("ci", status="completed"), "completed"),
+        (computed("ci", status="failed"), "failed"),
+        (computed("ci", text("1")), "completed"),
+        (computed("ci"), "incomplete"),
+    ],
+)
+def test_code_that_had_ended_was_not_cut_wherever_core_folds_its_result(result: Content, shown: str) -> None:
+    def updates() -> list[AgentResponseUpdate]:
+        contents = (computed("ci"), codes("ci", "1"), result)
+        return [*(says(content) for content in contents), says(finish_reason="length")]
+
+    streamed, whole = check(stream(*updates())).body, rendered(AgentResponse.from_updates(updates()))
+    assert [body["output"][0]["status"] for body in (streamed, whole)] == [shown, shown]
 
 
 def test_code_that_turned_out_to_be_other_code_is_another_item() -> None:

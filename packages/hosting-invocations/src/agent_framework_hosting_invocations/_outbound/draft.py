@@ -79,7 +79,7 @@ class Draft:
         self._messages: list[OutputMessage] = []
         self._is_open = False
         self._flow: _Flow | None = None
-        self._role: str = ""
+        self._role: str = "assistant"
         self._author: str = ""
         self._message_id: str = ""
         self._questions: dict[str, Question] = {}
@@ -87,18 +87,14 @@ class Draft:
         self._calls = Calls(client_tools)
 
     def take(self, update: Any) -> None:
-        """Add what an update, or a message of a whole response, says."""
+        """Add what an update says."""
         self._turn_to(text_of(update, "role"), text_of(update, "author_name"), text_of(update, "message_id"))
-        self.finish_reason = text_of(update, "finish_reason") or self.finish_reason
-        event: Any = getattr(update, "raw_representation", None)
-        asked = event if is_event(event, "request_info") else None
-        contents: Iterable[Any] = getattr(update, "contents", None) or ()
-        given = value_of(event, contents)
-        if given is not None:
-            self._add(given)
-            return
-        for content in contents:
-            self._take(content, asked, replaces=is_replacement(update) or is_replacement(content))
+        self._read(update)
+
+    def take_message(self, message: Any) -> None:
+        """Add a message of a whole response, which is one of its own whatever id and author the last one had."""
+        self._begin(text_of(message, "role"), text_of(message, "author_name"), text_of(message, "message_id"))
+        self._read(message)
 
     def take_more(self, update: Any) -> tuple[int, int, str] | None:
         """Add an update that says more text of the open part and nothing else: return the place and the text.
@@ -162,12 +158,27 @@ class Draft:
             or (author and self._author and author != self._author)
             or (message_id and self._message_id and message_id != self._message_id)
         ):
-            self._settle()
-            self._is_open, self._flow = False, None
-            self._role, self._author, self._message_id = role or self._role, author, message_id
+            self._begin(role, author, message_id)
             return
         self._author = self._author or author
         self._message_id = self._message_id or message_id
+
+    def _begin(self, role: str, author: str, message_id: str) -> None:
+        self._settle()
+        self._is_open, self._flow = False, None
+        self._role, self._author, self._message_id = role or "assistant", author, message_id
+
+    def _read(self, update: Any) -> None:
+        self.finish_reason = text_of(update, "finish_reason") or self.finish_reason
+        event: Any = getattr(update, "raw_representation", None)
+        asked = event if is_event(event, "request_info") else None
+        contents: Iterable[Any] = getattr(update, "contents", None) or ()
+        given = value_of(event, contents)
+        if given is not None:
+            self._add(given)
+            return
+        for content in contents:
+            self._take(content, asked, replaces=is_replacement(update) or is_replacement(content))
 
     def _take(self, content: Any, event: Any, *, replaces: bool) -> None:
         kind = getattr(content, "type", None)
@@ -241,7 +252,7 @@ class Draft:
     def _message(self) -> OutputMessage:
         if not self._is_open:
             self._is_open, self._flow = True, None
-            message = OutputMessage(self._role or "assistant", [], self._author or None)
+            message = OutputMessage(self._role, [], self._author or None)
             self._messages.append(message)
             self._listener.message_begun(len(self._messages) - 1, message)
         return self._messages[-1]

@@ -154,7 +154,7 @@ def _drafted(result: AgentResponse[Any] | WorkflowRunResult, client_tools: Colle
     draft = Draft(Silence(), client_tools=client_tools)
     if isinstance(result, AgentResponse):
         for message in result.messages:
-            draft.take(message)
+            draft.take_message(message)
     else:
         for each in result:
             for update in updates_of(each):

@@ -2,7 +2,8 @@
 
 Rules of this file:
 1. Core folds the chunks of a call, and those of its result, each into the first one's place: so does this.
-2. A call is over when a result behind its code says how it ended, at the latest when something else is said.
+2. A call is over when a result behind its code says how it ended, at the latest when something else is said. One
+   whose result stands before its code, where core may fold it, is open to the end, and ended as the result says.
 3. Core tells nothing of the container, whose id the protocol wants: it stays empty.
 """
 
@@ -65,8 +66,8 @@ class CodeCalls:
             self._close(tool)
 
     def close(self, tool: OpenTool, *, is_cut: bool) -> None:
-        """Close a call at the end of the response."""
-        self._close(tool, is_cut=is_cut)
+        """Close a call at the end of the response, which cuts only those of which nothing says how they ended."""
+        self._close(tool, is_cut=is_cut and not tool.outputs and tool.status not in _FINAL)
 
     def still_open(self) -> list[OpenTool]:
         """Return the calls that are open."""
