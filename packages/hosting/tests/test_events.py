@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable
+from contextlib import suppress
 from contextvars import ContextVar
 from typing import Any
 
+import anyio
 import pytest
 from starlette.types import Receive, Scope, Send
 
@@ -84,11 +86,10 @@ async def test_the_first_event_is_not_held_back() -> None:
 
 
 async def test_a_chunk_that_comes_alone_is_sent_without_waking_anybody() -> None:
-    """What a model says bit by bit costs one task's step each; only the end is another task's."""
-    turn, ran, sent = asyncio.Semaphore(0), set[Any](), list[tuple[bytes, Any]]()
+    """What a model says bit by bit costs one task's step each, in the request's name; only the end is its own step."""
+    turn, sent, tasks = asyncio.Semaphore(0), list[tuple[bytes, bool]](), set[Any]()
 
     async def events() -> AsyncGenerator[bytes, None]:
-        ran.add(asyncio.current_task())
         yield b"first"
         for number in range(3):
             await turn.acquire()
@@ -96,12 +97,109 @@ async def test_a_chunk_that_comes_alone_is_sent_without_waking_anybody() -> None
 
     async def send(message: Any) -> None:
         if message.get("body"):
-            sent.append((message["body"], asyncio.current_task()))
+            sent.append((message["body"], answering.cr_running))
+            tasks.add(asyncio.current_task())
             turn.release()
 
-    await EventStream(events(), limits=Limits())({}, _nothing, send)
-    assert [body for body, _ in sent] == [b"first", b"0", b"1", b"2"]
-    assert [task in ran for _, task in sent] == [False, True, True, False]
+    answering: Any = EventStream(events(), limits=Limits())({}, _nothing, send)
+    await answering
+    assert sent == [(b"first", True), (b"0", False), (b"1", False), (b"2", True)]
+    assert tasks == {asyncio.current_task()}
+
+
+def _with_variable(send: Send) -> Send:
+    name = ContextVar("name", default="")
+
+    async def sending(message: Any) -> None:
+        token = name.set("sending")
+        try:
+            await send(message)
+        finally:
+            name.reset(token)
+
+    return sending
+
+
+def _with_scope(send: Send) -> Send:
+    async def sending(message: Any) -> None:
+        with anyio.fail_after(60):
+            await send(message)
+
+    return sending
+
+
+def _with_timeout(send: Send) -> Send:
+    async def sending(message: Any) -> None:
+        # Its end cancels the task that began it.
+        with suppress(TimeoutError):
+            async with asyncio.timeout(0.01 if message.get("body") == b"second" else None):
+                await send(message)
+
+    return sending
+
+
+@pytest.mark.parametrize("around", [_with_variable, _with_scope, _with_timeout])
+async def test_what_is_around_a_send_that_waits_keeps_its_task_and_its_context(around: Callable[[Send], Send]) -> None:
+    """Middleware need not know that the send of a chunk is begun by a run and gone on with by the request."""
+    said, stuck, cut, sent = Gate(), Gate(), Gate(), list[bytes]()
+
+    async def events() -> AsyncGenerator[bytes, None]:
+        yield b"first"
+        await said.wait()
+        yield b"second"
+        await stuck.wait()
+        if around is not _with_timeout:
+            cut.open()
+        yield b"third"
+
+    async def send(message: Any) -> None:
+        body = message.get("body")
+        if body == b"second":
+            stuck.open()
+            await cut.wait()
+        sent.append(body)
+        said.open()
+
+    await EventStream(events(), limits=Limits())({}, _nothing, around(send))
+    assert sent == [None, b"first", *([] if around is _with_timeout else [b"second"]), b"third"]
+
+
+@pytest.mark.parametrize("how", ["left", "cancelled", "broken"])
+async def test_a_send_that_nobody_finishes_is_cancelled_with_its_stream(how: str) -> None:
+    """The client may leave, or the request be cancelled, just between its beginning and its being taken over."""
+    said, leaves, ended = Gate(), asyncio.Event(), list[str]()
+
+    async def events() -> AsyncGenerator[bytes, None]:
+        yield b"first"
+        await said.wait()
+        yield b"second"
+        await asyncio.Event().wait()
+
+    async def receive() -> Any:
+        said.open()
+        await leaves.wait()
+        return {"type": "http.disconnect"}
+
+    async def send(message: Any) -> None:
+        if message.get("body") == b"second":
+            if how == "cancelled":
+                answering.cancel()
+            else:
+                leaves.set()
+            if how == "broken":
+                raise OSError
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                ended.append("cancelled")
+                raise
+
+    # The watch for the client's leaving begins with the first of the link's times.
+    stream = EventStream(events(), limits=Limits(stall_timeout=0.05))
+    answering = asyncio.create_task(stream({}, receive, send))
+    await asyncio.wait({answering})
+    assert answering.cancelled() is (how == "cancelled")
+    assert ended == ([] if how == "broken" else ["cancelled"])
 
 
 async def test_a_run_goes_on_while_a_chunk_of_it_waits_to_be_sent() -> None:

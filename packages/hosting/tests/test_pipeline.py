@@ -314,6 +314,41 @@ async def test_providers_know_which_response_is_being_made(connect: Connect) -> 
     assert log == ["enter r2 after r1", "update", "update", "exit", "enter r2 after r1", "exit"]
 
 
+async def test_providers_are_told_what_ends_a_run(connect: Connect) -> None:
+    """As a block around it is, streamed or not: with the run's error, one of its beginning too, or its being left."""
+    told: list[type[BaseException]] = []
+
+    class Provider:
+        @contextmanager
+        def bind_request_context(self, **_: Any) -> Generator[None]:
+            try:
+                yield
+            except BaseException as error:
+                told.append(type(error))
+                raise
+
+    class Refusing(ScriptedAgent):
+        def run(self, *_: Any, **__: Any) -> Any:
+            raise OverflowError
+
+    request = ask(attributes={"response_id": "r1"})
+    for agent, error in ((ScriptedAgent(every=["a", KeyError("lost")]), KeyError), (Refusing(), OverflowError)):
+        agent.context_providers = [Provider()]  # type: ignore[attr-defined]
+        context = connect(agent)
+        with pytest.raises(error):
+            await context.run(request)
+        with pytest.raises(error):
+            _ = [update async for update in await context.run_stream(request)]
+        assert told == [error, error]
+        told.clear()
+    agent = ScriptedAgent(["a", "b"])
+    agent.context_providers = [Provider()]  # type: ignore[attr-defined]
+    stream = await connect(agent).run_stream(request)
+    await anext(aiter(stream))
+    await stream.aclose()
+    assert told == [GeneratorExit]
+
+
 async def test_updates_pulled_elsewhere_keep_the_requests_trace_as_their_parent(connect: Connect) -> None:
     """Whoever pulls, the OpenTelemetry context of the request is current inside the agent, and nowhere else."""
     inside: list[Any] = []

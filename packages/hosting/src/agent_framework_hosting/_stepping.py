@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Generator
+from contextvars import Context
 from types import coroutine
 from typing import Any, TypeVar
 
@@ -51,23 +52,25 @@ async def noticed(work: Coroutine[Any, Any, T], before_waiting: Callable[[], Non
 
 @coroutine
 def resumed(
-    work: Coroutine[Any, Any, T], waits_for: Any, before_waiting: Callable[[], None] | None = None
+    work: Coroutine[Any, Any, T],
+    waits_for: Any,
+    before_waiting: Callable[[], None] | None = None,
+    *,
+    context: Context | None = None,
 ) -> Generator[Any, Any, T]:
-    """Await what is left of `work`, which was stepped once and waits for what that step returned."""
+    """Await what is left of `work`, which was stepped once, in this context, and waits for what that step returned."""
     while True:
         if before_waiting is not None:
             before_waiting()
+        step: Callable[[Any], Any] = work.send
         try:
-            sent = yield waits_for
+            given = yield waits_for
         except GeneratorExit:
             work.close()
             raise
         except BaseException as error:  # noqa: BLE001 - thrown in where it belongs
-            thrown: BaseException | None = error
-            sent = None
-        else:
-            thrown = None
+            step, given = work.throw, error
         try:
-            waits_for = work.send(sent) if thrown is None else work.throw(thrown)
+            waits_for = step(given) if context is None else context.run(step, given)
         except StopIteration as done:
             return done.value

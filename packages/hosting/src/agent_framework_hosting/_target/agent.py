@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, ExitStack, nullcontext
 from typing import Any, Final, cast
@@ -150,7 +151,7 @@ class AgentTarget:
             return AgentStream(await opened(run), target=self, request=request, state=state, bound=bound)
         except BaseException:
             if bound is not None:
-                bound.close()
+                bound.__exit__(*sys.exc_info())
             raise
 
     async def again(self, request: ChannelRequest, state: AgentState | None, token: ContinuationToken) -> Source:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import sys
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterable, Sequence
 from contextlib import ExitStack
 from typing import Any, Protocol, cast
@@ -104,7 +105,8 @@ class AgentStream:
             await self._source.close()
         finally:
             if self._bound is not None:
-                self._bound.close()
+                # As a block around the run would be told what has ended it, if anything has.
+                self._bound.__exit__(*sys.exc_info())
 
     async def _resumed(
         self, final: AgentResponse[Any], token: ContinuationToken | None

@@ -85,10 +85,12 @@ class EventStream:
             await send({"type": "http.response.start", "status": 200, "headers": [*_HEADERS, *self._headers]})
             await self._write(link)
         finally:
-            link.close()
             if link.lost:
                 logger.info("A stream was cut: the client %s.", "left" if link.lost == "left" else "stopped reading")
-            await self._end(producer)
+            try:
+                await link.close()
+            finally:
+                await self._end(producer)
 
     async def _end(self, producer: asyncio.Task[None]) -> None:
         self._done = True
@@ -157,7 +159,7 @@ class EventStream:
 
         A model's chunk is mostly sent alone: to wake another task for it would cost as much as all else that is done.
         """
-        if self._buffer and self._waiter is not None:
+        if self._buffer and self._waiter is not None and not self._waiter.done():
             data = self._next()
             if link.send_at_once(data):
                 self._sent(len(data))

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from asyncio.tasks import _enter_task as enter_task  # pyright: ignore[reportPrivateUsage] - documented for extending
+from asyncio.tasks import _leave_task as leave_task  # pyright: ignore[reportPrivateUsage] - documented for extending
 from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import suppress
 from contextvars import copy_context
 from types import CoroutineType
 from typing import Any, Literal, cast
@@ -18,8 +21,8 @@ from .watch import PATIENCE
 class Link:
     """Sends for one task, its creator, and tells it when it is time for a beat or when the client is lost.
 
-    What most sends need is a call of the server, and no waiting: `send_at_once` does them for any task, in the context
-    of the creator. What does wait after all is the creator's to `finish`.
+    What most sends need is a call of the server, and no waiting: `send_at_once` does them for any task, in the
+    creator's name. What does wait after all is the creator's to `finish`, in the context in which it began.
 
     One timer serves silence and stalls; it is moved when it fires, not with every send, since sends are many. It also
     begins the watch for the client's leaving: many streams are over before that.
@@ -49,7 +52,7 @@ class Link:
         self._since = self._loop.time()
         self._watching: asyncio.Task[None] | None = None
         self._context = copy_context()
-        self._rest: Awaitable[None] | None = None
+        self._rest: Awaitable[None] | BaseException | None = None
         self._timer = self._loop.call_at(self._since + min(PATIENCE, self._pause), self._begin)
 
     def send(self, body: bytes, *, more: bool = True) -> Coroutine[Any, Any, None]:
@@ -63,24 +66,31 @@ class Link:
             self._rest = sending
             return False
         coroutine = cast("Coroutine[Any, Any, None]", sending)
+        # What is between it and the socket may remember the task, as a timeout does, and put back what it set in the
+        # context. Both have to be the same in the rest; and what a run has set in its own is no business of it.
+        current = cast("asyncio.Task[Any]", asyncio.current_task(self._loop))
+        leave_task(self._loop, current)
+        enter_task(self._loop, self._task)
         try:
-            # What a run has set in its own task's context is no business of what lies between it and the socket.
             waits_for = self._context.run(coroutine.send, None)
         except StopIteration:
             self._since = self._loop.time()
             self.beat_is_due = False
             return True
         except BaseException as error:  # noqa: BLE001 - whatever it is, the creator is told, as if it had sent this itself
-            self._rest = _raised(error)
+            self._rest = error
         else:
-            self._rest = resumed(coroutine, waits_for)
+            self._rest = resumed(coroutine, waits_for, context=self._context)
+        finally:
+            leave_task(self._loop, self._task)
+            enter_task(self._loop, current)
         return False
 
     async def finish(self) -> None:
         """Send the rest of what could not be sent at once; returns also when the client was lost over it."""
         rest, self._rest = self._rest, None
         if rest is not None:
-            await self._awaited(rest)
+            await self._awaited(_raised(rest) if isinstance(rest, BaseException) else rest)
 
     async def _awaited(self, sending: Awaitable[None]) -> None:
         self._since, self._sending = self._loop.time(), True
@@ -98,11 +108,19 @@ class Link:
             self._since = self._loop.time()
             self.beat_is_due = False
 
-    def close(self) -> None:
-        """Stop the timer and the watch."""
+    async def close(self) -> None:
+        """Stop the timer and the watch, and cancel what was begun and has nobody left who would finish it."""
         self._timer.cancel()
         if self._watching is not None:
             self._watching.cancel()
+        rest, self._rest = self._rest, None
+        if rest is not None and not isinstance(rest, BaseException):
+            self._task.cancel()
+            try:
+                with suppress(asyncio.CancelledError, OSError):
+                    await rest
+            finally:
+                self._task.uncancel()
 
     @property
     def _pause(self) -> float:
