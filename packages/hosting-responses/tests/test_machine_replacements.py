@@ -47,6 +47,13 @@ def test_each_part_of_a_providers_message_may_end_in_a_replacement() -> None:
     assert shown(*updates) == ["One. Two."]
 
 
+def test_a_replacement_after_a_call_that_is_not_shown_is_about_what_was_said_since() -> None:
+    """Agent Framework keeps texts apart that the client sees as one."""
+    updates = [says("One."), says(calls("c1", "look", "{}")), says("One."), says(replaced("One."))]
+    whole = stream(*updates, show_tool_calls=False)
+    assert check(whole).deltas() == ["One.", "One."]
+
+
 def test_a_second_replacement_right_after_the_first_is_about_all_of_it() -> None:
     assert shown(says("a"), says(replaced("a")), says(replaced("ab")), says(replaced("b"))) == ["ab", "b"]
 

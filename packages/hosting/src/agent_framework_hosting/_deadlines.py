@@ -111,7 +111,9 @@ class _Countdown:
             return
         now = self._loop.time()
         for run, _ in list(takewhile(lambda entry: entry[1] <= now, self.runs.items())):
-            del self.runs[run]
+            if self.runs.pop(run, None) is None:
+                # It ended while another one was stopped.
+                continue
             message = self._message.format(self._seconds)
             logger.warning("%s", message)
             run.expire(RunTimeout(message))

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from .provider_tools import ProviderTools
 
 _NOTHING: Final[frozenset[str]] = frozenset()
+_PASSAGES: Final = frozenset(("text", "text_reasoning"))
 
 
 class Output(Accumulator):
@@ -106,6 +107,8 @@ class Output(Accumulator):
 
     def take_content(self, content: Any, kind: str) -> None:
         """See `Accumulator`."""
+        if kind not in _PASSAGES:
+            self.texts.settle()
         if taker := self._TAKERS.get(kind):
             taker(self, content)
         elif not self._provider_tools().take(content, message=self.message, restated=self.is_restating):

@@ -42,6 +42,11 @@ class Texts:
         self._is_fresh = True
         self.hot = None
 
+    def settle(self) -> None:
+        """Take notice that something else has come, shown or not: a replacement may be of what follows it alone."""
+        if self._part is not None:
+            self._part.settled = len(self._part.text)
+
     def take(self, passage: Passage) -> None:
         """Add a passage."""
         if passage.replaces:
@@ -97,8 +102,8 @@ class Texts:
                 rest = added
         if rest:
             self._append(passage, rest)
-        if passage.text and self._part is not None:
-            self._part.settled = len(self._part.text)
+        if passage.text:
+            self.settle()
 
     def _protect(self, passage: Passage) -> None:
         if not self._encrypted or not passage.is_reasoning:
