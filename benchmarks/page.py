@@ -1,14 +1,15 @@
 """Puts the figures of a run into the documentation.
 
-    python -m benchmarks.page figures.json docs/performance.md --soak soak.json
+    python -m benchmarks.page docs/performance.md figures.json --soak soak.json
 
 What stands between `<!-- figures -->` and `<!-- end of figures -->` is written anew, and a picture beside the page for
-each plot.
+each plot. Of several files of figures, a later one replaces the scenarios that it has measured again.
 """
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -40,7 +41,7 @@ def written(run: Run, page: str, *, soaked: Soaked | None = None) -> str:
     if not (begin and end):
         raise ValueError(f"The page has no place for figures: put {BEGIN} and {END} on lines of their own.")
     machine = ", ".join(f"{name} {value}" for name, value in run.machine.items() if value is not None)
-    parts = [f"Medians of {run.rounds} rounds. {machine}."]
+    parts = [f"Medians of {_rounds(run)} rounds. {machine}."]
     verdicts = judged(run.results, cores=run.cores)
     parts += [carried(run.results)] if carried(run.results) else []
     parts += [goals_table(verdicts)] if verdicts else []
@@ -48,6 +49,18 @@ def written(run: Run, page: str, *, soaked: Soaked | None = None) -> str:
     parts += [f"![{title}](performance-{name}.svg)" for name, title, _ in _pictures(run)]
     parts.append(tables(run.results))
     return f"{before}{BEGIN}\n\n" + "\n\n".join(parts) + f"\n\n{END}{behind}"
+
+
+def merged(runs: Sequence[Run]) -> Run:
+    """Return one run with the last results of each scenario, in the order of the first."""
+    results = {result.scenario: result for run in runs for result in run.results}
+    return Run(runs[0].machine, max(run.rounds for run in runs), list(results.values()))
+
+
+def _rounds(run: Run) -> str:
+    # What is the same each time is measured once.
+    counts = {len(rounds) for result in run.results for rounds in result.rounds.values()} - {1}
+    return f"{min(counts)} to {max(counts)}" if len(counts) > 1 else str(run.rounds)
 
 
 def _told(soaked: Soaked) -> str:
@@ -72,11 +85,11 @@ def _pictures(run: Run) -> list[tuple[str, str, str]]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.page")
-    parser.add_argument("figures", type=Path)
     parser.add_argument("page", type=Path)
+    parser.add_argument("figures", type=Path, nargs="+")
     parser.add_argument("--soak", type=Path, help="what `python -m benchmarks --soak 30m --json FILE` has written")
     asked = parser.parse_args()
-    run = msgspec.json.decode(asked.figures.read_bytes(), type=Run)
+    run = merged([msgspec.json.decode(file.read_bytes(), type=Run) for file in asked.figures])
     soaked = msgspec.json.decode(asked.soak.read_bytes(), type=Soaked) if asked.soak else None
     asked.page.write_text(written(run, asked.page.read_text(), soaked=soaked))
     for name, _, picture in _pictures(run):

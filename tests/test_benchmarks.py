@@ -16,7 +16,7 @@ from benchmarks.answers import WrongAnswer, check_stream
 from benchmarks.goals import GOALS, Goal, judged
 from benchmarks.measuring import Result, Run
 from benchmarks.memory import slope
-from benchmarks.page import BEGIN, END, written
+from benchmarks.page import BEGIN, END, merged, written
 from benchmarks.report import goals_table
 from benchmarks.scenarios import SCENARIOS
 from benchmarks.servers import Servers
@@ -107,6 +107,17 @@ def test_every_goal_is_measured_somewhere() -> None:
             assert goal.before is None or goal.of.name in known[goal.before[0]], goal.what
         else:
             assert wanted <= known[goal.start], goal.what
+
+
+def test_what_was_measured_again_takes_the_place_of_what_was_measured_first() -> None:
+    first = [Result(name, {"ours": [{"per second": 1.0}] * 2}) for name in ("JSON, one", "JSON, two")]
+    again = Result("JSON, one", {"ours": [{"per second": 5.0}] * 7})
+    run = merged([Run({}, 2, first), Run({}, 7, [again])])
+    assert [(result.scenario, result.value("ours", "per second")) for result in run.results] == [
+        ("JSON, one", 5.0),
+        ("JSON, two", 1.0),
+    ]
+    assert "Medians of 2 to 7 rounds." in written(run, f"{BEGIN}\n{END}")
 
 
 def test_the_page_says_what_a_core_carries_and_how_a_soak_ended() -> None:
