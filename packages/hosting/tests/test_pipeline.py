@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import weakref
 from collections.abc import AsyncIterator, Callable, Generator
 from contextlib import contextmanager
 from dataclasses import FrozenInstanceError, replace
@@ -58,6 +59,25 @@ async def test_an_error_in_mid_stream_reaches_the_reader_and_the_final_response(
         _ = [update async for update in stream]
     with pytest.raises(KeyError):
         await stream.get_final_response()
+
+
+async def test_what_the_run_hook_is_handed_is_not_kept_while_the_run_goes_on(connect: Connect) -> None:
+    """It may be a body of megabytes, and a stream may be open for hours."""
+
+    class Body:
+        pass
+
+    async def hook(request: ChannelRequest, *, protocol_request: Any, **_: Any) -> ChannelRequest:
+        assert isinstance(protocol_request, Body)
+        return request
+
+    body = Body()
+    seen = weakref.ref(body)
+    stream = await connect(ScriptedAgent(["a", "b"])).run_stream(ask(), run_hook=hook, protocol_request=body)
+    del body
+    assert (await anext(aiter(stream))).text == "a"
+    assert seen() is None
+    assert (await stream.get_final_response()).text == "ab"
 
 
 @pytest.mark.parametrize(

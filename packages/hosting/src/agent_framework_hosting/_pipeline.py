@@ -270,6 +270,8 @@ class Pipeline:
         if steps.run_hook is not None:
             with self._bounds.deadlines.limited(entered.run):
                 request = await _hooked(request, steps, steps.run_hook, target=self._target.served)
+            # It may be a body of megabytes, a run may be long, and nobody asks for it any more.
+            entered.steps = msgspec.structs.replace(steps, protocol_request=None)
         self._target.check(request)
         turn = await self._turn(request, principal, steps)
         if turn is not None and steps.idempotency is not None:
