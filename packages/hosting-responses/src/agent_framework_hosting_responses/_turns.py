@@ -233,7 +233,8 @@ class Turns:
             is_to_try_again: Says of an error that the turn is to be run once more. Then nothing is said or kept of this
                 try, and the events end with that error.
         """
-        # What waits for as long as the stream lasts holds nothing of the turn but its exchange.
+        # What waits for as long as the stream lasts holds nothing of the turn but its exchange, and what a conversation
+        # needs to `begin`.
         asked, exchange, hook = turn.asked, turn.exchange, self._settings.response_hook
         machine = ResponseMachine(first=exchange.first, is_queued=is_queued, **turn.fields)
         streamed = Streamed(exchange, machine, is_overridden=hook is not None, is_to_try_again=is_to_try_again)
