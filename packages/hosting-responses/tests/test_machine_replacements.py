@@ -49,7 +49,8 @@ def test_each_part_of_a_providers_message_may_end_in_a_replacement() -> None:
 
 def test_a_replacement_after_a_call_that_is_not_shown_is_about_what_was_said_since() -> None:
     """Agent Framework keeps texts apart that the client sees as one."""
-    updates = [says("One."), says(calls("c1", "look", "{}")), says("One."), says(replaced("One."))]
+    again = says(replaced("One."))
+    updates = [says("One."), says(calls("c1", "look", "{}")), says("One."), again, again]
     whole = stream(*updates, show_tool_calls=False)
     assert check(whole).deltas() == ["One.", "One."]
 

@@ -35,8 +35,8 @@ def joined(chunks: list[str]) -> str:
 class Part(msgspec.Struct, eq=False):
     """A run of text of one kind inside an item.
 
-    `settled` is the length that a replacement has confirmed; `template` is the delta event, prepared once. The first
-    `folded` of the chunks are long ones.
+    `settled` is the length that a replacement has confirmed; what comes before `begun` none is about. `template` is the
+    delta event, prepared once. The first `folded` of the chunks are long ones.
     """
 
     kind: PartKind
@@ -44,6 +44,7 @@ class Part(msgspec.Struct, eq=False):
     chunks: list[str] = msgspec.field(default_factory=list[str])
     annotations: list[dict[str, Any]] = msgspec.field(default_factory=list[dict[str, Any]])
     settled: int = 0
+    begun: int = 0
     template: bytes = b""
     folded: int = 0
 

@@ -108,7 +108,7 @@ class Output(Accumulator):
     def take_content(self, content: Any, kind: str) -> None:
         """See `Accumulator`."""
         if kind not in _PASSAGES:
-            self.texts.settle()
+            self.texts.interrupt()
         if taker := self._TAKERS.get(kind):
             taker(self, content)
         elif not self._provider_tools().take(content, message=self.message, restated=self.is_restating):

@@ -42,10 +42,10 @@ class Texts:
         self._is_fresh = True
         self.hot = None
 
-    def settle(self) -> None:
-        """Take notice that something else has come, shown or not: a replacement may be of what follows it alone."""
+    def interrupt(self) -> None:
+        """Take notice that something else has come, shown or not: a replacement is of what follows it alone."""
         if self._part is not None:
-            self._part.settled = len(self._part.text)
+            self._part.begun = self._part.settled = len(self._part.text)
 
     def take(self, passage: Passage) -> None:
         """Add a passage."""
@@ -95,15 +95,15 @@ class Texts:
         part = self._part
         rest = passage.text
         if part is not None and part.kind == passage.kind and self._continues(passage):
-            added = missing(part.text, part.settled, passage.text)
+            added = missing(part.text[part.begun :], part.settled - part.begun, passage.text)
             if added is None:
                 self.close()
             else:
                 rest = added
         if rest:
             self._append(passage, rest)
-        if passage.text:
-            self.settle()
+        if passage.text and self._part is not None:
+            self._part.settled = len(self._part.text)
 
     def _protect(self, passage: Passage) -> None:
         if not self._encrypted or not passage.is_reasoning:
