@@ -13,7 +13,7 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from functools import partial
-from typing import Final
+from typing import Final, cast
 
 from starlette.types import Receive, Scope, Send
 
@@ -107,9 +107,10 @@ class EventStream:
             self._buffer.clear()
 
     async def _produce(self, link: Link) -> None:
+        runs = cast("asyncio.Task[None]", asyncio.current_task())
         try:
             async with aclosing(self._events) as events:
-                await noticed(self._fill(events), partial(self._send_ahead, link))
+                await noticed(self._fill(events), partial(self._send_ahead, link, runs))
         except Exception:  # noqa: BLE001 - the outermost frame of the task; nobody else would hear of it
             logger.exception("A stream's events ended with an error that its channel did not render.")
         finally:
@@ -154,22 +155,24 @@ class EventStream:
         self._buffer += data
         self._wake()
 
-    def _send_ahead(self, link: Link) -> None:
+    def _send_ahead(self, link: Link, runs: asyncio.Task[None]) -> None:
         """Send what there is from the run's task, which is about to wait, while the writer has nothing to do.
 
         A model's chunk is mostly sent alone: to wake another task for it would cost as much as all else that is done.
         """
-        if self._buffer and self._waiter is not None and not self._waiter.done():
+        buffer, waiter = self._buffer, self._waiter
+        if buffer and waiter is not None and not waiter.done():
             data = self._next()
-            if link.send_at_once(data):
+            if link.send_at_once(data, runs=runs):
                 self._sent(len(data))
             else:
                 self._ahead = len(data)
-            if self._ahead or self._buffer:
+            if buffer or self._ahead:
                 self._wake()
 
     def _next(self) -> bytes:
-        return bytes(memoryview(self._buffer)[:_SEND_AT_MOST])
+        buffer = self._buffer
+        return bytes(buffer if len(buffer) <= _SEND_AT_MOST else memoryview(buffer)[:_SEND_AT_MOST])
 
     def _sent(self, size: int) -> None:
         del self._buffer[:size]

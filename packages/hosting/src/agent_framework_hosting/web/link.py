@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from contextvars import copy_context
 from types import CoroutineType
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 from starlette.types import Receive, Send
 
@@ -59,22 +59,24 @@ class Link:
         """Send a part; returns also when the client was lost over it."""
         return self._awaited(self._send({"type": "http.response.body", "body": body, "more_body": more}))
 
-    def send_at_once(self, body: bytes) -> bool:
-        """Send a part without waiting; returns whether it could be, or whether there is something to `finish`."""
-        sending = self._send({"type": "http.response.body", "body": body, "more_body": True})
-        if type(sending) is not CoroutineType:
-            self._rest = sending
+    def send_at_once(self, body: bytes, *, runs: asyncio.Task[Any]) -> bool:
+        """Send a part without waiting; returns whether it could be, or whether there is something to `finish`.
+
+        `runs` is the task that asks for it.
+        """
+        coroutine: Any = self._send({"type": "http.response.body", "body": body, "more_body": True})
+        if type(coroutine) is not CoroutineType:
+            self._rest = coroutine
             return False
-        coroutine = cast("Coroutine[Any, Any, None]", sending)
         # What is between it and the socket may remember the task, as a timeout does, and put back what it set in the
         # context. Both have to be the same in the rest; and what a run has set in its own is no business of it.
-        current = cast("asyncio.Task[Any]", asyncio.current_task(self._loop))
-        leave_task(self._loop, current)
-        enter_task(self._loop, self._task)
+        loop, task = self._loop, self._task
+        leave_task(loop, runs)
+        enter_task(loop, task)
         try:
             waits_for = self._context.run(coroutine.send, None)
         except StopIteration:
-            self._since = self._loop.time()
+            self._since = loop.time()
             self.beat_is_due = False
             return True
         except BaseException as error:  # noqa: BLE001 - whatever it is, the creator is told, as if it had sent this itself
@@ -82,8 +84,8 @@ class Link:
         else:
             self._rest = resumed(coroutine, waits_for, context=self._context)
         finally:
-            leave_task(self._loop, self._task)
-            enter_task(self._loop, current)
+            leave_task(loop, task)
+            enter_task(loop, runs)
         return False
 
     async def finish(self) -> None:
