@@ -41,27 +41,42 @@ async def within(seconds: float, work: Coroutine[Any, Any, T]) -> T:
         raise
 
 
-async def noticed(work: Coroutine[Any, Any, T], before_waiting: Callable[[], None]) -> T:
-    """Await `work`; `before_waiting` is called in its task each time that it is about to wait, and must not raise."""
-    try:
-        waits_for = work.send(None)
-    except StopIteration as done:
-        return done.value
-    return await resumed(work, waits_for, before_waiting)
+class Noticed(Coroutine[Any, Any, T], Generator[Any, Any, T]):
+    """`work`, for a task to run: `before_waiting`, which must not raise, is called in it each time that it is to wait.
+
+    It is no coroutine around another one, since every step would go through its frame.
+    """
+
+    __slots__ = ("_before_waiting", "_work")
+
+    def __init__(self, work: Coroutine[Any, Any, T], before_waiting: Callable[[], None]) -> None:
+        self._work = work
+        self._before_waiting = before_waiting
+
+    def __await__(self) -> Generator[Any, Any, T]:
+        return self
+
+    def send(self, value: Any, /) -> Any:
+        """Step it."""
+        waits_for = self._work.send(value)
+        self._before_waiting()
+        return waits_for
+
+    def throw(self, *error: Any) -> Any:
+        """Step it with an error."""
+        waits_for = self._work.throw(*error)
+        self._before_waiting()
+        return waits_for
+
+    def close(self) -> None:
+        """Have it end at once."""
+        self._work.close()
 
 
 @coroutine
-def resumed(
-    work: Coroutine[Any, Any, T],
-    waits_for: Any,
-    before_waiting: Callable[[], None] | None = None,
-    *,
-    context: Context | None = None,
-) -> Generator[Any, Any, T]:
+def resumed(work: Coroutine[Any, Any, T], waits_for: Any, *, context: Context | None = None) -> Generator[Any, Any, T]:
     """Await what is left of `work`, which was stepped once, in this context, and waits for what that step returned."""
     while True:
-        if before_waiting is not None:
-            before_waiting()
         step: Callable[[Any], Any] = work.send
         try:
             given = yield waits_for

@@ -13,11 +13,11 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from functools import partial
-from typing import Final, cast
+from typing import Final
 
 from starlette.types import Receive, Scope, Send
 
-from .._stepping import noticed
+from .._stepping import Noticed
 from ..errors import ResponseTooLarge
 from ..limits import Limits
 from ..logs import logger
@@ -78,7 +78,8 @@ class EventStream:
     async def __call__(self, _: Scope, receive: Receive, send: Send) -> None:
         """Send the stream; returns when it has ended and its run has let go of everything."""
         link = Link(receive, send, limits=self._limits, wake=self._wake)
-        producer = asyncio.create_task(self._produce(link))
+        producer = asyncio.create_task(Noticed(self._produce(), partial(self._send_ahead, link)))
+        link.lend(producer)
         try:
             # A task that is cancelled before it began never runs its clean-up, so the producer begins first.
             await asyncio.sleep(0)
@@ -106,39 +107,35 @@ class EventStream:
             self._buffers.held -= len(self._buffer)
             self._buffer.clear()
 
-    async def _produce(self, link: Link) -> None:
-        runs = cast("asyncio.Task[None]", asyncio.current_task())
+    async def _produce(self) -> None:
+        # This runs once per event, so it counts here instead of calling somebody who does.
+        buffer, buffers, most = self._buffer, self._buffers, self._limits.max_response_bytes
+        parts = total = given_way_at = 0
         try:
             async with aclosing(self._events) as events:
-                await noticed(self._fill(events), partial(self._send_ahead, link, runs))
+                async for data in events:
+                    if self._done:
+                        # A run that took no notice of being cancelled: nobody is left to read, so it is closed instead.
+                        return
+                    # What makes it too large is sent whole: it may be the end, and that of a turn already committed.
+                    if total > most or buffers.held > buffers.max_bytes:
+                        error = ResponseTooLarge(_TOO_LARGE if total > most else _TOO_MANY_UNREAD)
+                        await self._finish_with(events, error, unsent=data)
+                        return
+                    size = len(data)
+                    total += size
+                    buffers.held += size
+                    buffer += data
+                    del data
+                    parts += 1
+                    if parts == _PARTS_BEFORE_GIVING_WAY or total - given_way_at >= _BYTES_BEFORE_GIVING_WAY:
+                        parts, given_way_at = 0, total
+                        await asyncio.sleep(0)
         except Exception:  # noqa: BLE001 - the outermost frame of the task; nobody else would hear of it
             logger.exception("A stream's events ended with an error that its channel did not render.")
         finally:
             self._done = True
             self._wake()
-
-    async def _fill(self, events: AsyncGenerator[bytes, None]) -> None:
-        # This runs once per event, so it counts here instead of calling somebody who does.
-        buffer, buffers, most = self._buffer, self._buffers, self._limits.max_response_bytes
-        parts = total = given_way_at = 0
-        async for data in events:
-            if self._done:
-                # A run that took no notice of being cancelled: nobody is left to read, so it is closed instead.
-                return
-            # What makes it too large is still sent whole: it may be the end, and that of a turn already committed.
-            if total > most or buffers.held > buffers.max_bytes:
-                error = ResponseTooLarge(_TOO_LARGE if total > most else _TOO_MANY_UNREAD)
-                await self._finish_with(events, error, unsent=data)
-                return
-            size = len(data)
-            total += size
-            buffers.held += size
-            buffer += data
-            del data
-            parts += 1
-            if parts == _PARTS_BEFORE_GIVING_WAY or total - given_way_at >= _BYTES_BEFORE_GIVING_WAY:
-                parts, given_way_at = 0, total
-                await asyncio.sleep(0)
 
     async def _finish_with(
         self, events: AsyncGenerator[bytes, None], error: ResponseTooLarge, *, unsent: bytes
@@ -155,15 +152,16 @@ class EventStream:
         self._buffer += data
         self._wake()
 
-    def _send_ahead(self, link: Link, runs: asyncio.Task[None]) -> None:
+    def _send_ahead(self, link: Link) -> None:
         """Send what there is from the run's task, which is about to wait, while the writer has nothing to do.
 
         A model's chunk is mostly sent alone: to wake another task for it would cost as much as all else that is done.
         """
         buffer, waiter = self._buffer, self._waiter
         if buffer and waiter is not None and not waiter.done():
-            data = self._next()
-            if link.send_at_once(data, runs=runs):
+            # As `_next` and `_sent` do it: this is done for every chunk, and calls nobody whom it need not.
+            data = bytes(buffer) if len(buffer) <= _SEND_AT_MOST else self._next()
+            if link.send_at_once(data):
                 self._sent(len(data))
             else:
                 self._ahead = len(data)
@@ -171,8 +169,7 @@ class EventStream:
                 self._wake()
 
     def _next(self) -> bytes:
-        buffer = self._buffer
-        return bytes(buffer if len(buffer) <= _SEND_AT_MOST else memoryview(buffer)[:_SEND_AT_MOST])
+        return bytes(memoryview(self._buffer)[:_SEND_AT_MOST])
 
     def _sent(self, size: int) -> None:
         del self._buffer[:size]

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from contextvars import copy_context
 from types import CoroutineType
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from starlette.types import Receive, Send
 
@@ -17,12 +17,16 @@ from .._stepping import resumed
 from ..limits import Limits
 from .watch import PATIENCE
 
+# Without its type, since nothing is known of what a coroutine told apart by it waits for.
+_NATIVE: Final[Any] = CoroutineType
+
 
 class Link:
     """Sends for one task, its creator, and tells it when it is time for a beat or when the client is lost.
 
-    What most sends need is a call of the server, and no waiting: `send_at_once` does them for any task, in the
-    creator's name. What does wait after all is the creator's to `finish`, in the context in which it began.
+    What most sends need is a call of the server, and no waiting: `send_at_once` does them for the task that the link is
+    lent to, in the creator's name. What does wait after all is the creator's to `finish`, in the context in which it
+    began.
 
     One timer serves silence and stalls; it is moved when it fires, not with every send, since sends are many. It also
     begins the watch for the client's leaving: many streams are over before that.
@@ -45,7 +49,7 @@ class Link:
         self._stall = limits.stall_timeout
         self._heartbeat = limits.heartbeat
         self._wake = wake
-        self._task = task
+        self._task = self._runner = task
         self._loop = asyncio.get_running_loop()
         self._sending = False
         self._interrupted = False
@@ -59,19 +63,21 @@ class Link:
         """Send a part; returns also when the client was lost over it."""
         return self._awaited(self._send({"type": "http.response.body", "body": body, "more_body": more}))
 
-    def send_at_once(self, body: bytes, *, runs: asyncio.Task[Any]) -> bool:
-        """Send a part without waiting; returns whether it could be, or whether there is something to `finish`.
+    def lend(self, runner: asyncio.Task[None]) -> None:
+        """Let another task send at once in the creator's name."""
+        self._runner = runner
 
-        `runs` is the task that asks for it.
-        """
-        coroutine: Any = self._send({"type": "http.response.body", "body": body, "more_body": True})
-        if type(coroutine) is not CoroutineType:
-            self._rest = coroutine
+    def send_at_once(self, body: bytes) -> bool:
+        """Send a part without waiting; returns whether it could be, or whether there is something to `finish`."""
+        sending: Any = self._send({"type": "http.response.body", "body": body, "more_body": True})
+        if type(sending) is not _NATIVE:
+            self._rest = sending
             return False
+        coroutine: Coroutine[Any, Any, None] = sending
         # What is between it and the socket may remember the task, as a timeout does, and put back what it set in the
         # context. Both have to be the same in the rest; and what a run has set in its own is no business of it.
-        loop, task = self._loop, self._task
-        leave_task(loop, runs)
+        loop, task, runner = self._loop, self._task, self._runner
+        leave_task(loop, runner)
         enter_task(loop, task)
         try:
             waits_for = self._context.run(coroutine.send, None)
@@ -85,7 +91,7 @@ class Link:
             self._rest = resumed(coroutine, waits_for, context=self._context)
         finally:
             leave_task(loop, task)
-            enter_task(loop, runs)
+            enter_task(loop, runner)
         return False
 
     async def finish(self) -> None:
@@ -113,6 +119,8 @@ class Link:
     async def close(self) -> None:
         """Stop the timer and the watch, and cancel what was begun and has nobody left who would finish it."""
         self._timer.cancel()
+        # The two would keep each other otherwise, until the garbage collector comes.
+        self._runner = self._task
         if self._watching is not None:
             self._watching.cancel()
         rest, self._rest = self._rest, None
