@@ -14,7 +14,7 @@ from agent_framework import SupportsAgentRun
 from msgspec.structs import replace
 from starlette.applications import Starlette
 
-from . import _lifespan, _memory, _server
+from . import _lifespan, _server
 from ._admission import Admission
 from ._app import build_app, contributions_of, liveness_probe, mounted, readiness_probe
 from ._context import HostContext
@@ -268,7 +268,6 @@ class AgentFrameworkHost:
             self._admission.start()
             self._tasks.start(without=self._started.disabled)
             await self._tasks.warn_of_strays()
-            _memory.give_back()
             self._say(self._line.said(bind=self._bind))
         return self
 
