@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from agent_framework_hosting._stepping import TimeIsUp, within
+from agent_framework_hosting._stepping import Noticed, TimeIsUp, within
 
 
 async def test_what_waits_too_long_is_cancelled() -> None:
@@ -41,3 +41,55 @@ async def test_what_it_waits_for_comes_back_to_it() -> None:
         return 1 + await future
 
     assert await within(10, add()) == 3
+
+
+async def test_a_task_says_each_time_that_it_is_about_to_wait() -> None:
+    said = list[str]()
+
+    async def work() -> str:
+        for step in ("first", "second"):
+            said.append(step)
+            await asyncio.sleep(0)
+        return "done"
+
+    assert await asyncio.create_task(Noticed(work(), lambda: said.append("waits"))) == "done"
+    assert said == ["first", "waits", "second", "waits"]
+
+
+async def test_it_says_so_as_well_when_it_waits_on_after_being_cancelled() -> None:
+    said = list[str]()
+    started, ended = asyncio.Event(), asyncio.Event()
+
+    async def work() -> None:
+        try:
+            started.set()
+            await asyncio.Event().wait()
+        finally:
+            said.append("cleans up")
+            await ended.wait()
+
+    task = asyncio.create_task(Noticed(work(), lambda: said.append("waits")))
+    await started.wait()
+    task.cancel()
+    await asyncio.sleep(0)
+    assert said == ["waits", "cleans up", "waits"]
+    ended.set()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+async def test_it_can_be_awaited_and_closed_as_a_coroutine() -> None:
+    closed = list[str]()
+
+    async def work() -> int:
+        try:
+            await asyncio.sleep(0)
+        finally:
+            closed.append("closed")
+        return 3
+
+    assert await Noticed(work(), lambda: None) == 3
+    stepped = Noticed(work(), lambda: None)
+    stepped.send(None)
+    stepped.close()
+    assert closed == ["closed", "closed"]
