@@ -8,7 +8,7 @@ from starlette.types import Message, Send
 
 
 class Answer:
-    """Remembers whether anything was sent; an ASGI callable, and calls nobody on the way, since a stream sends often."""
+    """Remembers whether anything was sent; an ASGI callable."""
 
     __slots__ = ("_send", "has_begun")
 

@@ -11,13 +11,13 @@ from collections.abc import Awaitable, Sequence
 from functools import lru_cache
 from typing import Final
 
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocketClose
 
 from ._addresses import came_over_loopback, came_over_network
+from ._arrival import Arrival, Step
 from ._authority import Authority, Hosts, Origin, parse_authority, parse_origin
-from ._headers import Headers, headers_of
-from ._ways import Entrances
+from ._headers import Headers
 from .door import Door, public_origin
 from .entrances import NOBODY
 from .logs import logger
@@ -41,14 +41,12 @@ class Guard:
     page can send without asking are looked at there as well, since browsers ask nobody about those.
 
     Args:
-        app: What is behind.
+        step: What is behind.
         door: What is demanded.
-        entrances: All ways into the app.
     """
 
-    def __init__(self, app: ASGIApp, *, door: Door, entrances: Entrances) -> None:
-        self._app = app
-        self._entrances = entrances
+    def __init__(self, step: Step, *, door: Door) -> None:
+        self._step = step
         own = None if door.public_url is None else public_origin(door.public_url)
         public = None if own is None else parse_origin(own)
         self._hosts = Hosts((*door.allowed_hosts, *(() if public is None else (public.authority.name,))))
@@ -58,18 +56,16 @@ class Guard:
         known = (*door.allow_origins, *(() if own is None else (own,)))
         self._origins = {origin for origin in map(parse_origin, known) if origin is not None}
 
-    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
-        """Handle one request."""
-        refusal = self._refusal(scope) if scope["type"] in ("http", "websocket") else None
-        if refusal is None:
-            return self._app(scope, receive, send)
-        return self._refuse(refusal, scope, receive, send)
+    def enter(self, arrival: Arrival, receive: Receive, send: Send) -> Awaitable[None]:
+        """Handle one request; a `Step`."""
+        refusal = self._refusal(arrival)
+        return self._step(arrival, receive, send) if refusal is None else self._refuse(refusal, arrival, receive, send)
 
-    async def _refuse(self, refusal: ErrorDescription, scope: Scope, receive: Receive, send: Send) -> None:
-        entrance = self._entrances.find(scope)
+    async def _refuse(self, refusal: ErrorDescription, arrival: Arrival, receive: Receive, send: Send) -> None:
+        scope, entrance = arrival.scope, arrival.entrance
         if entrance is not None and entrance.authenticated_by == NOBODY:
             # Whoever probes knows an address and no name, and learns one word.
-            await self._app(scope, receive, send)
+            await self._step(arrival, receive, send)
             return
         if scope["type"] == "websocket":
             logger.warning("A WebSocket was refused: %s", refusal.message)
@@ -78,8 +74,9 @@ class Guard:
         render = entrance.render_error if entrance is not None else None
         await answer_early((render or error_response)(refusal), scope, send, upload=Upload(receive))
 
-    def _refusal(self, scope: Scope) -> ErrorDescription | None:
-        headers, mounted = headers_of(scope), is_mounted(scope)
+    def _refusal(self, arrival: Arrival) -> ErrorDescription | None:
+        scope, headers = arrival.scope, arrival.headers
+        mounted = is_mounted(scope)
         on_loopback = not mounted and came_over_loopback(scope)
         named = headers.once.get(b"host")
         host = None if named is None else _authority(named)
@@ -94,7 +91,7 @@ class Guard:
             origin = _one(headers, b"origin") if b"origin" in sent else None
             if asks and not self._takes_origin(origin, _one(headers, b"sec-fetch-site"), host):
                 return _FOREIGN_PAGE
-        place = self._entrances.locate(scope) if has_body else None
+        place = arrival.place if has_body else None
         types = None if place is None else place.entrance.body_types
         return None if types is None else _refused_body(types, headers)
 

@@ -97,7 +97,7 @@ class Requests:
                 self._telemetry.streams -= 1
             found = instruments()
             if span is not None or found is not None or access_logger.isEnabledFor(logging.INFO):
-                self._tell(scope, request, answer, time.perf_counter() - began, span, found)
+                self._tell(scope, request, answer, seconds=time.perf_counter() - began, span=span, found=found)
             end(handled)
 
     async def _tell_failure(self, error: Exception, scope: Scope, receive: Receive, answer: _Answer) -> None:
@@ -117,6 +117,7 @@ class Requests:
         scope: Scope,
         request: HandledRequest,
         answer: _Answer,
+        *,
         seconds: float,
         span: Span | None,
         found: Instruments | None,
@@ -140,7 +141,7 @@ class Requests:
 
 
 class _Answer(Answer):
-    """Knows besides what was sent, and whether all was."""
+    """Knows besides what was sent, and whether all was; calls nobody on the way, since a stream sends often."""
 
     __slots__ = ("_request", "_telemetry", "is_over", "is_stream", "status")
 
