@@ -100,8 +100,12 @@ class Guard:
             origin = _one(headers, b"origin") if b"origin" in sent else None
             if asks and not self._takes_origin(origin, _one(headers, b"sec-fetch-site"), asked):
                 return _FOREIGN_PAGE
-        types = None if kind is None or arrival.place is None else arrival.place.entrance.body_types
-        return None if kind is None or types is None else _refused_body(types, kind, headers)
+        if kind is None or arrival.place is None:
+            return None
+        types = arrival.place.entrance.body_types
+        if types is None or (kind in types and b"content-encoding" not in sent):
+            return None
+        return _refused_body(types, kind, headers)
 
     def _takes_host(self, scope: Scope, asked: _Asked | None, *, on_loopback: bool) -> bool:
         if on_loopback:

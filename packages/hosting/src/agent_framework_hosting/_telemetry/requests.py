@@ -31,6 +31,7 @@ _HEADER: Final = b"x-request-id"
 _CLIENT_HEADER: Final = b"x-client-request-id"
 _TYPE: Final = b"content-type"
 _WHOLE: Final = (_TYPE, b"application/json")
+_EVENTS: Final = (_TYPE, b"text/event-stream; charset=utf-8")
 _METHODS: Final = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "WEBSOCKET"))
 _ERRORS_FROM: Final = 400
 _SERVER_ERRORS_FROM: Final = 500
@@ -173,21 +174,23 @@ class _Answer(Answer):
     def _started(self, message: Message) -> Message:
         self.has_begun = True
         self.status = message.get("status", _SWITCHING)
-        headers: list[tuple[bytes, bytes]] = list(message.get("headers") or ())
-        own = (_HEADER, self._request.id.encode())
-        has_id = own in headers
-        # As most answers have it: then there is nothing to be found.
-        if not (has_id and _WHOLE in headers):
-            for name, value in headers:
-                known = name.lower()
-                if known == _HEADER:
-                    has_id = True
-                elif known == _TYPE and value.startswith(b"text/event-stream"):
-                    self.is_stream = True
-                    self._telemetry.streams += 1
-            if not has_id:
-                headers.append(own)
+        given, own = message.get("headers"), (_HEADER, self._request.id.encode())
+        if isinstance(given, list) and own in given and (_WHOLE in given or _EVENTS in given):
+            # As nearly all answers are: nothing is to be added, and nothing to be looked for.
+            if _EVENTS in given:
+                self._streams()
+            return message
+        headers: list[tuple[bytes, bytes]] = list(given or ())
+        said = {name.lower(): value for name, value in headers}
+        if said.get(_TYPE, b"").startswith(b"text/event-stream"):
+            self._streams()
+        if _HEADER not in said:
+            headers.append(own)
         return {**message, "headers": headers}
+
+    def _streams(self) -> None:
+        self.is_stream = True
+        self._telemetry.streams += 1
 
 
 class _Headers(Getter[list[tuple[bytes, bytes]]]):
