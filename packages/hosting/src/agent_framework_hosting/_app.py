@@ -16,6 +16,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Lifespan, Receive, Scope, Send
 
 from ._admission import Admission
+from ._arrival import arriving, handed_to
 from ._authentication import Authentication
 from ._authority import parse_origin
 from ._disabled import DisabledChannels
@@ -43,6 +44,8 @@ from .web.errors import ErrorDescription, describe
 READINESS: Final = "/readiness"
 LIVENESS: Final = "/livez"
 
+_KINDS: Final = ("websocket", "http")
+
 
 def build_app(
     entrances: Sequence[Entrance],
@@ -56,23 +59,13 @@ def build_app(
 ) -> Starlette:
     """Return the app that serves all entrances."""
     door, ways = doorway.door, Entrances(entrances)
-    trusts_headers = doorway.trusts_headers
-    if trusts_headers is None and not door.names_proxies:
-        trusts_headers = False
     app = _App(
         door,
-        ways,
+        partial(_way_in, doorway=doorway, entrances=ways, limits=limits, disabled=disabled, sockets=sockets),
         routes=[entrance.route for entrance in entrances],
         middleware=[
             Middleware(Requests, telemetry=telemetry, place_of=partial(_place, ways), answer=_answer_to),
-            Middleware(sockets.middleware),
-            Middleware(NamedProxies, door=door),
-            Middleware(Guard, door=door, entrances=ways),
-            *door.middleware,
-            *([Middleware(_read_headers_anew)] if door.middleware else []),
-            Middleware(IsolationHeaders, trusted=trusts_headers),
-            Middleware(_known, doorway=doorway, entrances=ways, limits=limits),
-            Middleware(DisabledChannels, entrances=ways, disabled=disabled),
+            *([Middleware(NamedProxies, door=door)] if door.names_proxies else []),
         ],
         exception_handlers={HTTPException: _not_served, HostError: _failed},
         lifespan=lifespan,
@@ -85,14 +78,14 @@ def build_app(
 class _App(Starlette):
     """Lets pages of other origins read every answer, also that to an error which nothing further in has caught."""
 
-    def __init__(self, door: Door, entrances: Entrances, **options: Any) -> None:
+    def __init__(self, door: Door, way_in: Callable[[Routing], ASGIApp], **options: Any) -> None:
         super().__init__(**options)
         self._door = door
-        self._entrances = entrances
+        self._way_in = way_in
 
     def build_middleware_stack(self) -> ASGIApp:
         """Return all that handles a request."""
-        app: ASGIApp = Routing(self.router, entrances=self._entrances, handlers=self.exception_handlers)
+        app = self._way_in(Routing(self.router, handlers=self.exception_handlers))
         # Without Starlette's own outermost one: the first of these answers whatever was not answered, and logs it.
         for layer in reversed(self.user_middleware):
             app = layer.cls(app, *layer.args, **layer.kwargs)
@@ -179,7 +172,36 @@ def mounted(contributions: Sequence[NamedContribution]) -> list[Entrance]:
     return mounts.entrances
 
 
-def _read_headers_anew(app: ASGIApp) -> ASGIApp:
+def _way_in(
+    routing: Routing,
+    *,
+    doorway: Doorway,
+    entrances: Entrances,
+    limits: Limits,
+    disabled: Collection[str],
+    sockets: WebSockets,
+) -> ASGIApp:
+    """Return the routes with all that a request passes before them; from the outside to the inside, read it upwards."""
+    door, trusted = doorway.door, doorway.trusts_headers
+    if trusted is None and not door.names_proxies:
+        trusted = False
+    load = Load(DisabledChannels(routing.enter, disabled=disabled).enter, limits=limits)
+    known = Authentication(load.enter, doorway=doorway, entrances=entrances, timeout=limits.authentication_timeout)
+    step = IsolationHeaders(known.enter, entrances=entrances, trusted=trusted).enter
+    beyond: ASGIApp = routing
+    if door.middleware:
+        for kind in _KINDS:
+            beyond = arriving(kind, step, entrances=entrances, otherwise=beyond)
+        beyond = _read_anew(beyond)
+        for layer in reversed(door.middleware):
+            beyond = layer.cls(beyond, *layer.args, **layer.kwargs)
+        step = handed_to(beyond)
+    step = Guard(step, door=door).enter
+    others = sockets.middleware(arriving("websocket", step, entrances=entrances, otherwise=beyond))
+    return arriving("http", step, entrances=entrances, otherwise=others)
+
+
+def _read_anew(app: ASGIApp) -> ASGIApp:
     """Return the app for behind middleware of others, which may have changed headers in place."""
 
     # Async, and not what returns the next one's: the ASGI middleware of OpenTelemetry, for one, takes an app that is no
@@ -189,12 +211,6 @@ def _read_headers_anew(app: ASGIApp) -> ASGIApp:
         await app(scope, receive, send)
 
     return read_anew
-
-
-def _known(app: ASGIApp, *, doorway: Doorway, entrances: Entrances, limits: Limits) -> ASGIApp:
-    """Return the app for callers who are known, of whom there are no more than there is room for."""
-    load = Load(app, entrances=entrances, limits=limits)
-    return Authentication(load, doorway=doorway, entrances=entrances, timeout=limits.authentication_timeout)
 
 
 def _place(entrances: Entrances, scope: Scope) -> Place:

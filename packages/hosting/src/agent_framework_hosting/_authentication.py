@@ -5,16 +5,17 @@ from __future__ import annotations
 import traceback
 from collections.abc import Awaitable
 from functools import cache
-from typing import Final, Protocol
+from typing import Final
 
 from starlette.requests import HTTPConnection, Request
 from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocketClose
 
 from ._addresses import is_local
+from ._arrival import Arrival, Step, arrival_of
 from ._doorway import Doorway
 from ._guard import is_mounted
-from ._headers import bearer_in, forget_headers, headers_of
+from ._headers import bearer_in, forget_headers
 from ._proxies import comes_from_named_proxy
 from ._stepping import TimeIsUp, within
 from ._ways import Entrances
@@ -42,14 +43,6 @@ _THE_APP_LETS_IN: Final = (
 )
 
 
-class Told(Protocol):
-    """An ASGI app that is told who is calling."""
-
-    def __call__(self, scope: Scope, receive: Receive, send: Send, *, principal: Principal) -> Awaitable[None]:
-        """Handle one request; as whoever is calling, from now to its end."""
-        ...
-
-
 class Authentication:
     """Asks who is calling and tells everything behind; with `auth=` set, whoever is nobody gets 401.
 
@@ -57,14 +50,14 @@ class Authentication:
     route takes is the host's, too. Where nobody says who is calling, callers from other machines get 403.
 
     Args:
-        app: What is behind; it is told who is calling.
+        step: What is behind; it is told who is calling.
         doorway: Who says who is calling; without `auth=` the user of the app around the host, else it is anonymous.
         entrances: All ways into the app.
         timeout: Seconds that `auth=` may take.
     """
 
-    def __init__(self, app: Told, *, doorway: Doorway, entrances: Entrances, timeout: float) -> None:
-        self._app = app
+    def __init__(self, step: Step, *, doorway: Doorway, entrances: Entrances, timeout: float) -> None:
+        self._step = step
         self._doorway = doorway
         self._authenticate = doorway.authenticate
         self._keys = doorway.keys
@@ -72,43 +65,48 @@ class Authentication:
         self._scopes_of = cache(doorway.door.scopes_of)
         self._entrances = entrances
         self._timeout = timeout
+        self._names_proxies = doorway.door.names_proxies
         self._has_warned = False
 
-    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
-        """Handle one request."""
-        if scope["type"] not in ("http", "websocket"):
-            return self._app(scope, receive, send, principal=ANONYMOUS)
-        principal, entrance = ANONYMOUS, None
-        is_asked = self._authenticate is not None or "user" in scope
-        is_stranger = not is_asked and self._is_stranger(scope)
+    def enter(self, arrival: Arrival, receive: Receive, send: Send) -> Awaitable[None]:
+        """Handle one request; a `Step`."""
+        is_asked = self._authenticate is not None or "user" in arrival.scope
+        is_stranger = not is_asked and self._is_stranger(arrival.scope)
         if is_asked or is_stranger or self._demands_scopes:
-            place = self._entrances.locate(scope)
+            place = arrival.place
             entrance = None if place is None else place.entrance
             if entrance is None or entrance.authenticated_by == HOST:
                 try:
-                    known = self._known_at_once(scope, is_stranger=is_stranger)
+                    known = self._known_at_once(arrival, is_stranger=is_stranger)
                     if known is None:
-                        return self._ask(entrance, scope, receive, send)
+                        return self._ask(arrival, receive, send)
                     if self._demands_scopes:
                         self._check_scopes(known, entrance)
-                    principal = known
                 except Exception as error:  # noqa: BLE001 - whatever keeps the caller from being known, nobody passes
-                    return self._refuse(error, entrance, scope, receive, send)
-        return self._app(scope, receive, send, principal=principal)
+                    return self._refuse(error, arrival, receive, send)
+                arrival.principal = known
+        return self._step(arrival, receive, send)
 
-    async def _ask(self, entrance: Entrance | None, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _ask(self, arrival: Arrival, receive: Receive, send: Send) -> None:
         try:
-            principal = await self._caller(scope)
+            principal = await self._caller(arrival.scope)
             if self._demands_scopes:
-                self._check_scopes(principal, entrance)
+                self._check_scopes(principal, arrival.entrance)
         except Exception as error:  # noqa: BLE001 - whatever keeps the caller from being known, nobody passes
-            await self._refuse(error, entrance, scope, receive, send)
+            await self._refuse(error, arrival, receive, send)
             return
-        await self._app(scope, receive, send, principal=principal)
+        # Whoever was asked has had the scope.
+        arrival = arrival_of(arrival.scope, entrances=self._entrances)
+        arrival.principal = principal
+        answered = self._step(arrival, receive, send)
+        # An answer may be long, and needs nothing of it.
+        del arrival
+        await answered
 
     def _is_stranger(self, scope: Scope) -> bool:
         """Whether somebody from another machine comes where there is nobody who could say who it is."""
-        if self._doorway.takes(is_local=is_local(scope), is_vouched=comes_from_named_proxy(scope)):
+        is_vouched = self._names_proxies and comes_from_named_proxy(scope)
+        if self._doorway.takes(is_local=is_local(scope), is_vouched=is_vouched):
             return False
         if is_mounted(scope):
             self._warn_once("A caller from another machine was let in. %s", _THE_APP_LETS_IN)
@@ -127,12 +125,12 @@ class Authentication:
                 raise Unauthenticated
             raise InsufficientScope(needed)
 
-    def _known_at_once(self, scope: Scope, *, is_stranger: bool) -> Principal | None:
+    def _known_at_once(self, arrival: Arrival, *, is_stranger: bool) -> Principal | None:
         if is_stranger:
             raise AccessDenied(_NOBODY_ASKS, code=_NOBODY_AUTHENTICATES)
         if self._keys is None:
             return None
-        token = bearer_in(headers_of(scope))
+        token = bearer_in(arrival.headers)
         principal = None if token is None else self._keys.principal_of(token)
         if principal is None:
             raise Unauthenticated
@@ -155,9 +153,8 @@ class Authentication:
             raise Unauthenticated
         return principal
 
-    async def _refuse(
-        self, error: Exception, entrance: Entrance | None, scope: Scope, receive: Receive, send: Send
-    ) -> None:
+    async def _refuse(self, error: Exception, arrival: Arrival, receive: Receive, send: Send) -> None:
+        scope, entrance = arrival.scope, arrival.entrance
         description = _told(error)
         if description.code == _NOBODY_AUTHENTICATES:
             self._warn_once("A caller from another machine was refused. %s", description.message)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Awaitable, Collection
 from typing import Final
 
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocketClose
 
-from ._ways import Entrances
+from ._arrival import Arrival, Step
 from .entrances import Entrance
 from .web.error_objects import error_response
 from .web.errors import ErrorDescription
@@ -27,22 +27,20 @@ class DisabledChannels:
     """Answers 503 at the routes of channels that are disabled.
 
     Args:
-        app: What is behind.
-        entrances: All ways into the app.
+        step: What is behind.
         disabled: The names of disabled channels, as they are at the time of a request.
     """
 
-    def __init__(self, app: ASGIApp, *, entrances: Entrances, disabled: Collection[str]) -> None:
-        self._app = app
-        self._entrances = entrances
+    def __init__(self, step: Step, *, disabled: Collection[str]) -> None:
+        self._step = step
         self._disabled = disabled
 
-    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
-        """Handle one request."""
-        entrance = self._entrances.find(scope) if self._disabled and scope["type"] in ("http", "websocket") else None
+    def enter(self, arrival: Arrival, receive: Receive, send: Send) -> Awaitable[None]:
+        """Handle one request; a `Step`."""
+        entrance = arrival.entrance if self._disabled else None
         if entrance is None or entrance.channel not in self._disabled:
-            return self._app(scope, receive, send)
-        return _refuse(entrance, scope, receive, send)
+            return self._step(arrival, receive, send)
+        return _refuse(entrance, arrival.scope, receive, send)
 
 
 async def _refuse(entrance: Entrance, scope: Scope, receive: Receive, send: Send) -> None:

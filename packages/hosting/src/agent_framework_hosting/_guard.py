@@ -8,16 +8,17 @@ and that it cannot send JSON without asking first.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Final
 
-from starlette.types import ASGIApp, Receive, Scope, Send
+import msgspec
+from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocketClose
 
 from ._addresses import came_over_loopback, came_over_network
+from ._arrival import Arrival, Step
 from ._authority import Authority, Hosts, Origin, parse_authority, parse_origin
-from ._headers import Headers, headers_of
-from ._ways import Entrances
+from ._headers import Headers
 from .door import Door, public_origin
 from .entrances import NOBODY
 from .logs import logger
@@ -34,6 +35,14 @@ _KNOWN: Final = 64
 """Values of a header that are kept as they were read: nearly all requests have the same few."""
 
 
+class _Asked(msgspec.Struct, frozen=True, eq=False):
+    """The host that a request is meant for, and what is known of it."""
+
+    authority: Authority
+    is_loopback: bool
+    is_listed: bool
+
+
 class Guard:
     """Refuses with 421 what is meant for another host, with 403 what foreign pages send, with 415 what is no JSON.
 
@@ -41,35 +50,32 @@ class Guard:
     page can send without asking are looked at there as well, since browsers ask nobody about those.
 
     Args:
-        app: What is behind.
+        step: What is behind.
         door: What is demanded.
-        entrances: All ways into the app.
     """
 
-    def __init__(self, app: ASGIApp, *, door: Door, entrances: Entrances) -> None:
-        self._app = app
-        self._entrances = entrances
+    def __init__(self, step: Step, *, door: Door) -> None:
+        self._step = step
         own = None if door.public_url is None else public_origin(door.public_url)
         public = None if own is None else parse_origin(own)
-        self._hosts = Hosts((*door.allowed_hosts, *(() if public is None else (public.authority.name,))))
+        hosts = Hosts((*door.allowed_hosts, *(() if public is None else (public.authority.name,))))
+        self._asked = lru_cache(maxsize=_KNOWN)(partial(_asked, hosts))
         self._checks_every_host = bool(door.allowed_hosts)
         self._every_origin = "*" in door.allow_origins
         self._null_origin = "null" in door.allow_origins
         known = (*door.allow_origins, *(() if own is None else (own,)))
         self._origins = {origin for origin in map(parse_origin, known) if origin is not None}
 
-    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
-        """Handle one request."""
-        refusal = self._refusal(scope) if scope["type"] in ("http", "websocket") else None
-        if refusal is None:
-            return self._app(scope, receive, send)
-        return self._refuse(refusal, scope, receive, send)
+    def enter(self, arrival: Arrival, receive: Receive, send: Send) -> Awaitable[None]:
+        """Handle one request; a `Step`."""
+        refusal = self._refusal(arrival)
+        return self._step(arrival, receive, send) if refusal is None else self._refuse(refusal, arrival, receive, send)
 
-    async def _refuse(self, refusal: ErrorDescription, scope: Scope, receive: Receive, send: Send) -> None:
-        entrance = self._entrances.find(scope)
+    async def _refuse(self, refusal: ErrorDescription, arrival: Arrival, receive: Receive, send: Send) -> None:
+        scope, entrance = arrival.scope, arrival.entrance
         if entrance is not None and entrance.authenticated_by == NOBODY:
             # Whoever probes knows an address and no name, and learns one word.
-            await self._app(scope, receive, send)
+            await self._step(arrival, receive, send)
             return
         if scope["type"] == "websocket":
             logger.warning("A WebSocket was refused: %s", refusal.message)
@@ -78,34 +84,37 @@ class Guard:
         render = entrance.render_error if entrance is not None else None
         await answer_early((render or error_response)(refusal), scope, send, upload=Upload(receive))
 
-    def _refusal(self, scope: Scope) -> ErrorDescription | None:
-        headers, mounted = headers_of(scope), is_mounted(scope)
+    def _refusal(self, arrival: Arrival) -> ErrorDescription | None:
+        scope, headers = arrival.scope, arrival.headers
+        mounted = is_mounted(scope)
         on_loopback = not mounted and came_over_loopback(scope)
         named = headers.once.get(b"host")
-        host = None if named is None else _authority(named)
-        if not mounted and not self._takes_host(scope, host, on_loopback=on_loopback):
+        asked = None if named is None else self._asked(named)
+        if not mounted and not self._takes_host(scope, asked, on_loopback=on_loopback):
             return _WRONG_HOST
-        has_body = scope["type"] == "http" and _announces_body(scope, headers)
         sent = headers.by_name
+        kind = _kind(headers) if scope["type"] == "http" and _announces_body(scope, headers) else None
         # A request without either is taken as it is.
         if b"origin" in sent or b"sec-fetch-site" in sent:
-            can_come_unasked = scope["type"] == "websocket" or (has_body and _kind(headers) in _SENT_WITHOUT_ASKING)
-            asks = on_loopback or can_come_unasked
+            asks = on_loopback or scope["type"] == "websocket" or kind in _SENT_WITHOUT_ASKING
             origin = _one(headers, b"origin") if b"origin" in sent else None
-            if asks and not self._takes_origin(origin, _one(headers, b"sec-fetch-site"), host):
+            if asks and not self._takes_origin(origin, _one(headers, b"sec-fetch-site"), asked):
                 return _FOREIGN_PAGE
-        place = self._entrances.locate(scope) if has_body else None
-        types = None if place is None else place.entrance.body_types
-        return None if types is None else _refused_body(types, headers)
+        if kind is None or arrival.place is None:
+            return None
+        types = arrival.place.entrance.body_types
+        if types is None or (kind in types and b"content-encoding" not in sent):
+            return None
+        return _refused_body(types, kind, headers)
 
-    def _takes_host(self, scope: Scope, host: Authority | None, *, on_loopback: bool) -> bool:
+    def _takes_host(self, scope: Scope, asked: _Asked | None, *, on_loopback: bool) -> bool:
         if on_loopback:
-            return host is not None and (host.is_loopback or host in self._hosts)
+            return asked is not None and (asked.is_loopback or asked.is_listed)
         if self._checks_every_host and came_over_network(scope):
-            return host is not None and host in self._hosts
+            return asked is not None and asked.is_listed
         return True
 
-    def _takes_origin(self, origin: str | None, site: str, host: Authority | None) -> bool:
+    def _takes_origin(self, origin: str | None, site: str, asked: _Asked | None) -> bool:
         if self._every_origin:
             return True
         if origin is None:
@@ -114,7 +123,7 @@ class Guard:
         parsed = parse_origin(origin)
         if parsed is None:
             return origin == "null" and self._null_origin
-        return parsed in self._origins or _is_own(parsed, host, site=site)
+        return parsed in self._origins or _is_own(parsed, asked, site=site)
 
 
 def is_mounted(scope: Scope) -> bool:
@@ -122,18 +131,19 @@ def is_mounted(scope: Scope) -> bool:
     return "router" in scope
 
 
-def _is_own(origin: Origin, host: Authority | None, *, site: str) -> bool:
-    return host is not None and site != "cross-site" and origin.is_of(host)
+def _is_own(origin: Origin, asked: _Asked | None, *, site: str) -> bool:
+    return asked is not None and site != "cross-site" and origin.is_of(asked.authority)
 
 
-def _refused_body(types: Sequence[str], headers: Headers) -> ErrorDescription | None:
+def _refused_body(types: Sequence[str], kind: str, headers: Headers) -> ErrorDescription | None:
     if b"content-encoding" in headers.by_name and _one(headers, b"content-encoding").lower() not in ("", "identity"):
         return _unsupported("The body is packed. Send it without Content-Encoding.", header="Content-Encoding")
-    kind = _kind(headers)
+    if kind in types:
+        return None
     is_json = kind == _JSON or (kind.startswith("application/") and kind.endswith("+json"))
     # A page's body always has a type, or comes with the page's origin.
     is_untyped = not kind and b"origin" not in headers.by_name
-    if is_untyped or kind in types or (is_json and _JSON in types):
+    if is_untyped or (is_json and _JSON in types):
         return None
     with_curl = " (with curl: `--json` in place of `-d`)" if types[0] == _JSON else ""
     return _unsupported(
@@ -172,9 +182,9 @@ def _media_type(said: bytes) -> str:
     return said.decode("latin-1").partition(";")[0].strip().lower()
 
 
-@lru_cache(maxsize=_KNOWN)
-def _authority(said: bytes) -> Authority | None:
-    return parse_authority(said.decode("latin-1").strip())
+def _asked(hosts: Hosts, said: bytes) -> _Asked | None:
+    authority = parse_authority(said.decode("latin-1").strip())
+    return None if authority is None else _Asked(authority, authority.is_loopback, authority in hosts)
 
 
 _WRONG_HOST: Final = ErrorDescription(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Generator
 from contextlib import contextmanager
-from contextvars import ContextVar, Token
+from contextvars import ContextVar
 from typing import Final
 
 import msgspec
@@ -61,14 +61,10 @@ def handling(request: HandledRequest) -> Generator[HandledRequest]:
         _current.reset(token)
 
 
-def begin(request: HandledRequest) -> Token[HandledRequest | None]:
-    """Let this be the request that is handled, until `end` gets the token; the quick way of `handling`."""
-    return _current.set(request)
-
-
-def end(token: Token[HandledRequest | None]) -> None:
-    """Undo the matching `begin`."""
-    _current.reset(token)
+begin: Final = _current.set
+"""Let this request be the one that is handled, until `end` gets the token: `handling` for every request."""
+end: Final = _current.reset
+"""Undo the matching `begin`."""
 
 
 def sane(client_id: bytes) -> str | None:

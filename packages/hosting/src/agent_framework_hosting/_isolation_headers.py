@@ -10,11 +10,12 @@ import os
 from collections.abc import Awaitable, Mapping
 from typing import Final
 
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocketClose
 
-from ._headers import headers_of
+from ._arrival import Arrival, Step, arrival_of
 from ._proxies import comes_from_named_proxy
+from ._ways import Entrances
 from .errors import InvalidRequest
 from .isolation import (
     ISOLATION_HEADER_CHAT,
@@ -49,41 +50,47 @@ class IsolationHeaders:
     scope: they name its caller, and `keys_of_socket` makes them current for one request.
 
     Args:
-        app: What is behind.
+        step: What is behind.
+        entrances: All ways into the app.
         trusted: Whether they are believed whoever sends them; `None` for those of named proxies alone, `False` for
             nobody's.
     """
 
-    def __init__(self, app: ASGIApp, *, trusted: bool | None) -> None:
-        self._app = app
+    def __init__(self, step: Step, *, entrances: Entrances, trusted: bool | None) -> None:
+        self._step = step
+        self._entrances = entrances
         self._trusted = trusted
 
-    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
-        """Handle one request."""
-        if scope["type"] not in ("http", "websocket"):
-            return self._app(scope, receive, send)
+    def enter(self, arrival: Arrival, receive: Receive, send: Send) -> Awaitable[None]:
+        """Handle one request; a `Step`."""
+        scope, sent = arrival.scope, arrival.headers.by_name
         if comes_from_named_proxy(scope) if self._trusted is None else self._trusted:
-            return self._with_keys(scope, receive, send)
-        sent = headers_of(scope).by_name
+            return self._with_keys(arrival, receive, send)
         if _USER in sent or _CHAT in sent:
             scope = {**scope, "headers": [header for header in scope["headers"] if header[0] not in (_USER, _CHAT)]}
         if scope["type"] == "websocket" and socket_keys(scope) is not None:
             scope = with_socket_keys(scope, None)
-        return self._app(scope, receive, send)
+        if scope is not arrival.scope:
+            arrival = arrival_of(scope, entrances=self._entrances)
+        return self._step(arrival, receive, send)
 
-    async def _with_keys(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _with_keys(self, arrival: Arrival, receive: Receive, send: Send) -> None:
         try:
-            keys = IsolationKeys(user_key=_key(scope, _USER), chat_key=_key(scope, _CHAT))
+            keys = IsolationKeys(user_key=_key(arrival, _USER), chat_key=_key(arrival, _CHAT))
         except InvalidRequest as error:
-            await _refuse(error, scope, receive, send)
+            await _refuse(error, arrival.scope, receive, send)
             return
         known = None if keys.is_empty else keys
-        if scope["type"] == "websocket":
-            await self._app(with_socket_keys(scope, known), receive, send)
+        if arrival.scope["type"] == "websocket":
+            scope = with_socket_keys(arrival.scope, known)
+            await self._step(arrival_of(scope, entrances=self._entrances), receive, send)
             return
         token = set_current_isolation_keys(known)
         try:
-            await self._app(scope, receive, send)
+            answered = self._step(arrival, receive, send)
+            # An answer may be long, and needs nothing of it.
+            del arrival
+            await answered
         finally:
             reset_current_isolation_keys(token)
 
@@ -95,8 +102,8 @@ async def _refuse(error: InvalidRequest, scope: Scope, receive: Receive, send: S
         await error_response(describe(error))(scope, receive, send)
 
 
-def _key(scope: Scope, name: bytes) -> str | None:
-    values = headers_of(scope).all(name)
+def _key(arrival: Arrival, name: bytes) -> str | None:
+    values = arrival.headers.all(name)
     if len(values) > 1:
         raise _invalid(f"The header {name.decode()} was sent {len(values)} times; send it once.")
     if not values or not values[0]:

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from typing import Final
 
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import Receive, Send
 from starlette.websockets import WebSocketClose
 
+from ._arrival import Arrival, Step
 from ._capacity import Capacity
-from ._ways import Entrances
 from .entrances import HOST, NOBODY
 from .errors import LimitReached, Overloaded
 from .isolation import begin_call, current_principal, end_call, named_by, socket_keys
 from .limits import Limits
-from .types import Principal
 from .web.body import ARRIVING, Arriving
 from .web.error_objects import error_response
 from .web.errors import describe
@@ -29,24 +28,20 @@ class Load:
     yet here, so that only the whole is counted.
 
     Args:
-        app: What is behind.
-        entrances: All ways into the app.
+        step: What is behind.
         limits: How much there is room for.
     """
 
-    def __init__(self, app: ASGIApp, *, entrances: Entrances, limits: Limits) -> None:
-        self._app = app
-        self._entrances = entrances
+    def __init__(self, step: Step, *, limits: Limits) -> None:
+        self._step = step
         self._requests = Capacity(
             what="requests", most=limits.max_open_requests, most_of_one=limits.max_open_requests_per_principal
         )
         self._arriving = Arriving(max_bytes=limits.max_buffered_bytes)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send, *, principal: Principal) -> None:
-        """Handle one request of the caller, who is the one that is calling until it has been answered."""
-        if scope["type"] not in ("http", "websocket"):
-            await self._app(scope, receive, send)
-            return
+    async def enter(self, arrival: Arrival, receive: Receive, send: Send) -> None:
+        """Handle one request of the caller, who is the one that is calling until it has been answered; a `Step`."""
+        scope, principal = arrival.scope, arrival.principal
         if scope["type"] == "websocket":
             principal = named_by(socket_keys(scope), principal)
         # Also when nobody is calling: an agent of another host in this process may be the one who asks.
@@ -56,23 +51,29 @@ class Load:
             try:
                 self._requests.enter(owner)
             except (Overloaded, LimitReached) as error:
-                await self._without_room(error, scope, receive, send)
+                await self._without_room(error, arrival, receive, send)
                 return
-            scope[ARRIVING] = self._arriving
             try:
-                await self._app(scope, receive, send)
+                scope[ARRIVING] = self._arriving
+                answered = self._step(arrival, receive, send)
+                # An answer may be long, and needs nothing of them.
+                del arrival, scope
+                await answered
             finally:
                 self._requests.leave(owner)
         finally:
             end_call(call)
 
-    async def _without_room(self, error: Overloaded | LimitReached, scope: Scope, receive: Receive, send: Send) -> None:
-        entrance = self._entrances.find(scope)
+    async def _without_room(
+        self, error: Overloaded | LimitReached, arrival: Arrival, receive: Receive, send: Send
+    ) -> None:
+        entrance = arrival.entrance
         authenticated_by = entrance.authenticated_by if entrance is not None else HOST
         if authenticated_by == NOBODY or (isinstance(error, LimitReached) and authenticated_by != HOST):
-            await self._app(scope, receive, send)
-        elif scope["type"] == "websocket":
-            await WebSocketClose(_TRY_AGAIN_LATER)(scope, receive, send)
+            await self._step(arrival, receive, send)
+        elif arrival.scope["type"] == "websocket":
+            await WebSocketClose(_TRY_AGAIN_LATER)(arrival.scope, receive, send)
         else:
             render = entrance.render_error if entrance is not None else None
-            await answer_early((render or error_response)(describe(error)), scope, send, upload=Upload(receive))
+            answer = (render or error_response)(describe(error))
+            await answer_early(answer, arrival.scope, send, upload=Upload(receive))

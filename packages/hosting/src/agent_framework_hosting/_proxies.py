@@ -18,27 +18,26 @@ _PROTO: Final = b"x-forwarded-proto"
 
 
 def comes_from_named_proxy(scope: Scope) -> bool:
-    """Whether a request came from a proxy that the host was told to trust."""
+    """Whether a request came from a proxy that the host was told to trust; asked only where the door names any."""
     return scope.get(_VOUCHED) is True
 
 
 class NamedProxies:
-    """Marks what comes from a named proxy and believes where it says that it came from; strips that from others."""
+    """Marks what comes from a named proxy and believes where it says that it came from; strips that from others.
+
+    Only where the door names proxies: the mark of a host around this one is not believed by those who name none.
+    """
 
     def __init__(self, app: ASGIApp, *, door: Door) -> None:
         self._app = app
         self._networks = Networks(door.trusted_proxies)
         self._secret = None if door.proxy_secret is None else door.proxy_secret.encode()
-        self._is_used = door.names_proxies
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Handle one request."""
         if scope["type"] in ("http", "websocket"):
-            if self._is_used:
-                scope = self._judged(scope)
-            elif _VOUCHED in scope:
-                # A host inside another one's app judges for itself.
-                scope = {**scope, _VOUCHED: False}
+            # A host inside another one's app judges for itself.
+            scope = self._judged(scope)
         return self._app(scope, receive, send)
 
     def _judged(self, scope: Scope) -> Scope:

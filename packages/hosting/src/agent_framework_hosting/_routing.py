@@ -6,11 +6,10 @@ from collections.abc import Awaitable, Mapping
 from typing import Any
 
 from starlette.middleware.exceptions import ExceptionMiddleware
-from starlette.routing import Route, Router
+from starlette.routing import Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from ._ways import Entrances
-from .web.endpoint import Endpoint
+from ._arrival import Arrival
 
 
 class Routing:
@@ -24,24 +23,25 @@ class Routing:
 
     Args:
         router: The app's.
-        entrances: All ways into it.
         handlers: Answers to exceptions.
     """
 
-    def __init__(self, router: Router, *, entrances: Entrances, handlers: Mapping[Any, Any]) -> None:
-        self._entrances = entrances
+    def __init__(self, router: Router, *, handlers: Mapping[Any, Any]) -> None:
         self._app: ASGIApp = ExceptionMiddleware(router, handlers)
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
-        """Handle one request."""
-        place = self._entrances.locate(scope) if scope["type"] == "http" else None
-        if place is not None and place.is_whole:
-            route = place.entrance.route
-            if isinstance(route, Route) and isinstance(route.app, Endpoint):
-                # The place may be known to others as well.
-                parameters = dict(place.child_scope["path_params"])
-                if parameters:
-                    scope = dict(scope)
-                scope.update(place.child_scope, route=route, path_params=parameters)
-                return route.app(scope, receive, send)
-        return self._app(dict(scope), receive, send)
+        """Handle what is no request; the ASGI callable."""
+        return self._app(scope, receive, send)
+
+    def enter(self, arrival: Arrival, receive: Receive, send: Send) -> Awaitable[None]:
+        """Handle one request; a `Step`."""
+        scope, place = arrival.scope, arrival.place
+        if place is None or place.endpoint is None:
+            return self._app(dict(scope), receive, send)
+        # The place may be known to others as well.
+        parameters = dict(place.child_scope["path_params"])
+        if parameters:
+            scope = dict(scope)
+        scope.update(place.child_scope)
+        scope["route"], scope["path_params"] = place.entrance.route, parameters
+        return place.endpoint(scope, receive, send)

@@ -4,20 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import takewhile
-from typing import Final, NamedTuple
+from typing import Final
 
+import msgspec
 from starlette.routing import BaseRoute, Match, Mount, Route, WebSocketRoute
 from starlette.types import Scope
 
 from .entrances import Entrance
+from .web.endpoint import Endpoint
 
 
-class Place(NamedTuple):
-    """What a request comes to: an entrance, the keys of the scope there, and whether it takes the request's method."""
+class Place(msgspec.Struct, frozen=True, eq=False):
+    """What a request comes to.
+
+    Args:
+        entrance: The entrance.
+        child_scope: The keys of the scope there.
+        is_whole: Whether it takes the request's method.
+        endpoint: What answers, where that tells all its errors itself and needs nothing of Starlette's.
+    """
 
     entrance: Entrance
     child_scope: Scope
     is_whole: bool
+    endpoint: Endpoint | None = None
 
 
 _PLACE: Final = "agent_framework_hosting.place"
@@ -63,7 +73,7 @@ class Entrances:
         for entrance in self._all:
             match, child_scope = entrance.route.matches(scope)
             if match is Match.FULL:
-                return Place(entrance, child_scope, True)
+                return Place(entrance, child_scope, True, _endpoint_of(entrance.route))
             if match is Match.PARTIAL and nearly is None:
                 nearly = Place(entrance, child_scope, False)
         return nearly
@@ -80,6 +90,10 @@ class Entrances:
                 if place is not None and place.entrance is entrance and place.is_whole and _is_plain(entrance.route):
                     found[kind, method, entrance.path] = place
         return found
+
+
+def _endpoint_of(route: BaseRoute) -> Endpoint | None:
+    return route.app if isinstance(route, Route) and isinstance(route.app, Endpoint) else None
 
 
 def _is_plain(route: BaseRoute) -> bool:

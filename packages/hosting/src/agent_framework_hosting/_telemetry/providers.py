@@ -3,32 +3,47 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, Generic, TypeVar
+
+T = TypeVar("T")
 
 _KEPT: Final = ("_METER_PROVIDER", "_TRACER_PROVIDER")
+_NOWHERE: Final = ""
 
 
-class _StandIn(NamedTuple):
-    provider: object
-    place: dict[str, Any]
-    name: str
+class Source(Generic[T]):
+    """What is had of the provider of the user's, made once for each.
 
+    As long as OpenTelemetry keeps what it kept when it was last asked, that is what there is, without looking into the
+    environment again. Where it keeps its providers under other names than today's, it is asked every time.
 
-_standing_in: Final[dict[Callable[[], Any], _StandIn]] = {}
-
-
-def current_provider(ask: Callable[[], Any]) -> Any:
-    """Return what `ask` returns, which is `trace.get_tracer_provider` or `metrics.get_meter_provider`.
-
-    As long as none is set it returns the one that stood in for it before, without looking into the environment again.
-    Where OpenTelemetry keeps its providers under other names than today's, it is asked every time.
+    Args:
+        ask: `trace.get_tracer_provider` or `metrics.get_meter_provider`.
+        api: The package of OpenTelemetry's API. It has providers of its own, for when there is none: they do nothing.
+        make: Makes it of a provider.
     """
-    known = _standing_in.get(ask)
-    if known is not None and known.place.get(known.name, known) is None:
-        return known.provider
-    provider = ask()
-    place: dict[str, Any] = getattr(ask, "__globals__", {})
-    for name in _KEPT:
-        if place.get(name, provider) is None:
-            _standing_in[ask] = _StandIn(provider, place, name)
-    return provider
+
+    __slots__ = ("_api", "_ask", "_found", "_kept", "_make", "_name", "_place", "_provider")
+
+    def __init__(self, ask: Callable[[], Any], *, api: str, make: Callable[[Any], T]) -> None:
+        self._ask = ask
+        self._api = api
+        self._make = make
+        self._place: dict[str, Any] = getattr(ask, "__globals__", {})
+        self._name: str = next((name for name in _KEPT if name in self._place), _NOWHERE)
+        self._kept: object = self
+        self._provider: object = None
+        self._found: T | None = None
+
+    def current(self) -> T | None:
+        """Return it; `None` when nobody takes anything."""
+        # Without a place nothing is kept there, and `None` is not what was kept.
+        if self._place.get(self._name, self._ask) is not self._kept:
+            provider = self._ask()
+            if provider is not self._provider:
+                self._provider = provider
+                is_on = not type(provider).__module__.startswith(self._api)
+                self._found = self._make(provider) if is_on else None
+            # To ask may be what sets it.
+            self._kept = self._place.get(self._name, self)
+        return self._found

@@ -15,13 +15,14 @@ from opentelemetry.trace import Span, SpanKind, Status, StatusCode
 from opentelemetry.util.types import AttributeValue
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from .._answer import Answer
 from .._handled import HandledRequest, begin, end, sane
 from .._headers import Headers, read_headers
 from ..errors import HostError
 from ..ids import mint
 from ..logs import access_logger, logger
 from . import names
-from .instruments import instruments
+from .instruments import Instruments, instruments
 from .telemetry import Telemetry, begin_span, tracer
 
 _STARTS: Final = ("http.response.start", "websocket.accept", "websocket.http.response.start")
@@ -30,6 +31,7 @@ _HEADER: Final = b"x-request-id"
 _CLIENT_HEADER: Final = b"x-client-request-id"
 _TYPE: Final = b"content-type"
 _WHOLE: Final = (_TYPE, b"application/json")
+_EVENTS: Final = (_TYPE, b"text/event-stream; charset=utf-8")
 _METHODS: Final = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "WEBSOCKET"))
 _ERRORS_FROM: Final = 400
 _SERVER_ERRORS_FROM: Final = 500
@@ -94,7 +96,9 @@ class Requests:
                 otel.detach(token)
             if answer.is_stream:
                 self._telemetry.streams -= 1
-            self._tell(scope, request, answer, time.perf_counter() - began, span)
+            found = instruments()
+            if span is not None or found is not None or access_logger.isEnabledFor(logging.INFO):
+                self._tell(scope, request, answer, seconds=time.perf_counter() - began, span=span, found=found)
             end(handled)
 
     async def _tell_failure(self, error: Exception, scope: Scope, receive: Receive, answer: _Answer) -> None:
@@ -109,10 +113,16 @@ class Requests:
             # The server closes the connection for it, and prints it: what went wrong is not its business.
             raise AnswerBroken("An answer broke off; the log says why.") from None
 
-    def _tell(self, scope: Scope, request: HandledRequest, answer: _Answer, seconds: float, span: Span | None) -> None:
-        found, is_logged = instruments(), access_logger.isEnabledFor(logging.INFO)
-        if span is None and found is None and not is_logged:
-            return
+    def _tell(
+        self,
+        scope: Scope,
+        request: HandledRequest,
+        answer: _Answer,
+        *,
+        seconds: float,
+        span: Span | None,
+        found: Instruments | None,
+    ) -> None:
         place, method = self._place_of(scope), scope.get("method", "WEBSOCKET")
         # Whatever a client makes up would be a series of its own.
         method = method if method in _METHODS else "_OTHER"
@@ -127,23 +137,22 @@ class Requests:
                 found.errors.add(1, {**channel, names.ERROR_TYPE: error or str(answer.status)})
         if span is not None:
             _ended(span, labels, error, answer)
-        if is_logged:
+        if access_logger.isEnabledFor(logging.INFO):
             _log(place, method, answer, seconds, error)
 
 
-class _Answer:
-    """Watches what is sent; calls nobody on the way, since a stream sends often."""
+class _Answer(Answer):
+    """Knows besides what was sent, and whether all was; calls nobody on the way, since a stream sends often."""
 
-    __slots__ = ("_request", "_send", "_telemetry", "has_begun", "is_over", "is_stream", "status")
+    __slots__ = ("_request", "_telemetry", "is_over", "is_stream", "status")
 
     def __init__(self, telemetry: Telemetry, request: HandledRequest, send: Send) -> None:
-        self.status = 0
-        self.has_begun = self.is_over = self.is_stream = False
+        self._send = send
         self._telemetry = telemetry
         self._request = request
-        self._send = send
+        self.status = 0
+        self.has_begun = self.is_over = self.is_stream = False
 
-    # Not a method of another name: each request would hold an object for it.
     def __call__(self, message: Message) -> Awaitable[None]:
         """Send a message; the ASGI callable."""
         kind = message["type"]
@@ -165,22 +174,23 @@ class _Answer:
     def _started(self, message: Message) -> Message:
         self.has_begun = True
         self.status = message.get("status", _SWITCHING)
-        headers: list[tuple[bytes, bytes]] = list(message.get("headers") or ())
-        own = (_HEADER, self._request.id.encode())
-        if _WHOLE in headers and own in headers:
-            # As most answers are: nothing is to be added, and nothing to be found.
-            return {**message, "headers": headers}
-        has_id = False
-        for name, value in headers:
-            known = name.lower()
-            if known == _HEADER:
-                has_id = True
-            elif known == _TYPE and value.startswith(b"text/event-stream"):
-                self.is_stream = True
-                self._telemetry.streams += 1
-        if not has_id:
+        given, own = message.get("headers"), (_HEADER, self._request.id.encode())
+        if isinstance(given, list) and own in given and (_WHOLE in given or _EVENTS in given):
+            # As nearly all answers are: nothing is to be added, and nothing to be looked for.
+            if _EVENTS in given:
+                self._streams()
+            return message
+        headers: list[tuple[bytes, bytes]] = list(given or ())
+        said = {name.lower(): value for name, value in headers}
+        if said.get(_TYPE, b"").startswith(b"text/event-stream"):
+            self._streams()
+        if _HEADER not in said:
             headers.append(own)
         return {**message, "headers": headers}
+
+    def _streams(self) -> None:
+        self.is_stream = True
+        self._telemetry.streams += 1
 
 
 class _Headers(Getter[list[tuple[bytes, bytes]]]):

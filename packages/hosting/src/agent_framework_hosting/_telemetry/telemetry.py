@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final
 
 from opentelemetry import trace
 from opentelemetry.context import Context
@@ -13,7 +13,7 @@ from opentelemetry.util.types import AttributeValue
 
 from . import names
 from .instruments import observe
-from .providers import current_provider
+from .providers import Source
 
 
 class Telemetry:
@@ -51,20 +51,12 @@ class Telemetry:
         return levels.get(name)
 
 
-class _Known:
-    provider: object = None
-    tracer: Tracer | None = None
+def _tracer_of(provider: Any) -> Tracer:
+    return provider.get_tracer(names.SCOPE)
 
 
-def tracer() -> Tracer | None:
-    """Return where spans come from; `None` when nobody takes any."""
-    provider = current_provider(trace.get_tracer_provider)
-    if provider is not _Known.provider:
-        _Known.provider = provider
-        # OpenTelemetry's API has providers of its own, for when there is none: they do nothing.
-        is_on = not type(provider).__module__.startswith("opentelemetry.trace")
-        _Known.tracer = provider.get_tracer(names.SCOPE) if is_on else None
-    return _Known.tracer
+tracer: Final = Source(trace.get_tracer_provider, api="opentelemetry.trace", make=_tracer_of).current
+"""Return where spans come from; `None` when nobody takes any."""
 
 
 def begin_span(

@@ -25,7 +25,8 @@ _PREFIX: Final = "afh_"
 """Says what a key is to whoever finds one, secret scanners included."""
 _KEY_BYTES: Final = 32
 _KEY: Final = re.compile(rf"{_PREFIX}[0-9a-f]{{{2 * _KEY_BYTES}}}", re.ASCII)
-_HASH: Final = re.compile(r"sha256-[0-9a-f]{64}", re.ASCII)
+_ALGORITHM: Final = "sha256-"
+_HASH: Final = re.compile(rf"{_ALGORITHM}[0-9a-f]{{64}}", re.ASCII)
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+-]{0,127}", re.ASCII)
 _SEPARATORS: Final = re.compile(r"[\s,]+")
 _HOW: Final = "`af-hosting keys new` prints a key and its entry, [TENANT/]NAME:sha256-HASH[:EXPIRES]."
@@ -52,7 +53,7 @@ def hash_key(key: str) -> str:
     """
     if _KEY.fullmatch(key) is None:
         raise ConfigurationError(f"This is no API key of the host's: they begin with {_PREFIX}. {_HOW}")
-    return _hashed(key)
+    return _ALGORITHM + _digest(key).hex()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,10 +131,10 @@ class ApiKeys:
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._now = now
-        self._keys: dict[str, tuple[ApiKey, Principal | None]] = {}
+        self._keys: dict[bytes, tuple[bytes, ApiKey, Principal | None]] = {}
         for position, entry in enumerate(_entries(keys), start=1):
             self._add(entry, position)
-        if not any(self._is_valid(key) for key, _ in self._keys.values()):
+        if not any(self._is_valid(key) for _, key, _ in self._keys.values()):
             state = "all have expired" if self._keys else "there are none"
             raise ConfigurationError(f"ApiKeys would refuse everybody: {state}. {_HOW}")
 
@@ -160,9 +161,9 @@ class ApiKeys:
         """Return whose key this is; `None` when it is nobody's, or has expired."""
         # Nobody can steer the hash of a key that they do not have, so the time of the look-up tells nothing of the
         # hashes that are kept. All steps are taken for every key, known or not.
-        hashed = _hashed(key)
-        entry, principal = self._keys.get(hashed, _NOBODYS)
-        is_same = hmac.compare_digest(hashed, entry.hash)
+        digest = _digest(key)
+        kept, entry, principal = self._keys.get(digest, _NOBODYS)
+        is_same = hmac.compare_digest(digest, kept)
         is_valid = self._is_valid(entry)
         # Only what `new_key` makes cannot be guessed, so nothing else is a key, whatever its hash.
         is_key = _KEY.fullmatch(key) is not None
@@ -176,15 +177,16 @@ class ApiKeys:
             key = entry if isinstance(entry, ApiKey) else ApiKey.parse(entry)
         except ConfigurationError as error:
             raise ConfigurationError(f"Entry {position} of the API keys is malformed. {error.message}") from None
-        if key.hash in self._keys:
+        digest = bytes.fromhex(key.hash.removeprefix(_ALGORITHM))
+        if digest in self._keys:
             raise ConfigurationError(f"Entry {position} of the API keys has the hash of an earlier one. Remove one.")
-        self._keys[key.hash] = key, Principal(tenant=key.tenant, id=key.name, kind="caller")
+        self._keys[digest] = digest, key, Principal(tenant=key.tenant, id=key.name, kind="caller")
 
     def _is_valid(self, key: ApiKey) -> bool:
         return key.expires is None or self._now() < key.expires
 
 
-_NOBODYS: Final = ApiKey(name="nobody", hash="sha256-" + "0" * 64), None
+_NOBODYS: Final = b"\0" * 32, ApiKey(name="nobody", hash=_ALGORITHM + "0" * 64), None
 
 
 def _entries(keys: str | Iterable[str | ApiKey] | Mapping[str, str | Iterable[str]]) -> list[str | ApiKey]:
@@ -197,8 +199,8 @@ def _entries(keys: str | Iterable[str | ApiKey] | Mapping[str, str | Iterable[st
     return [f"{name}:{hashed}" for name, hashes in pairs for hashed in hashes]
 
 
-def _hashed(key: str) -> str:
-    return "sha256-" + hashlib.sha256(key.encode(errors="surrogatepass")).hexdigest()
+def _digest(key: str) -> bytes:
+    return hashlib.sha256(key.encode(errors="surrogatepass")).digest()
 
 
 def expiry_of(text: str) -> datetime | None:

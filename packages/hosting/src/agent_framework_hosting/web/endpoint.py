@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Mapping
+from collections.abc import Mapping
 from typing import Final, Protocol
 
 from starlette.responses import Response
-from starlette.types import Message, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 
+from .._answer import answer_by
 from .._handled import request_id as current_request_id
 from .body import ClientGone
 from .error_objects import RenderError, error_response
@@ -45,7 +46,7 @@ class Endpoint:
         if operation is None:
             await answer_early(self._not_offered(scope, request_id), scope, send, upload=upload)
             return
-        answer = _Answer(send)
+        answer = answer_by(send)
         try:
             await operation(scope, upload, answer, request_id=request_id)
         except ClientGone:
@@ -62,22 +63,6 @@ class Endpoint:
         refusal = self._render_error(ErrorDescription(405, "method_not_allowed", message), request_id=request_id)
         refusal.headers["allow"] = allowed
         return refusal
-
-
-class _Answer:
-    """Remembers whether anything was sent; calls nobody on the way, since a stream sends often."""
-
-    __slots__ = ("_send", "has_begun")
-
-    def __init__(self, send: Send) -> None:
-        self._send = send
-        self.has_begun: bool = False
-
-    # Not a method of another name: each request would hold an object for it.
-    def __call__(self, message: Message) -> Awaitable[None]:
-        """Send a message; the ASGI callable."""
-        self.has_begun = True
-        return self._send(message)
 
 
 class NotFound:

@@ -1,0 +1,28 @@
+"""What is sent in answer to a request, and whether that has begun."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable
+
+from starlette.types import Message, Send
+
+
+class Answer:
+    """Remembers whether anything was sent; an ASGI callable."""
+
+    __slots__ = ("_send", "has_begun")
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self.has_begun: bool = False
+
+    # Not a method of another name: each request would hold an object for it.
+    def __call__(self, message: Message) -> Awaitable[None]:
+        """Send a message."""
+        self.has_begun = True
+        return self._send(message)
+
+
+def answer_by(send: Send) -> Answer:
+    """Return what is sent by `send`, watched: that itself when it is watched already, and nobody stands before it."""
+    return send if isinstance(send, Answer) else Answer(send)
