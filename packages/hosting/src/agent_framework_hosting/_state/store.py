@@ -191,16 +191,18 @@ class Place(Protocol):
         """Have `on_loss` called when the run has to stop: somebody interrupts it, or its lease was taken over."""
         ...
 
-    async def turn(self) -> None:
-        """Wait until everybody who came before has left."""
-        ...
-
     async def open(self) -> Opened:
-        """Return the session as it is now: the parent's, or the one that the key stands for."""
+        """Wait until everybody who came before has left, and return the session as it is then.
+
+        It is the parent's, or the one that the key stands for.
+
+        Raises:
+            RunCancelled: A newer turn has interrupted this one, or somebody has cancelled it.
+        """
         ...
 
-    async def move(self, key: str) -> None:
-        """Give the place up for one in the line of another key, and wait for that turn."""
+    async def move(self, key: str) -> Opened:
+        """Give the place up for one in the line of another key, and `open` the session of that."""
         ...
 
     async def commit(self, finished: Finished) -> Any:

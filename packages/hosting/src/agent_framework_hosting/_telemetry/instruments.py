@@ -11,10 +11,10 @@ from typing import Any, Final, Protocol
 from weakref import WeakSet
 
 from opentelemetry import metrics
-from opentelemetry.metrics import CallbackOptions, Meter, Observation
+from opentelemetry.metrics import CallbackOptions, Meter, MeterProvider, Observation
 
 from . import names
-from .providers import current_provider
+from .providers import OfProvider
 
 _SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600)
 
@@ -60,20 +60,14 @@ _LEVELS: Final = (
 _hosts: Final[WeakSet[Any]] = WeakSet()
 
 
-class _Known:
-    provider: object = None
-    instruments: Instruments | None = None
+def _instruments_of(provider: MeterProvider) -> Instruments | None:
+    # OpenTelemetry's API has providers of its own, for when there is none: they do nothing.
+    is_on = not type(provider).__module__.startswith("opentelemetry.metrics")
+    return Instruments(provider.get_meter(names.SCOPE)) if is_on else None
 
 
-def instruments() -> Instruments | None:
-    """Return where to count; `None` when nobody collects."""
-    provider = current_provider(metrics.get_meter_provider)
-    if provider is not _Known.provider:
-        _Known.provider = provider
-        # OpenTelemetry's API has providers of its own, for when there is none: they do nothing.
-        is_on = not type(provider).__module__.startswith("opentelemetry.metrics")
-        _Known.instruments = Instruments(provider.get_meter(names.SCOPE)) if is_on else None
-    return _Known.instruments
+instruments: Final = OfProvider(metrics.get_meter_provider, _instruments_of).get
+"""Return where to count; `None` when nobody collects."""
 
 
 def observe(host: Levels) -> None:

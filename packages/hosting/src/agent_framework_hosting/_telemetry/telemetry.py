@@ -8,12 +8,12 @@ from typing import Final
 
 from opentelemetry import trace
 from opentelemetry.context import Context
-from opentelemetry.trace import INVALID_SPAN, Span, SpanKind, Tracer
+from opentelemetry.trace import INVALID_SPAN, Span, SpanKind, Tracer, TracerProvider
 from opentelemetry.util.types import AttributeValue
 
 from . import names
 from .instruments import observe
-from .providers import current_provider
+from .providers import OfProvider
 
 
 class Telemetry:
@@ -51,20 +51,14 @@ class Telemetry:
         return levels.get(name)
 
 
-class _Known:
-    provider: object = None
-    tracer: Tracer | None = None
+def _tracer_of(provider: TracerProvider) -> Tracer | None:
+    # OpenTelemetry's API has providers of its own, for when there is none: they do nothing.
+    is_on = not type(provider).__module__.startswith("opentelemetry.trace")
+    return provider.get_tracer(names.SCOPE) if is_on else None
 
 
-def tracer() -> Tracer | None:
-    """Return where spans come from; `None` when nobody takes any."""
-    provider = current_provider(trace.get_tracer_provider)
-    if provider is not _Known.provider:
-        _Known.provider = provider
-        # OpenTelemetry's API has providers of its own, for when there is none: they do nothing.
-        is_on = not type(provider).__module__.startswith("opentelemetry.trace")
-        _Known.tracer = provider.get_tracer(names.SCOPE) if is_on else None
-    return _Known.tracer
+tracer: Final = OfProvider(trace.get_tracer_provider, _tracer_of).get
+"""Return where spans come from; `None` when nobody takes any."""
 
 
 def begin_span(
