@@ -57,8 +57,6 @@ class OpenTurn:
         "_owner",
         "_parent",
         "_place",
-        "attempt",
-        "name",
     )
 
     def __init__(
@@ -83,10 +81,16 @@ class OpenTurn:
         self._beside = beside
         self._live: LiveSession | None = None
         self._has_started = False
-        self.attempt = place.attempt if place is not None else 1
-        """Which attempt at the request this is, when it has an idempotency key."""
-        self.name = place.name if place is not None else ""
-        """What the turn is called in all of its attempts, when it has an idempotency key."""
+
+    @property
+    def attempt(self) -> int:
+        """Which attempt at the request this is, when it has an idempotency key; asked before the turn is over."""
+        return self._place.attempt if self._place is not None else 1
+
+    @property
+    def name(self) -> str:
+        """What the turn is called in all of its attempts, when it has an idempotency key; asked likewise."""
+        return self._place.name if self._place is not None else ""
 
     async def start(self, on_loss: Callable[[LossReason], None]) -> SessionState | None:
         """Wait for the turn; return the state of the session to run in, `None` when the request belongs to none.

@@ -41,11 +41,6 @@ class Place:
         self._is_held, self._is_interrupted, self._future = self._lines.enter(key, self, concurrency), False, None
         self._line = key
 
-    @property
-    def is_waiting(self) -> bool:
-        """Whether there is something to wait for, or to be told, before its turn."""
-        return not self._is_held or self._is_interrupted
-
     async def turn(self) -> None:
         """Wait until everybody who came before has left.
 

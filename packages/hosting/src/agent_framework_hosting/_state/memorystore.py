@@ -248,7 +248,7 @@ class MemoryPlace(Place):
 
     async def open(self) -> Opened:
         """See `store.Place`."""
-        if self.is_waiting:
+        if not self._is_held or self._is_interrupted:
             await self.turn()
         return self._store.opened(self._owner[0], self._key, self.parent)
 
