@@ -53,7 +53,6 @@ from .types import (
 from .workflows import as_agent_response
 
 ReturnedT = TypeVar("ReturnedT")
-AdmittedT = TypeVar("AdmittedT", bound="Admitted")
 
 _NO_SESSION: Final = ChannelSession()
 
@@ -229,15 +228,16 @@ class Pipeline:
 
     async def run(self, request: ChannelRequest, steps: Steps) -> HostedRunResult[Any]:
         """Run the target to its end and commit the turn."""
-        entered = self._enter(request, steps, Admitted)
-        watched = entered.watched
+        run = self._admission.enter()
+        watched = watch(self._telemetry, request)
+        entered = Admitted(request, steps, run, self._bounds, watched)
         try:
-            with entered.run:
+            with run:
                 await self._admit(entered)
                 state = await entered.state(is_streamed=False)
-                run = self._target.run(entered.request, state)
+                work = self._target.run(entered.request, state)
                 # Without a span of the turn's own, its context is the one that it began in, which is here.
-                response = await (run if watched is None else under(watched.own_context, run))
+                response = await (work if watched is None else under(watched.own_context, work))
                 return await entered.finish(response, state)
         except BaseException as error:
             if watched is not None:
@@ -248,13 +248,15 @@ class Pipeline:
 
     async def run_stream(self, request: ChannelRequest, steps: Steps) -> PipelineStream:
         """Admit the request; its stream does the rest."""
-        entered = self._enter(request, steps, Streaming)
+        run = self._admission.enter()
+        watched = watch(self._telemetry, request)
+        entered = Streaming(request, steps, run, self._bounds, watched)
         try:
-            with entered.run:
+            with run:
                 await self._admit(entered)
         except BaseException as error:
-            if entered.watched is not None:
-                entered.watched.failed(error)
+            if watched is not None:
+                watched.failed(error)
             await entered.close()
             raise
         return PipelineStream(self._target, entered)
@@ -272,9 +274,6 @@ class Pipeline:
     async def until_drain(self) -> None:
         """Return once the host takes no new work any more."""
         await self._admission.until_drain()
-
-    def _enter(self, request: ChannelRequest, steps: Steps, kind: type[AdmittedT]) -> AdmittedT:
-        return kind(request, steps, self._admission.enter(), self._bounds, watch(self._telemetry, request))
 
     async def _admit(self, entered: Admitted) -> None:
         request, steps = entered.request, entered.steps
@@ -383,10 +382,9 @@ class Streaming(Admitted):
             self._over = self._over or asyncio.Event()
             await self._over.wait()
 
-    async def end(self) -> None:
-        """Close it, and let go who waits for that."""
+    def _leave(self) -> None:
         try:
-            await self.close()
+            super()._leave()
         finally:
             self._is_over = True
             if self._over is not None:
@@ -437,7 +435,7 @@ async def _step(target: Target, admitted: Streaming) -> AsyncGenerator[AgentResp
         admitted.failed(error)
         raise
     finally:
-        await admitted.end()
+        await admitted.close()
 
 
 async def _hooked(request: ChannelRequest, steps: Steps, hook: ChannelRunHook, *, target: Any) -> ChannelRequest:

@@ -23,15 +23,16 @@ def answer_ids(value: Any) -> Sequence[str]:
 
 
 def _find(given: Any, found: list[str]) -> None:
+    items = given
     # What an input mostly is comes first: whether something is a sequence takes a while to say.
     if isinstance(given, Message):
-        for content in given.contents:
+        contents: Any = given.contents
+        for content in contents:
             if not isinstance(content, Content) or content.type == _ANSWER:
                 _find(content, found)
     elif isinstance(given, Content):
         if given.type == _ANSWER and isinstance(given.id, str):
             found.append(given.id)
     elif isinstance(given, list) or (isinstance(given, Sequence) and not isinstance(given, (str, bytes))):
-        items: Any = given
         for item in items:
             _find(item, found)

@@ -60,13 +60,13 @@ class LiveSessions:
 
     def _drop(self, now: float) -> Sequence[LiveSession]:
         sessions, dropped = self._sessions, list[LiveSession]()
-        while sessions:
-            first = next(iter(sessions.values()))
-            self._due_at = first.used_at + self._ttl
-            if len(sessions) <= self._max_sessions and now <= self._due_at:
-                break
-            sessions.popitem(last=False)
-            dropped.append(first)
+        while len(sessions) > self._max_sessions or (sessions and now > self._due_at):
+            # The first one is looked at only when it has to go, or may be too old.
+            if len(sessions) <= self._max_sessions:
+                self._due_at = next(iter(sessions.values())).used_at + self._ttl
+                if now <= self._due_at:
+                    break
+            dropped.append(sessions.popitem(last=False)[1])
         return dropped
 
     def __len__(self) -> int:

@@ -14,7 +14,6 @@ from ..types import Owner
 from .aliases import first_session, session_id_of
 from .turns import SessionName, Turn
 
-
 _Key: TypeAlias = tuple[Owner, str]
 
 

@@ -82,9 +82,12 @@ class MemoryStore:
 
     async def accept(self, request: TurnRequest) -> MemoryPlace | Replay:
         """See `StateStore`."""
-        attempt = self._marks.claim(request.owner, request.claim) if request.claim is not None else 1
-        if isinstance(attempt, Replay):
-            return attempt
+        attempt = 1
+        if request.claim is not None:
+            claimed = self._marks.claim(request.owner, request.claim)
+            if isinstance(claimed, Replay):
+                return claimed
+            attempt = claimed
         place = MemoryPlace(self, request, attempt)
         try:
             place.admit(request)
@@ -143,7 +146,7 @@ class MemoryStore:
 
     def opened(self, tenant: str, key: str, parent: StoredTurn | None) -> Opened:
         """Return a session as it is now."""
-        name = parent.session if parent is not None else self._name(tenant, key)
+        name = self._name(tenant, key) if parent is None else parent.session
         return Opened(name, 0, self._heads.get((tenant, name.session_id)))
 
     def newest(self, session: SessionName) -> Turn | None:
