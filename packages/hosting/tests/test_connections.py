@@ -152,7 +152,7 @@ async def test_a_host_under_too_much_work_keeps_what_has_run_and_gives_back_what
     ran, failed, settled = [await placed(store, key) for key in ("ran", "failed")] + [
         await placed(store, "settled", claim=claim)
     ]
-    opened = [(await each.turn(), await each.open())[1] for each in (ran, failed, settled)]
+    opened = [await each.open() for each in (ran, failed, settled)]
     await store.documents.add(ADA, "k", [NewDocument("kind", "1", b"{}"), NewDocument("kind", "2", b"{}")])
     await store.tasks.accept(task("1"))
     await store.tasks.accept(task("2"))

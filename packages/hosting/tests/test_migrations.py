@@ -161,7 +161,6 @@ async def test_a_database_of_the_first_version_keeps_every_row_through_all_steps
     await store.start()
     first = await said(store, turn_id="t1")
     held = await placed(store, claim=CLAIM, answers=["asked"])
-    await held.turn()
     await held.commit(done(store, await held.open(), turn_id="t2"))
     store.rotate("default", "reset")
     for _ in range(2):

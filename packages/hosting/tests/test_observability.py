@@ -225,16 +225,11 @@ def levels(collected: Any) -> tuple[int, int]:
     return waiting.value, running.value
 
 
-async def test_without_a_provider_nothing_is_made_and_updates_take_no_detour(connect: Any) -> None:
-    """What is free is not called: the updates are the target's own."""
+def test_without_a_provider_nothing_is_made_and_no_turn_is_watched() -> None:
+    """What is free is not called."""
     assert instruments() is None
     assert tracer() is None
     from agent_framework_hosting._telemetry.telemetry import Telemetry
-    from agent_framework_hosting._telemetry.turns import WatchedTurn
+    from agent_framework_hosting._telemetry.turns import watch
 
-    async def updates() -> AsyncGenerator[int]:
-        yield 1
-
-    source = updates()
-    assert WatchedTurn(Telemetry(), ask()).seen(source) is source
-    assert [each async for each in source] == [1]
+    assert watch(Telemetry(), ask()) is None

@@ -84,7 +84,6 @@ def done(opened: Opened, turn_id: str, **changes: Any) -> Finished:
 async def said(store: SqlStore, turn_id: str, key: str | None = "k", **changes: Any) -> int:
     place = await accepted(store, key, **changes)
     async with asyncio.timeout(SOON):
-        await place.turn()
         return await place.commit(done(await place.open(), turn_id))
 
 
@@ -107,7 +106,6 @@ async def test_a_caller_that_gives_up_while_it_is_accepted_blocks_nobody(store: 
                 break
             except IdempotencyConflict:
                 await asyncio.sleep(0.01)  # until it was seen that nobody holds it
-        await place.turn()
         await place.commit(done(await place.open(), "t"))
 
 
@@ -115,15 +113,14 @@ async def test_a_caller_that_gives_up_while_it_is_accepted_blocks_nobody(store: 
 async def test_a_process_that_stood_still_keeps_what_nobody_took_over(store: SqlStore) -> None:
     """Its lease ran out, and it is the only one there: its turn is committed, and its line goes on in order."""
     first, second = await accepted(store), await accepted(store)
-    await first.turn()
     opened = await first.open()
     time.sleep(2 * LEASE)  # noqa: ASYNC251 - that is what standing still is
     third = await accepted(store)
     await asyncio.sleep(LEASE)
     for place, turn_id in ((first, "t1"), (second, "t2"), (third, "t3")):
         async with asyncio.timeout(SOON):
-            await place.turn()
-            opened = opened if place is first else await place.open()
+            again = await place.open()
+            opened = opened if place is first else again
             await place.commit(done(opened, turn_id))
     assert await store.find(ADA, "t3") is not None
 
@@ -149,9 +146,8 @@ async def test_a_branch_keeps_the_turns_that_it_stands_on_and_none_of_their_ids(
     root = await said(store, "root")
     await said(store, "head")
     place = await accepted(store, None, parent="root")
-    await place.turn()
-    await place.move("branch")
-    opened = await place.open()
+    await place.open()
+    opened = await place.move("branch")
     name = type(opened.name)("default", "branch", "branch", root="k")
     tip = await place.commit(done(Opened(name, 0, None), "tip", parent=root))
     sql("UPDATE af_session SET used_at = used_at - 100000 WHERE session_id <> 'branch'")
@@ -233,7 +229,7 @@ async def test_a_caller_that_gives_up_while_it_leaves_blocks_nobody(store: SqlSt
     """This process stays alive, so that nobody would ever take the line over."""
     claim = Claim("c", "key", b"body")
     first = await accepted(store, claim=claim)
-    await first.turn()
+    await first.open()
     leaving = asyncio.create_task(first.leave(has_run=True))
     for _ in range(steps):
         await asyncio.sleep(0)
@@ -241,7 +237,7 @@ async def test_a_caller_that_gives_up_while_it_leaves_blocks_nobody(store: SqlSt
     await asyncio.gather(leaving, return_exceptions=True)
     second = await accepted(store)
     async with asyncio.timeout(SOON):
-        await second.turn()
+        await second.open()
     await second.leave(has_run=True)
 
 
@@ -293,7 +289,7 @@ async def test_a_name_that_not_every_database_can_keep_is_refused(store: SqlStor
     with pytest.raises(UnknownParent):
         await accepted(store, parent=strange)
     place = await accepted(store, "room")
-    await place.turn()
+    await place.open()
     await place.leave(has_run=False)
 
 
@@ -303,7 +299,7 @@ async def test_tables_that_are_away_for_a_while_are_as_if_the_database_were_away
 ) -> None:
     """As they are while a backup is restored: whoever waits goes on afterwards, and the lease is renewed again."""
     first, second = await accepted(store), await accepted(store)
-    await first.turn()
+    await first.open()
     sql("ALTER TABLE af_worker RENAME TO af_elsewhere")
     with pytest.raises(StateUnavailable):
         await accepted(store)
@@ -313,7 +309,7 @@ async def test_tables_that_are_away_for_a_while_are_as_if_the_database_were_away
     sql("ALTER TABLE af_elsewhere RENAME TO af_worker")
     await first.leave(has_run=True)
     async with asyncio.timeout(SOON):
-        await second.turn()
+        await second.open()
         while not store.is_well:  # noqa: ASYNC110 - as above
             await asyncio.sleep(0.01)
     await second.leave(has_run=True)
@@ -325,7 +321,7 @@ async def test_a_name_that_is_too_long_for_an_index_is_refused(store: SqlStore) 
     with pytest.raises(InvalidRequest, match="2000"):
         await accepted(store, long)
     place = await accepted(store, long[:2000])
-    await place.turn()
+    await place.open()
     await place.leave(has_run=False)
 
 
@@ -378,7 +374,6 @@ async def test_a_worker_whose_line_or_key_was_taken_over_settles_nothing(
     """A later attempt may run in another line, so that the lane alone does not tell that the key is gone."""
     claim = Claim("c", "key", b"body")
     stale = await accepted(store, "old", claim=claim)
-    await stale.turn()
     opened = await stale.open()
     later: Place | None = None
     if taken == "line":
@@ -393,7 +388,7 @@ async def test_a_worker_whose_line_or_key_was_taken_over_settles_nothing(
     assert await store.find(ADA, "t") is None
     await stale.leave(has_run=True)
     if later is not None:
-        await later.turn()
+        await later.open()
         await later.settle(b"later")
         again = await store.accept(TurnRequest(tenant="default", owner=ADA, key="old", claim=claim))
         assert again == Replay(b"later")
@@ -405,7 +400,7 @@ async def test_a_key_of_a_request_that_still_runs_is_not_forgotten(
     """However long it runs, a second request under the key must not run beside it."""
     claim = Claim("c", "key", b"body")
     place = await accepted(store, claim=claim)
-    await place.turn()
+    await place.open()
     sql("UPDATE af_claim SET created_at = created_at - 100000")
     await store.sweep()
     with pytest.raises(IdempotencyConflict):
@@ -419,9 +414,8 @@ async def long_conversation(store: SqlStore) -> None:
     """Take turns in one conversation, and one in a branch of it."""
     points = [await said(store, f"t{number}", answers=[f"request {number}"]) for number in range(7)]
     place = await accepted(store, None, parent="t3")
-    await place.turn()
-    await place.move("branch")
-    opened = await place.open()
+    await place.open()
+    opened = await place.move("branch")
     name = type(opened.name)("default", "branch", "branch", root="k")
     await place.commit(done(Opened(name, 0, None), "tip", parent=points[3]))
     await store.documents.add(ADA, "k", [NewDocument("note", "old", b"1")])
@@ -476,7 +470,7 @@ async def test_a_sweep_that_dies_in_a_long_conversation_leaves_nothing_to_be_fou
     for turn_id in ("t0", "t6", "tip"):
         assert await store.find(ADA, turn_id) is None
     place = await accepted(store)
-    await place.turn()
+    await place.open()
     assert (await place.open()).head is None
     assert await store.documents.find(ADA, "note", "old") is None
     await store.documents.add(ADA, "k", [NewDocument("note", "new", b"1")])
@@ -496,7 +490,6 @@ async def test_a_conversation_in_which_a_turn_runs_is_not_forgotten(
     """Also when the run takes longer than a conversation is kept that nobody uses."""
     await said(store, "t1")
     place = await accepted(store)
-    await place.turn()
     opened = await place.open()
     sql("UPDATE af_session SET used_at = used_at - 100000")
     await store.sweep()

@@ -82,7 +82,7 @@ async def test_a_record_in_memory_is_kept_once_and_in_no_more_than_it_needs() ->
     store = MemoryStore(aliases=MemoryAliases(max_aliases=9), max_turns=99, max_waiting=9)
     record = msgspec.json.encode(["x" * 1000] * 1000)
     place = await placed(store, claim=Claim("c", "key", b"body"))
-    await place.turn()
+    await place.open()
     tracemalloc.start()
     try:
         await place.commit(done(store, await place.open(), turn_id="t1", record=record))
@@ -146,7 +146,7 @@ async def test_a_turn_that_is_being_handed_over_is_never_taken_for_dropped(
     async def take_turns(store: StateStore) -> None:
         for _ in range(40):
             place = await placed(store)
-            await place.turn()
+            await place.open()
             await place.leave(has_run=True)
 
     looking = [asyncio.ensure_future(look(store)) for store in stores]

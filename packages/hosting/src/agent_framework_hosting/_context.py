@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from types import CoroutineType
 from typing import Any
 
 from ._kept import OwnClaims, OwnDocuments, OwnRecords
@@ -56,7 +57,7 @@ class HostContext:
         """Who makes the request that is being handled."""
         return current_principal()
 
-    async def run(
+    def run(
         self,
         request: ChannelRequest,
         *,
@@ -67,7 +68,7 @@ class HostContext:
         seal: Seal | None = None,
         begin: BeginTurn | None = None,
         idempotency: IdempotencyKey | None = None,
-    ) -> HostedRunResult[Any]:
+    ) -> CoroutineType[Any, Any, HostedRunResult[Any]]:
         """Run the target to its end and commit the turn."""
         steps = Steps(
             run_hook=run_hook,
@@ -80,9 +81,9 @@ class HostContext:
             idempotency=idempotency,
             apart=self._apart,
         )
-        return await self._pipeline.run(request, steps)
+        return self._pipeline.run(request, steps)
 
-    async def run_stream(
+    def run_stream(
         self,
         request: ChannelRequest,
         *,
@@ -95,7 +96,7 @@ class HostContext:
         seal_unfinished: SealUnfinished | None = None,
         begin: BeginTurn | None = None,
         idempotency: IdempotencyKey | None = None,
-    ) -> PipelineStream:
+    ) -> CoroutineType[Any, Any, PipelineStream]:
         """Admit the request and return its stream."""
         steps = Steps(
             run_hook=run_hook,
@@ -110,7 +111,7 @@ class HostContext:
             idempotency=idempotency,
             apart=self._apart,
         )
-        return await self._pipeline.run_stream(request, steps)
+        return self._pipeline.run_stream(request, steps)
 
     async def check(self, request: ChannelRequest) -> None:
         """Raise what is wrong with a request, as far as that is known before it runs."""

@@ -16,6 +16,7 @@ from typing import Any, Final, Self, TypeVar, cast
 
 import msgspec
 from agent_framework import AgentResponse, AgentResponseUpdate
+from opentelemetry import context as otel
 
 from ._admission import Admission, Run, StopReason
 from ._capacity import Capacity
@@ -31,7 +32,7 @@ from ._state.store import Claim
 from ._target.streams import without_token
 from ._target.target import SessionState, Target
 from ._telemetry.telemetry import Telemetry
-from ._telemetry.turns import WatchedTurn
+from ._telemetry.turns import WatchedTurn, watch
 from ._tracing import each_under, under, unless_current
 from .channel import Replayed
 from .errors import HookError, RunCancelled
@@ -46,14 +47,12 @@ from .types import (
     HostedRunResult,
     IdempotencyKey,
     Owner,
-    Principal,
     Seal,
     SealUnfinished,
 )
 from .workflows import as_agent_response
 
 ReturnedT = TypeVar("ReturnedT")
-AdmittedT = TypeVar("AdmittedT", bound="Admitted")
 
 _NO_SESSION: Final = ChannelSession()
 
@@ -90,13 +89,25 @@ class Bounds:
 class Admitted:
     """A request that may run: counted, and once it is `admitted` with its place in the line.
 
-    Whoever drops it without closing it gives both back: a stream that nobody ever pulled must not block its session.
+    It is `watched` when somebody takes what is told of turns.
     """
 
-    __slots__ = ("_bounds", "_closed", "_owner", "_remains", "_turn", "meter", "request", "run", "steps", "watched")
+    __slots__ = (
+        "_bounds",
+        "_closed",
+        "_is_timed",
+        "_owner",
+        "_remains",
+        "_turn",
+        "meter",
+        "request",
+        "run",
+        "steps",
+        "watched",
+    )
 
     def __init__(
-        self, request: ChannelRequest, steps: Steps, run: Run, *, bounds: Bounds, watched: WatchedTurn
+        self, request: ChannelRequest, steps: Steps, run: Run, bounds: Bounds, watched: WatchedTurn | None
     ) -> None:
         self.request = request
         self.steps = steps
@@ -107,7 +118,7 @@ class Admitted:
         self._owner: Owner | None = None
         self._turn: OpenTurn | None = None
         self._remains: bytes | None = None
-        self._closed = False
+        self._closed = self._is_timed = False
 
     def let_in(self, owner: Owner) -> None:
         """Count it among those of its principal, who may have no more left to use, or too many under way."""
@@ -122,7 +133,8 @@ class Admitted:
         """Take notice that it may run as this request."""
         self.request = request
         self._turn = turn
-        self.watched.admitted(request)
+        if self.watched is not None:
+            self.watched.admitted(request)
 
     async def state(self, *, is_streamed: bool) -> SessionState | None:
         """Wait for the turn and return the state of the session to run in; from then on the run's time is counted.
@@ -130,6 +142,7 @@ class Admitted:
         The channel has its last word on the request then, with the session this turn's alone.
         """
         state = await self._turn.start(self.run.stop) if self._turn is not None else None
+        self._is_timed = True
         self._bounds.deadlines.begin(self.run, is_streamed=is_streamed)
         if self.steps.begin is not None:
             try:
@@ -138,12 +151,15 @@ class Admitted:
                 if self._turn is not None:
                     self._turn.has_not_run()
                 raise
-        self.watched.started()
+        if self.watched is not None:
+            self.watched.started()
         return state
 
     async def finish(self, response: Any, state: SessionState | None) -> HostedRunResult[Any]:
         """Shape, seal and commit what the target returned."""
-        self.watched.used(response, self.request.principal)
+        watched = self.watched
+        if watched is not None:
+            watched.used(response, self.request.principal)
         if self.meter is not None:
             self.meter.finish(response)
         result = HostedRunResult(response, session=state.session if state is not None else None)
@@ -151,9 +167,11 @@ class Admitted:
             result = await self._shaped(result, self.steps.response_hook)
         # What is committed has not failed.
         self._bounds.deadlines.end(self.run)
+        self._is_timed = False
         record = self.steps.seal(result) if self.steps.seal is not None else None
         if self._turn is not None:
-            await self.watched.committed(self._turn.commit(msgspec.json.encode(record)))
+            commit = self._turn.commit(msgspec.json.encode(record))
+            await (commit if watched is None else watched.committed(commit))
             self._turn = None
         return result
 
@@ -162,29 +180,25 @@ class Admitted:
         if self._closed:
             return
         self._closed = True
-        self._bounds.deadlines.end(self.run)
+        if self._is_timed:
+            self._bounds.deadlines.end(self.run)
         try:
             if self._turn is not None:
                 await self._turn.close(self._remains)
         finally:
             self._leave()
 
-    def __del__(self) -> None:
-        if not self._closed:
-            self._bounds.deadlines.end(self.run)
-            if self._turn is not None:
-                self._turn.leave()
-            self._leave()
-
     def _leave(self) -> None:
         if self._owner is not None:
             self._bounds.capacity.leave(self._owner)
         self.run.end()
-        self.watched.ended()
+        if self.watched is not None:
+            self.watched.ended()
 
     def seen(self, updates: AsyncIterator[AgentResponseUpdate]) -> AsyncIterator[AgentResponseUpdate]:
         """Return the updates of the run, each of them seen by whoever has to; mostly that is nobody."""
-        updates = self.watched.seen(updates)
+        if self.watched is not None:
+            updates = self.watched.seen(updates)
         if self.meter is None and not self._bounds.deadlines.awaits_update:
             return updates
         return Seen(updates, self._see)
@@ -214,29 +228,35 @@ class Pipeline:
 
     async def run(self, request: ChannelRequest, steps: Steps) -> HostedRunResult[Any]:
         """Run the target to its end and commit the turn."""
-        entered = self._enter(request, steps, Admitted)
-        watched = entered.watched
+        run = self._admission.enter()
+        watched = watch(self._telemetry, request)
+        entered = Admitted(request, steps, run, self._bounds, watched)
         try:
-            with entered.run:
+            with run:
                 await self._admit(entered)
                 state = await entered.state(is_streamed=False)
+                work = self._target.run(entered.request, state)
                 # Without a span of the turn's own, its context is the one that it began in, which is here.
-                response = await under(watched.own_context, self._target.run(entered.request, state))
+                response = await (work if watched is None else under(watched.own_context, work))
                 return await entered.finish(response, state)
         except BaseException as error:
-            watched.failed(error)
+            if watched is not None:
+                watched.failed(error)
             raise
         finally:
             await entered.close()
 
     async def run_stream(self, request: ChannelRequest, steps: Steps) -> PipelineStream:
         """Admit the request; its stream does the rest."""
-        entered = self._enter(request, steps, Streaming)
+        run = self._admission.enter()
+        watched = watch(self._telemetry, request)
+        entered = Streaming(request, steps, run, self._bounds, watched)
         try:
-            with entered.run:
+            with run:
                 await self._admit(entered)
         except BaseException as error:
-            entered.watched.failed(error)
+            if watched is not None:
+                watched.failed(error)
             await entered.close()
             raise
         return PipelineStream(self._target, entered)
@@ -255,11 +275,6 @@ class Pipeline:
         """Return once the host takes no new work any more."""
         await self._admission.until_drain()
 
-    def _enter(self, request: ChannelRequest, steps: Steps, kind: type[AdmittedT]) -> AdmittedT:
-        run = self._admission.enter()
-        watched = WatchedTurn(self._telemetry, request)
-        return kind(request, steps, run, bounds=self._bounds, watched=watched)
-
     async def _admit(self, entered: Admitted) -> None:
         request, steps = entered.request, entered.steps
         principal = request.principal
@@ -273,22 +288,19 @@ class Pipeline:
             # It may be a body of megabytes, a run may be long, and nobody asks for it any more.
             entered.steps = msgspec.structs.replace(steps, protocol_request=None)
         self._target.check(request)
-        turn = await self._turn(request, principal, steps)
-        if turn is not None and steps.idempotency is not None:
-            request = _attempted(request, turn)
+        wanted, named, turn = _wanted_session(request), steps.idempotency, None
+        if wanted is not None or named is not None:
+            answers, claim = answer_ids(request.input), _claim(request, named) if named is not None else None
+            try:
+                turn = await (steps.apart or self._sessions).open(
+                    principal, wanted or _NO_SESSION, answers=answers, claim=claim
+                )
+            except Repeated as repeated:
+                place = f"the column record of af_claim, channel {request.channel!r}, owner {principal.owner!r}"
+                raise Replayed(records.read(repeated.record, place=place)) from None
+            if named is not None:
+                request = _attempted(request, turn)
         entered.admitted(request, turn)
-
-    async def _turn(self, request: ChannelRequest, principal: Principal, steps: Steps) -> OpenTurn | None:
-        wanted, named = _wanted_session(request), steps.idempotency
-        if wanted is None and named is None:
-            return None
-        claim = Claim(request.channel, named.key, named.fingerprint) if named is not None else None
-        sessions = steps.apart or self._sessions
-        try:
-            return await sessions.open(principal, wanted or _NO_SESSION, answers=answer_ids(request.input), claim=claim)
-        except Repeated as repeated:
-            place = f"the column record of af_claim, channel {request.channel!r}, owner {principal.owner!r}"
-            raise Replayed(records.read(repeated.record, place=place)) from None
 
 
 class PipelineStream:
@@ -338,19 +350,30 @@ class PipelineStream:
 class Streaming(Admitted):
     """A request that may run as a stream, and how that goes: what the stream and its generator both know.
 
-    The generator must not hold the stream itself, or nobody would see that the stream was abandoned.
+    The generator must not hold the stream itself, or nobody would see that the stream was abandoned. Whoever drops it
+    without closing it gives all back: a stream that nobody ever pulled must not block its session.
     """
 
-    __slots__ = ("_is_over", "_over", "error", "result")
+    __slots__ = ("_is_over", "_over", "context", "error", "result")
 
     def __init__(
-        self, request: ChannelRequest, steps: Steps, run: Run, *, bounds: Bounds, watched: WatchedTurn
+        self, request: ChannelRequest, steps: Steps, run: Run, bounds: Bounds, watched: WatchedTurn | None
     ) -> None:
-        super().__init__(request, steps, run, bounds=bounds, watched=watched)
+        super().__init__(request, steps, run, bounds, watched)
+        self.context: Final = otel.get_current() if watched is None else watched.context
+        """The parent of whatever the turn does, whoever pulls."""
         self.result: HostedRunResult[Any] | None = None
         self.error: Exception | None = None
         self._is_over = False
         self._over: asyncio.Event | None = None
+
+    def __del__(self) -> None:
+        if not self._closed:
+            if self._is_timed:
+                self._bounds.deadlines.end(self.run)
+            if self._turn is not None:
+                self._turn.leave()
+            self._leave()
 
     async def until_over(self) -> None:
         """Return once everything bound to the turn is released."""
@@ -359,10 +382,9 @@ class Streaming(Admitted):
             self._over = self._over or asyncio.Event()
             await self._over.wait()
 
-    async def end(self) -> None:
-        """Close it, and let go who waits for that."""
+    def _leave(self) -> None:
         try:
-            await self.close()
+            super()._leave()
         finally:
             self._is_over = True
             if self._over is not None:
@@ -372,7 +394,8 @@ class Streaming(Admitted):
         """Take notice that the turn does not finish: it failed, or nobody wants it any more."""
         self.error = error if isinstance(error, Exception) else None
         reason = self.error or RunCancelled(reason=self.run.cause or "closed")
-        self.watched.failed(reason)
+        if self.watched is not None:
+            self.watched.failed(reason)
         self._give_up(reason)
 
     def _give_up(self, error: Exception) -> None:
@@ -387,7 +410,7 @@ class Streaming(Admitted):
 
 
 async def _step(target: Target, admitted: Streaming) -> AsyncGenerator[AgentResponseUpdate, None]:
-    run, hook, parent = admitted.run, admitted.steps.stream_update_hook, unless_current(admitted.watched.context)
+    run, hook, parent = admitted.run, admitted.steps.stream_update_hook, unless_current(admitted.context)
     # Each block that is entered here takes up memory for as long as the stream is open.
     try:
         with run:
@@ -412,7 +435,7 @@ async def _step(target: Target, admitted: Streaming) -> AsyncGenerator[AgentResp
         admitted.failed(error)
         raise
     finally:
-        await admitted.end()
+        await admitted.close()
 
 
 async def _hooked(request: ChannelRequest, steps: Steps, hook: ChannelRunHook, *, target: Any) -> ChannelRequest:
@@ -440,6 +463,10 @@ def _returned(value: Any, kind: type[ReturnedT], hook: str) -> ReturnedT:
     if not isinstance(value, kind):
         raise HookError(f"The {hook} returned {type(value).__name__} instead of {kind.__name__}.")
     return value
+
+
+def _claim(request: ChannelRequest, named: IdempotencyKey) -> Claim:
+    return Claim(request.channel, named.key, named.fingerprint)
 
 
 def _attempted(request: ChannelRequest, turn: OpenTurn) -> ChannelRequest:

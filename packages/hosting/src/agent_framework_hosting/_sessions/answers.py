@@ -22,15 +22,17 @@ def answer_ids(value: Any) -> Sequence[str]:
     return found or ()
 
 
-def _find(value: Any, found: list[str]) -> None:
-    if isinstance(value, str):
-        return
-    given: Any = value.contents if isinstance(value, Message) else [value] if isinstance(value, Content) else value
+def _find(given: Any, found: list[str]) -> None:
     items = given
-    # Lists are asked for first: whether something else is a sequence takes a while to say.
-    if isinstance(given, list) or (isinstance(given, Sequence) and not isinstance(given, bytes)):
+    # What an input mostly is comes first: whether something is a sequence takes a while to say.
+    if isinstance(given, Message):
+        contents: Any = given.contents
+        for content in contents:
+            if not isinstance(content, Content) or content.type == _ANSWER:
+                _find(content, found)
+    elif isinstance(given, Content):
+        if given.type == _ANSWER and isinstance(given.id, str):
+            found.append(given.id)
+    elif isinstance(given, list) or (isinstance(given, Sequence) and not isinstance(given, (str, bytes))):
         for item in items:
-            if not isinstance(item, Content):
-                _find(item, found)
-            elif item.type == _ANSWER and isinstance(item.id, str):
-                found.append(item.id)
+            _find(item, found)

@@ -133,7 +133,7 @@ class ApartSessions:
     async def _bring(self, store: _Store, principal: Principal, wanted: ChannelSession) -> StoredTurn:
         """Return a stored turn, a copy of which is there to be continued."""
         found, snapshot = await self._whole.copied(principal, wanted)
-        await store.adopt(Turn(principal.owner, found.id, found.session, snapshot, found.record))
+        store.adopt(Turn(principal.owner, found.id, found.session, snapshot, found.record))
         self._brought.add(found.session.root)
         return found
 
@@ -145,13 +145,13 @@ class _Store(MemoryStore):
         super().__init__(aliases=MemoryAliases(max_aliases=1), max_turns=_MOST_TURNS, max_waiting=_MOST_TURNS)
         self._owner = owner
 
-    async def add(self, finished: Finished) -> Turn:
+    def add(self, finished: Finished) -> Turn:
         """Store a finished turn."""
-        turn = await super().add(finished)
+        turn = super().add(finished)
         self._owner.added(len(finished.record), to=self)
         return turn
 
-    async def keep(self, unfinished: Unfinished) -> None:
+    def keep(self, unfinished: Unfinished) -> None:
         """Store the record of a turn that did not finish."""
-        await super().keep(unfinished)
+        super().keep(unfinished)
         self._owner.added(len(unfinished.record or b""), to=self)

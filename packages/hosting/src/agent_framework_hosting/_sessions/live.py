@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -35,28 +36,37 @@ class LiveSessions:
         self._max_sessions = max_sessions
         self._ttl = ttl
         self._clock = clock
+        # Nothing is too old before then.
+        self._due_at = math.inf
         self._sessions: OrderedDict[tuple[str, str], LiveSession] = OrderedDict()
 
     def take(self, name: SessionName) -> LiveSession | None:
         """Take a session out, to run it."""
         return self._sessions.pop((name.tenant, name.session_id), None)
 
-    def put(self, live: LiveSession) -> list[LiveSession]:
+    def put(self, live: LiveSession) -> Sequence[LiveSession]:
         """Put a session back; returns those that were dropped for it or for their age."""
-        live.used_at = self._clock()
-        self._sessions[live.name.tenant, live.name.session_id] = live
-        return self.expire()
+        live.used_at = now = self._clock()
+        sessions = self._sessions
+        sessions[live.name.tenant, live.name.session_id] = live
+        if len(sessions) == 1:
+            self._due_at = now + self._ttl
+        return () if now <= self._due_at and len(sessions) <= self._max_sessions else self._drop(now)
 
-    def expire(self) -> list[LiveSession]:
-        """Drop what is beyond the bounds and return it."""
-        sessions, oldest_allowed = self._sessions, self._clock() - self._ttl
-        dropped: list[LiveSession] = []
-        while sessions:
-            first = next(iter(sessions.values()))
-            if len(sessions) <= self._max_sessions and first.used_at >= oldest_allowed:
-                break
-            sessions.popitem(last=False)
-            dropped.append(first)
+    def expire(self) -> Sequence[LiveSession]:
+        """Drop what is too old and return it."""
+        now = self._clock()
+        return () if now <= self._due_at else self._drop(now)
+
+    def _drop(self, now: float) -> Sequence[LiveSession]:
+        sessions, dropped = self._sessions, list[LiveSession]()
+        while len(sessions) > self._max_sessions or (sessions and now > self._due_at):
+            # The first one is looked at only when it has to go, or may be too old.
+            if len(sessions) <= self._max_sessions:
+                self._due_at = next(iter(sessions.values())).used_at + self._ttl
+                if now <= self._due_at:
+                    break
+            dropped.append(sessions.popitem(last=False)[1])
         return dropped
 
     def __len__(self) -> int:

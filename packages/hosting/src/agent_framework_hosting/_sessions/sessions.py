@@ -105,7 +105,7 @@ class Sessions:
         expired = self._live.expire()
         if expired or self._dropped:
             dropped, self._dropped = [*self._dropped, *expired], []
-            await self._forget(dropped)
+            await self.forget(dropped)
         request = TurnRequest(
             tenant=principal.tenant,
             owner=principal.owner,
@@ -121,7 +121,7 @@ class Sessions:
             return await self._aside(principal, wanted, request)
         if not self._has_lines:
             return await self._beside(principal, wanted, request)
-        place = await self._accepted(request)
+        place = _place(await self.store.accept(request))
         turn = OpenTurn(self, request.owner, wanted, parent=place.parent, place=place)
         try:
             if place.parent is not None and place.head != place.parent.point:
@@ -150,12 +150,6 @@ class Sessions:
             if not set(answers).isdisjoint(answered):
                 raise AnsweredAlready
 
-    async def _accepted(self, request: TurnRequest) -> Place:
-        place = await self.store.accept(request)
-        if isinstance(place, Replay):
-            raise Repeated(place.record)
-        return place
-
     async def _aside(self, principal: Principal, wanted: ChannelSession, request: TurnRequest) -> OpenTurn:
         """Admit a turn that changes nothing which others see, so that it need not wait for them."""
         parent = None
@@ -165,7 +159,8 @@ class Sessions:
         place = None
         if request.claim is not None or request.answers:
             root = parent.session.root if parent is not None else None
-            place = await self._accepted(replace(request, key=mint("aside_"), parent=None, root=root))
+            asking = replace(request, key=mint("aside_"), parent=None, root=root)
+            place = _place(await self.store.accept(asking))
         return OpenTurn(self, request.owner, wanted, parent=parent, place=place, is_aside=True)
 
     async def _beside(self, principal: Principal, wanted: ChannelSession, request: TurnRequest) -> OpenTurn:
@@ -177,7 +172,7 @@ class Sessions:
         else:
             known = await self.store.named(request.tenant, request.key or "")
         name = stored_beside(known)
-        place = await self._accepted(replace(request, key=name.key, parent=None, root=name.root))
+        place = _place(await self.store.accept(replace(request, key=name.key, parent=None, root=name.root)))
         return OpenTurn(self, request.owner, wanted, parent=parent, place=place, beside=name)
 
     async def beside(self, name: SessionName, parent: StoredTurn | None, *, is_new: bool) -> LiveSession:
@@ -253,11 +248,15 @@ class Sessions:
             record=record,
         )
 
-    async def keep(self, live: LiveSession) -> None:
-        """Put a session back; those that fall out of the bounds are forgotten, when they are nowhere else."""
-        dropped = self._live.put(live)
-        if dropped:
-            await self._forget(dropped)
+    def keep(self, live: LiveSession) -> Sequence[LiveSession]:
+        """Put a session back; returns those that fall out of the bounds, to `forget` them."""
+        return self._live.put(live)
+
+    async def forget(self, dropped: Sequence[LiveSession]) -> None:
+        """Forget sessions that are no more in memory, when they are nowhere else."""
+        if not self.store.encodes:
+            for live in dropped:
+                await self.store.forget(live.name)
 
     async def turn(self, principal: Principal, turn_id: str) -> StoredTurn | None:
         """Return the principal's turn of that id."""
@@ -298,8 +297,7 @@ class Sessions:
         asking = TurnRequest(
             tenant=principal.tenant, owner=principal.owner, key=mint("aside_"), root=root, answers=answers
         )
-        place = await self._accepted(asking)
-        await place.settle(b"null")
+        await _place(await self.store.accept(asking)).settle(b"null")
 
     async def session_id(self, tenant: str, key: str) -> str:
         """Return the id of the session that the key stands for now."""
@@ -310,11 +308,6 @@ class Sessions:
             live = self._live.take(self._stale.popleft())
             if live is not None:
                 self._dropped.append(live)
-
-    async def _forget(self, dropped: list[LiveSession]) -> None:
-        if not self.store.encodes:
-            for live in dropped:
-                await self.store.forget(live.name)
 
     async def _found(self, principal: Principal, wanted: ChannelSession) -> StoredTurn:
         turn_id = wanted.parent or ""
@@ -358,6 +351,12 @@ class Sessions:
             return self.target.decode(chain, rest)
         except StateDamaged as error:
             raise StateDamaged(f"{error.place}, {_of(session)}") from error.__cause__
+
+
+def _place(accepted: Place | Replay) -> Place:
+    if isinstance(accepted, Replay):
+        raise Repeated(accepted.record)
+    return accepted
 
 
 def _missing(session: SessionName, point: Any) -> StateDamaged:

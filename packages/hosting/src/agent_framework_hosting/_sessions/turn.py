@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from msgspec.structs import replace
@@ -34,7 +34,9 @@ class Keeper(Protocol):
         self, live: LiveSession, snapshot: object, owner: Owner, turn_id: str | None, record: bytes
     ) -> Finished: ...
 
-    async def keep(self, live: LiveSession) -> None: ...
+    def keep(self, live: LiveSession) -> Sequence[LiveSession]: ...
+
+    async def forget(self, dropped: Sequence[LiveSession]) -> None: ...
 
 
 class OpenTurn:
@@ -55,8 +57,6 @@ class OpenTurn:
         "_owner",
         "_parent",
         "_place",
-        "attempt",
-        "name",
     )
 
     def __init__(
@@ -81,22 +81,35 @@ class OpenTurn:
         self._beside = beside
         self._live: LiveSession | None = None
         self._has_started = False
-        self.attempt = place.attempt if place is not None else 1
-        """Which attempt at the request this is, when it has an idempotency key."""
-        self.name = place.name if place is not None else ""
-        """What the turn is called in all of its attempts, when it has an idempotency key."""
+
+    @property
+    def attempt(self) -> int:
+        """Which attempt at the request this is, when it has an idempotency key; asked before the turn is over."""
+        return self._place.attempt if self._place is not None else 1
+
+    @property
+    def name(self) -> str:
+        """What the turn is called in all of its attempts, when it has an idempotency key; asked likewise."""
+        return self._place.name if self._place is not None else ""
 
     async def start(self, on_loss: Callable[[LossReason], None]) -> SessionState | None:
         """Wait for the turn; return the state of the session to run in, `None` when the request belongs to none.
 
         `on_loss` is called when the run has to stop because somebody else has, or wants, the session.
         """
+        keeper, parent, place = self._keeper, self._parent, self._place
         if self._is_aside:
-            live = await self._keeper.aside(self._parent) if self._parent is not None else None
-        elif self._place is not None:
-            self._place.watch(on_loss)
-            await self._place.turn()
-            live = await self._opened(self._place)
+            live = await keeper.aside(parent) if parent is not None else None
+        elif place is not None:
+            place.watch(on_loss)
+            opened = await place.open()
+            if self._beside is not None:
+                live = await keeper.beside(self._beside, parent, is_new=self._is_new)
+            elif parent is None or opened.head == parent.point:
+                live = await keeper.current(opened, is_new=self._is_new)
+            else:
+                # Of two turns that name the same one, the later becomes a branch, with a key of its own.
+                live = await keeper.branch(parent, await place.move(self._commit_as or mint("aside_")))
         else:
             raise RuntimeError("The turn is over.")
         self._live = live
@@ -124,7 +137,9 @@ class OpenTurn:
         live.named = live.named or self._commit_as is not None
         self._live = self._place = None
         if self._beside is None or not store.encodes:
-            await self._keeper.keep(live)
+            dropped = self._keeper.keep(live)
+            if dropped:
+                await self._keeper.forget(dropped)
 
     async def close(self, remains: bytes | None = None) -> None:
         """Put the session back and let the next turn of its line start; idempotent.
@@ -147,16 +162,6 @@ class OpenTurn:
         if self._place is not None:
             self._place.abandon()
 
-    async def _opened(self, place: Place) -> LiveSession:
-        if self._beside is not None:
-            return await self._keeper.beside(self._beside, self._parent, is_new=self._is_new)
-        opened = await place.open()
-        if self._parent is None or opened.head == self._parent.point:
-            return await self._keeper.current(opened, is_new=self._is_new)
-        # Of two turns that name the same one, the later becomes a branch, with a key of its own.
-        await place.move(self._commit_as or mint("aside_"))
-        return await self._keeper.branch(self._parent, await place.open())
-
     async def _rewound(self, live: LiveSession, remains: bytes | None) -> Unfinished | None:
         unfinished = Unfinished(
             session=live.name,
@@ -170,7 +175,7 @@ class OpenTurn:
             return unfinished
         await live.state.rewind()
         if not self._keeper.store.encodes:
-            await self._keeper.keep(live)
+            await self._keeper.forget(self._keeper.keep(live))
             return unfinished
         # Not put back: the stored session is what the next turn begins with, here or elsewhere.
         try:

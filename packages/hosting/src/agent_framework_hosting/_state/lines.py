@@ -8,29 +8,38 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Hashable
-from typing import Generic, TypeVar
+from collections.abc import Callable
+from typing import TypeAlias
 
 from ..errors import QueueFull, RunCancelled, SessionBusy
 from .refusals import STOPPED
 from .store import Concurrency, LossReason
 
-KeyT = TypeVar("KeyT", bound=Hashable)
+Key: TypeAlias = tuple[str, str]
+"""What a line is for: the tenant, and the session's key."""
 
 
-class Place(Generic[KeyT]):
-    """A place in a session's line; `release` is idempotent and may be called at any time."""
+class Place:
+    """A place in a session's line, once it has entered one; `release` is idempotent and may be called at any time."""
 
-    __slots__ = ("_future", "_held", "_is_interrupted", "_key", "_lines", "_released", "on_loss")
+    __slots__ = ("_future", "_is_held", "_is_interrupted", "_line", "_lines", "on_loss")
 
-    def __init__(self, lines: Lines[KeyT], key: KeyT, *, held: bool) -> None:
+    def __init__(self, lines: Lines) -> None:
         self._lines = lines
-        self._key = key
-        self._held = held
+        self._line: Key | None = None
+        self._is_held = self._is_interrupted = False
         self._future: asyncio.Future[None] | None = None
-        self._released = False
-        self._is_interrupted = False
         self.on_loss: Callable[[LossReason], None] | None = None
+
+    def enter(self, key: Key, *, concurrency: Concurrency = "queue") -> None:
+        """Stand at the end of a line.
+
+        Raises:
+            SessionBusy: It is somebody else's turn, and `concurrency` is `reject`.
+            QueueFull: Too many wait already.
+        """
+        self._is_held, self._is_interrupted, self._future = self._lines.enter(key, self, concurrency), False, None
+        self._line = key
 
     async def turn(self) -> None:
         """Wait until everybody who came before has left.
@@ -40,20 +49,20 @@ class Place(Generic[KeyT]):
         """
         if self._is_interrupted:
             raise _interrupted()
-        if self._held:
+        if self._is_held:
             return
         self._future = asyncio.get_running_loop().create_future()
         await self._future
 
     def release(self) -> None:
         """Leave the line; the next one in it, if any, has its turn."""
-        if not self._released:
-            self._released = True
-            self._lines.leave(self._key, self, held=self._held)
+        line, self._line = self._line, None
+        if line is not None:
+            self._lines.leave(line, self, is_held=self._is_held)
 
     def hand_over(self) -> None:
         """Give the turn to this place."""
-        self._held = True
+        self._is_held = True
         if self._future is not None and not self._future.done():
             self._future.set_result(None)
 
@@ -62,14 +71,14 @@ class Place(Generic[KeyT]):
         if self._is_interrupted:
             return
         self._is_interrupted = True
-        if self._held:
+        if self._is_held:
             if self.on_loss is not None:
                 self.on_loss("interrupted")
         elif self._future is not None and not self._future.done():
             self._future.set_exception(_interrupted())
 
 
-class Lines(Generic[KeyT]):
+class Lines:
     """All lines of a host, one per session.
 
     Args:
@@ -78,20 +87,14 @@ class Lines(Generic[KeyT]):
 
     def __init__(self, *, max_waiting: int) -> None:
         self._max_waiting = max_waiting
-        self._holders: dict[KeyT, Place[KeyT]] = {}
+        self._holders: dict[Key, Place] = {}
         # Most lines have nobody who waits, and an empty queue is larger than all else that a turn needs here.
-        self._waiting: dict[KeyT, deque[Place[KeyT]]] = {}
+        self._waiting: dict[Key, deque[Place]] = {}
 
-    def enter(self, key: KeyT, *, concurrency: Concurrency = "queue") -> Place[KeyT]:
-        """Take a place at the end of a line.
-
-        Raises:
-            SessionBusy: It is somebody else's turn, and `concurrency` is `reject`.
-            QueueFull: Too many wait already.
-        """
-        if key not in self._holders:
-            place = self._holders[key] = Place(self, key, held=True)
-            return place
+    def enter(self, key: Key, place: Place, concurrency: Concurrency) -> bool:
+        """Put a place at the end of a line; returns whether its turn is at once. Called by `Place.enter`."""
+        if self._holders.setdefault(key, place) is place:
+            return True
         if concurrency == "reject":
             raise busy()
         if concurrency == "interrupt":
@@ -101,11 +104,10 @@ class Lines(Generic[KeyT]):
             raise QueueFull(
                 f"This session has {len(waiting)} turns waiting already. Try again when some of them are done."
             )
-        place = Place(self, key, held=False)
         self._waiting.setdefault(key, deque()).append(place)
-        return place
+        return False
 
-    def stop(self, key: KeyT) -> bool:
+    def stop(self, key: Key) -> bool:
         """Stop whoever has the turn and whoever waits; returns whether there was anybody."""
         holder = self._holders.get(key)
         if holder is None:
@@ -116,19 +118,19 @@ class Lines(Generic[KeyT]):
             place.release()
         return True
 
-    def leave(self, key: KeyT, place: Place[KeyT], *, held: bool) -> None:
+    def leave(self, key: Key, place: Place, *, is_held: bool) -> None:
         """Take a place out of its line; called by `Place.release`."""
-        waiting = self._waiting.get(key)
+        waiting = self._waiting.get(key) if self._waiting else None
         if waiting is None:
             del self._holders[key]
             return
-        if held:
+        if is_held:
             self._holders[key] = waiting.popleft()
         else:
             waiting.remove(place)
         if not waiting:
             del self._waiting[key]
-        if held:
+        if is_held:
             self._holders[key].hand_over()
 
     def __len__(self) -> int:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 from collections import OrderedDict
+from operator import itemgetter
+from typing import TypeAlias
 
 from msgspec.structs import force_setattr
 
@@ -11,6 +13,8 @@ from ..ids import mint
 from ..types import Owner
 from .aliases import first_session, session_id_of
 from .turns import SessionName, Turn
+
+_Key: TypeAlias = tuple[Owner, str]
 
 
 def fitted(data: bytes) -> bytes:
@@ -33,9 +37,12 @@ class MemoryTurns:
         self._max_turns = max_turns
         self._max_bytes = max_bytes
         self._size = 0
-        self._turns: OrderedDict[tuple[Owner, str], Turn] = OrderedDict()
-        self._by_session: dict[tuple[str, str], dict[tuple[Owner, str], None]] = {}
-        self._by_root: dict[tuple[str, str], dict[tuple[Owner, str], None]] = {}
+        self._number = 0
+        self._turns: OrderedDict[_Key, Turn] = OrderedDict()
+        # By tenant and session id, each with how many turns were stored before it.
+        self._by_session: dict[tuple[str, str], dict[_Key, int]] = {}
+        # By tenant and root: those of sessions whose id is another one, as branches and reset ones have it.
+        self._elsewhere: dict[tuple[str, str], dict[_Key, int]] = {}
 
     def find(self, owner: Owner, turn_id: str) -> Turn | None:
         """Return the owner's turn of that id; unknown, forgotten and another owner's are the same `None`."""
@@ -43,7 +50,12 @@ class MemoryTurns:
 
     def of_root(self, tenant: str, root: str) -> list[Turn]:
         """Return the turns of a conversation with its branches, the oldest first."""
-        return [self._turns[key] for key in self._by_root.get((tenant, root), ())]
+        own, elsewhere = self._by_session.get((tenant, root), {}), self._elsewhere.get((tenant, root), {})
+        # A session may have an id that is another conversation's root: its own turns say what they belong to.
+        turns = [(number, self._turns[key]) for key, number in own.items()]
+        found = [entry for entry in turns if entry[1].session.root == root]
+        found += [(number, self._turns[key]) for key, number in elsewhere.items()]
+        return [turn for _, turn in sorted(found, key=itemgetter(0))]
 
     def remove(self, owner: Owner, turn_id: str) -> bool:
         """Drop a turn; says whether there was one."""
@@ -60,32 +72,48 @@ class MemoryTurns:
             self._drop(key)
         self._turns[key] = turn
         self._size += len(turn.record)
+        self._number = number = self._number + 1
         session = turn.session
-        for index, name in ((self._by_session, session.session_id), (self._by_root, session.root)):
-            turns = index.get((session.tenant, name))
-            if turns is None:
-                index[session.tenant, name] = {key: None}
-            else:
-                turns[key] = None
+        tenant, session_id, root = session.tenant, session.session_id, session.root
+        _enter(self._by_session, (tenant, session_id), key, number)
+        if session_id != root:
+            _enter(self._elsewhere, (tenant, root), key, number)
         while len(self._turns) > self._max_turns or (self._size > self._max_bytes and len(self._turns) > 1):
             self._drop(next(iter(self._turns)))
 
     def forget(self, session: SessionName) -> None:
         """Drop all turns of a session."""
-        for key in list(self._by_session.get((session.tenant, session.session_id), ())):
-            self._drop(key)
+        for key in self._by_session.pop((session.tenant, session.session_id), ()):
+            self._let_go(key)
 
-    def _drop(self, key: tuple[Owner, str]) -> None:
+    def _drop(self, key: _Key) -> None:
+        session = self._let_go(key)
+        _leave(self._by_session, (session.tenant, session.session_id), key)
+
+    def _let_go(self, key: _Key) -> SessionName:
         forgotten = self._turns.pop(key)
         session = forgotten.session
         self._size -= len(forgotten.record)
         # Its session may hold on to it as its newest one, and goes on from there; nobody reads the record any more.
         force_setattr(forgotten, "record", b"")
-        for index, name in ((self._by_session, session.session_id), (self._by_root, session.root)):
-            turns = index[session.tenant, name]
-            del turns[key]
-            if not turns:
-                del index[session.tenant, name]
+        if session.session_id != session.root:
+            _leave(self._elsewhere, (session.tenant, session.root), key)
+        return session
+
+
+def _enter(index: dict[tuple[str, str], dict[_Key, int]], place: tuple[str, str], key: _Key, number: int) -> None:
+    turns = index.get(place)
+    if turns is None:
+        index[place] = {key: number}
+    else:
+        turns[key] = number
+
+
+def _leave(index: dict[tuple[str, str], dict[_Key, int]], place: tuple[str, str], key: _Key) -> None:
+    turns = index[place]
+    del turns[key]
+    if not turns:
+        del index[place]
 
 
 class MemoryAliases:
@@ -97,7 +125,9 @@ class MemoryAliases:
 
     def session_id(self, tenant: str, key: str) -> str:
         """See `Aliases`."""
-        return session_id_of(tenant, key, suffix=self._suffixes.get((tenant, key)))
+        # Most hosts have reset nothing.
+        suffix = self._suffixes.get((tenant, key)) if self._suffixes else None
+        return session_id_of(tenant, key, suffix=suffix)
 
     def rotate(self, tenant: str, key: str) -> list[SessionName]:
         """See `Aliases`."""

@@ -15,9 +15,8 @@ import msgspec
 
 from ..errors import AnsweredAlready, IdempotencyConflict
 from ..types import Owner
-from . import lines
 from .aliases import Aliases
-from .lines import Lines
+from .lines import Lines, Place
 from .memory import MemoryTurns, fitted
 from .memorydocuments import MemoryDocuments
 from .memoryevents import MemoryEvents
@@ -61,7 +60,7 @@ class MemoryStore:
         self.events = MemoryEvents(
             find=lambda run: self.tasks.state((run.owner, run.kind, run.id)), max_bytes=max_event_bytes
         )
-        self.lines: Lines[tuple[str, str]] = Lines(max_waiting=max_waiting)
+        self.lines = Lines(max_waiting=max_waiting)
         self._aliases = aliases
         self._turns = MemoryTurns(max_turns=max_turns, max_bytes=max_bytes)
         self._heads: dict[tuple[str, str], Turn] = {}
@@ -83,14 +82,15 @@ class MemoryStore:
 
     async def accept(self, request: TurnRequest) -> MemoryPlace | Replay:
         """See `StateStore`."""
-        attempt = self._marks.claim(request.owner, request.claim) if request.claim is not None else 1
-        if isinstance(attempt, Replay):
-            return attempt
+        attempt = 1
+        if request.claim is not None:
+            claimed = self._marks.claim(request.owner, request.claim)
+            if isinstance(claimed, Replay):
+                return claimed
+            attempt = claimed
         place = MemoryPlace(self, request, attempt)
         try:
-            parent = await self._parent(request, request.parent) if request.parent is not None else None
-            place.enter(request, parent)
-            place.head = await self.head(parent.session) if parent is not None else None
+            place.admit(request)
         except BaseException:
             place.give_back(has_run=False)
             raise
@@ -102,17 +102,16 @@ class MemoryStore:
 
     async def find(self, owner: Owner, turn_id: str) -> StoredTurn | None:
         """See `StateStore`."""
-        turn = self._turns.find(owner, turn_id)
-        return None if turn is None else StoredTurn(owner, turn_id, turn.session, turn, turn.record, turn.is_finished)
+        return self._found(owner, turn_id)
 
     async def find_all(self, owner: Owner, turn_ids: Sequence[str]) -> Mapping[str, StoredTurn]:
         """See `StateStore`."""
-        found = {turn_id: await self.find(owner, turn_id) for turn_id in turn_ids}
+        found = {turn_id: self._found(owner, turn_id) for turn_id in turn_ids}
         return {turn_id: turn for turn_id, turn in found.items() if turn is not None}
 
     async def head(self, session: SessionName) -> Turn | None:
         """See `StateStore`."""
-        return self._heads.get((session.tenant, session.session_id))
+        return self.newest(session)
 
     async def load(self, point: Turn) -> Any:
         """See `StateStore`."""
@@ -147,10 +146,22 @@ class MemoryStore:
 
     def opened(self, tenant: str, key: str, parent: StoredTurn | None) -> Opened:
         """Return a session as it is now."""
-        name = parent.session if parent is not None else self._name(tenant, key)
+        name = self._name(tenant, key) if parent is None else parent.session
         return Opened(name, 0, self._heads.get((tenant, name.session_id)))
 
-    async def add(self, finished: Finished) -> Turn:
+    def newest(self, session: SessionName) -> Turn | None:
+        """Return the newest turn of a session."""
+        return self._heads.get((session.tenant, session.session_id))
+
+    def continued(self, request: TurnRequest, turn_id: str) -> StoredTurn:
+        """Return the turn that another one wants to continue.
+
+        Raises:
+            UnknownParent: It cannot be continued.
+        """
+        return continued(self._found(request.owner, turn_id), turn_id, request.key)
+
+    def add(self, finished: Finished) -> Turn:
         """Store a finished turn; one without an id is only known as the newest one of its session."""
         name = finished.session
         turn = Turn(finished.owner, finished.turn_id or "", name, finished.snapshot, fitted(finished.record))
@@ -159,11 +170,11 @@ class MemoryStore:
         self._heads[name.tenant, name.session_id] = turn
         return turn
 
-    async def adopt(self, turn: Turn) -> None:
+    def adopt(self, turn: Turn) -> None:
         """Store a copy of another store's turn: to be continued, and not as the newest one of its session."""
         self._turns.commit(turn)
 
-    async def keep(self, unfinished: Unfinished) -> None:
+    def keep(self, unfinished: Unfinished) -> None:
         """Store the record of a turn that did not finish."""
         if unfinished.turn_id is not None and unfinished.record is not None:
             name, record = unfinished.session, fitted(unfinished.record)
@@ -200,31 +211,20 @@ class MemoryStore:
     def _name(self, tenant: str, key: str) -> SessionName:
         return SessionName(tenant, key, self._aliases.session_id(tenant, key), root=key)
 
-    async def _parent(self, request: TurnRequest, turn_id: str) -> StoredTurn:
-        return continued(await self.find(request.owner, turn_id), turn_id, request.key)
+    def _found(self, owner: Owner, turn_id: str) -> StoredTurn | None:
+        turn = self._turns.find(owner, turn_id)
+        return None if turn is None else StoredTurn(owner, turn_id, turn.session, turn, turn.record, turn.is_finished)
 
 
-class MemoryPlace:
-    """A place in a line in memory; see `Place`."""
+class MemoryPlace(Place):
+    """A place in a line in memory; see `store.Place`."""
 
-    __slots__ = (
-        "_claim",
-        "_is_over",
-        "_marked",
-        "_owner",
-        "_place",
-        "_store",
-        "attempt",
-        "head",
-        "key",
-        "name",
-        "parent",
-    )
+    __slots__ = ("_claim", "_is_over", "_key", "_marked", "_owner", "_store", "attempt", "head", "name", "parent")
 
     def __init__(self, store: MemoryStore, request: TurnRequest, attempt: int) -> None:
+        super().__init__(store.lines)
         self.parent: StoredTurn | None = None
         self.head: Turn | None = None
-        self.key = ""
         self.attempt = attempt
         self.name = request.name if request.claim is not None else ""
         self._store = store
@@ -232,64 +232,60 @@ class MemoryPlace:
         self._claim = request.claim
         self._marked: Sequence[tuple[str, str, str]] = ()
         self._is_over = False
-        self._place: lines.Place[tuple[str, str]] | None = None
+        self._key = request.key or ""
 
-    def enter(self, request: TurnRequest, parent: StoredTurn | None) -> None:
-        """Mark what the turn answers, and enter its line."""
-        self.parent = parent
-        self.key = parent.session.key if parent is not None else request.key or ""
+    def admit(self, request: TurnRequest) -> None:
+        """Find what the turn continues, mark what it answers, and enter its line."""
+        parent = None
+        if request.parent is not None:
+            self.parent = parent = self._store.continued(request, request.parent)
+            self.head, self._key = self._store.newest(parent.session), parent.session.key
         if request.answers:
-            root = parent.session.root if parent is not None else request.root or self.key
+            root = parent.session.root if parent is not None else request.root or self._key
             self._marked = self._store.mark(request.tenant, root, request.answers)
-        self._place = self._store.lines.enter((request.tenant, self.key), concurrency=request.concurrency)
+        self.enter((request.tenant, self._key), concurrency=request.concurrency)
 
     def watch(self, on_loss: Callable[[LossReason], None]) -> None:
-        """See `Place`."""
-        if self._place is not None:
-            self._place.on_loss = on_loss
-
-    async def turn(self) -> None:
-        """See `Place`."""
-        if self._place is not None:
-            await self._place.turn()
+        """See `store.Place`."""
+        self.on_loss = on_loss
 
     async def open(self) -> Opened:
-        """See `Place`."""
-        return self._store.opened(self._owner[0], self.key, self.parent)
+        """See `store.Place`."""
+        if not self._is_held or self._is_interrupted:
+            await self.turn()
+        return self._store.opened(self._owner[0], self._key, self.parent)
 
-    async def move(self, key: str) -> None:
-        """See `Place`."""
-        on_loss = self._place.on_loss if self._place is not None else None
-        self._release()
-        self.key, self.parent = key, None
-        self._place = self._store.lines.enter((self._owner[0], key))
-        self._place.on_loss = on_loss
-        await self._place.turn()
+    async def move(self, key: str) -> Opened:
+        """See `store.Place`."""
+        self.release()
+        self._key, self.parent = key, None
+        self.enter((self._owner[0], key))
+        return await self.open()
 
     async def commit(self, finished: Finished) -> Turn:
-        """See `Place`."""
-        point = await self._store.add(finished)
+        """See `store.Place`."""
+        point = self._store.add(finished)
         # The same bytes as the turn's, not their equals.
         if self._claim is not None:
             self._store.settle(self._owner, self._claim, point.record, turn_id=finished.turn_id)
         self._is_over = True
-        self._release()
+        self.release()
         return point
 
     async def settle(self, record: bytes) -> None:
-        """See `Place`."""
+        """See `store.Place`."""
         self._store.settle(self._owner, self._claim, fitted(record))
         self._is_over = True
-        self._release()
+        self.release()
 
     async def leave(self, unfinished: Unfinished | None = None, *, has_run: bool) -> None:
-        """See `Place`."""
+        """See `store.Place`."""
         if unfinished is not None and not self._is_over:
-            await self._store.keep(unfinished)
+            self._store.keep(unfinished)
         self.give_back(has_run=has_run)
 
     def abandon(self) -> None:
-        """See `Place`."""
+        """See `store.Place`."""
         self.give_back(has_run=False)
 
     def give_back(self, *, has_run: bool) -> None:
@@ -297,12 +293,7 @@ class MemoryPlace:
         if not self._is_over:
             self._is_over = True
             self._store.let_go(self._owner, self._claim, self._marked, has_run=has_run, attempt=self.attempt)
-            self._release()
-
-    def _release(self) -> None:
-        if self._place is not None:
-            self._place.release()
-            self._place = None
+            self.release()
 
 
 class _Claimed(msgspec.Struct):

@@ -55,7 +55,7 @@ class StoredTurn(msgspec.Struct, frozen=True):
     is_finished: bool = True
 
 
-class Claim(msgspec.Struct, frozen=True):
+class Claim(msgspec.Struct, frozen=True, gc=False):
     """An idempotency key in its scope, and a hash of what was asked under it."""
 
     channel: str
@@ -63,7 +63,7 @@ class Claim(msgspec.Struct, frozen=True):
     body_hash: bytes
 
 
-class TurnRequest(msgspec.Struct, frozen=True, kw_only=True):
+class TurnRequest(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What a turn asks for when it is accepted.
 
     `answers` are ids of requests for approval that this turn answers: each can be answered once in a conversation,
@@ -96,7 +96,7 @@ class Replay(msgspec.Struct, frozen=True):
     record: bytes
 
 
-class Opened(msgspec.Struct, frozen=True):
+class Opened(msgspec.Struct, frozen=True, gc=False):
     """A session at the moment at which a turn of it begins.
 
     `head` is the point of its newest turn, `version` grows with everything that is written to it.
@@ -107,7 +107,7 @@ class Opened(msgspec.Struct, frozen=True):
     head: Any
 
 
-class Finished(msgspec.Struct, frozen=True, kw_only=True):
+class Finished(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """How a turn ended that is part of the history from now on.
 
     `parent` is the point that the snapshot continues; `version` is the session's as the turn knew it.
@@ -191,16 +191,18 @@ class Place(Protocol):
         """Have `on_loss` called when the run has to stop: somebody interrupts it, or its lease was taken over."""
         ...
 
-    async def turn(self) -> None:
-        """Wait until everybody who came before has left."""
-        ...
-
     async def open(self) -> Opened:
-        """Return the session as it is now: the parent's, or the one that the key stands for."""
+        """Wait until everybody who came before has left, and return the session as it is then.
+
+        It is the parent's, or the one that the key stands for.
+
+        Raises:
+            RunCancelled: A newer turn has interrupted this one, or somebody has cancelled it.
+        """
         ...
 
-    async def move(self, key: str) -> None:
-        """Give the place up for one in the line of another key, and wait for that turn."""
+    async def move(self, key: str) -> Opened:
+        """Give the place up for one in the line of another key, and `open` the session of that."""
         ...
 
     async def commit(self, finished: Finished) -> Any:

@@ -9,7 +9,7 @@ import msgspec
 from ..types import Owner
 
 
-class SessionName(msgspec.Struct, frozen=True):
+class SessionName(msgspec.Struct, frozen=True, gc=False):
     """One session inside a tenant. `key` is what requests are ordered by, `session_id` what the agent knows it by.
 
     `root` is the key of the session that this one branched off, its own key when it did not.

@@ -22,6 +22,11 @@ from .telemetry import Telemetry, begin_span, tracer
 T = TypeVar("T")
 
 
+def watch(telemetry: Telemetry, request: ChannelRequest) -> WatchedTurn | None:
+    """Return what says how a turn goes; `None` when nobody takes what it would say."""
+    return None if instruments() is None and tracer() is None else WatchedTurn(telemetry, request)
+
+
 class WatchedTurn:
     """Says how a turn goes; its `context` is the parent of whatever the turn does.
 

@@ -289,12 +289,9 @@ class SqlPlace:
         """See `Place`."""
         self._held.on_loss = on_loss
 
-    async def turn(self) -> None:
-        """See `Place`."""
-        await self._held.turn()
-
     async def open(self) -> Opened:
         """See `Place`."""
+        await self._held.turn()
         if self._opened is not None:
             # Whose turn it was at once has read it then, and nobody else has been in between.
             return self._opened
@@ -302,7 +299,7 @@ class SqlPlace:
             partial(accept.open_turn, tenant=self._request.tenant, key=self.key, parent=self.parent), durable=False
         )
 
-    async def move(self, key: str) -> None:
+    async def move(self, key: str) -> Opened:
         """See `Place`."""
         held, self._held = self._held, Held(self._held.id)
         self._held.on_loss = held.on_loss
@@ -324,7 +321,7 @@ class SqlPlace:
         self._opened = moved.opened if moved.fence is not None else None
         self._worker.entered(self._held, moved.fence)
         await self._worker.tell(moved.wakes)
-        await self._held.turn()
+        return await self.open()
 
     async def commit(self, finished: Finished) -> int:
         """See `Place`."""

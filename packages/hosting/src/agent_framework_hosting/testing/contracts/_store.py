@@ -94,7 +94,6 @@ async def test_an_id_that_turns_of_several_lines_leave_unfinished_at_once_stands
 ) -> None:
     async def fail(number: int) -> None:
         place = await placed(store, f"line {number}")
-        await place.turn()
         opened = await place.open()
         remains = Unfinished(session=opened.name, version=0, owner=ADA, turn_id="t", record=b"%d" % number)
         await place.leave(remains, has_run=True)
@@ -120,7 +119,7 @@ async def test_turns_of_one_key_come_one_after_another_in_their_order(store: Sta
     order: list[int] = []
 
     async def turn(number: int, place: Place) -> None:
-        await place.turn()
+        await place.open()
         order.append(number)
         opened = await place.open()
         await asyncio.sleep(0)
@@ -134,8 +133,8 @@ async def test_turns_of_one_key_come_one_after_another_in_their_order(store: Sta
 
 async def test_turns_of_different_keys_do_not_wait_for_each_other(store: StateStore) -> None:
     first, second = await placed(store, "a"), await placed(store, "b")
-    await second.turn()
-    await first.turn()
+    await second.open()
+    await first.open()
     await second.leave(has_run=True)
     await first.leave(has_run=True)
 
@@ -155,7 +154,7 @@ async def test_a_line_that_is_full_refuses_and_takes_nothing(full_after_one: Sta
     with pytest.raises(QueueFull):
         await full_after_one.accept(asked(max_waiting=1, answers=("a",)))
     await first.leave(has_run=True)
-    await waiting.turn()
+    await waiting.open()
     await waiting.leave(has_run=True)
     answering = await placed(full_after_one, answers=("a",))
     await answering.leave(has_run=True)
@@ -165,14 +164,14 @@ async def test_whoever_leaves_the_line_while_waiting_is_passed_over(store: State
     first, second, third = [await placed(store) for _ in range(3)]
     await second.leave(has_run=False)
     await first.leave(has_run=True)
-    await third.turn()
+    await third.open()
     await third.leave(has_run=True)
 
 
 async def test_an_abandoned_place_gives_the_turn_on(store: StateStore) -> None:
     first, second = await placed(store), await placed(store)
     first.abandon()
-    await second.turn()
+    await second.open()
     await second.leave(has_run=True)
 
 
@@ -182,13 +181,13 @@ async def test_a_turn_that_does_not_want_to_wait_is_refused_only_while_something
         await store.accept(asked(concurrency="reject"))
     await first.leave(has_run=True)
     second = await placed(store, concurrency="reject")
-    await second.turn()
+    await second.open()
     await second.leave(has_run=True)
 
 
 async def test_who_cancels_a_key_stops_what_runs_and_what_waits(store: StateStore) -> None:
     running = await placed(store)
-    await running.turn()
+    await running.open()
     stopped: list[str] = []
     told = asyncio.Event()
 
@@ -198,7 +197,7 @@ async def test_who_cancels_a_key_stops_what_runs_and_what_waits(store: StateStor
 
     running.watch(on_loss)
     waiting = await placed(store)
-    turn = asyncio.create_task(waiting.turn())
+    turn = asyncio.create_task(waiting.open())
     await asyncio.sleep(0)
     assert await store.cancel("default", "k")
     async with asyncio.timeout(30):
@@ -209,7 +208,7 @@ async def test_who_cancels_a_key_stops_what_runs_and_what_waits(store: StateStor
     await waiting.leave(has_run=False)
     await running.leave(has_run=True)
     following = await placed(store)
-    await following.turn()
+    await following.open()
     await following.leave(has_run=True)
 
 
@@ -218,7 +217,7 @@ async def test_where_nothing_runs_there_is_nothing_to_cancel(store: StateStore) 
     await said(store)
     assert not await store.cancel("default", "k")
     running = await placed(store)
-    await running.turn()
+    await running.open()
     assert not await store.cancel("other", "k")
     assert not await store.cancel("default", "another")
     await running.commit(done(store, await running.open()))
@@ -233,17 +232,17 @@ async def test_an_interrupting_turn_stops_what_runs_and_what_waits(store: StateS
         told.set()
 
     first, waiting = await placed(store), await placed(store)
-    await first.turn()
+    await first.open()
     first.watch(stop)
     newest = await placed(store, concurrency="interrupt")
     await told.wait()
     assert stopped == ["interrupted"]
     with pytest.raises(RunCancelled) as error:
-        await waiting.turn()
+        await waiting.open()
     assert error.value.reason == "interrupted"
     await waiting.leave(has_run=False)
     await first.leave(has_run=True)
-    await newest.turn()
+    await newest.open()
     await newest.leave(has_run=True)
 
 
@@ -264,10 +263,9 @@ async def test_a_turn_continues_its_parent_only_as_its_owner_and_in_its_key(stor
 async def test_a_turn_can_move_to_a_line_of_its_own(store: StateStore) -> None:
     await said(store, turn_id="t1")
     first, second = await placed(store, None, parent="t1"), await placed(store)
-    await first.turn()
-    await first.move("branch")
-    await second.turn()
-    opened = await first.open()
+    await first.open()
+    opened = await first.move("branch")
+    await second.open()
     assert (opened.name.session_id, opened.head) == ("branch", None)
     await first.commit(done(store, opened, turn_id="t2"))
     await second.leave(has_run=True)
@@ -297,7 +295,7 @@ async def test_a_reset_key_stands_for_another_session_at_once_and_old_turns_stay
 async def test_an_approval_is_answered_once_also_from_a_branch(store: StateStore) -> None:
     await said(store, turn_id="t1")
     place = await placed(store, None, parent="t1", answers=("yes",))
-    await place.turn()
+    await place.open()
     await place.move("branch")
     await place.leave(has_run=True)
     with pytest.raises(AnsweredAlready):
@@ -328,7 +326,6 @@ async def test_an_idempotency_key_gives_the_record_again_once_it_is_there(store:
     with pytest.raises(IdempotencyConflict) as error:
         await store.accept(asked("elsewhere", claim=CLAIM))
     assert error.value.retry_after
-    await place.turn()
     await place.commit(done(store, await place.open(), record=b"said"))
     assert await store.accept(asked("elsewhere", claim=CLAIM)) == Replay(b"said")
     with pytest.raises(IdempotencyConflict):
@@ -349,7 +346,6 @@ async def test_a_run_that_came_to_nothing_can_be_tried_again_as_the_next_attempt
     await first.leave(has_run=True)
     second = await placed(store, claim=CLAIM)
     assert second.attempt == 2
-    await second.turn()
     await second.commit(done(store, await second.open(), record=b"said"))
     assert await store.accept(asked(claim=CLAIM)) == Replay(b"said")
 
@@ -424,9 +420,9 @@ async def test_giving_a_place_up_twice_does_nothing(store: StateStore) -> None:
     await first.leave(has_run=True)
     first.abandon()
     third = await placed(store)
-    await second.turn()
+    await second.open()
     await second.leave(has_run=True)
-    await third.turn()
+    await third.open()
     await third.leave(has_run=True)
 
 

@@ -132,7 +132,6 @@ async def test_a_reset_goes_on_with_the_conversation_and_has_no_newest_turn(stor
 async def test_what_did_not_finish_is_told_and_is_not_the_newest(store: StateStore) -> None:
     await said(store, turn_id="t1", record=b"1")
     place = await placed(store)
-    await place.turn()
     opened = await place.open()
     left = Unfinished(session=opened.name, version=opened.version, owner=ADA, turn_id="t2", record=b"2")
     await place.leave(left, has_run=True)
@@ -143,7 +142,6 @@ async def test_what_did_not_finish_is_told_and_is_not_the_newest(store: StateSto
 
 async def test_a_forgotten_turn_is_read_and_continued_by_nobody_and_its_session_goes_on(store: StateStore) -> None:
     place = await placed(store, claim=CLAIM)
-    await place.turn()
     await place.commit(done(store, await place.open(), turn_id="t1", record=b"1"))
     assert not await store.records.forget(BOB, "t1")
     assert not await store.records.forget(ADA, "unknown")

@@ -38,5 +38,4 @@ def done(store: StateStore, opened: Opened, *, turn_id: str | None = None, **cha
 async def said(store: StateStore, key: str = "k", *, turn_id: str | None = None, **changes: Any) -> Any:
     """Take a whole turn, and return its point."""
     place = await placed(store, key)
-    await place.turn()
     return await place.commit(done(store, await place.open(), turn_id=turn_id, **changes))
