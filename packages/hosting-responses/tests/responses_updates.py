@@ -4,10 +4,12 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
+import msgspec
 from agent_framework import AgentResponse, AgentResponseUpdate, Content
 from hypothesis import strategies as st
 from responses_tools import ANY_TOOL, CITATIONS, Make, asks, cited, tool_uses
 
+from agent_framework_hosting_responses._outbound.envelope import Body
 from agent_framework_hosting_responses._outbound.machine import Rendered, ResponseMachine, render
 
 MINTED: Final = re.compile("call_[0-9a-f]{32}")
@@ -68,8 +70,14 @@ def stream(*updates: AgentResponseUpdate, **fields: Any) -> bytes:
     return b"".join([*sent, responder.closing()])
 
 
+def shown(body: Body | None) -> dict[str, Any]:
+    """Return a response object as a client reads it."""
+    assert body is not None
+    return msgspec.json.decode(body.json)
+
+
 def rendered(result: AgentResponse[Any], **fields: Any) -> dict[str, Any]:
-    return rendered_whole(result, **fields).body
+    return shown(rendered_whole(result, **fields).body)
 
 
 def rendered_whole(result: AgentResponse[Any], **fields: Any) -> Rendered:

@@ -6,7 +6,7 @@ from typing import Any
 from agent_framework import AgentResponse, Content
 from responses_rules import check
 from responses_tools import asks
-from responses_updates import calls, machine, rendered_whole, returns, says, stream, without_ids
+from responses_updates import calls, machine, rendered_whole, returns, says, shown, stream, without_ids
 
 from agent_framework_hosting_responses._waiting import Waiting
 
@@ -148,7 +148,7 @@ def test_an_overridden_body_never_gives_a_request_the_id_of_another_one() -> Non
     responder = machine()
     responder.feed(says(pays(1), asks("af-1", pays(1)), pays(2, "{}"), asks("af-2", pays(2, "{}"))))
     final = AgentResponse.from_updates([says(asks("af-2", pays(2, "{}")))])
-    body = responder.complete(final, completed_at=1, override=True)
+    body = shown(responder.complete(final, completed_at=1, override=True))
     assert [item["id"] for item in body["output"]] == ["mcpr_1_1"]
     assert [(call.request, call.occurrence) for call in responder.waiting] == [("mcpr_1_1", "af-2")]
 
@@ -158,7 +158,7 @@ def test_what_a_hook_adds_has_ids_that_nothing_streamed_has() -> None:
     responder.feed(says("a"))
     final = AgentResponse.from_updates([says("a"), says(message_id="m2", author_name="x"), says("b", message_id="m3")])
     final.messages[-1].message_id = "m3"
-    body = responder.complete(final, completed_at=1, override=True)
+    body = shown(responder.complete(final, completed_at=1, override=True))
     ids = [item["id"] for item in body["output"]]
     assert ids[0] == "msg_1_0"
     assert len(set(ids)) == len(ids)

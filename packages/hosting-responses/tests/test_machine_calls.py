@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from agent_framework import AgentResponse, Content
 from responses_rules import check
-from responses_updates import calls, machine, rendered, returns, says, stream, without_ids
+from responses_updates import calls, machine, rendered, returns, says, shown, stream, without_ids
 
 
 def test_a_clients_tool_is_a_function_call_with_its_arguments_in_deltas() -> None:
@@ -268,7 +268,7 @@ def test_a_call_is_shown_once_its_name_is_known() -> None:
     responder.start()
     assert responder.feed(says(calls("c1", "", '{"a":'))) == b""
     assert b"response.function_call_arguments.delta" in responder.feed(says(calls("c1", "ask", "1}")))
-    assert responder.complete(completed_at=1)["output"][0]["arguments"] == '{"a":1}'
+    assert shown(responder.complete(completed_at=1))["output"][0]["arguments"] == '{"a":1}'
 
 
 def test_a_call_that_never_got_a_name_is_left_out() -> None:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from agent_framework import AgentResponse, Content, Message
 from responses_rules import check, check_body
-from responses_updates import calls, machine, rendered, says, stream, thinks, uses
+from responses_updates import calls, machine, rendered, says, shown, stream, thinks, uses
 
 AT = 1_700_000_009
 
@@ -32,8 +32,8 @@ def test_the_opening_says_that_work_is_in_progress() -> None:
 def test_the_body_is_there_before_the_terminal_event_and_is_the_one_that_it_carries() -> None:
     responder = machine()
     sent = responder.start() + responder.feed(says("Hi"))
-    body = responder.complete(completed_at=AT)
-    assert responder.body is body
+    body = shown(responder.complete(completed_at=AT))
+    assert shown(responder.body) == body
     assert check(sent + responder.closing()).body == body
     assert (body["status"], body["completed_at"]) == ("completed", AT)
 
@@ -62,7 +62,7 @@ def test_the_final_response_gives_the_finish_reason_and_usage_that_no_update_gav
     responder = machine()
     responder.feed(says("a"))
     final = AgentResponse(finish_reason="length", usage_details={"input_token_count": 3, "output_token_count": 4})
-    body = responder.complete(final, completed_at=AT)
+    body = shown(responder.complete(final, completed_at=AT))
     assert (body["status"], body["usage"]["total_tokens"]) == ("incomplete", 7)
 
 
@@ -132,7 +132,7 @@ def test_a_response_whose_commit_failed_still_ends_in_response_failed() -> None:
     checked = check(sent + responder.fail("server_error", "The answer could not be stored."))
     assert checked.body["status"] == "failed"
     assert checked.body["usage"]["total_tokens"] == 3
-    assert responder.body == checked.body
+    assert shown(responder.body) == checked.body
 
 
 def test_after_the_end_nothing_is_sent_any_more() -> None:
@@ -185,13 +185,13 @@ def test_without_override_the_final_response_does_not_change_what_was_said() -> 
     responder = machine()
     responder.feed(says("a"))
     final = AgentResponse(messages=[Message("assistant", ["b"])])
-    assert responder.complete(final, completed_at=AT)["output"][0]["content"][0]["text"] == "a"
+    assert shown(responder.complete(final, completed_at=AT))["output"][0]["content"][0]["text"] == "a"
 
 
 def test_override_without_a_final_response_is_what_was_streamed() -> None:
     responder = machine()
     responder.feed(says("a"))
-    assert responder.complete(None, completed_at=AT, override=True)["output"][0]["content"][0]["text"] == "a"
+    assert shown(responder.complete(None, completed_at=AT, override=True))["output"][0]["content"][0]["text"] == "a"
 
 
 @pytest.mark.parametrize(
@@ -218,6 +218,6 @@ def test_the_token_of_a_provider_whose_answer_is_not_finished_is_shown_to_nobody
     final = AgentResponse.from_updates(updates)
     assert final.continuation_token == token
     for override in (False, True):
-        assert "SECRET" not in str(responder.complete(final, completed_at=AT, override=override))
+        assert "SECRET" not in str(shown(responder.complete(final, completed_at=AT, override=override)))
     assert b"SECRET" not in b"".join([*sent, responder.closing()])
     assert "SECRET" not in str(rendered(final))

@@ -17,6 +17,7 @@ from responses_updates import (
     machine,
     rendered,
     rendered_whole,
+    shown,
     stream,
     without_ids,
 )
@@ -88,7 +89,8 @@ def test_a_stream_folds_to_what_the_same_answer_gives_without_streaming(
     sent = [responder.feed(update) for update in say()]
     responder.complete(completed_at=AT)
     streamed = check(b"".join([*sent, responder.closing()])).body
-    whole, waiting = rendered_whole(AgentResponse.from_updates(say()), **flags)
+    body, waiting = rendered_whole(AgentResponse.from_updates(say()), **flags)
+    whole = shown(body)
     check_body(whole)
     assert waiting == responder.waiting
     assert without_ids(streamed["output"]) == without_ids(whole["output"])

@@ -12,7 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from agent_framework_hosting.errors import Draining, InvalidRequest, QueueFull, RequestTooLarge
 from agent_framework_hosting.limits import Limits
 from agent_framework_hosting_responses._inbound.socket import LIMIT_REACHED, Agenda, Close, Create, Refusal, Steer
-from agent_framework_hosting_responses._outbound.wire import DONE, delta_template, event, unframed
+from agent_framework_hosting_responses._outbound.wire import DONE, delta_template, event, members, unframed
 
 LIMITS = Limits(max_waiting=3, max_request_bytes=2_000)
 
@@ -170,7 +170,7 @@ def test_what_is_prepared_upon_what_was_prepared_is_no_way_around_the_bound() ->
 
 @given(st.lists(st.text(max_size=30), max_size=8), st.integers(0, 3))
 def test_events_without_their_frame_are_the_events(texts: list[str], ends: int) -> None:
-    template = delta_template("response.output_text.delta", {"item_id": "a\n\nevent: b"})
+    template = delta_template("response.output_text.delta", members({"item_id": "a\n\nevent: b"}))
     said = [template % (number, json.dumps(text).encode()) for number, text in enumerate(texts)]
     said += [event("response.completed", 7, {"text": "\n\ndata: x", "many": "\r\n"})] * ends
     found = unframed(b"".join([*said, b": \n\n", DONE]))

@@ -37,7 +37,7 @@ from ._errors import failure_of
 from ._leavings import Leavings
 from ._log import each_event, entry
 from ._outbound.machine import queued_body
-from ._record import body_of, has_ended, is_background, key_of, sealed
+from ._record import body_of, has_ended, is_background, key_of, plain, sealed
 from ._standing import GIVEN_UP, KIND, Standing, failed
 from ._turns import Minted, Turn, Turns
 
@@ -88,7 +88,7 @@ class Background:
         await self._turns.check(turn)
         exchange, response = turn.exchange, turn.fields["response_id"]
         exchange.key = named.key if named is not None else None
-        record = sealed(queued_body(**turn.fields), exchange.private())
+        record = plain(sealed(queued_body(**turn.fields).kept, exchange.private()))
         continued = _continued(turn)
         accepted = Accepted(record, _line_of(continued), body)
         is_free = True

@@ -16,8 +16,7 @@ from agent_framework_hosting.workflows import shown_response
 from ._continuation import chat_key
 from ._errors import failure_of
 from ._outbound.machine import ResponseMachine
-from ._outbound.tape import Tape
-from ._record import MOST_WAITING, Private, sealed
+from ._record import MOST_WAITING, Private, plain, sealed
 from ._waiting import Waiting
 
 _CUT: Final = "max_output_tokens"
@@ -47,11 +46,11 @@ class Exchange(msgspec.Struct, kw_only=True):
     remains: JSON = None
 
     def private(
-        self, *, waiting: Sequence[Waiting] = (), tape: Tape | None = None, unfinished: bool = False
+        self, *, waiting: Sequence[Waiting] = (), tape: msgspec.Raw | None = None, unfinished: bool = False
     ) -> Private:
         """Return what its record holds beside the body."""
         return Private(
-            waiting=waiting[-MOST_WAITING:],
+            waiting=waiting[-MOST_WAITING:] if waiting else (),
             chat=chat_key() if waiting else None,
             input=self.input,
             tape=tape,
@@ -85,7 +84,7 @@ class Streamed(msgspec.Struct):
         body = self.machine.complete(
             shown_response(result, by="Responses"), completed_at=int(time.time()), override=self.is_overridden
         )
-        return sealed(body, self.exchange.private(waiting=self.machine.waiting, tape=self._tape()))
+        return sealed(body.kept, self.exchange.private(waiting=self.machine.waiting, tape=self._tape()))
 
     def seal_unfinished(self, error: Exception) -> JSON:
         """Return the record of a turn that this error has ended; nothing when it is to be run once more."""
@@ -93,7 +92,8 @@ class Streamed(msgspec.Struct):
             return None
         self.ending = _ended(self.machine, error)
         private = self.exchange.private(tape=self._tape(), unfinished=True)
-        self.exchange.remains = sealed(self.machine.body or {}, private)
+        body = self.machine.body
+        self.exchange.remains = plain(sealed(body.kept if body is not None else {}, private))
         return self.exchange.remains
 
     def ended(self, error: Exception) -> bytes:
@@ -105,7 +105,7 @@ class Streamed(msgspec.Struct):
     def _is_void(self, error: Exception) -> bool:
         return self.is_to_try_again is not None and not self.machine.is_ended and self.is_to_try_again(error)
 
-    def _tape(self) -> Tape | None:
+    def _tape(self) -> msgspec.Raw | None:
         return self.machine.tape if self.exchange.is_kept else None
 
 

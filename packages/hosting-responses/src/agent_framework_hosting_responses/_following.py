@@ -14,6 +14,7 @@ from contextlib import aclosing
 from agent_framework_hosting.channel import ChannelContext, RunEvent
 from agent_framework_hosting.errors import ResponseTooLarge, Unavailable, UnknownId
 from agent_framework_hosting.logs import logger
+from agent_framework_hosting.rendering.text import to_json
 from agent_framework_hosting.types import JSON
 
 from ._log import each_event, event_of, is_last, number_of
@@ -85,5 +86,5 @@ class Following:
 
 def _queued(record: JSON) -> Iterator[bytes]:
     writer = EventWriter()
-    say_queued(writer, body_of(record))
+    say_queued(writer, to_json({**body_of(record), "status": "queued"}))
     return each_event(writer.take())

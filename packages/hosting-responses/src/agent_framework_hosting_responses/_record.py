@@ -16,7 +16,7 @@ import msgspec
 from agent_framework_hosting.types import JSON
 
 from ._outbound.tape import Tape
-from ._usual import NUMBER, with_usual, without_usual
+from ._usual import NUMBER, with_usual
 from ._waiting import Waiting
 
 _PRIVATE: Final = "_hosting"
@@ -25,14 +25,14 @@ MOST_WAITING: Final = 256
 """Calls that a conversation may leave waiting; the oldest are forgotten, and their results not shown."""
 
 
-class Private(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What is kept of a response beside what was sent.
+class Private(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field=_USUAL, tag=NUMBER):
+    """What is kept of a response beside what was sent, with the number of the table of what is usual.
 
     Args:
         chat: The key of the chat in which something is left waiting, when a platform named one.
         waiting: The calls that a later turn will run.
         input: The items that the response answers, with their ids.
-        tape: What was said of a response that was streamed.
+        tape: What was said of a response that was streamed: a `Tape` as JSON.
         taken: The number of the last document of its conversation that the turn, or one before, has read.
         first: The sequence number of its first event; another one than 0 after an attempt that did not finish.
         key: The idempotency key under which it was accepted, when it ran in the background.
@@ -42,16 +42,26 @@ class Private(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     chat: str | None = None
     waiting: Sequence[Waiting] = ()
     input: Sequence[dict[str, Any]] = ()
-    tape: Tape | None = None
+    tape: msgspec.Raw | None = None
     taken: int = 0
     first: int = 0
     key: str | None = None
     unfinished: bool = False
 
 
-def sealed(body: Mapping[str, Any], private: Private) -> dict[str, Any]:
-    """Return the record of a response with this body."""
-    return {**without_usual(body), _PRIVATE: {**msgspec.to_builtins(private), _USUAL: NUMBER}}
+def sealed(kept: Mapping[str, Any], private: Private) -> dict[str, Any]:
+    """Return the record of a response, ready to be encoded: parts of it are JSON already.
+
+    Args:
+        kept: Its body without what is usual.
+        private: What is kept beside that.
+    """
+    return {**kept, _PRIVATE: private}
+
+
+def plain(record: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a record that was sealed as it will be read."""
+    return msgspec.json.decode(msgspec.json.encode(record))
 
 
 def body_of(record: JSON) -> dict[str, Any]:

@@ -200,8 +200,8 @@ class Turns:
         def seal(result: HostedRunResult[Any]) -> JSON:
             nonlocal body
             rendered = render(shown_response(result, by="Responses"), completed_at=int(time.time()), **fields)
-            body = msgspec.json.encode(rendered.body)
-            return sealed(rendered.body, exchange.private(waiting=rendered.waiting))
+            body = rendered.body.json
+            return sealed(rendered.body.kept, exchange.private(waiting=rendered.waiting))
 
         await self._context.run(
             turn.request,

@@ -16,7 +16,7 @@ import msgspec
 NUMBER: Final = 1
 """Which table a record was written with."""
 
-_USUAL: Final[Mapping[str, Any]] = {
+USUAL: Final[Mapping[str, Any]] = {
     "incomplete_details": None,
     "error": None,
     "previous_response_id": None,
@@ -42,10 +42,16 @@ _USUAL: Final[Mapping[str, Any]] = {
     "top_p": 1.0,
     "truncation": "disabled",
 }
+"""What a response says unless there is something to say."""
+
 _BEFORE: Final = ("id", "object", "created_at", "completed_at", "status", "incomplete_details", "error", "model")
-_WHOLE: Final = msgspec.json.encode(
-    {**dict.fromkeys((*_BEFORE, "previous_response_id", "output", "usage")), **_USUAL}  # in the order of a response
-)
+WHOLE: Final[Mapping[str, Any]] = {
+    **dict.fromkeys((*_BEFORE, "previous_response_id", "output", "usage")),
+    **USUAL,
+}
+"""The same in the order of a response, with `None` for what each has to say."""
+
+_WHOLE: Final = msgspec.json.encode(WHOLE)
 
 
 def without_usual(body: Mapping[str, Any]) -> dict[str, Any]:
@@ -60,9 +66,9 @@ def without_usual(body: Mapping[str, Any]) -> dict[str, Any]:
         for name, value in body.items()
         # Written out, since it is asked for every member. Most of what is usual is one and the same object. 1, 1.0 and
         # true are equal in Python, and not in JSON; nor are 0.0 and -0.0.
-        if name not in _USUAL
+        if name not in USUAL
         or (
-            (known := _USUAL[name]) is not value
+            (known := USUAL[name]) is not value
             and (
                 type(known) is not type(value) or known != value or (type(known) is float and str(known) != str(value))
             )

@@ -8,97 +8,125 @@ Rules of this file:
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final, get_args
+from typing import Any, Final, NamedTuple, get_args
 
-from agent_framework_hosting.rendering.text import clean, clean_json
+import msgspec
 
-from .._defaults import default_fields
+from agent_framework_hosting.rendering.text import clean, clean_json, to_json
+
+from .._usual import WHOLE, without_usual
 from .words import ErrorCode, ResponseStatus
 
 ERROR_CODES: Final = frozenset(get_args(ErrorCode))
 """The codes that a response's `error` may carry."""
 
-_ECHOED: Final = (
-    "background",
-    "instructions",
-    "max_output_tokens",
-    "max_tool_calls",
-    "metadata",
-    "parallel_tool_calls",
-    "presence_penalty",
-    "frequency_penalty",
-    "prompt_cache_key",
-    "reasoning",
-    "safety_identifier",
-    "store",
-    "temperature",
-    "text",
-    "tool_choice",
-    "tools",
-    "top_logprobs",
-    "top_p",
-    "truncation",
-    "user",
-    "conversation",
-    "prompt_cache_retention",
-    "prompt_cache_options",
+_ECHOED: Final = frozenset(
+    {
+        "background",
+        "instructions",
+        "max_output_tokens",
+        "max_tool_calls",
+        "metadata",
+        "parallel_tool_calls",
+        "presence_penalty",
+        "frequency_penalty",
+        "prompt_cache_key",
+        "reasoning",
+        "safety_identifier",
+        "store",
+        "temperature",
+        "text",
+        "tool_choice",
+        "tools",
+        "top_logprobs",
+        "top_p",
+        "truncation",
+        "user",
+        "conversation",
+        "prompt_cache_retention",
+        "prompt_cache_options",
+    }
 )
 """What is repeated of the request; the last four are there only if they were sent."""
 
+_OF_STATE: Final = {name: value for name, value in WHOLE.items() if name not in _ECHOED and name != "service_tier"}
+_OF_REQUEST: Final = {name: value for name, value in WHOLE.items() if name not in _OF_STATE}
 
-def response_head(
-    *,
-    response_id: str,
-    created_at: int,
-    model: str,
-    previous_response_id: str | None = None,
-    echo: Mapping[str, Any] | None = None,
-) -> dict[str, Any]:
-    """Return all that is the same in every state of the response; `response_body` fills in the rest.
 
-    `echo` holds fields in the shape in which a response shows them; others than those that it shows are ignored.
+def _members(fields: Mapping[str, Any]) -> bytes:
+    """Return the members of a JSON object, without its braces."""
+    return to_json(fields)[1:-1]
+
+
+_TAIL: Final = _members(_OF_REQUEST)
+"""What stands behind the usage of a response that was asked for nothing unusual."""
+
+
+class Body(NamedTuple):
+    """A response object in one state.
+
+    Args:
+        json: All of it, as it is sent: JSON on one line.
+        kept: What is kept of it, which is all but what is usual; the output in it is JSON already.
     """
-    head: dict[str, Any] = {
-        "id": response_id,
-        "object": "response",
-        "created_at": created_at,
-        "completed_at": None,
-        "status": None,
-        "incomplete_details": None,
-        "error": None,
-        "model": model,
-        "previous_response_id": previous_response_id,
-        "output": [],
-        "usage": None,
-        **default_fields(),
-    }
-    if echo is not None:
-        for name in _ECHOED:
-            if name in echo and (value := echo[name]) is not None:
-                head[name] = value
-    return clean_json(head)
+
+    json: bytes
+    kept: dict[str, Any]
 
 
-def response_body(
-    head: Mapping[str, Any],
-    *,
-    status: ResponseStatus,
-    output: list[dict[str, Any]],
-    usage: Mapping[str, Any] | None = None,
-    completed_at: int | None = None,
-    incomplete_reason: str | None = None,
-    error: Mapping[str, Any] | None = None,
-) -> dict[str, Any]:
-    """Return the response object in one state."""
-    return {
-        **head,
-        "status": status,
-        "completed_at": completed_at if status == "completed" else None,
-        "incomplete_details": None if incomplete_reason is None else {"reason": incomplete_reason},
-        "error": error,
-        "output": output,
-        "usage": usage,
-    }
+class Head:
+    """All that is the same in every state of a response; `body` fills in the rest.
+
+    Args:
+        response_id: The response's id.
+        created_at: When it was asked for, in seconds.
+        model: What answers.
+        previous_response_id: The response that it continues.
+        echo: Fields of the request in the shape in which a response shows them; others than those that it shows are
+            ignored.
+    """
+
+    __slots__ = ("_asked", "_said", "_tail")
+
+    def __init__(
+        self,
+        *,
+        response_id: str,
+        created_at: int,
+        model: str,
+        previous_response_id: str | None = None,
+        echo: Mapping[str, Any] | None = None,
+    ) -> None:
+        said = {"id": response_id, "object": "response", "created_at": created_at, "completed_at": None, "model": model}
+        if previous_response_id is not None:
+            said["previous_response_id"] = previous_response_id
+        self._said: dict[str, Any] = clean_json(said)
+        unusual = without_usual(echo) if echo else {}
+        asked = {name: value for name, value in unusual.items() if name in _ECHOED and value is not None}
+        self._asked: dict[str, Any] = clean_json(asked) if asked else asked
+        self._tail = _members({**_OF_REQUEST, **self._asked}) if asked else _TAIL
+
+    def body(
+        self,
+        *,
+        status: ResponseStatus,
+        output: bytes = b"[]",
+        usage: Mapping[str, Any] | None = None,
+        completed_at: int | None = None,
+        incomplete_reason: str | None = None,
+        error: Mapping[str, Any] | None = None,
+    ) -> Body:
+        """Return the response object in one state; `output` is JSON on one line already."""
+        kept = {**self._said, "status": status, "output": msgspec.Raw(output)}
+        if status == "completed":
+            kept["completed_at"] = completed_at
+        if incomplete_reason is not None:
+            kept["incomplete_details"] = {"reason": incomplete_reason}
+        if error is not None:
+            kept["error"] = error
+        if usage is not None:
+            kept["usage"] = usage
+        return Body(b"{%b,%b}" % (_members({**_OF_STATE, **kept}), self._tail), {**kept, **self._asked})
 
 
 def error_object(code: str, message: str, reason: str | None = None) -> dict[str, Any]:

@@ -8,15 +8,18 @@ Rules of this file:
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
+
+import msgspec
 
 from agent_framework_hosting.rendering.text import to_json
 
 from .items import CallItem, FlowItem, Item, Part, ToolItem
-from .tape import CREATED, QUEUED, WHOLE, Deltas, Entry, add_length
-from .wire import delta_template, event, response_event
+from .tape import CREATED, QUEUED, WHOLE, Deltas, Entry, Fact, add_length
+from .wire import delta_template, event_about, members
 from .words import PartKind
+
+_INDEX: Final = b'"output_index":%d,'
 
 
 class Listener(Protocol):
@@ -90,23 +93,51 @@ class Silence:
         """Do nothing."""
 
 
-@dataclass(frozen=True, slots=True)
-class _PartEvents:
-    """How the events of a kind of part are called, and which fields they have beside the common ones."""
+class _PartEvents(msgspec.Struct, frozen=True, kw_only=True):
+    """How the events of a kind of part are called, and which fields they have.
 
-    part: str
-    text: str
-    index: str = "content_index"
-    said: str = "text"
-    extra: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    Args:
+        added: The one that opens it.
+        delta: The one of its deltas.
+        said: The one that says its text as a whole.
+        done: The one that closes it.
+        text: What the text is called.
+        place: Where the part is, for the item's id as JSON, its index, and that of the part.
+        extra: The fields that deltas and the whole text have beside those.
+        empty: The part as it begins.
+    """
+
+    added: str
+    delta: str
+    said: str
+    done: str
+    text: bytes
+    place: bytes
+    extra: bytes
+    empty: bytes
+
+
+def _part_events(
+    kind: PartKind, part: str, text: str, *, index: str = "content_index", said: str = "text", extra: bytes = b""
+) -> _PartEvents:
+    return _PartEvents(
+        added=f"response.{part}.added",
+        delta=f"response.{text}.delta",
+        said=f"response.{text}.done",
+        done=f"response.{part}.done",
+        text=said.encode(),
+        place=b'"item_id":%%b,"output_index":%%d,"%b":%%d,' % index.encode(),
+        extra=extra,
+        empty=Part(kind, 0).json(),
+    )
 
 
 _PART_EVENTS: Final[Mapping[PartKind, _PartEvents]] = {
-    "output_text": _PartEvents("response.content_part", "response.output_text", extra={"logprobs": []}),
-    "refusal": _PartEvents("response.content_part", "response.refusal", said="refusal"),
-    "reasoning_text": _PartEvents("response.content_part", "response.reasoning_text"),
-    "summary_text": _PartEvents(
-        "response.reasoning_summary_part", "response.reasoning_summary_text", index="summary_index"
+    "output_text": _part_events("output_text", "content_part", "output_text", extra=b'"logprobs":[],'),
+    "refusal": _part_events("refusal", "content_part", "refusal", said="refusal"),
+    "reasoning_text": _part_events("reasoning_text", "content_part", "reasoning_text"),
+    "summary_text": _part_events(
+        "summary_text", "reasoning_summary_part", "reasoning_summary_text", index="summary_index"
     ),
 }
 
@@ -114,19 +145,19 @@ _PART_EVENTS: Final[Mapping[PartKind, _PartEvents]] = {
 class EventWriter:
     """The listener of a stream: turns what happens into bytes, to be collected by `take`.
 
-    `said` holds what was written, in another form; the texts that come one after another from one `source` are a run.
+    `said` holds what was written, in another form; the `lengths` are of the texts that come one after another from one
+    `source`.
 
     Args:
         first: The sequence number of the first event.
         after: Leave out what has a sequence number up to this one.
     """
 
-    __slots__ = ("_after", "_out", "lengths", "run", "said", "sequence_number", "source")
+    __slots__ = ("_after", "_out", "lengths", "said", "sequence_number", "source")
 
     def __init__(self, *, first: int = 0, after: int = -1) -> None:
         self.sequence_number = first
         self.said: list[Entry] = []
-        self.run: list[str] = []
         self.lengths: bytearray = bytearray()
         self.source: Part | CallItem | None = None
         self._after = after
@@ -139,34 +170,32 @@ class EventWriter:
         return data
 
     def write(self, name: str, /, **fields: Any) -> None:
-        """Write one event."""
-        number, self.source = self.sequence_number, None
-        self.said.append((name, fields))
-        if number > self._after:
-            self._out.append(event(name, number, fields))
-        self.sequence_number = number + 1
+        """Write an event; the last field is what it is about: a text that the body may have, or something else."""
+        key, about = fields.popitem()
+        data = to_json(about)
+        self._write(name, members(fields), key.encode(), about if isinstance(about, str) else data, data)
 
     def write_response(self, name: str, response: bytes) -> None:
         """Write an event that carries the response itself, as JSON: it is kept nowhere but in the final body."""
+        self._write(name, b"", WHOLE, b"", response)
+
+    def _write(self, name: str, before: bytes, key: bytes, about: Fact, data: bytes) -> None:
         number, self.source = self.sequence_number, None
-        self.said.append((name, WHOLE))
+        self.said.append((name, before, key, about))
         if number > self._after:
-            self._out.append(response_event(name, number, response))
+            self._out.append(event_about(name, number, before, key, data))
         self.sequence_number = number + 1
 
     def follow(self, source: Part | CallItem) -> None:
         """Begin a run of texts of another source."""
         self.source = source
-        if isinstance(source, Part):
-            self.lengths = bytearray()
-            self.said.append(Deltas(source, self.lengths))
-        else:
-            self.run = []
-            self.said.append((source.template, self.run))
+        self.lengths = bytearray()
+        self.said.append(Deltas(source, self.lengths))
 
     def item_added(self, item: Item) -> None:
         """Open the item."""
-        self.write("response.output_item.added", output_index=item.index, item=item.snapshot())
+        data = item.json()
+        self._write("response.output_item.added", _INDEX % item.index, b"item", data, data)
         if isinstance(item, CallItem):
             self.call_added(item, {"item_id": item.id, "output_index": item.index})
 
@@ -175,14 +204,14 @@ class EventWriter:
         if item.form == "mcp_call":
             self.write("response.mcp_call.in_progress", **where)
         if item.form != "custom_tool_call":
-            item.template = delta_template(f"{_arguments_event(item)}.delta", where)
+            item.template = delta_template(f"{_arguments_event(item)}.delta", members(where))
 
     def part_added(self, item: FlowItem, part: Part) -> None:
         """Open the part and prepare its deltas."""
         names = _PART_EVENTS[part.kind]
-        where = _place(item, part, names)
-        self.write(f"{names.part}.added", **where, part=part.snapshot())
-        part.template = delta_template(f"{names.text}.delta", {**where, **names.extra})
+        part.place = place = names.place % (to_json(item.id), item.index, part.index)
+        self._write(names.added, place, b"part", names.empty, names.empty)
+        part.template = delta_template(names.delta, place + names.extra)
 
     def text_added(self, part: Part, text: str) -> None:
         """Send the text."""
@@ -190,16 +219,21 @@ class EventWriter:
 
     def annotation_added(self, item: FlowItem, part: Part, annotation: Mapping[str, Any]) -> None:
         """Send the annotation."""
-        where = _place(item, part, _PART_EVENTS[part.kind])
-        number = len(part.annotations) - 1
-        self.write("response.output_text.annotation.added", **where, annotation_index=number, annotation=annotation)
+        del item
+        data = to_json(annotation)
+        before = b'%b"annotation_index":%d,' % (part.place, len(part.annotations) - 1)
+        self._write("response.output_text.annotation.added", before, b"annotation", data, data)
 
     def part_done(self, item: FlowItem, part: Part) -> None:
         """Close the part."""
+        del item
         names = _PART_EVENTS[part.kind]
-        where = _place(item, part, names)
-        self.write(f"{names.text}.done", **where, **names.extra, **{names.said: part.text})
-        self.write(f"{names.part}.done", **where, part=part.snapshot())
+        text = part.text
+        said = to_json(text)
+        # The text is most of a response, and all that follows holds it.
+        part.done = shown = part.around(said)
+        self._write(names.said, part.place + names.extra, names.text, text, said)
+        self._write(names.done, part.place, b"part", part, shown)
 
     def arguments_added(self, item: CallItem, text: str) -> None:
         """Send the arguments; what a custom tool is given is known when they are whole."""
@@ -233,32 +267,25 @@ class EventWriter:
 
     def item_done(self, item: Item) -> None:
         """Close the item."""
-        self.write("response.output_item.done", output_index=item.index, item=item.snapshot())
+        self._write("response.output_item.done", _INDEX % item.index, b"item", item, item.json())
 
     def _write_delta(self, source: Part | CallItem, text: str) -> None:
         if self.source is not source:
             self.follow(source)
+        add_length(self.lengths, len(text))
         if isinstance(source, Part):
-            add_length(self.lengths, len(text))
             source.fold()
-        else:
-            self.run.append(text)
         number = self.sequence_number
         if number > self._after:
             self._out.append(source.template % (number, to_json(text)))
         self.sequence_number = number + 1
 
 
-def say_queued(writer: EventWriter, body: Mapping[str, Any]) -> None:
-    """Open a response that waits."""
-    waiting = to_json({**body, "status": "queued"})
+def say_queued(writer: EventWriter, waiting: bytes) -> None:
+    """Open a response that waits: it is given as JSON."""
     writer.write_response(CREATED, waiting)
     writer.write_response(QUEUED, waiting)
 
 
 def _arguments_event(item: CallItem) -> str:
     return "response.function_call_arguments" if item.form == "function_call" else "response.mcp_call_arguments"
-
-
-def _place(item: FlowItem, part: Part, names: _PartEvents) -> dict[str, Any]:
-    return {"item_id": item.id, "output_index": item.index, names.index: part.index}

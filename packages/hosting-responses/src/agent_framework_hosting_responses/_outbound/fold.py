@@ -52,7 +52,7 @@ def fold(body: Mapping[str, Any], *, first: int = 0, after: int = -1) -> bytes:
     writer = EventWriter(first=first, after=after)
     begun = {**body, **BEGUN}
     if body.get("background") and not first:
-        say_queued(writer, begun)
+        say_queued(writer, to_json({**begun, "status": "queued"}))
     else:
         data = to_json(begun)
         writer.write_response(CREATED, data)

@@ -84,7 +84,7 @@ class Images:
         if image := base64_of(output):
             number = index if isinstance(index, int) else 0
             step = "image_generation_call.partial_image"
-            self._tools.tell(tool, step, partial_image_b64=image, partial_image_index=number)
+            self._tools.tell(tool, step, partial_image_index=number, partial_image_b64=image)
 
     def _finish(self, tool: OpenTool, output: Any) -> None:
         image = base64_of(output)

@@ -3,15 +3,19 @@
 Rules of this file:
 1. An item's id is made once, of the response's; ids of the model's provider never reach the wire.
 2. A chunk of text is kept as it came, and nothing else is kept per chunk.
-3. `snapshot` is the only way that an item is shown, so the events and the final body cannot disagree.
+3. `json` is the only way that an item is shown, so the events and the final body cannot disagree; like all JSON here,
+   it is on one line.
+4. An item that is done does not change any more.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, Final, TypeAlias
 
 import msgspec
+
+from agent_framework_hosting.rendering.text import to_json
 
 from .._item_ids import item_id
 from .._sealed_thoughts import Thought, seal
@@ -24,6 +28,14 @@ MESSAGE_PARTS: frozenset[PartKind] = frozenset({"output_text", "refusal"})
 
 _MANY: Final = 64
 
+_PART: Final[Mapping[PartKind, bytes]] = {
+    "output_text": b'{"type":"output_text","text":%b,"annotations":%b,"logprobs":[]}',
+    "refusal": b'{"type":"refusal","refusal":%b}',
+    "reasoning_text": b'{"type":"reasoning_text","text":%b}',
+    "summary_text": b'{"type":"summary_text","text":%b}',
+}
+_MESSAGE: Final = b'{"id":%b,"type":"message","status":"%b","role":"assistant","content":[%b]}'
+
 
 def joined(chunks: list[str]) -> str:
     """Return the chunks as one text, and keep them as one, so that asking again costs nothing."""
@@ -35,8 +47,9 @@ def joined(chunks: list[str]) -> str:
 class Part(msgspec.Struct, eq=False):
     """A run of text of one kind inside an item.
 
-    `settled` is the length that a replacement has confirmed; what comes before `begun` none is about. `template` is the
-    delta event, prepared once. The first `folded` of the chunks are long ones.
+    `settled` is the length that a replacement has confirmed; what comes before `begun` none is about. `place` says in
+    each of its events where it is, and `template` is the delta event, prepared once. The first `folded` of the chunks
+    are long ones. `done` is the part as it is shown, once it will not change any more.
     """
 
     kind: PartKind
@@ -45,8 +58,10 @@ class Part(msgspec.Struct, eq=False):
     annotations: list[dict[str, Any]] = msgspec.field(default_factory=list[dict[str, Any]])
     settled: int = 0
     begun: int = 0
+    place: bytes = b""
     template: bytes = b""
     folded: int = 0
+    done: bytes = b""
 
     @property
     def text(self) -> str:
@@ -65,11 +80,15 @@ class Part(msgspec.Struct, eq=False):
             chunks[self.folded :] = ["".join(chunks[self.folded :])]
             self.folded = len(chunks)
 
-    def snapshot(self) -> dict[str, Any]:
+    def json(self) -> bytes:
         """Return the part as it is shown."""
+        return self.done or self.around(to_json(self.text))
+
+    def around(self, text: bytes) -> bytes:
+        """Return the part as it is shown with this text, which is JSON."""
         if self.kind == "output_text":
-            return {"type": self.kind, "text": self.text, "annotations": [*self.annotations], "logprobs": []}
-        return {"type": self.kind, "refusal" if self.kind == "refusal" else "text": self.text}
+            return _PART[self.kind] % (text, to_json(self.annotations) if self.annotations else b"[]")
+        return _PART[self.kind] % text
 
 
 class MessageItem(msgspec.Struct, eq=False):
@@ -86,10 +105,10 @@ class MessageItem(msgspec.Struct, eq=False):
         self.parts.append(part)
         return part
 
-    def snapshot(self) -> dict[str, Any]:
+    def json(self) -> bytes:
         """Return the item as it is shown."""
-        content = [part.snapshot() for part in self.parts]
-        return {"id": self.id, "type": "message", "status": self.status, "role": "assistant", "content": content}
+        content = b",".join([part.json() for part in self.parts])
+        return _MESSAGE % (to_json(self.id), self.status.encode(), content)
 
 
 class ReasoningItem(msgspec.Struct, eq=False):
@@ -111,17 +130,15 @@ class ReasoningItem(msgspec.Struct, eq=False):
         self.parts.append(part)
         return part
 
-    def snapshot(self) -> dict[str, Any]:
+    def json(self) -> bytes:
         """Return the item as it is shown."""
-        item = {"id": self.id, "type": "reasoning", "status": self.status, "summary": self._shown("summary_text")}
-        if content := self._shown("reasoning_text"):
+        item: dict[str, Any] = {"id": self.id, "type": "reasoning", "status": self.status}
+        item["summary"] = [msgspec.Raw(part.json()) for part in self.parts if part.kind == "summary_text"]
+        if content := [msgspec.Raw(part.json()) for part in self.parts if part.kind == "reasoning_text"]:
             item["content"] = content
         if self.encrypted is not None:
             item["encrypted_content"] = seal(Thought(self.source or "", self.encrypted))
-        return item
-
-    def _shown(self, kind: PartKind) -> list[dict[str, Any]]:
-        return [part.snapshot() for part in self.parts if part.kind == kind]
+        return to_json(item)
 
 
 class CallItem(msgspec.Struct, eq=False):
@@ -146,6 +163,11 @@ class CallItem(msgspec.Struct, eq=False):
         return joined(self.chunks)
 
     @property
+    def text(self) -> str:
+        """What its deltas are of."""
+        return self.arguments
+
+    @property
     def is_for_client(self) -> bool:
         """Whether the client has to answer it."""
         return self.form != "mcp_call"
@@ -155,8 +177,11 @@ class CallItem(msgspec.Struct, eq=False):
         """What a custom tool is given; nothing before the call is whole."""
         return "" if self.status == "in_progress" else custom_input(self.arguments)
 
-    def snapshot(self) -> dict[str, Any]:
+    def json(self) -> bytes:
         """Return the item as it is shown."""
+        return to_json(self._shown())
+
+    def _shown(self) -> dict[str, Any]:
         item: dict[str, Any] = {"id": self.id, "type": self.form, "status": self.status}
         if self.form == "custom_tool_call":
             return item | {"call_id": self.call_id, "name": self.name, "input": self.input}
@@ -183,10 +208,10 @@ class ToolItem(msgspec.Struct, eq=False):
     fields: dict[str, Any]
     status: ItemStatus | None = "in_progress"
 
-    def snapshot(self) -> dict[str, Any]:
+    def json(self) -> bytes:
         """Return the item as it is shown."""
         status = {} if self.status is None else {"status": self.status}
-        return {"id": self.id, "type": self.type, **status, **self.fields}
+        return to_json({"id": self.id, "type": self.type, **status, **self.fields})
 
 
 FlowItem: TypeAlias = MessageItem | ReasoningItem

@@ -12,19 +12,20 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, Literal, NamedTuple, NotRequired, TypedDict, Unpack
 
+import msgspec
 from agent_framework import AgentResponse, AgentResponseUpdate, Content
 
 from agent_framework_hosting.rendering.reading import text_of
-from agent_framework_hosting.rendering.text import ascii_json, clean, clean_with_json, to_json
+from agent_framework_hosting.rendering.text import ascii_json, clean, clean_with_json
 from agent_framework_hosting.rendering.usage import TokenCounts, UsageTally
 
 from .._waiting import Waiting
-from .envelope import error_object, response_body, response_head
+from .envelope import Body, Head, error_object
 from .events import EventWriter, Silence, say_queued
 from .items import adopt_ids
 from .output import Output
 from .showing import Showing
-from .tape import CREATED, Tape, add_length, take_down, terminal_event
+from .tape import CREATED, add_length, take_down, terminal_event
 from .usage import usage_object
 from .wire import DONE
 from .words import IncompleteReason, ResponseStatus
@@ -73,14 +74,15 @@ class ResponseMachine:
 
     __slots__ = (
         "_body",
-        "_body_json",
         "_head",
         "_is_ended",
         "_is_queued",
         "_is_started",
         "_output",
         "_showing",
+        "_shown",
         "_texts",
+        "_usage",
         "_writer",
         "waiting",
     )
@@ -92,23 +94,17 @@ class ResponseMachine:
         self._is_queued = is_queued
         self._output = Output(self._writer, self._showing)
         self._texts = self._output.texts
-        self._body: dict[str, Any] | None = None
-        self._body_json = b""
+        self._shown = self._output
+        self._usage: TokenCounts | None = None
+        self._body: Body | None = None
         self._is_started = False
         self._is_ended = False
         self.waiting: Sequence[Waiting] = ()
 
     @property
-    def body(self) -> dict[str, Any] | None:
+    def body(self) -> Body | None:
         """The final body, once there is one."""
         return self._body
-
-    @property
-    def body_json(self) -> bytes:
-        """The final body, which there has to be, as JSON on one line: encoded once, to be stored and sent."""
-        if not self._body_json:
-            self._body_json = to_json(self._body)
-        return self._body_json
 
     @property
     def is_ended(self) -> bool:
@@ -116,11 +112,11 @@ class ResponseMachine:
         return self._is_ended
 
     @property
-    def tape(self) -> Tape:
-        """What was said until now, to be said again with the final body, which there has to be."""
+    def tape(self) -> msgspec.Raw:
+        """What was said until now, to be said again with the final body, which there has to be: a `Tape` as JSON."""
         if self._body is None:
             raise RuntimeError("There is no final body yet.")
-        return take_down(self._writer.said, self._body)
+        return take_down(self._writer.said, self._shown.items)
 
     def expect(self, waiting: Iterable[Waiting]) -> None:
         """Take notice, before the first update, of the calls that earlier turns have left waiting."""
@@ -160,9 +156,7 @@ class ResponseMachine:
         self._output.take_update(update)
         return self._writer.take()
 
-    def complete(
-        self, final: AgentResponse[Any] | None = None, *, completed_at: int, override: bool = False
-    ) -> dict[str, Any]:
+    def complete(self, final: AgentResponse[Any] | None = None, *, completed_at: int, override: bool = False) -> Body:
         """Close what is open and return the final body; what is open is told to the client by `closing`.
 
         Args:
@@ -177,14 +171,15 @@ class ResponseMachine:
             ids: Mapping[str, str] = {}
             if override and final is not None:
                 shown = _taken(final, self._showing, first_id=len(streamed.items))
-            usage = shown.usage.counts or streamed.usage.counts or _usage(final)
+            self._usage = shown.usage.counts or streamed.usage.counts or _usage(final)
             end = _ending(shown, shown.finish_reason or streamed.finish_reason or text_of(final, "finish_reason"))
             streamed.finish(is_cut=end.is_cut)
             if shown is not streamed:
                 shown.finish(is_cut=end.is_cut)
                 ids = adopt_ids(shown.items, streamed.items)
             self.waiting = [call.known_as(ids) for call in shown.waiting]
-            self._body = _body(self._head, shown, end, usage=usage, completed_at=completed_at)
+            self._shown = shown
+            self._body = _body(self._head, shown, end, usage=self._usage, completed_at=completed_at)
         return self._body
 
     def closing(self) -> bytes:
@@ -209,11 +204,10 @@ class ResponseMachine:
     def _open(self) -> None:
         if not self._is_started:
             self._is_started = True
-            body = response_body(self._head, status="in_progress", output=[])
-            data = to_json(body)
             if self._is_queued:
-                say_queued(self._writer, body)
-            else:
+                say_queued(self._writer, self._head.body(status="queued").json)
+            data = self._head.body(status="in_progress").json
+            if not self._is_queued:
                 self._writer.write_response(CREATED, data)
             self._writer.write_response("response.in_progress", data)
 
@@ -222,29 +216,26 @@ class ResponseMachine:
             return b""
         self._open()
         self._output.finish(is_cut=True)
-        body = _body(self._head, self._output, end, usage=self._output.usage.counts)
-        if self._body is not None:
-            body |= {"output": self._body["output"], "usage": self._body["usage"]}
-        self._body, self._body_json = body, b""
-        return self._end(body)
+        self._body = _body(self._head, self._shown, end, usage=self._usage or self._output.usage.counts)
+        return self._end(self._body)
 
-    def _end(self, body: dict[str, Any]) -> bytes:
+    def _end(self, body: Body) -> bytes:
         if self._is_ended:
             return b""
         self._is_ended = True
-        self._writer.write_response(terminal_event(body["status"]), self.body_json)
+        self._writer.write_response(terminal_event(body.kept["status"]), body.json)
         return self._writer.take() + DONE
 
 
-def queued_body(**fields: Unpack[ResponseFields]) -> dict[str, Any]:
+def queued_body(**fields: Unpack[ResponseFields]) -> Body:
     """Return a response that waits for its turn."""
-    return response_body(_head(fields), status="queued", output=[])
+    return _head(fields).body(status="queued")
 
 
 class Rendered(NamedTuple):
     """An answer that is not streamed: the response object, and the calls that a later turn will run."""
 
-    body: dict[str, Any]
+    body: Body
     waiting: list[Waiting]
 
 
@@ -278,19 +269,18 @@ def _ending(shown: Output, finish_reason: str) -> _Ending:
 
 
 def _body(
-    head: Mapping[str, Any],
+    head: Head,
     shown: Output,
     end: _Ending,
     *,
     usage: TokenCounts | None,
     completed_at: int | None = None,
-) -> dict[str, Any]:
-    return response_body(
-        head,
+) -> Body:
+    return head.body(
         status=end.status,
         incomplete_reason=end.incomplete_reason,
         error=end.error,
-        output=[item.snapshot() for item in shown.items],
+        output=b"[%b]" % b",".join([item.json() for item in shown.items]),
         usage=usage_object(usage),
         completed_at=completed_at,
     )
@@ -334,8 +324,8 @@ def _plain_text(update: AgentResponseUpdate, output: Output) -> str:
     return text if type(text) is str else ""
 
 
-def _head(fields: ResponseFields) -> dict[str, Any]:
-    return response_head(
+def _head(fields: ResponseFields) -> Head:
+    return Head(
         response_id=fields["response_id"],
         created_at=fields["created_at"],
         model=fields["model"],

@@ -11,14 +11,14 @@ Rules of this file:
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final, Protocol, TypeAlias
 
 import msgspec
 
-from agent_framework_hosting.rendering.text import to_json
+from agent_framework_hosting.rendering.text import ascii_json, to_json
 
+from .items import CallItem, Item, Part, ToolItem
 from .wire import event
 
 
@@ -33,16 +33,19 @@ class Spoken(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Deltas:
+class Deltas(msgspec.Struct, frozen=True, eq=False):
     """A run of deltas by what they are of, and by their lengths."""
 
     source: Spoken
     lengths: bytearray
 
 
-Entry: TypeAlias = tuple[str, Mapping[str, Any]] | tuple[bytes, list[str]] | Deltas
-"""An event by its name and fields, or a run of deltas: by their template and texts, or by their source and lengths."""
+Fact: TypeAlias = str | bytes | Part | Item
+"""What an event is about: a text, a part or an item as they are in the end, or anything else as JSON."""
+
+Entry: TypeAlias = tuple[str, bytes, bytes, Fact] | Deltas
+"""What was said: a run of deltas; or an event by its name, its fields but the last one (see `wire.members`), what the
+last one is called, and what it is about."""
 
 BEGUN: Final[Mapping[str, Any]] = {
     "status": "in_progress",
@@ -54,8 +57,8 @@ BEGUN: Final[Mapping[str, Any]] = {
 }
 """How a response looks in its first events, apart from what is the same in all of them."""
 
-WHOLE: Final[Mapping[str, Any]] = {"response": None}
-"""What stands for the fields of an event that carries the response itself: the body tells them."""
+WHOLE: Final = b"response"
+"""What the last field of an event is called that carries the response itself: the body tells it."""
 
 CREATED: Final = "response.created"
 QUEUED: Final = "response.queued"
@@ -69,7 +72,7 @@ _GOES_ON: Final = 255
 """A byte of a length that is followed by another one of the same length."""
 
 _Told: TypeAlias = tuple[int, int]
-"""Where the body has a value: the item, and the number of the value in it."""
+"""Where the body has a value: the item, and the number of the value in it, as `_values` counts."""
 
 
 class Source(msgspec.Struct, frozen=True, array_like=True):
@@ -106,25 +109,31 @@ def terminal_event(status: str) -> str:
     return _TERMINAL.get(status, "response.incomplete")
 
 
-def take_down(entries: Sequence[Entry], body: Mapping[str, Any]) -> Tape:
-    """Return the tape of what was said by a stream that ends, or has ended, in this body."""
-    told = _Body(body)
-    sources: dict[bytes, list[str]] = {}
+def take_down(entries: Iterable[Entry], items: Iterable[Item]) -> msgspec.Raw:
+    """Return the `Tape`, as JSON, of what was said by a stream that ends, or has ended, in a body of these items."""
+    body = _Body(items)
+    sources: dict[bytes, Spoken] = {}
     numbers: dict[bytes, int] = {}
-    kept: list[Event | Run] = []
+    kept: list[bytes] = []
     for entry in entries:
         if isinstance(entry, Deltas):
-            template = entry.source.template
-            sources[template] = [entry.source.text]
-            kept.append(Run(numbers.setdefault(template, len(numbers)), lengths_in(entry.lengths)))
+            template, lengths = entry.source.template, ascii_json(lengths_in(entry.lengths))
+            sources[template] = entry.source
+            kept.append(b"[1,%d,%b]" % (numbers.setdefault(template, len(numbers)), lengths))
             continue
-        name, said = entry
-        if isinstance(name, bytes):
-            sources.setdefault(name, []).extend(said)
-            kept.append(Run(numbers.setdefault(name, len(numbers)), [len(text) for text in said]))
-        elif not (isinstance(said, list) or name in _LAST):
-            kept.append(told.without(name, said))
-    return Tape([told.source(template, "".join(texts)) for template, texts in sources.items()], kept)
+        name, before, key, about = entry
+        if key is WHOLE:
+            if name not in _LAST:
+                kept.append(b'[0,"%b",{},{}]' % name.encode())
+        elif (told := body.place(about)) is None:
+            kept.append(b'[0,"%b",{%b"%b":%b},{}]' % (name.encode(), before, key, _json(about)))
+        else:
+            kept.append(b'[0,"%b",{%b"%b":null},{"%b":%b}]' % (name.encode(), before, key, key, told))
+    spoken = [
+        b"[%b,%b]" % (ascii_json(template.decode()), body.place(source.text) or to_json(source.text))
+        for template, source in sources.items()
+    ]
+    return msgspec.Raw(b"[[%b],[%b]]" % (b",".join(spoken), b",".join(kept)))
 
 
 def add_length(lengths: bytearray, length: int) -> None:
@@ -166,11 +175,11 @@ def replay(tape: Tape, body: Mapping[str, Any], *, first: int = 0) -> Iterator[b
     Raises:
         LookupError: The tape does not belong to this body.
     """
-    told = _Body(body)
+    values = [_values(item) for item in body["output"]]
     begun = {**body, **BEGUN}
     waiting = {**begun, "status": "queued"}
     has_waited = any(isinstance(entry, Event) and entry.name == QUEUED for entry in tape.entries[:2])
-    texts = [told.value(each.text) if isinstance(each.text, tuple) else each.text for each in tape.sources]
+    texts = [_value(values, each.text) if isinstance(each.text, tuple) else each.text for each in tape.sources]
     places = [0] * len(texts)
     number = first
     for entry in tape.entries:
@@ -187,7 +196,7 @@ def replay(tape: Tape, body: Mapping[str, Any], *, first: int = 0) -> Iterator[b
             fields: Mapping[str, Any] = {"response": waiting if is_waiting else begun}
         else:
             fields = {
-                name: told.value(entry.told[name]) if name in entry.told else value
+                name: _value(values, entry.told[name]) if name in entry.told else value
                 for name, value in entry.fields.items()
             }
         yield event(entry.name, number, fields)
@@ -196,47 +205,50 @@ def replay(tape: Tape, body: Mapping[str, Any], *, first: int = 0) -> Iterator[b
 
 
 class _Body:
-    """The values of a body that events repeat."""
+    """Where a body of these items has what events repeat."""
 
-    def __init__(self, body: Mapping[str, Any]) -> None:
-        self._values = [_values(item) for item in body["output"]]
-        self._texts: dict[str, _Told] = {}
-        for index, values in enumerate(self._values):
-            for number, value in enumerate(values):
-                if isinstance(value, str) and len(value) > _SHORT:
-                    self._texts.setdefault(value, (index, number))
+    def __init__(self, items: Iterable[Item]) -> None:
+        self._places: dict[Fact, bytes] = {}
+        self._alike: dict[bytes, bytes] | None = None
+        for index, item in enumerate(items):
+            for number, fact in enumerate(_facts(item)):
+                if not isinstance(fact, str) or len(fact) > _SHORT:
+                    self._places.setdefault(fact, b"[%d,%d]" % (index, number))
 
-    def value(self, where: _Told) -> Any:
-        """Return what is there."""
-        return self._values[where[0]][where[1]]
+    def place(self, fact: Fact) -> bytes | None:
+        """Return where it is, if it is there."""
+        if isinstance(fact, bytes):
+            return None
+        place = self._places.get(fact)
+        if place is not None or isinstance(fact, str):
+            return place
+        # A hook has made the body, of items that may look like those that were streamed.
+        if self._alike is None:
+            self._alike = {_json(each): place for each, place in self._places.items()}
+        return self._alike.get(_json(fact))
 
-    def source(self, template: bytes, text: str) -> Source:
-        """Return a source of deltas."""
-        return Source(template.decode(), self._texts.get(text, text))
 
-    def without(self, name: str, fields: Mapping[str, Any]) -> Event:
-        """Return an event without what the body has."""
-        if fields is WHOLE:
-            return Event(name, {})
-        kept = dict(fields)
-        told: dict[str, _Told] = {}
-        for key, value in fields.items():
-            if isinstance(value, str):
-                where = self._texts.get(value)
-            elif isinstance(value, dict):
-                where = self._where(value, fields.get("output_index", -1))
-            else:
-                continue
-            if where is not None:
-                kept[key], told[key] = None, where
-        return Event(name, kept, told)
+def _facts(item: Item) -> list[Fact]:
+    """Return what `_values` finds in an item as it is shown."""
+    if isinstance(item, CallItem):
+        return [item, item.input if item.form == "custom_tool_call" else item.arguments]
+    if isinstance(item, ToolItem):
+        return [item, *(item.fields[name] for name in _TEXTS if isinstance(item.fields.get(name), str))]
+    facts: list[Fact] = [item]
+    # Summaries are shown last.
+    for part in sorted(item.parts, key=lambda part: part.kind == "summary_text"):
+        facts += (part, part.text)
+    return facts
 
-    def _where(self, value: Any, index: int) -> _Told | None:
-        if 0 <= index < len(self._values):
-            for number, each in enumerate(self._values[index]):
-                if each == value:
-                    return index, number
-        return None
+
+def _json(fact: Fact) -> bytes:
+    if isinstance(fact, bytes):
+        return fact
+    return to_json(fact) if isinstance(fact, str) else fact.json()
+
+
+def _value(values: list[list[Any]], told: _Told) -> Any:
+    return values[told[0]][told[1]]
 
 
 def _values(item: Mapping[str, Any]) -> list[Any]:

@@ -6,30 +6,45 @@ Rule: `event:` equals the `type` inside `data:`, and the last data line of a str
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 from agent_framework_hosting.rendering.text import to_json
 
 DONE: Final = b"data: [DONE]\n\n"
 _EVENT: Final = b"event: "
-_OF_RESPONSE: Final = b'event: %b\ndata: {"type":"%b","sequence_number":%d,"response":%b}\n\n'
+
+
+@lru_cache(maxsize=256)
+def opening(name: str) -> bytes:
+    """Return what an event of this name begins with, up to its first field."""
+    return b'event: %b\ndata: {"type":"%b",' % (named := name.encode(), named)
+
+
+def members(fields: Mapping[str, Any]) -> bytes:
+    """Return fields as members of a JSON object, each with the comma behind it."""
+    return to_json(fields)[1:-1] + b"," if fields else b""
 
 
 def event(name: str, sequence_number: int, fields: Mapping[str, Any]) -> bytes:
     """Return one event as it goes out."""
-    data = to_json({"type": name, "sequence_number": sequence_number, **fields})
-    return b"event: %b\ndata: %b\n\n" % (name.encode(), data)
+    rest = to_json(fields)[1:]
+    return b'%b"sequence_number":%d%b%b\n\n' % (opening(name), sequence_number, b"," if fields else b"", rest)
 
 
-def response_event(name: str, sequence_number: int, response: bytes) -> bytes:
-    """Return an event that carries the response itself, which is JSON on one line already."""
-    return _OF_RESPONSE % (named := name.encode(), named, sequence_number, response)
+def event_about(name: str, sequence_number: int, before: bytes, key: bytes, value: bytes) -> bytes:
+    """Return an event whose last field has a value that is JSON on one line already; `before` are other `members`."""
+    return b'%b"sequence_number":%d,%b"%b":%b}\n\n' % (opening(name), sequence_number, before, key, value)
 
 
-def delta_template(name: str, fields: Mapping[str, Any]) -> bytes:
-    """Return an event that lacks only its sequence number (`%d`) and its delta (`%b`, a JSON string)."""
-    head = to_json({"type": name, **fields})[:-1].replace(b"%", b"%%")
-    return b"event: %b\ndata: " % name.encode() + head + b',"sequence_number":%d,"delta":%b}\n\n'
+def delta_template(name: str, before: bytes) -> bytes:
+    """Return an event that lacks only its sequence number (`%d`) and its delta (`%b`, a JSON string).
+
+    `before` are its other `members`.
+    """
+    head = opening(name) + before
+    # Ids are made of whatever the host calls a response.
+    return (head.replace(b"%", b"%%") if b"%" in head else head) + b'"sequence_number":%d,"delta":%b}\n\n'
 
 
 class Framed(NamedTuple):
