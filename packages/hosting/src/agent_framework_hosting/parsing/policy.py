@@ -78,11 +78,12 @@ def passing_options(
     if not requested:
         return {}
     asks_nothing = unasking or {}
-    passing = {
-        name: value
-        for name, value in requested.items()
-        if name in allowed and name not in NEVER and name != "instructions" and value not in asks_nothing.get(name, ())
-    }
-    if instructions and requested.get("instructions"):
-        passing["instructions"] = requested["instructions"]
+    passing: dict[str, Any] = {}
+    for name, value in requested.items():
+        if name == "instructions":
+            passes = instructions and bool(value)
+        else:
+            passes = name in allowed and name not in NEVER and value not in asks_nothing.get(name, ())
+        if passes:
+            passing[name] = value
     return passing

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Mapping
 from typing import Final, Protocol
 
+import msgspec
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
@@ -64,20 +65,17 @@ class Endpoint:
         return refusal
 
 
-class _Answer:
+class _Answer(msgspec.Struct, eq=False):
     """Remembers whether anything was sent; calls nobody on the way, since a stream sends often."""
 
-    __slots__ = ("_send", "has_begun")
-
-    def __init__(self, send: Send) -> None:
-        self._send = send
-        self.has_begun: bool = False
+    send: Send
+    has_begun: bool = False
 
     # Not a method of another name: each request would hold an object for it.
     def __call__(self, message: Message) -> Awaitable[None]:
         """Send a message; the ASGI callable."""
         self.has_begun = True
-        return self._send(message)
+        return self.send(message)
 
 
 class NotFound:
