@@ -117,7 +117,7 @@ class Turns:
     ) -> ResponseFields:
         include = asked.requested_options.get("include")
         # Each empty set would be an object of its own.
-        included = frozenset[str](include) if include else _NOTHING_INCLUDED
+        included: frozenset[str] = frozenset(include) if include else _NOTHING_INCLUDED
         target = self._context.target
         name, own = model_name(target), own_tools(target)
         client_tools = declared_names(own)

@@ -249,7 +249,8 @@ def _response_format(wanted: dict[str, Any]) -> dict[str, Any]:
 
 
 def _without_effect(parts: _Parts) -> tuple[str, ...]:
-    fields, unserved = parts.fields, list[str]()
+    fields = parts.fields
+    unserved: list[str] = []
     if not _UNSERVED.isdisjoint(fields):
         unserved += [key for key in _NO_OPTION if fields.get(key)]
         if fields.get("stream_options", {}).get("include_obfuscation", False):

@@ -75,7 +75,8 @@ def passing_options(
         >>> passing_options({"temperature": 0.5, "model": "other", "instructions": "Be a pirate."})
         {'temperature': 0.5}
     """
-    if not requested:
+    if NEVER.issuperset(requested):
+        # Most requests name a model at the most.
         return {}
     asks_nothing = unasking or {}
     passing: dict[str, Any] = {}
