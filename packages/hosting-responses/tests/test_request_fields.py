@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 
 from agent_framework_hosting.errors import InvalidRequest
+from agent_framework_hosting_responses._inbound.fields import FIELDS
 from agent_framework_hosting_responses._inbound.request import ResponsesRequest, parse
+from agent_framework_hosting_responses._outbound.envelope import response_head
 
 
 def read(**fields: Any) -> ResponsesRequest:
@@ -221,9 +223,7 @@ def test_a_whole_number_is_one_however_it_is_written() -> None:
 
 def test_null_counts_as_absent_in_every_field() -> None:
     """SDKs send null for what was not set."""
-    fields = [key for key in parse({"input": "x"}).echo if key != "input"]
-    fields += ["stream", "conversation", "prompt", "include", "text", "tools", "moderation", "image"]
-    request = read(**dict.fromkeys(fields))
+    request = read(**dict.fromkeys(key for key in FIELDS if key != "input"))
     assert request.echo == read().echo
     assert request.requested_options == {}
 
@@ -309,19 +309,21 @@ def test_a_schema_format_becomes_the_mapping_that_both_openai_clients_take() -> 
     assert request.echo["text"] == {"format": {**wanted, "description": None}}
 
 
-def test_the_echo_of_a_bare_request_holds_the_protocols_defaults() -> None:
+def shown(**fields: Any) -> dict[str, Any]:
+    return response_head(response_id="resp_1", created_at=1, model="m", echo=read(**fields).echo)
+
+
+def test_the_response_to_a_bare_request_shows_the_protocols_defaults() -> None:
     """Every field that a response object repeats is there, null or with OpenAI's value."""
-    assert read().echo == {
+    expected: dict[str, Any] = {
         "background": False,
         "frequency_penalty": 0.0,
         "instructions": None,
         "max_output_tokens": None,
         "max_tool_calls": None,
         "metadata": {},
-        "model": None,
         "parallel_tool_calls": True,
         "presence_penalty": 0.0,
-        "previous_response_id": None,
         "prompt_cache_key": None,
         "reasoning": {"effort": None, "summary": None},
         "safety_identifier": None,
@@ -334,8 +336,9 @@ def test_the_echo_of_a_bare_request_holds_the_protocols_defaults() -> None:
         "top_logprobs": 0,
         "top_p": 1.0,
         "truncation": "disabled",
-        "user": None,
     }
+    answer = shown()
+    assert {key: answer[key] for key in expected} == expected
 
 
 def test_the_echo_repeats_what_was_sent() -> None:
@@ -363,14 +366,17 @@ def test_the_echo_repeats_what_was_sent() -> None:
         "user": "ada",
     }
     echo = read(**sent, service_tier="flex").echo
-    assert {key: echo[key] for key in sent} == sent
-    assert echo["service_tier"] == "default"
+    assert echo == sent
+    assert shown(service_tier="flex")["service_tier"] == "default"
 
 
 def test_echoes_share_nothing_between_requests() -> None:
     """Who changes one response object changes no other."""
-    read().echo["metadata"]["k"] = "v"
-    assert read().echo["metadata"] == {}
+    shown()["metadata"]["k"] = "v"
+    assert shown()["metadata"] == {}
+    said = read().echo
+    read().echo["user"] = "ada"
+    assert read().echo == said
 
 
 def test_accepted_fields_that_nothing_comes_of_are_listed() -> None:

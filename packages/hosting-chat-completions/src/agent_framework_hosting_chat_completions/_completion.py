@@ -16,7 +16,7 @@ from agent_framework_hosting.channel import ChannelContext, Replayed
 from agent_framework_hosting.errors import InvalidRequest, ResponseTooLarge, UnknownId
 from agent_framework_hosting.hooks import ChannelResponseHook, ChannelRunHook, ChannelStreamUpdateHook
 from agent_framework_hosting.ids import mint
-from agent_framework_hosting.parsing.agent_tools import declared_names, refuse_clashes, tool_names
+from agent_framework_hosting.parsing.agent_tools import declared_names, own_tools, refuse_clashes, tool_names
 from agent_framework_hosting.parsing.policy import Admitted, CallerInstructions
 from agent_framework_hosting.types import JSON, ChannelRequest, ChannelSession, HostedRunResult, IdempotencyKey
 from agent_framework_hosting.web.body import read_body
@@ -158,7 +158,7 @@ class Completion:
         settings, target = self._settings, self._context.target
         showing = Showing(
             completion_id=mint("chatcmpl-"),
-            client_tools=declared_names(target).union(tool.name for tool in asked.client_tools),
+            client_tools=declared_names(own_tools(target)).union(tool.name for tool in asked.client_tools),
             show_reasoning=settings.show_reasoning,
             # Nobody could answer where nothing is remembered; what a hook chooses, it has to know.
             requests_as_calls=settings.requests_as == "tool_calls" and (remembers or settings.run_hook is not None),

@@ -14,7 +14,7 @@ from agent_framework_hosting.errors import InvalidRequest, RunCancelled
 from agent_framework_hosting.hooks import ChannelResponseHook, ChannelRunHook, ChannelStreamUpdateHook, settled
 from agent_framework_hosting.ids import mint
 from agent_framework_hosting.isolation import get_current_isolation_keys
-from agent_framework_hosting.parsing.agent_tools import declared_names
+from agent_framework_hosting.parsing.agent_tools import declared_names, own_tools
 from agent_framework_hosting.rendering.text import to_json
 from agent_framework_hosting.types import JSON, ChannelRequest, HostedRunResult, IdempotencyKey
 from agent_framework_hosting.web.body import read_body
@@ -119,7 +119,9 @@ class Invoke:
             principal=context.principal,
         )
         head = Head(
-            id=invocation_id, session_id=place.session_id, client_tools=declared_names(self._reader.current.target)
+            id=invocation_id,
+            session_id=place.session_id,
+            client_tools=declared_names(own_tools(self._reader.current.target)),
         )
         is_first = place.record is None
         return _Run(request=request, asked=asked, head=head, refusal=refusal, is_first=is_first, named=named)

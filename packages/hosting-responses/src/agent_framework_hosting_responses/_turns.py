@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Mapping
 from functools import partial
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import msgspec
 
 from agent_framework_hosting.channel import ChannelContext
 from agent_framework_hosting.errors import HookError
-from agent_framework_hosting.parsing.agent_tools import asking_names, declared_names
+from agent_framework_hosting.parsing.agent_tools import asking_names, declared_names, own_tools
 from agent_framework_hosting.parsing.checks import is_list
 from agent_framework_hosting.parsing.policy import Admitted
 from agent_framework_hosting.types import JSON, BeginTurn, ChannelRequest, HostedRunResult, IdempotencyKey
@@ -33,10 +33,11 @@ from ._settings import CreationSettings
 from ._waiting import Waiting
 
 _NOTHING_REFERENCED: Final[Referenced] = {}
+_NO_METADATA: Final[Mapping[str, str]] = {}
 _NOTHING_INCLUDED: Final[frozenset[str]] = frozenset()
 
 
-class Minted(NamedTuple):
+class Minted(msgspec.Struct, frozen=True):
     """What a response that was accepted is called, and when that was."""
 
     response_id: str
@@ -82,10 +83,6 @@ class Turns:
         """What the channel is called."""
         return self._settings.channel
 
-    @property
-    def _label(self) -> str:
-        return model_name(self._context.target)
-
     async def read(self, decoded: Any, *, named: IdempotencyKey | None, minted: Minted | None = None) -> Turn:
         """Return what a decoded body asks for; whatever is wrong with it is raised here, before anything runs.
 
@@ -120,22 +117,23 @@ class Turns:
     ) -> ResponseFields:
         include = asked.requested_options.get("include")
         # Each empty set would be an object of its own.
-        included = frozenset[str](include) if include else _NOTHING_INCLUDED
-        target, name = self._context.target, self._label
-        client_tools = declared_names(target)
+        included: frozenset[str] = frozenset(include) if include else _NOTHING_INCLUDED
+        target = self._context.target
+        name, own = model_name(target), own_tools(target)
+        client_tools = declared_names(own)
         if asked.client_tools:
             client_tools = client_tools.union(tool.name for tool in asked.client_tools)
         return ResponseFields(
             response_id=minted.response_id,
             created_at=minted.created_at,
-            model=asked.echo["model"] or name,
+            model=asked.echo.get("model") or name,
             previous_response_id=asked.previous_response_id,
             # What the agent never got is not claimed to have been its instructions.
             echo=_echo(asked.echo, instructions=admitted.options.get("instructions")),
             client_tools=client_tools,
             custom_tools=asked.custom_tools,
             forbidden_tools=asked.forbidden_tools,
-            approval_tools=asking_names(target),
+            approval_tools=asking_names(own),
             server_label=name,
             show_tool_calls=self._settings.show_tool_calls,
             encrypted_reasoning="reasoning.encrypted_content" in included,
@@ -164,7 +162,7 @@ class Turns:
             session=session_of(asked, response_id, is_apart=self._is_apart),
             options=admitted.options or None,
             # A run hook may add to it what no response could show.
-            metadata={**asked.echo["metadata"]},
+            metadata={**asked.echo.get("metadata", _NO_METADATA)},
             attributes=attributes,
             # In the background the updates are taken down as they come, whether or not anybody reads them.
             stream=asked.stream or asked.background,
@@ -256,7 +254,7 @@ class Turns:
 
 def _echo(echo: dict[str, Any], *, instructions: object) -> dict[str, Any]:
     # Mostly there are none, and nothing to copy.
-    return echo if echo["instructions"] == instructions else {**echo, "instructions": instructions}
+    return echo if echo.get("instructions") == instructions else {**echo, "instructions": instructions}
 
 
 def _exchange(

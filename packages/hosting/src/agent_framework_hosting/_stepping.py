@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Generator
+from collections.abc import Awaitable, Callable, Coroutine, Generator
 from contextvars import Context
 from types import coroutine
 from typing import Any, TypeVar
@@ -15,7 +15,7 @@ class TimeIsUp(TimeoutError):
     """A coroutine took longer than it may."""
 
 
-async def within(seconds: float, work: Coroutine[Any, Any, T]) -> T:
+async def within(seconds: float, work: Awaitable[T]) -> T:
     """Await `work` for so long; a timer is set only when it waits.
 
     Raises:
@@ -27,14 +27,15 @@ async def within(seconds: float, work: Coroutine[Any, Any, T]) -> T:
         >>> asyncio.run(within(10, ready()))
         1
     """
+    steps = work.__await__()
     try:
-        waits_for = work.send(None)
+        waits_for = next(steps)
     except StopIteration as done:
         return done.value
     limit = asyncio.timeout(seconds)
     try:
         async with limit:
-            return await resumed(work, waits_for)
+            return await resumed(steps, waits_for)
     except TimeoutError as error:
         if limit.expired():
             raise TimeIsUp from error
@@ -74,7 +75,12 @@ class Noticed(Coroutine[Any, Any, T], Generator[Any, Any, T]):
 
 
 @coroutine
-def resumed(work: Coroutine[Any, Any, T], waits_for: Any, *, context: Context | None = None) -> Generator[Any, Any, T]:
+def resumed(
+    work: Coroutine[Any, Any, T] | Generator[Any, Any, T],
+    waits_for: Any,
+    *,
+    context: Context | None = None,
+) -> Generator[Any, Any, T]:
     """Await what is left of `work`, which was stepped once, in this context, and waits for what that step returned."""
     while True:
         step: Callable[[Any], Any] = work.send

@@ -1,11 +1,10 @@
-"""What the response object repeats of the request, with OpenAI's values where the request says nothing."""
+"""What the response object repeats of the request; where the request says nothing, it has OpenAI's values."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any, Final
 
-from .._defaults import default_fields
 from .tools import ClientTools, ToolChoice
 
 _AS_IT_IS: Final = frozenset(
@@ -37,12 +36,11 @@ _REASONING: Final[dict[str, Any]] = {"effort": None, "summary": None}
 
 
 def echo(fields: Mapping[str, Any], tools: ClientTools, choice: ToolChoice | None) -> dict[str, Any]:
-    """Return the request's share of a response object; `model` is null when the caller named none.
+    """Return the request's share of a response object.
 
-    `service_tier` is always `default`: it says what was done, not what was wished for.
+    `service_tier` has none: it says what was done, not what was wished for.
     """
-    shown = default_fields()
-    shown.update(model=None, previous_response_id=None, reasoning=_REASONING, user=None)
+    shown: dict[str, Any] = {"reasoning": _REASONING}
     for key, value in fields.items():
         if key in _AS_IT_IS:
             shown[key] = value
@@ -54,7 +52,8 @@ def echo(fields: Mapping[str, Any], tools: ClientTools, choice: ToolChoice | Non
             shown[key] = _text(value)
     if choice is not None:
         shown["tool_choice"] = choice.shown
-    shown["tools"] = tools.shown
+    if tools.shown:
+        shown["tools"] = tools.shown
     return shown
 
 

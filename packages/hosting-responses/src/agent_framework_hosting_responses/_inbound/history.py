@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
+import msgspec
 from agent_framework import Content, Message
 
 from agent_framework_hosting.parsing.refusals import wrong_value
@@ -25,10 +26,10 @@ class Decision(NamedTuple):
     at: str
 
 
-class History:
+class History(msgspec.Struct, eq=False):
     """Messages that grow item by item; `end` closes them.
 
-    Attributes:
+    Args:
         messages: What was read so far.
         origins: For each message, the place of the item that began it (`input[3]`).
         declared_calls: The calls of function_call items, each with the place where it was last made.
@@ -38,34 +39,18 @@ class History:
         unused: Places of items that carry nothing an agent can be given back.
     """
 
-    __slots__ = (
-        "_calls",
-        "_requests",
-        "_results",
-        "_thoughts",
-        "_thoughts_at",
-        "answered_calls",
-        "decisions",
-        "declared_calls",
-        "messages",
-        "open_calls",
-        "origins",
-        "unused",
-    )
-
-    def __init__(self) -> None:
-        self.messages: list[Message] = []
-        self.origins: list[str] = []
-        self.declared_calls: dict[str, str] = {}
-        self.answered_calls: dict[str, str] = {}
-        self.open_calls: dict[str, str] = {}
-        self.decisions: dict[str, Decision] = {}
-        self.unused: list[str] = []
-        self._requests: set[str] = set()
-        self._calls: Message | None = None
-        self._results: Message | None = None
-        self._thoughts: list[Content] = []
-        self._thoughts_at: list[str] = []
+    messages: list[Message] = []
+    origins: list[str] = []
+    declared_calls: dict[str, str] = {}
+    answered_calls: dict[str, str] = {}
+    open_calls: dict[str, str] = {}
+    decisions: dict[str, Decision] = {}
+    unused: list[str] = []
+    _requests: set[str] = set()
+    _calls: Message | None = None
+    _results: Message | None = None
+    _thoughts: list[Content] = []
+    _thoughts_at: list[str] = []
 
     def say(self, role: Role, contents: list[Content], at: str) -> None:
         """Add what somebody said; saying nothing adds nothing."""

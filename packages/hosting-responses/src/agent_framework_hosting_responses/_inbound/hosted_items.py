@@ -150,7 +150,8 @@ def _called(name: str, key: str) -> _Call:
 
 def _computer_call(item: dict[str, Any], call_id: str, at: str) -> Content:
     """Return actions at a computer; not by the core's own constructor, which warns of being experimental."""
-    actions, marks = item.get("actions"), dict[str, Any]()
+    actions = item.get("actions")
+    marks: dict[str, Any] = {}
     if actions is None:
         if item.get("action") is None:
             raise missing(f"{at}.action")

@@ -33,6 +33,7 @@ from agent_framework_hosting.parsing.checks import (
     some_members,
     text,
 )
+from agent_framework_hosting.parsing.contents import text_content
 from agent_framework_hosting.parsing.refusals import missing, shown, unsupported_content, wrong_type, wrong_value
 from agent_framework_hosting.parsing.schemas import object_of, of_kind, schema_of, takes
 
@@ -92,7 +93,7 @@ def read_input(
     history = History()
     if isinstance(value, str):
         if value:
-            history.say("user", [Content.from_text(value)], name)
+            history.say("user", [text_content(value)], name)
         return history
     if value is None:
         return history
@@ -223,7 +224,7 @@ def _message(history: History, item: dict[str, Any], at: str) -> None:
             " 'function_call_output')",
         )
     content = read_content(item.get("content"), role, f"{at}.content")
-    history.say(role, [Content.from_text(content)] if isinstance(content, str) else content, at)
+    history.say(role, [text_content(content)] if isinstance(content, str) else content, at)
 
 
 def _function_call(history: History, item: dict[str, Any], at: str) -> None:

@@ -49,6 +49,8 @@ def listed(
             many turns stand together, all get ids of their own.
         first: The number of the first id.
     """
+    if isinstance(value, str):
+        return [_said(value, response_id, first)] if value else []
     items: list[dict[str, Any]] = []
     used: set[str] = set()
     for index, item in enumerate(_items(value, referenced or {}), start=first):
@@ -62,9 +64,18 @@ def listed(
     return items
 
 
+def _said(text: str, response_id: str, number: int) -> dict[str, Any]:
+    """Return the item that an input of one text stands for."""
+    return {
+        "id": item_id(response_id, prefix="msg_", index=number, is_input=True),
+        "role": "user",
+        "content": [{"type": "input_text", "text": text}],
+        "type": "message",
+        "status": "completed",
+    }
+
+
 def _items(value: Any, referenced: Referenced) -> Iterable[Mapping[str, Any]]:
-    if isinstance(value, str):
-        return [{"role": "user", "content": value}] if value else []
     if not is_list(value):
         return []
     found = (item if (name := reference_of(item)) is None else referenced.get(name) for item in value)

@@ -31,6 +31,7 @@ from agent_framework_hosting.parsing.contents import (
     data_place,
     image_place,
     refusal,
+    text_content,
 )
 from agent_framework_hosting.parsing.media import UNKNOWN, media_type_of, read_uri
 from agent_framework_hosting.parsing.refusals import missing, unsupported_content, wrong_type, wrong_value
@@ -131,7 +132,7 @@ def _read_part(part: Any, role: str, at: str) -> Content:
 
 
 def _text(part: dict[str, Any], _at: str) -> Content:
-    return Content.from_text(part["text"])
+    return text_content(part["text"])
 
 
 def _said(part: dict[str, Any], _at: str) -> Content:

@@ -52,7 +52,8 @@ def apply_policy(
         InvalidRequest: The caller's instructions are refused, or nothing but dropped ones was sent.
     """
     requested = request.requested_options
-    instructing, others = ["instructions"] if requested.get("instructions") else [], list[Message]()
+    instructing = ["instructions"] if requested.get("instructions") else []
+    others: list[Message] = []
     for message, at in zip(request.messages, request.origins, strict=True):
         if message.role == "system":
             instructing.append(at)

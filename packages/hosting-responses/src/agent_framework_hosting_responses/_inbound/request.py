@@ -22,7 +22,7 @@ from .echo import echo
 from .fields import OPTION_NAMES, check_fields
 from .history import Decision, History
 from .input import Referenced, read_input
-from .tools import ClientTools, ToolChoice, no_tools, read_tool_choice, read_tools
+from .tools import NO_TOOLS, ClientTools, ToolChoice, read_tool_choice, read_tools
 
 _NO_OPTION = ("access_programs", "background_options", "image")
 """Fields that say what only OpenAI's own service can do."""
@@ -41,7 +41,7 @@ class ResponsesRequest(msgspec.Struct, frozen=True, kw_only=True):
         client_tools: The caller's functions and custom tools, as declarations of functions.
         custom_tools: The names of the custom ones among them.
         forbidden_tools: The names of those that the tool choice leaves out.
-        echo: What the response object repeats of the request; `model` is null when none was named.
+        echo: What the response object repeats of the request, as it shows it.
         stream: Whether events are wanted.
         store: Whether the response can be read and continued later.
         background: Whether it is accepted, and done without anybody who waits.
@@ -195,7 +195,7 @@ class _Parts(msgspec.Struct, frozen=True):
 
 def _read(body: dict[str, Any], limits: Limits, referenced: Referenced | None) -> _Parts:
     fields = check_fields(body)
-    tools = read_tools(fields["tools"]) if "tools" in fields else no_tools()
+    tools = read_tools(fields["tools"]) if "tools" in fields else NO_TOOLS
     choice = read_tool_choice(fields["tool_choice"], tools.kinds) if "tool_choice" in fields else None
     history = read_input(fields.get("input"), limits=limits, referenced=referenced)
     if not (history.messages or "previous_response_id" in fields or "conversation" in fields):
@@ -223,7 +223,10 @@ def _refuse_unserved(fields: Mapping[str, Any]) -> None:
 def _options(parts: _Parts) -> dict[str, Any]:
     """Return everything asked for that is an option of Agent Framework's."""
     fields = parts.fields
-    options = {OPTION_NAMES[key]: value for key, value in fields.items() if key in OPTION_NAMES}
+    options: dict[str, Any] = {}
+    for key, value in fields.items():
+        if key in OPTION_NAMES:
+            options[OPTION_NAMES[key]] = value
     if parts.tools.functions:
         options["tools"] = list(parts.tools.functions)
     if parts.choice is not None:
@@ -246,9 +249,12 @@ def _response_format(wanted: dict[str, Any]) -> dict[str, Any]:
 
 
 def _without_effect(parts: _Parts) -> tuple[str, ...]:
-    fields, unserved = parts.fields, list[str]()
+    fields = parts.fields
+    unserved: list[str] = []
     if not _UNSERVED.isdisjoint(fields):
         unserved += [key for key in _NO_OPTION if fields.get(key)]
         if fields.get("stream_options", {}).get("include_obfuscation", False):
             unserved.append("stream_options.include_obfuscation")
-    return (*unserved, *parts.tools.without_effect, *parts.history.unused)
+    unserved += parts.tools.without_effect
+    unserved += parts.history.unused
+    return tuple(unserved)

@@ -20,10 +20,13 @@ def to_messages(request: ChannelRequest) -> list[Message]:
     every message has an id of its own.
     """
     name = request.attributes.get("turn_name")
-    messages = [
-        _own(message, message_id=f"msg_{name}_{index}" if name else None)
-        for index, message in enumerate(_listed(request.input))
-    ]
+    messages: list[Message] = []
+    for message in _listed(request.input):
+        own = shallow_copy(message)
+        own.contents = list(message.contents)
+        if own.message_id is None:
+            own.message_id = f"msg_{name}_{len(messages)}" if name else mint("msg_")
+        messages.append(own)
     if messages:
         last = messages[-1]
         last.additional_properties = {**last.additional_properties, "hosting": _origin(request)}
@@ -44,14 +47,6 @@ def _listed(value: Any) -> list[Message]:
     raise InvalidRequest(
         f"An agent takes text, Content or Message objects, not {type(value).__name__}. Shape the input in a run hook."
     )
-
-
-def _own(message: Message, *, message_id: str | None) -> Message:
-    own = shallow_copy(message)
-    own.contents = list(message.contents)
-    if own.message_id is None:
-        own.message_id = message_id or mint("msg_")
-    return own
 
 
 def _origin(request: ChannelRequest) -> dict[str, Any]:

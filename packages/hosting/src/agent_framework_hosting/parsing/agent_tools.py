@@ -17,15 +17,13 @@ def tool_names(agent: Any) -> frozenset[str]:
     return frozenset([tool.name for tool in own_tools(agent)])
 
 
-def declared_names(agent: Any) -> frozenset[str]:
-    """Return the names of those among them that have no implementation: whoever calls the agent answers them."""
-    tools = own_tools(agent)
+def declared_names(tools: Sequence[FunctionTool]) -> frozenset[str]:
+    """Return the names of those that have no implementation: whoever calls the agent answers them."""
     return frozenset([tool.name for tool in tools if tool.declaration_only]) if tools else _NONE
 
 
-def asking_names(agent: Any) -> frozenset[str]:
+def asking_names(tools: Sequence[FunctionTool]) -> frozenset[str]:
     """Return the names of those that run only when a person has approved the call."""
-    tools = own_tools(agent)
     return frozenset([tool.name for tool in tools if tool.approval_mode == "always_require"]) if tools else _NONE
 
 

@@ -49,9 +49,8 @@ def decode(body: bytes | Mapping[str, Any], *, max_depth: int) -> dict[str, Any]
         raise _too_deep(max_depth) from None
     except ValueError:  # malformed JSON, a number out of range, or not UTF-8
         raise InvalidRequest(_complaint(data)) from None
-    if not isinstance(value, dict):
+    if not is_object(value):
         raise InvalidRequest("The request body must be a JSON object.", code="invalid_type")
-    value = cast("dict[str, Any]", value)
     if containers > max_depth and _is_deeper(value, max_depth):
         raise _too_deep(max_depth)
     return value

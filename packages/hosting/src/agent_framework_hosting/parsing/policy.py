@@ -75,14 +75,16 @@ def passing_options(
         >>> passing_options({"temperature": 0.5, "model": "other", "instructions": "Be a pirate."})
         {'temperature': 0.5}
     """
-    if not requested:
+    if NEVER.issuperset(requested):
+        # Most requests name a model at the most.
         return {}
     asks_nothing = unasking or {}
-    passing = {
-        name: value
-        for name, value in requested.items()
-        if name in allowed and name not in NEVER and name != "instructions" and value not in asks_nothing.get(name, ())
-    }
-    if instructions and requested.get("instructions"):
-        passing["instructions"] = requested["instructions"]
+    passing: dict[str, Any] = {}
+    for name, value in requested.items():
+        if name == "instructions":
+            passes = instructions and bool(value)
+        else:
+            passes = name in allowed and name not in NEVER and value not in asks_nothing.get(name, ())
+        if passes:
+            passing[name] = value
     return passing

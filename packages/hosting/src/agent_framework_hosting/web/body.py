@@ -6,7 +6,7 @@ import asyncio
 from typing import Final
 
 import msgspec
-from starlette.types import Receive, Scope
+from starlette.types import Message, Receive, Scope
 
 from .._headers import Headers, forget_headers, headers_of
 from .._stepping import within
@@ -56,7 +56,7 @@ async def read_body(scope: Scope, receive: Receive, *, limits: Limits) -> bytes:
     forget_headers(scope)
     begun = asyncio.get_running_loop().time()
     try:
-        first, more = await within(limits.receive_timeout, _chunk(receive))
+        first, more = _chunk(await within(limits.receive_timeout, receive()))
         if not more and len(first) <= most:
             return first
         _check(len(first), most)
@@ -82,7 +82,7 @@ async def _rest(
                 held = len(body)
                 if arriving.held > arriving.max_bytes:
                     raise Overloaded("The server is taking as many bytes as it can hold. Send the request again.")
-            chunk, more = await _chunk(receive)
+            chunk, more = _chunk(await receive())
             body += chunk
             _check(len(body), limits.max_request_bytes)
     finally:
@@ -91,8 +91,7 @@ async def _rest(
     return bytes(body)
 
 
-async def _chunk(receive: Receive) -> tuple[bytes, bool]:
-    message = await receive()
+def _chunk(message: Message) -> tuple[bytes, bool]:
     if message["type"] == "http.disconnect":
         raise ClientGone
     return message.get("body", b""), message.get("more_body", False)

@@ -39,7 +39,10 @@ def idempotency_key(scope: Scope, body: bytes, *, chat: str | None = None) -> Id
     Raises:
         InvalidRequest: The header is there twice, is empty or too long, or holds more than visible characters.
     """
-    values = [value for name, value in scope["headers"] if name == _HEADER]
+    values: list[bytes] = []
+    for name, value in scope["headers"]:
+        if name == _HEADER:
+            values.append(value)
     if not values:
         return None
     if len(values) > 1:

@@ -6,25 +6,23 @@ import asyncio
 from collections.abc import Awaitable
 from typing import Final
 
+import msgspec
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 LINGER: Final = 5.0
 """Seconds for a client to finish sending what will not be read."""
 
 
-class Upload:
+class Upload(msgspec.Struct, eq=False):
     """The body of a request, which may be answered before it has arrived; called to receive what comes next."""
 
-    __slots__ = ("_receive", "is_over")
-
-    def __init__(self, receive: Receive) -> None:
-        self._receive = receive
-        self.is_over: bool = False
+    receive: Receive
+    is_over: bool = False
 
     def __call__(self) -> Awaitable[Message]:
         """Return what comes next; the ASGI callable."""
         # Whoever has the whole body waits here until the client leaves, and that may be long.
-        return self._receive() if self.is_over else self._next()
+        return self.receive() if self.is_over else self._next()
 
     async def pass_over(self) -> None:
         """Let the client finish sending, within a bounded time, and keep nothing of it."""
@@ -36,7 +34,7 @@ class Upload:
             return
 
     async def _next(self) -> Message:
-        message = await self._receive()
+        message = await self.receive()
         self.is_over = not message.get("more_body", False)
         return message
 
