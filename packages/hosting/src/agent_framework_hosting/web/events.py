@@ -58,6 +58,8 @@ class EventStream:
         headers: More response headers.
     """
 
+    __slots__ = ("_ahead", "_buffer", "_buffers", "_done", "_events", "_headers", "_limits", "_waiter")
+
     def __init__(
         self,
         events: AsyncGenerator[bytes, None],

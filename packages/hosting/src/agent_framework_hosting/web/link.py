@@ -38,6 +38,26 @@ class Link:
         wake: Called when the writer, which waits for data, has something else to do.
     """
 
+    __slots__ = (
+        "_context",
+        "_heartbeat",
+        "_interrupted",
+        "_loop",
+        "_receive",
+        "_rest",
+        "_runner",
+        "_send",
+        "_sending",
+        "_since",
+        "_stall",
+        "_task",
+        "_timer",
+        "_wake",
+        "_watching",
+        "beat_is_due",
+        "lost",
+    )
+
     def __init__(self, receive: Receive, send: Send, *, limits: Limits, wake: Callable[[], None]) -> None:
         task = asyncio.current_task()
         if task is None:
