@@ -33,14 +33,14 @@ class Burst:
     concurrency: int
     stream: bool = False
     seconds: float = 1.0
-    turns: int = 10
+    turns: int = 20
     repeats: bool = True
 
     def measured(self, servers: Servers) -> Mapping[str, Measures]:
         """Put the load on the systems; an item is a delta of a stream, or a whole answer."""
         kept = [servers.kept(system, self.target) for system in self.systems]
         if fresh := [server for server, is_new in kept if is_new]:
-            warming = replace(self, seconds=min(self.seconds, _WARM), concurrency=min(self.concurrency, 16), turns=2)
+            warming = replace(self, seconds=min(self.seconds, _WARM), concurrency=min(self.concurrency, 16), turns=1)
             _loaded(warming, fresh)
         figures = _loaded(self, [server for server, _ in kept])
         names = [system.name for system in self.systems]

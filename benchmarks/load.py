@@ -1,6 +1,6 @@
 """The load: one process that asks several servers in turn, each in slices of a moment, on another core than theirs.
 
-    python -m benchmarks.load PORT:PID,PID PORT:PID --stream --concurrency 16 --seconds 1 --turns 10
+    python -m benchmarks.load PORT:PID,PID PORT:PID --stream --concurrency 16 --seconds 1 --turns 20
 
 A machine's speed may drift by a factor of two within seconds. Servers that are asked slice by slice share every drift,
 so that what they have in proportion to each other holds. Connections stay open from the first slice to the last.
@@ -31,7 +31,8 @@ _CALM: Final = 0.002
 _STILL: Final = 0.05
 """The part of a core below which a server has come to rest."""
 _LOOKS: Final = 100
-_FILES: Final = 16_384
+FILES: Final = 16_384
+"""Files that the largest crowd takes: its connections to two servers are open at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +184,7 @@ def main() -> None:
     parser.add_argument("--turns", type=int, default=1, help="into how many slices that is cut")
     parser.add_argument("--chunks", type=int, default=200, help="chunks of a right answer")
     pin(1)
-    allow_files(_FILES)
+    allow_files(FILES)
     # A pause of this process would be one of the servers'.
     gc.disable()
     figures = Load(**vars(parser.parse_args())).measured()
