@@ -12,7 +12,8 @@ from pathlib import Path
 import msgspec
 
 from .goals import judged
-from .machine import described
+from .load import FILES
+from .machine import allow_files, described
 from .measuring import Run, measure
 from .report import goals_table, tables
 from .scenarios import BURSTS, SCENARIOS
@@ -44,6 +45,7 @@ def main() -> None:
     if asked.list:
         print("\n".join(each.name for each in chosen))
         return
+    allow_files(FILES)
     results = measure([each.quick() for each in chosen] if asked.quick else chosen, rounds=asked.rounds)
     run = Run(described(), asked.rounds, results)
     _write(asked.json, run)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -37,9 +37,12 @@ class Chain:
     turns: int
     repeats: bool = False
 
-    def measured(self, servers: Servers, system: System) -> Measures:
+    def measured(self, servers: Servers) -> Mapping[str, Measures]:
         """Return the CPU of a turn around the marks, and what is kept of each."""
         del servers
+        return {system.name: self._measured(system) for system in self.systems}
+
+    def _measured(self, system: System) -> Measures:
         with serving(system, replace(self.target, chunks=_CHUNKS)) as server:
             measures, said = asyncio.run(self._taken(server))
             if server.database is not None:

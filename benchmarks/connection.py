@@ -87,15 +87,15 @@ class Connection(asyncio.Protocol):
             self._answer.set_result(Exchange(bytes(self._raw), self._asked, self._first, time.perf_counter()))
 
     def connection_lost(self, exc: Exception | None) -> None:
+        self._transport = None
         if self._answer is not None and not self._answer.done():
             self._answer.set_exception(WrongAnswer(f"The server hung up after {bytes(self._raw[-200:])!r} ({exc})."))
-
         if self._enough is not None and not self._enough.done():
             self._enough.set_exception(WrongAnswer(f"The server hung up after {self._seen} of {self._times} ({exc})."))
 
     def _require_transport(self) -> asyncio.WriteTransport:
         if self._transport is None:
-            raise RuntimeError("The connection is not open.")
+            raise WrongAnswer("The connection is not open: the server has closed it, or nobody has opened it.")
         return self._transport
 
     def _count(self, data: bytes) -> None:

@@ -9,7 +9,19 @@ from typing import Final
 import msgspec
 
 from .measuring import Result
-from .systems import COALESCING, ONE_WORKER, OURS, OURS_ON_SQLITE, STARLETTE, TWO_WORKERS, System
+from .systems import (
+    COALESCING,
+    COALESCING_ONE_WORKER,
+    COALESCING_TWO_WORKERS,
+    ONE_WORKER,
+    ONE_WORKER_ON_POSTGRESQL,
+    OURS,
+    OURS_ON_SQLITE,
+    STARLETTE,
+    TWO_WORKERS,
+    TWO_WORKERS_ON_POSTGRESQL,
+    System,
+)
 
 
 class Verdict(msgspec.Struct):
@@ -59,7 +71,7 @@ class Goal:
             return Verdict(self.what, wanted, None, None)
         if cores < self.cores:
             return Verdict(self.what, wanted, figure, None, f"takes {self.cores} cores to judge")
-        return Verdict(self.what, wanted, figure, figure <= self.bound if self.most else figure >= self.bound)
+        return Verdict(self.what, wanted, figure, _keeps(figure, self.bound, most=self.most))
 
     def _figure(self, results: Mapping[str, Result]) -> float | None:
         result = results.get(self.scenario)
@@ -126,6 +138,50 @@ class Growth:
         return results[scenario].value(system.name, self.measure) if scenario in results else None
 
 
+@dataclass(frozen=True, slots=True)
+class Gain:
+    """A bound for what a second process gains a system, or costs it, beside what it does a system that shares nothing.
+
+    Two processes on two cores that the load's own shares, or on two threads of one core, cannot carry twice as much;
+    how much they can is told by the other system.
+
+    Args:
+        what: The goal in words.
+        scenario: Where it is measured.
+        measure: What is measured.
+        bound: What one system's ratio of two processes to one is to keep, divided by the other's.
+        of: The system in one process and in two.
+        most: Whether the bound is the most, instead of the least.
+        beside: The other system in one process and in two.
+    """
+
+    what: str
+    scenario: str
+    measure: str
+    bound: float
+    of: tuple[System, System]
+    most: bool = False
+    beside: tuple[System, System] = (COALESCING_ONE_WORKER, COALESCING_TWO_WORKERS)
+
+    def judged(self, results: Mapping[str, Result], *, cores: int) -> Verdict:
+        """Return what came of it."""
+        del cores
+        wanted, figure = f"{'≤' if self.most else '≥'} {self.bound:g} of {COALESCING.name}'s", self._figure(results)
+        is_met = None if figure is None else _keeps(figure, self.bound, most=self.most)
+        return Verdict(self.what, wanted, figure, is_met)
+
+    def _figure(self, results: Mapping[str, Result]) -> float | None:
+        result = results.get(self.scenario)
+        if result is None:
+            return None
+        ours, others = (result.ratio(two.name, one.name, self.measure) for one, two in (self.of, self.beside))
+        return ours / others if ours and others else None
+
+
+def _keeps(figure: float, bound: float, *, most: bool) -> bool:
+    return figure <= bound if most else figure >= bound
+
+
 def _speed(scenario: str, bound: float, *, beside: System = COALESCING) -> Goal:
     return Goal(f"{scenario}: per second", scenario, "per second", bound, beside=beside)
 
@@ -136,10 +192,13 @@ _LONG: Final = "memory of open streams, 10,000 chunks"
 _UNIQUE: Final = "memory of unique requests, caches full"
 _CHAIN: Final = "conversation, raw stub"
 _CROWD: Final = "stream of 20 chunks, c=1,000"
-_WORKERS: Final = "workers: stream, real Agent, c=32"
+_STREAMS: Final = "workers: stream, real Agent, c=32"
+_ANSWERS: Final = "workers: JSON, real Agent, c=32"
+_SQLITE: Final = (ONE_WORKER, TWO_WORKERS)
+_POSTGRESQL: Final = (ONE_WORKER_ON_POSTGRESQL, TWO_WORKERS_ON_POSTGRESQL)
 _TURN_10, _TURN_1000 = "CPU ms at turn 10", "CPU ms at turn 1,000"
 
-GOALS: Final[Sequence[Goal | Growth]] = (
+GOALS: Final[Sequence[Goal | Growth | Gain]] = (
     _speed("stream, raw stub, c=1", 0.65),
     _speed("stream, raw stub, c=16", 0.65),
     _speed("stream, raw stub, c=1", 1.8, beside=STARLETTE),
@@ -178,8 +237,11 @@ GOALS: Final[Sequence[Goal | Growth]] = (
         of=OURS_ON_SQLITE,
         before=(_CHAIN, "bytes kept, first"),
     ),
-    Goal("CPU of a delta, two workers", _WORKERS, "CPU µs", 1.1, most=True, of=TWO_WORKERS, beside=ONE_WORKER),
-    Goal("deltas per second, two workers", _WORKERS, "per second", 1.8, of=TWO_WORKERS, beside=ONE_WORKER, cores=3),
+    Gain("deltas per second, what a second worker gains", _STREAMS, "per second", 0.9, _SQLITE),
+    Gain("CPU of a delta, what a second worker adds", _STREAMS, "CPU µs", 1.1, _SQLITE, most=True),
+    Gain("answers per second on PostgreSQL, what a second worker gains", _ANSWERS, "per second", 0.9, _POSTGRESQL),
+    Gain("CPU of an answer on PostgreSQL, what a second worker adds", _ANSWERS, "CPU µs", 1.1, _POSTGRESQL, most=True),
+    Goal("deltas per second, two workers", _STREAMS, "per second", 1.8, of=TWO_WORKERS, beside=ONE_WORKER, cores=3),
 )
 
 

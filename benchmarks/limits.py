@@ -20,6 +20,8 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from .targets import told_target
+
 _encode: Final = msgspec.json.Encoder().encode
 _decode: Final = msgspec.json.Decoder().decode
 _FLUSH_AT: Final = 32 * 1024
@@ -61,6 +63,11 @@ def coalescing_app(agent: Any) -> ASGIApp:
             await _send_whole(_encode(await _whole(agent, asked)), send)
 
     return create
+
+
+def shared_coalescing_app() -> ASGIApp:
+    """Return the bare callable of one of several processes."""
+    return coalescing_app(told_target())
 
 
 async def _send_coalesced(agent: Any, asked: dict[str, Any], send: Send) -> None:

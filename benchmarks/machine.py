@@ -60,7 +60,7 @@ def children_of(pid: int) -> list[int]:
 
 
 def allow_files(wanted: int) -> None:
-    """Let this process open so many files, as far as the system allows."""
+    """Let this process, and those that it starts, open so many files, as far as the system allows."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(most, resource.getrlimit(resource.RLIMIT_NOFILE)[0]), hard))

@@ -1,7 +1,7 @@
 """What a scenario is, what it gives, and rounds of them.
 
-In a round every system is measured in every scenario, one right after the other, so that a drift of the machine meets
-them all. Ratios are taken inside a round, which makes them steadier than the figures themselves.
+A scenario measures its systems side by side as far as it can, so that a drift of the machine meets them all. Ratios are
+taken inside a round, which makes them steadier than the figures themselves.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ class Scenario(Protocol):
     @property
     def repeats(self) -> bool: ...
 
-    def measured(self, servers: Servers, system: System) -> Measures:
-        """Measure one system, once."""
+    def measured(self, servers: Servers) -> Mapping[str, Measures]:
+        """Measure all systems, once; return what came of each, by its name."""
         ...
 
     def quick(self) -> Scenario:
@@ -91,9 +91,7 @@ def measure(scenarios: Sequence[Scenario], *, rounds: int) -> list[Result]:
             for scenario in scenarios:
                 if number and not scenario.repeats:
                     continue
-                # Every other round the other way round, so that nobody is always the first or the last.
-                for system in scenario.systems if number % 2 == 0 else reversed(scenario.systems):
-                    measures = dict(scenario.measured(servers, system))
-                    results[scenario.name].rounds[system.name].append(measures)
+                for system, measures in scenario.measured(servers).items():
+                    results[scenario.name].rounds[system].append(dict(measures))
                 print(f"round {number + 1} of {rounds}: {scenario.name}", file=sys.stderr)
     return list(results.values())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -37,16 +37,19 @@ class Idle:
     systems: Sequence[System]
     repeats: bool = False
 
-    def measured(self, servers: Servers, system: System) -> Measures:
+    def measured(self, servers: Servers) -> Mapping[str, Measures]:
         """Return what it holds."""
         del servers
-        with tempfile.TemporaryDirectory(prefix="benchmark-") as compiled:
-            self._held(system, compiled=Path(compiled))
-            return {"MiB": self._held(system, compiled=Path(compiled)) / 2**20}
+        return {system.name: {"MiB": self._measured(system) / 2**20} for system in self.systems}
 
     def quick(self) -> Idle:
         """Return it as it is."""
         return self
+
+    def _measured(self, system: System) -> int:
+        with tempfile.TemporaryDirectory(prefix="benchmark-") as compiled:
+            self._held(system, compiled=Path(compiled))
+            return self._held(system, compiled=Path(compiled))
 
     def _held(self, system: System, *, compiled: Path) -> int:
         with serving(system, Target(chunks=20), compiled=compiled) as server:
@@ -64,16 +67,19 @@ class OpenStreams:
     streams: int
     repeats: bool = False
 
-    def measured(self, servers: Servers, system: System) -> Measures:
+    def measured(self, servers: Servers) -> Mapping[str, Measures]:
         """Return what each of them holds."""
         del servers
         allow_files(2 * self.streams)
-        with serving(system, Target(chunks=self.chunks, holds=True)) as server:
-            return {"KiB each": asyncio.run(self._held(server)) / 2**10}
+        return {system.name: {"KiB each": self._measured(system) / 2**10} for system in self.systems}
 
     def quick(self) -> OpenStreams:
         """Return it with few streams of few chunks."""
         return replace(self, chunks=min(self.chunks, 20), streams=4)
+
+    def _measured(self, system: System) -> float:
+        with serving(system, Target(chunks=self.chunks, holds=True)) as server:
+            return asyncio.run(self._held(server))
 
     async def _held(self, server: Running) -> float:
         # The first streams fill what all of them share.
@@ -103,15 +109,18 @@ class UniqueRequests:
     requests: int
     repeats: bool = False
 
-    def measured(self, servers: Servers, system: System) -> Measures:
+    def measured(self, servers: Servers) -> Mapping[str, Measures]:
         """Return how much more the process holds with each of them."""
         del servers
-        with serving(system, Target(chunks=20), "--kept", str(self.kept)) as server:
-            return {"bytes each": asyncio.run(self._growth(server))}
+        return {system.name: {"bytes each": self._measured(system)} for system in self.systems}
 
     def quick(self) -> UniqueRequests:
         """Return it with few requests."""
         return replace(self, kept=20, requests=100)
+
+    def _measured(self, system: System) -> float:
+        with serving(system, Target(chunks=20), "--kept", str(self.kept)) as server:
+            return asyncio.run(self._growth(server))
 
     async def _growth(self, server: Running) -> float:
         await _answered(server, requests=5 * self.kept, concurrency=16, chunks=20)

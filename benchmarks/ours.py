@@ -11,10 +11,9 @@ from agent_framework_hosting.limits import Limits
 from agent_framework_hosting_responses.channel import ResponsesChannel
 
 from .systems import KEY
-from .targets import make_target
+from .targets import told_target
 
 DATABASE_VARIABLE: Final = "BENCHMARK_DATABASE"
-TARGET_VARIABLE: Final = "BENCHMARK_TARGET"
 
 
 def make_host(agent: Any, *, database: str | None = None, kept: int | None = None) -> AgentFrameworkHost:
@@ -32,6 +31,4 @@ def make_host(agent: Any, *, database: str | None = None, kept: int | None = Non
 
 def make_shared_host() -> AgentFrameworkHost:
     """Return the host of one of several processes, as the environment describes it."""
-    agent, pause, chunks = os.environ[TARGET_VARIABLE].split()
-    target = make_target(agent, pause=float(pause), chunks=int(chunks))
-    return make_host(target, database=os.environ[DATABASE_VARIABLE])
+    return make_host(told_target(), database=os.environ[DATABASE_VARIABLE])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 from .bursts import Burst
@@ -11,13 +12,18 @@ from .memory import Idle, OpenStreams, UniqueRequests
 from .systems import (
     COALESCING,
     COALESCING_ON_HYPERCORN,
+    COALESCING_ONE_WORKER,
+    COALESCING_TWO_WORKERS,
     ONE_WORKER,
+    ONE_WORKER_ON_POSTGRESQL,
     OURS,
     OURS_ON_HYPERCORN,
     OURS_ON_POSTGRESQL,
     OURS_ON_SQLITE,
     STARLETTE,
     TWO_WORKERS,
+    TWO_WORKERS_ON_POSTGRESQL,
+    System,
     Target,
 )
 
@@ -31,7 +37,8 @@ BURSTS: Final[tuple[Scenario, ...]] = (
     Burst("stream, raw stub, c=1", _ALL, RAW, stream=True, concurrency=1),
     Burst("stream, raw stub, c=16", _ALL, RAW, stream=True, concurrency=16),
     Burst("stream, real Agent, c=1", _ALL, AGENT, stream=True, concurrency=1),
-    Burst("stream, real Agent, c=16", _ALL, AGENT, stream=True, concurrency=16),
+    # Sixteen of them take a fifth of a second, whatever a slice is meant to be.
+    Burst("stream, real Agent, c=16", _ALL, AGENT, stream=True, concurrency=16, turns=10),
     Burst("JSON, raw stub, c=1", _ALL, RAW, concurrency=1),
     Burst("JSON, raw stub, c=16", _ALL, RAW, concurrency=16),
     Burst("JSON, raw stub, c=64", _ALL, RAW, concurrency=64),
@@ -62,8 +69,17 @@ CROWDS: Final[tuple[Scenario, ...]] = (
         stream=True,
         concurrency=100,
         seconds=0.0,
+        turns=2,
     ),
-    Burst("stream of 20 chunks, c=1,000", _ALL, Target(chunks=20), stream=True, concurrency=1_000, seconds=0.0),
+    Burst(
+        "stream of 20 chunks, c=1,000",
+        _ALL,
+        Target(chunks=20),
+        stream=True,
+        concurrency=1_000,
+        seconds=0.0,
+        turns=4,
+    ),
     Burst(
         "slow streams, c=5,000",
         _PAIR,
@@ -71,6 +87,8 @@ CROWDS: Final[tuple[Scenario, ...]] = (
         stream=True,
         concurrency=5_000,
         seconds=0.0,
+        turns=2,
+        repeats=False,
     ),
 )
 """Many streams at once, each asked for once."""
@@ -87,9 +105,20 @@ CHAINS: Final[tuple[Scenario, ...]] = (
     Chain("conversation, real Agent", (OURS, OURS_ON_SQLITE, OURS_ON_POSTGRESQL), AGENT, turns=1_000),
 )
 
+_WORKERS = (ONE_WORKER, TWO_WORKERS)
+_WORKERS_ON_POSTGRESQL = (ONE_WORKER_ON_POSTGRESQL, TWO_WORKERS_ON_POSTGRESQL)
+_LIMIT_WORKERS = (COALESCING_ONE_WORKER, COALESCING_TWO_WORKERS)
+
+
+def _workers(name: str, systems: Sequence[System], *, stream: bool) -> Burst:
+    # At a turn's end one worker may have more left to do than the other, which rests meanwhile: turns are long.
+    return Burst(name, systems, AGENT, stream=stream, concurrency=32, seconds=2.0, turns=4)
+
+
 WORKERS: Final[tuple[Scenario, ...]] = (
-    Burst("workers: stream, real Agent, c=32", (ONE_WORKER, TWO_WORKERS), AGENT, stream=True, concurrency=32),
-    Burst("workers: JSON, real Agent, c=32", (ONE_WORKER, TWO_WORKERS), AGENT, concurrency=32),
+    _workers("workers: stream, real Agent, c=32", (*_WORKERS, *_LIMIT_WORKERS), stream=True),
+    _workers("workers: JSON, real Agent, c=32", (*_WORKERS, *_WORKERS_ON_POSTGRESQL, *_LIMIT_WORKERS), stream=False),
 )
+"""What a second worker gains, beside what it gains where nothing is shared."""
 
 SCENARIOS: Final = (*BURSTS, *HYPERCORN, *CROWDS, *MEMORY, *CHAINS, *WORKERS)

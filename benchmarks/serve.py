@@ -15,12 +15,16 @@ import socket
 import sys
 import threading
 from importlib import import_module
-from typing import Any
+from typing import Any, Final
 
 from starlette.types import ASGIApp
 
 from .machine import pin
-from .targets import make_target
+from .targets import make_target, tell_target
+
+_BACKLOG: Final = 4096
+_KEEP: Final = 600
+"""Seconds that an idle connection stays open: a server waits while others are asked."""
 
 
 def make_app(system: str, agent: Any, **options: Any) -> ASGIApp:
@@ -42,48 +46,66 @@ def main() -> None:
     parser.add_argument("--chunks", type=int, default=200, help="chunks of an answer")
     parser.add_argument("--holds", action="store_true", help="leave streams open behind their last chunk")
     parser.add_argument("--server", choices=["uvicorn", "hypercorn"], default="uvicorn")
-    parser.add_argument("--workers", type=int, default=0, help="processes of host.serve; 0 for a server of ours")
+    parser.add_argument("--workers", type=int, default=0, help="processes that share the port; 0 for one on one core")
     parser.add_argument("--database")
     parser.add_argument("--kept", type=int, help="sessions and turns that the host keeps in memory")
     asked = parser.parse_args()
     threading.Thread(target=end_with_input, daemon=True).start()
-    agent = make_target(asked.target, pause=asked.pause, chunks=asked.chunks, holds=asked.holds)
     if asked.workers:
-        _serve_with_workers(asked)
+        tell_target(asked.target, pause=asked.pause, chunks=asked.chunks)
+        (_serve_ours_with_workers if asked.system == "ours" else _serve_the_limit_with_workers)(asked)
         return
     pin(0)
+    agent = make_target(asked.target, pause=asked.pause, chunks=asked.chunks, holds=asked.holds)
     app = make_app(asked.system, agent, database=asked.database, kept=asked.kept)
-    listener = socket.create_server(("127.0.0.1", 0), backlog=4096)
+    serve = _serve_with_uvicorn if asked.server == "uvicorn" else _serve_with_hypercorn
+    serve(app, _listening())
+
+
+def _listening() -> socket.socket:
+    """Listen at a free port, and print it."""
+    listener = socket.create_server(("127.0.0.1", 0), backlog=_BACKLOG)
     # asyncio sets it for sockets alone that were made for TCP by name; without it an answer in two parts takes 40 ms.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     print(listener.getsockname()[1], flush=True)
-    serve = _serve_with_uvicorn if asked.server == "uvicorn" else _serve_with_hypercorn
-    serve(app, listener)
+    return listener
 
 
-def _serve_with_uvicorn(app: ASGIApp, listener: socket.socket) -> None:
+def _serve_with_uvicorn(app: ASGIApp | str, listener: socket.socket, *, workers: int = 1) -> None:
     import uvicorn
+    from uvicorn.supervisors import Multiprocess
 
-    # What is measured is one core: nobody is turned away at the door.
-    uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False, backlog=4096)).run(sockets=[listener])
+    # What is measured is what is asked: nobody is turned away at the door, or because others are asked meanwhile.
+    options: dict[str, Any] = {"backlog": _BACKLOG, "timeout_keep_alive": _KEEP, "access_log": False}
+    config = uvicorn.Config(app, factory=isinstance(app, str), workers=workers, log_level="warning", **options)
+    if workers == 1:
+        uvicorn.Server(config).run(sockets=[listener])
+    else:
+        Multiprocess(config, sockets=[listener]).run()
 
 
 def _serve_with_hypercorn(app: ASGIApp, listener: socket.socket) -> None:
     hypercorn = import_module("hypercorn.asyncio")
     config = import_module("hypercorn.config").Config()
     config.bind = [f"fd://{listener.detach()}"]
+    config.keep_alive_timeout = _KEEP
     asyncio.run(hypercorn.serve(app, config))
 
 
-def _serve_with_workers(asked: argparse.Namespace) -> None:
-    from .ours import DATABASE_VARIABLE, TARGET_VARIABLE, make_shared_host
+def _serve_the_limit_with_workers(asked: argparse.Namespace) -> None:
+    _serve_with_uvicorn("benchmarks.limits:shared_coalescing_app", _listening(), workers=asked.workers)
+
+
+def _serve_ours_with_workers(asked: argparse.Namespace) -> None:
+    from .ours import DATABASE_VARIABLE, make_shared_host
 
     os.environ[DATABASE_VARIABLE] = asked.database
-    os.environ[TARGET_VARIABLE] = f"{asked.target} {asked.pause} {asked.chunks}"
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     print(port, flush=True)
-    make_shared_host().serve(port=port, workers=asked.workers, import_path="benchmarks.ours:make_shared_host")
+    options: dict[str, Any] = {"access_log": False, "keep_alive_timeout": _KEEP}
+    path = "benchmarks.ours:make_shared_host"
+    make_shared_host().serve(port=port, workers=asked.workers, import_path=path, **options)
 
 
 def end_with_input() -> None:

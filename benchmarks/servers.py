@@ -14,12 +14,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Self
 
-from .machine import children_of
+from .machine import children_of, cpu_seconds_of
 from .systems import Database, System, Target
 
 ROOT: Final = Path(__file__).parents[1]
 _PATIENCE: Final = 120.0
 _GRACE: Final = 5.0
+_CALM: Final = 0.25
+_STILL: Final = 0.05
 _FILE: Final = "host.db"
 
 
@@ -75,10 +77,10 @@ def serving(system: System, target: Target, *options: str, compiled: Path | None
             if not line:
                 raise SystemExit(f"The server of {system.name!r} did not start; what it says stands above.")
             try:
+                running = Running(int(line), process.pid, folder / _FILE if system.database == "sqlite" else None)
                 if system.workers:
-                    # Others listen before they say at which port.
-                    _wait_until_ready(int(line))
-                yield Running(int(line), process.pid, folder / _FILE if system.database == "sqlite" else None)
+                    _wait_for_workers(running, tells=system.kind == "ours")
+                yield running
             finally:
                 _end(process, grace=0.0 if target.holds else _GRACE)
 
@@ -112,6 +114,19 @@ def _end(process: subprocess.Popen[str], *, grace: float) -> None:
         process.wait(timeout=grace)
     except subprocess.TimeoutExpired:
         process.kill()
+
+
+def _wait_for_workers(running: Running, *, tells: bool) -> None:
+    # Others listen before they say at which port. Workers listen, and tell that they are ready, when the first of them
+    # is: once all of them have started they do nothing.
+    if tells:
+        _wait_until_ready(running.port)
+    used, until = -1.0, time.monotonic() + _PATIENCE
+    while (now := cpu_seconds_of(running.pids())) - used > _STILL * _CALM:
+        if time.monotonic() > until:
+            raise SystemExit(f"The workers at port {running.port} did not come to rest within {_PATIENCE:g} seconds.")
+        used = now
+        time.sleep(_CALM)
 
 
 def _wait_until_ready(port: int) -> None:

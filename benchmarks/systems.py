@@ -22,7 +22,8 @@ class System:
         kind: Which app it is.
         server: What it runs on.
         database: What the host keeps its state in; memory when left out.
-        workers: Processes of `host.serve`, which decides about the server itself; 0 for a server of ours.
+        workers: Processes that share a port, on any core: those of `host.serve`, which decides about the server itself,
+            or uvicorn's; 0 for one process of `server` on a core of its own.
     """
 
     name: str
@@ -58,3 +59,7 @@ COALESCING: Final = System("coalescing ASGI", "coalescing")
 COALESCING_ON_HYPERCORN: Final = System("coalescing ASGI, Hypercorn", "coalescing", server="hypercorn")
 ONE_WORKER: Final = System("ours, 1 worker", "ours", database="sqlite", workers=1)
 TWO_WORKERS: Final = System("ours, 2 workers", "ours", database="sqlite", workers=2)
+ONE_WORKER_ON_POSTGRESQL: Final = System("ours, PostgreSQL, 1 worker", "ours", database="postgresql", workers=1)
+TWO_WORKERS_ON_POSTGRESQL: Final = System("ours, PostgreSQL, 2 workers", "ours", database="postgresql", workers=2)
+COALESCING_ONE_WORKER: Final = System("coalescing ASGI, 1 worker", "coalescing", workers=1)
+COALESCING_TWO_WORKERS: Final = System("coalescing ASGI, 2 workers", "coalescing", workers=2)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
 from typing import Any, Final
 
@@ -23,6 +24,7 @@ from agent_framework import (
 
 from .answers import CHUNK
 
+_VARIABLE: Final = "BENCHMARK_TARGET"
 _UPDATE: Final = AgentResponseUpdate(contents=[Content.from_text(CHUNK)], role="assistant")
 
 
@@ -102,3 +104,14 @@ def make_target(name: str, *, pause: float = 0.0, chunks: int = 200, holds: bool
     if name == "raw":
         return RawStub(pause=pause, chunks=chunks, holds=holds)
     return Agent(StubChatClient(pause=pause, chunks=chunks), name="stub")
+
+
+def tell_target(name: str, *, pause: float, chunks: int) -> None:
+    """Tell the processes that this one starts which agent they serve."""
+    os.environ[_VARIABLE] = f"{name} {pause} {chunks}"
+
+
+def told_target() -> Any:
+    """Return the agent that the process which started this one has told."""
+    name, pause, chunks = os.environ[_VARIABLE].split()
+    return make_target(name, pause=float(pause), chunks=int(chunks))

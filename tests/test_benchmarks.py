@@ -7,21 +7,22 @@ import subprocess
 import sys
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from urllib.request import Request, urlopen
 
 import msgspec
 import pytest
-from benchmarks.answers import WrongAnswer, check_stream
-from benchmarks.goals import GOALS, Goal, judged
+from benchmarks.answers import WrongAnswer, check_stream, check_whole
+from benchmarks.goals import GOALS, Gain, Goal, Growth, judged
 from benchmarks.measuring import Result, Run
 from benchmarks.memory import slope
 from benchmarks.page import BEGIN, END, merged, written
 from benchmarks.report import goals_table
 from benchmarks.scenarios import SCENARIOS
-from benchmarks.servers import Servers
+from benchmarks.servers import Servers, serving
 from benchmarks.soak import Soaked
-from benchmarks.systems import OURS, OURS_ON_SQLITE, System
+from benchmarks.systems import COALESCING_TWO_WORKERS, OURS, OURS_ON_SQLITE, System, Target
 from starlette.applications import Starlette
 from starlette.requests import Request as Asked
 from starlette.responses import Response
@@ -46,6 +47,18 @@ def right() -> bytes:
         url = f"http://127.0.0.1:{int(server.stdout.readline())}/responses"
         with urlopen(Request(url, data=b'{"input": "Say something.", "stream": true}')) as answer:
             return answer.read()
+
+
+@contextmanager
+def noting(name: str, body: bytes, asked: list[tuple[str, object]]) -> Generator[int]:
+    """Serve a stream; note for each request the server's name and the client's address."""
+
+    async def answer(request: Asked) -> Response:
+        asked.append((name, request.client))
+        return Response(body, media_type="text/event-stream")
+
+    with LoopbackDriver(Starlette(routes=[Route("/responses", answer, methods=["POST"])])) as driver:
+        yield driver.address[1]
 
 
 @contextmanager
@@ -92,7 +105,8 @@ def test_the_report_sets_ours_beside_both_limits(tmp_path: Path) -> None:
 )
 def test_memory_and_conversations_are_measured(name: str, system: System, measures: list[str]) -> None:
     [scenario] = (each for each in SCENARIOS if each.name == name)
-    found = scenario.quick().measured(Servers(), system)
+    alone = replace(scenario.quick(), systems=[system])
+    found = alone.measured(Servers())[system.name]
     assert set(measures) <= set(found)
     assert 0 < found.get("kept : said", 1) < 3
 
@@ -101,11 +115,14 @@ def test_every_goal_is_measured_somewhere() -> None:
     known = {scenario.name: {system.name for system in scenario.systems} for scenario in SCENARIOS}
     assert len(known) == len(SCENARIOS)
     for goal in GOALS:
-        wanted = {goal.of.name} if goal.beside is None else {goal.of.name, goal.beside.name}
+        if isinstance(goal, Gain):
+            wanted = {system.name for system in (*goal.of, *goal.beside)}
+        else:
+            wanted = {goal.of.name} if goal.beside is None else {goal.of.name, goal.beside.name}
         assert wanted <= known[goal.scenario], goal.what
         if isinstance(goal, Goal):
             assert goal.before is None or goal.of.name in known[goal.before[0]], goal.what
-        else:
+        if isinstance(goal, Growth):
             assert wanted <= known[goal.start], goal.what
 
 
@@ -162,15 +179,25 @@ def test_what_chunks_add_to_a_stream_is_judged_without_what_the_agent_and_the_te
     assert not [each for each in judged([many], cores=2) if each.goal == verdict.goal]
 
 
-def test_workers_that_share_a_core_with_the_load_are_judged_by_their_cost_alone() -> None:
+@pytest.mark.parametrize(
+    ("speed", "cpu", "is_met"),
+    [(127.0, 65.0, [True, True]), (134.0, 67.0, [True, False]), (125.0, 60.0, [False, True])],
+)
+def test_a_second_worker_is_judged_by_what_it_gains_where_nothing_is_shared(
+    speed: float, cpu: float, is_met: list[bool]
+) -> None:
     rounds = {
         "ours, 1 worker": [{"per second": 100.0, "CPU µs": 50.0}],
-        "ours, 2 workers": [{"per second": 110.0, "CPU µs": 52.0}],
+        "ours, 2 workers": [{"per second": speed, "CPU µs": cpu}],
+        "coalescing ASGI, 1 worker": [{"per second": 200.0, "CPU µs": 10.0}],
+        "coalescing ASGI, 2 workers": [{"per second": 280.0, "CPU µs": 12.0}],
     }
     result = Result("workers: stream, real Agent, c=32", rounds)
-    assert [each.is_met for each in judged([result], cores=2)] == [True, None]
-    assert [each.is_met for each in judged([result], cores=3)] == [True, False]
-    assert "| 1.1 | takes 3 cores to judge |" in goals_table(judged([result], cores=2))
+    assert [each.is_met for each in judged([result], cores=2)] == [*is_met, None]
+    assert [each.is_met for each in judged([result], cores=3)] == [*is_met, False]
+    *_, doubling = judged([result], cores=2)
+    assert (doubling.figure, doubling.because) == (speed / 100, "takes 3 cores to judge")
+    assert "| ≥ 0.9 of coalescing ASGI's |" in goals_table(judged([result], cores=2))
 
 
 def test_memory_that_grows_has_a_slope() -> None:
@@ -180,8 +207,40 @@ def test_memory_that_grows_has_a_slope() -> None:
 
 def test_a_right_stream_is_measured(right: bytes) -> None:
     with served(right, media_type="text/event-stream") as port:
-        done = python("-m", "benchmarks.load", port, os.getpid(), "--stream", "--concurrency", 2)
-    assert json.loads(done.stdout)["answers"] == 2
+        done = python("-m", "benchmarks.load", f"{port}:{os.getpid()}", "--stream", "--concurrency", 2)
+    [figures] = json.loads(done.stdout)
+    assert figures["answers"] == 2
+
+
+def test_servers_take_turns_on_connections_that_stay_open(right: bytes) -> None:
+    """Each of two servers notes who asks it, and when."""
+    asked: list[tuple[str, object]] = []
+    with noting("one", right, asked) as one, noting("two", right, asked) as two:
+        servers = [f"{port}:{os.getpid()}" for port in (one, two)]
+        done = python("-m", "benchmarks.load", *servers, "--stream", "--concurrency", 1, "--turns", 4)
+    assert [figures["answers"] for figures in json.loads(done.stdout)] == [4, 4]
+    assert [name for name, _ in asked] == ["one", "two", "two", "one", "one", "two", "two", "one"]
+    assert len(set(asked)) == 2
+
+
+@pytest.mark.timeout(120)  # three processes that import the framework
+def test_the_limit_is_served_by_two_processes_at_one_port() -> None:
+    with serving(COALESCING_TWO_WORKERS, Target()) as running:
+        url = f"http://127.0.0.1:{running.port}/responses"
+        with urlopen(Request(url, data=b'{"input": "Say something."}')) as answer:
+            check_whole(answer.read(), chunks=200)
+        assert len(running.pids()) >= 3
+
+
+def test_a_server_that_hangs_up_between_two_turns_is_told(right: bytes) -> None:
+    async def answer(_: Asked) -> Response:
+        return Response(right, media_type="text/event-stream", headers={"connection": "close"})
+
+    with LoopbackDriver(Starlette(routes=[Route("/responses", answer, methods=["POST"])])) as driver:
+        server = f"{driver.address[1]}:{os.getpid()}"
+        done = python("-m", "benchmarks.load", server, "--stream", "--turns", 2)
+    assert done.returncode != 0
+    assert "WrongAnswer: The connection is not open" in done.stderr
 
 
 DELTA = b"event: response.output_text.delta"
@@ -228,7 +287,7 @@ def test_a_wrong_stream_is_told(case: str, right: bytes) -> None:
 def test_a_wrong_whole_answer_is_told() -> None:
     body = b'{"object": "response", "status": "completed", "output": []}'
     with served(body, media_type="application/json") as port:
-        done = python("-m", "benchmarks.load", port, os.getpid())
+        done = python("-m", "benchmarks.load", f"{port}:{os.getpid()}")
     assert done.returncode != 0
     assert "WrongAnswer: The response does not carry the text." in done.stderr
 
