@@ -27,10 +27,10 @@ from ..limits import (
 from ..systems import KEY
 
 RUNGS: Final = (
-    "an id for the request, and one for its message",
+    "an id for the request, told in a header",
     "who asks: an API key, hashed and looked up",
     "the body: its size, its depth, its fields and their types",
-    "Message and Content objects for the agent",
+    "Message and Content objects for the agent, with an id",
     "a session kept under the response's id, one turn at a time",
     "a record of the response, encoded and kept",
     "a bound on the runs at once",

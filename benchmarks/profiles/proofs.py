@@ -52,7 +52,7 @@ async def prove(rung: str, *, rungs: int, patience: float = _PATIENCE) -> None:
         WrongAnswer: It does not.
     """
     agent = Noting()
-    floor = Floor(agent, rungs=rungs, most=2, deadline=_SHORT if rung == RUNGS[7] else 2 * _PATIENCE)
+    floor = Floor(agent, rungs=rungs, most=2, deadline=_SHORT if _PROOFS[rung] is _keeps_deadlines else 2 * _PATIENCE)
     try:
         async with asyncio.timeout(patience):
             await _PROOFS[rung](floor, agent)
