@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from collections import Counter
+from copy import deepcopy
 from pathlib import Path
 
 import msgspec
@@ -136,18 +137,17 @@ def _others() -> dict[str, dict[str, Slices]]:
 
 
 def test_the_page_sets_the_duties_beside_what_the_goal_leaves(run: tuple[Profiled, str]) -> None:
-    profiled, page = run
+    profiled, page = deepcopy(run)
     for step, us in ((BARE, 30.0), (STEPS[-2], 60.0), (OURS, 200.0)):
         profiled.cpu["raw"].ladder["a whole answer"][step].us = [us]
-    rounds = [{"CPU µs": 70.0, "per second": 7_000.0}], [{"CPU µs": 280.0, "per second": 1_400.0}]
-    systems = dict(zip(("coalescing ASGI", "ours"), rounds, strict=True))
-    profiled.served = [Result(ANSWERS["raw"], systems)]
+    bare, ours = [{"CPU µs": 70.0, "per second": 7_000.0}], [{"CPU µs": 280.0, "per second": 1_400.0}]
+    profiled.served = [Result(ANSWERS["raw"], {"coalescing ASGI": bare, "ours": ours})]
     told = written(profiled, page)
     assert "Of the 170 µs that the host costs more than the bare callable, 30 are these duties" in told
     assert "0.7 of its speed leaves a host 30 µs" in told
     assert "it comes to 0.7 of its speed; the host has 0.2." in told
-    crowd = [{"CPU µs": 15.0, "first byte p99 ms": 300.0}], [{"CPU µs": 45.0, "first byte p99 ms": 930.0}]
-    profiled.served = [Result(CROWDED, dict(zip(("coalescing ASGI", "ours"), crowd, strict=True)))]
+    bare, ours = [{"CPU µs": 15.0, "first byte p99 ms": 300.0}], [{"CPU µs": 45.0, "first byte p99 ms": 930.0}]
+    profiled.served = [Result(CROWDED, {"coalescing ASGI": bare, "ours": ours})]
     assert "| first event p99 of a thousand, over HTTP, ms | 930 | 300 | 3.1 |" in written(profiled, page)
 
 
