@@ -26,6 +26,11 @@ ANSWERS: Final = {"raw": "JSON, raw stub, c=16", "agent": "JSON, real Agent, c=1
 CROWDED: Final = "stream of 20 chunks, c=1,000"
 
 _NAMES: Final = {"raw": "raw stub", "agent": "real Agent"}
+_NOT_ON_IT: Final = (
+    "Not on the ladder, and done by the host: the guard against pages of other sites, all other fields of the protocol, "
+    "going on from any response and not from the last alone, turns that leave nothing behind when they fail, answers "
+    "with tools, files and thoughts, and a stop that waits for what runs."
+)
 _GOALS: Final = {"raw": 0.7, "agent": 0.9}
 _LONG_STREAM: Final = 200
 _SHOWN: Final = 14
@@ -67,6 +72,7 @@ def told(profiled: Profiled) -> str:
         *(text for agent, measured in profiled.cpu.items() for text in _areas(agent, measured, known[agent])),
         "### What the duties alone would cost",
         _ladder(profiled.cpu),
+        _NOT_ON_IT,
         *(_least(agent, measured, served.get(ANSWERS[agent])) for agent, measured in profiled.cpu.items()),
         "### A thousand streams at once",
         *_crowd(profiled.cpu["raw"], known["raw"], served.get(CROWDED)),
@@ -161,10 +167,10 @@ def _crowd(measured: Measured, named: Mapping[str, Part], served: Result | None)
     share = ends.ours[MEDIAN] / (ends.ours[MEDIAN] + few * delta.ours[MEDIAN])
     return _table(rows), (
         "All thousand come at once, and one core works through them: the last ones' first event waits for what is done "
-        "for the others. So the p99 in milliseconds is about what one stream costs in microseconds, and its ratio is "
-        f"that of what a stream of {few} costs; {share:.0%} of it are the two ends. With the duties by hand alone such "
-        f"a stream costs {number(least)} times what it costs the bare callable in process, in the host {number(has)} "
-        f"times. A stream of {_LONG_STREAM} deltas costs {number(long[0])} µs beside {number(long[1])}: "
+        "for the others. So on a core of its own the p99 in milliseconds is about what one stream costs in "
+        f"microseconds, and its ratio is that of what a stream of {few} costs; {share:.0%} of it are the two ends. With "
+        f"the duties by hand alone such a stream costs {number(least)} times what it costs the bare callable in "
+        f"process, in the host {number(has)} times. A stream of {_LONG_STREAM} deltas costs {number(long[0])} µs beside {number(long[1])}: "
         f"{number(long[1] / long[0])} of the bare callable's speed, and {number(delta.bare[BEST] / delta.ours[BEST])} "
         "without its ends."
     )
