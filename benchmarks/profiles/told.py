@@ -27,9 +27,9 @@ CROWDED: Final = "stream of 20 chunks, c=1,000"
 
 _NAMES: Final = {"raw": "raw stub", "agent": "real Agent"}
 _NOT_ON_IT: Final = (
-    "Not on the ladder, and done by the host: the guard against pages of other sites, all other fields of the protocol, "
-    "going on from any response and not from the last alone, turns that leave nothing behind when they fail, answers "
-    "with tools, files and thoughts, and a stop that waits for what runs."
+    "Not on the ladder, and done by the host: the guard against pages of other sites, all other fields of the "
+    "protocol, going on from any response and not from the last alone, turns that leave nothing behind when they fail, "
+    "answers with tools, files and thoughts, and a stop that waits for what runs."
 )
 _GOALS: Final = {"raw": 0.7, "agent": 0.9}
 _LONG_STREAM: Final = 200
@@ -168,11 +168,11 @@ def _crowd(measured: Measured, named: Mapping[str, Part], served: Result | None)
     return _table(rows), (
         "All thousand come at once, and one core works through them: the last ones' first event waits for what is done "
         "for the others. So on a core of its own the p99 in milliseconds is about what one stream costs in "
-        f"microseconds, and its ratio is that of what a stream of {few} costs; {share:.0%} of it are the two ends. With "
-        f"the duties by hand alone such a stream costs {number(least)} times what it costs the bare callable in "
-        f"process, in the host {number(has)} times. A stream of {_LONG_STREAM} deltas costs {number(long[0])} µs beside {number(long[1])}: "
-        f"{number(long[1] / long[0])} of the bare callable's speed, and {number(delta.bare[BEST] / delta.ours[BEST])} "
-        "without its ends."
+        f"microseconds, and its ratio is that of what a stream of {few} costs; {share:.0%} of it are the two ends. "
+        f"With the duties by hand alone such a stream costs {number(least)} times what it costs the bare callable in "
+        f"process, in the host {number(has)} times. A stream of {_LONG_STREAM} deltas costs {number(long[0])} µs "
+        f"beside {number(long[1])}: {number(long[1] / long[0])} of the bare callable's speed, and "
+        f"{number(delta.bare[BEST] / delta.ours[BEST])} without its ends."
     )
 
 
