@@ -19,11 +19,12 @@ Amounts = dict[str, float]
 
 
 class Part(msgspec.Struct):
-    """One of them: µs of ours and of the bare callable, and of ours µs and calls of Python functions by area."""
+    """One of them: µs of ours and of bare, µs of each by area, and calls of Python functions of ours by area."""
 
     ours: Amounts
     bare: Amounts
     us: Amounts
+    bare_us: Amounts
     calls: Amounts
 
 
@@ -36,7 +37,7 @@ def parts(measured: Measured) -> dict[str, Part]:
 
 
 def _part(ours: Slices, bare: Slices) -> Part:
-    return Part(_both(ours), _both(bare), ours.by_area(), ours.calls)
+    return Part(_both(ours), _both(bare), ours.by_area(), bare.by_area(), ours.calls)
 
 
 def _both(slices: Slices) -> Amounts:

@@ -18,7 +18,7 @@ from .costs import BARE, CHUNKS, CROWD, OURS, SHORT, STEPS, WHOLE_ANSWER, Measur
 from .floor import RUNGS
 from .imported import Imported, by_package
 from .opened import Held
-from .parts import BEST, DELTA, ENDS, MEDIAN, Part, parts
+from .parts import BEST, DELTA, ENDS, MEDIAN, PACED_DELTA, Part, parts
 
 BEGIN: Final = "<!-- profile -->"
 END: Final = "<!-- end of profile -->"
@@ -94,11 +94,17 @@ def _costs(known: Mapping[str, Mapping[str, Part]]) -> str:
 
 
 def _areas(agent: str, measured: Measured, named: Mapping[str, Part]) -> tuple[str, str, str]:
-    present = [area for area in (*OF_OURS, UNNAMED) if any(area in part.calls | part.us for part in named.values())]
-    rows = [[f"ours, {_NAMES[agent]}: µs, share, calls", *named]]
-    rows += [[area, *(_cell(part, area) for part in named.values())] for area in present]
+    beside = named[PACED_DELTA].bare_us
+    known = {area for part in named.values() for area in part.calls | part.us} | beside.keys()
+    rows = [[f"ours, {_NAMES[agent]}: µs, share, calls", *named, "the same, bare: µs, share"]]
+    rows += [
+        [area, *(_cell(part.us, area, part.calls) for part in named.values()), _cell(beside, area, None)]
+        for area in (*OF_OURS, BARE_AREA, UNNAMED)
+        if area in known
+    ]
     sums = ((sum(part.us.values()), sum(part.calls.values())) for part in named.values())
-    rows.append(["**all of it**", *(f"{number(us)}, {number(calls)} calls" for us, calls in sums)])
+    whole = (f"{number(us)}, {number(calls)} calls" for us, calls in sums)
+    rows.append(["**all of it**", *whole, number(sum(beside.values()))])
     samples = sum(sum(systems[OURS].samples.values()) for systems in measured.slices.values())
     return (
         f"### Whose it is: {_NAMES[agent]}",
@@ -107,11 +113,14 @@ def _areas(agent: str, measured: Measured, named: Mapping[str, Part]) -> tuple[s
     )
 
 
-def _cell(part: Part, area: str) -> str:
+def _cell(us: Mapping[str, float], area: str, calls: Mapping[str, float] | None) -> str:
+    if area not in us and area not in (calls or {}):
+        return ""
     # A difference of samples is below nothing when there is nothing.
-    us, calls, total = max(0.0, part.us.get(area, 0.0)), part.calls.get(area, 0.0), sum(part.us.values())
-    share = f"{us / total:.0%}" if total else "no samples"
-    return f"{number(us)}, {share}, {number(calls)}"
+    has, total = max(0.0, us.get(area, 0.0)), sum(us.values())
+    share = f"{has / total:.0%}" if total else "no samples"
+    counted = "" if calls is None else f", {number(calls.get(area, 0.0))}"
+    return f"{number(has)}, {share}{counted}"
 
 
 def _ladder(cpu: Mapping[str, Measured]) -> str:
