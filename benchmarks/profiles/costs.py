@@ -147,7 +147,7 @@ async def measure(agent: AgentName, *, rounds: int, quick: bool) -> Measured:
     slow = {name: wanted.pop(name) for name in (PACED_SHORT, PACED_LONG, CROWD)}
     slices = await _measured(agent, wanted, (OURS, BARE), rounds=rounds)
     # A slice of these takes a second.
-    slices |= await _measured(agent, slow, (OURS, BARE), rounds=max(1, rounds // 30))
+    slices |= await _measured(agent, slow, (OURS, BARE), rounds=max(1, rounds // 15))
     steps = {name: wanted[name] for name in (WHOLE_ANSWER, SHORT)}
     return Measured(slices, await _measured(agent, steps, STEPS, rounds=max(1, rounds // 2)))
 
