@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -27,11 +28,7 @@ _DELTA: Final = b"event: response.output_text.delta"
 
 @dataclass(frozen=True, slots=True)
 class Idle:
-    """A process that has answered once.
-
-    It starts from compiled modules, as all but the first start of an installation do: what the compiler leaves behind
-    is no part of an idle process. An environment that forbids writing them would have every start compile.
-    """
+    """A process that has answered once."""
 
     name: str
     systems: Sequence[System]
@@ -47,13 +44,8 @@ class Idle:
         return self
 
     def _measured(self, system: System) -> int:
-        with tempfile.TemporaryDirectory(prefix="benchmark-") as compiled:
-            self._held(system, compiled=Path(compiled))
-            return self._held(system, compiled=Path(compiled))
-
-    def _held(self, system: System, *, compiled: Path) -> int:
-        with serving(system, Target(chunks=20), compiled=compiled) as server:
-            asyncio.run(_answered(server, requests=1, concurrency=1, chunks=20))
+        with _started(system, Target(chunks=20)) as server:
+            _answer_once(server, chunks=20)
             return resident_bytes(server.pid)
 
 
@@ -78,7 +70,7 @@ class OpenStreams:
         return replace(self, chunks=min(self.chunks, 20), streams=4)
 
     def _measured(self, system: System) -> float:
-        with serving(system, Target(chunks=self.chunks, holds=True)) as server:
+        with _started(system, Target(chunks=self.chunks, holds=True)) as server:
             return asyncio.run(self._held(server))
 
     async def _held(self, server: Running) -> float:
@@ -119,7 +111,7 @@ class UniqueRequests:
         return replace(self, kept=20, requests=100)
 
     def _measured(self, system: System) -> float:
-        with serving(system, Target(chunks=20), "--kept", str(self.kept)) as server:
+        with _started(system, Target(chunks=20), "--kept", str(self.kept)) as server:
             return asyncio.run(self._growth(server))
 
     async def _growth(self, server: Running) -> float:
@@ -138,6 +130,25 @@ def slope(points: Sequence[tuple[float, float]]) -> float:
     height = sum(y for _, y in points) / len(points)
     spread = sum((x - middle) ** 2 for x, _ in points)
     return sum((x - middle) * (y - height) for x, y in points) / spread
+
+
+@contextmanager
+def _started(system: System, target: Target, *options: str) -> Generator[Running]:
+    """Serve a system from compiled modules, as all but the first start of an installation do.
+
+    A compiler leaves megabytes behind, which count as the process's own, and which all that comes fills first. An
+    environment that forbids writing compiled modules would have every start compile.
+    """
+    with tempfile.TemporaryDirectory(prefix="benchmark-") as folder:
+        compiled = Path(folder)
+        with serving(system, target, *options, compiled=compiled) as server:
+            _answer_once(server, chunks=target.chunks)
+        with serving(system, target, *options, compiled=compiled) as server:
+            yield server
+
+
+def _answer_once(server: Running, *, chunks: int) -> None:
+    asyncio.run(_answered(server, requests=1, concurrency=1, chunks=chunks))
 
 
 async def _answered(server: Running, *, requests: int, concurrency: int, chunks: int) -> None:
