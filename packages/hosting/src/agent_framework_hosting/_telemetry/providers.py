@@ -41,6 +41,8 @@ class OfProvider(Generic[MadeT]):
 
     def _look(self) -> None:
         provider, kept = self._ask(), self._place.get(self._name, self)
-        self._kept = kept if kept is None or kept is provider else _NOWHERE
         if provider is not self._provider:
-            self._provider, self._made = provider, self._make(provider)
+            self._made = self._make(provider)
+            self._provider = provider
+        # Last of all: whoever asks meanwhile, in another thread, looks by itself.
+        self._kept = kept if kept is None or kept is provider else _NOWHERE
