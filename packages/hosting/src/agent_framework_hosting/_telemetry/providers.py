@@ -39,11 +39,15 @@ class Source(Generic[T]):
         """Return it; `None` when nobody takes anything."""
         # Without a place nothing is kept there, and `None` is not what was kept.
         if self._place.get(self._name, self._ask) is not self._kept:
-            provider = self._ask()
-            if provider is not self._provider:
-                self._provider = provider
-                is_on = not type(provider).__module__.startswith(self._api)
-                self._found = self._make(provider) if is_on else None
-            # To ask may be what sets it.
-            self._kept = self._place.get(self._name, self)
+            self._look()
         return self._found
+
+    def _look(self) -> None:
+        # To ask may be what sets it.
+        provider, kept = self._ask(), self._place.get(self._name, self)
+        if provider is not self._provider:
+            is_on = not type(provider).__module__.startswith(self._api)
+            self._found = self._make(provider) if is_on else None
+            self._provider = provider
+        # Last of all: whoever asks meanwhile, in another thread, looks by itself.
+        self._kept = kept if kept is None or kept is provider else self
