@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tracemalloc
 from collections.abc import Callable
+from typing import Final
 
 import msgspec
 import pytest
@@ -17,6 +18,32 @@ from agent_framework_hosting_responses._replay import said_again
 
 from .responses_rules import read_events
 from .responses_updates import any_update, calls, coherent_updates, machine, returns, says
+
+EARLIER: Final = (
+    rb'{"id":"resp_1","object":"response","created_at":1,"completed_at":1,"status":"completed",'
+    rb'"model":"agent","output":[{"id":"msg_1_0","type":"message","status":"completed","role":"assistant",'
+    rb'"content":[{"type":"output_text","text":"Hello, you there!","annotations":[],"logprobs":[]}]},'
+    rb'{"id":"fc_1_1","type":"function_call","status":"completed","name":"ask","arguments":"{\"what\":1}",'
+    rb'"call_id":"c1"}],'
+    rb'"_hosting":{"tape":[[["event: response.output_text.delta\ndata: {\"type\":\"response.output_text.delta\",'
+    rb"\"item_id\":\"msg_1_0\",\"output_index\":0,\"content_index\":0,\"logprobs\":[],"
+    rb'\"sequence_number\":%d,\"delta\":%b}\n\n",[0,2]],'
+    rb'["event: response.function_call_arguments.delta\ndata: {\"type\":\"response.function_call_arguments.delta\",'
+    rb'\"item_id\":\"fc_1_1\",\"output_index\":1,\"sequence_number\":%d,\"delta\":%b}\n\n",[1,1]]],[[0,'
+    rb'"response.created",{},{}],[0,"response.in_progress",{},{}],[0,"response.output_item.added",'
+    rb'{"output_index":0,"item":{"id":"msg_1_0","type":"message","status":"in_progress","role":"assistant",'
+    rb'"content":[]}},{}],[0,"response.content_part.added",{"item_id":"msg_1_0","output_index":0,'
+    rb'"content_index":0,"part":{"type":"output_text","text":"","annotations":[],"logprobs":[]}},{}],[1,0,'
+    rb'[7,10]],[0,"response.output_text.done",{"item_id":"msg_1_0","output_index":0,"content_index":0,'
+    rb'"logprobs":[],"text":null},{"text":[0,2]}],[0,"response.content_part.done",{"item_id":"msg_1_0",'
+    rb'"output_index":0,"content_index":0,"part":null},{"part":[0,1]}],[0,"response.output_item.done",'
+    rb'{"output_index":0,"item":null},{"item":[0,0]}],[0,"response.output_item.added",{"output_index":1,'
+    rb'"item":{"id":"fc_1_1","type":"function_call","status":"in_progress","name":"ask","arguments":"",'
+    rb'"call_id":"c1"}},{}],[1,1,[10]],[0,"response.function_call_arguments.done",{"item_id":"fc_1_1",'
+    rb'"output_index":1,"name":"ask","arguments":null},{"arguments":[1,1]}],[0,"response.output_item.done",'
+    rb'{"output_index":1,"item":null},{"item":[1,0]}]]],"usual":1}}'
+)
+"""The record of a stream as an earlier release has written it."""
 
 Ending = Callable[[ResponseMachine], bytes]
 
@@ -66,6 +93,25 @@ def test_whatever_was_streamed_is_streamed_again_byte_for_byte(
 ) -> None:
     data, record = sent(updates(), end)
     assert again(record) == data
+
+
+def test_what_an_earlier_release_has_kept_is_streamed_again_as_it_was_sent() -> None:
+    responder = machine(created_at=1)
+    said = [responder.start(), *map(responder.feed, [says("Hello, "), says("you there!")])]
+    said.append(responder.feed(says(calls("c1", "ask", '{"what":1}'))))
+    assert again(EARLIER) == b"".join([*said, completes(responder)])
+
+
+def test_a_hook_that_changes_nothing_makes_no_record_larger() -> None:
+    text = "one and two " * 200
+    lengths: list[int] = []
+    for is_overridden in (False, True):
+        responder = machine()
+        responder.feed(says(text))
+        final = AgentResponse(messages=[Message("assistant", [text])])
+        responder.complete(final, completed_at=1, override=is_overridden)
+        lengths.append(len(kept(responder)))
+    assert lengths[0] == lengths[1] < 2 * len(text)
 
 
 def test_chunks_of_any_length_come_in_the_same_pieces() -> None:

@@ -44,6 +44,7 @@ USUAL: Final[Mapping[str, Any]] = {
 }
 """What a response says unless there is something to say."""
 
+_UNUSUAL: Final = object()
 _BEFORE: Final = ("id", "object", "created_at", "completed_at", "status", "incomplete_details", "error", "model")
 WHOLE: Final[Mapping[str, Any]] = {
     **dict.fromkeys((*_BEFORE, "previous_response_id", "output", "usage")),
@@ -66,13 +67,8 @@ def without_usual(body: Mapping[str, Any]) -> dict[str, Any]:
         for name, value in body.items()
         # Written out, since it is asked for every member. Most of what is usual is one and the same object. 1, 1.0 and
         # true are equal in Python, and not in JSON; nor are 0.0 and -0.0.
-        if name not in USUAL
-        or (
-            (known := USUAL[name]) is not value
-            and (
-                type(known) is not type(value) or known != value or (type(known) is float and str(known) != str(value))
-            )
-        )
+        if (known := USUAL.get(name, _UNUSUAL)) is not value
+        and (type(known) is not type(value) or known != value or (type(known) is float and str(known) != str(value)))
     }
 
 

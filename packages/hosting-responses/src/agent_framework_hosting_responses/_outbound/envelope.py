@@ -126,7 +126,9 @@ class Head:
             kept["error"] = error
         if usage is not None:
             kept["usage"] = usage
-        return Body(b"{%b,%b}" % (_members({**_OF_STATE, **kept}), self._tail), {**kept, **self._asked})
+        json = b"{%b,%b}" % (_members({**_OF_STATE, **kept}), self._tail)
+        kept.update(self._asked)
+        return Body(json, kept)
 
 
 def error_object(code: str, message: str, reason: str | None = None) -> dict[str, Any]:

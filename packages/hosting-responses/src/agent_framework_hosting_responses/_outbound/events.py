@@ -15,7 +15,7 @@ import msgspec
 from agent_framework_hosting.rendering.text import to_json
 
 from .items import CallItem, FlowItem, Item, Part, ToolItem
-from .tape import CREATED, QUEUED, WHOLE, Deltas, Entry, Fact, add_length
+from .tape import CREATED, QUEUED, WHOLE, About, Deltas, Entry, add_length
 from .wire import delta_template, event_about, members
 from .words import PartKind
 
@@ -179,7 +179,7 @@ class EventWriter:
         """Write an event that carries the response itself, as JSON: it is kept nowhere but in the final body."""
         self._write(name, b"", WHOLE, b"", response)
 
-    def _write(self, name: str, before: bytes, key: bytes, about: Fact, data: bytes) -> None:
+    def _write(self, name: str, before: bytes, key: bytes, about: About, data: bytes) -> None:
         number, self.source = self.sequence_number, None
         self.said.append((name, before, key, about))
         if number > self._after:

@@ -293,8 +293,11 @@ def _taken(response: AgentResponse[Any], showing: Showing, *, first_id: int = 0)
 
 
 def _usage(final: AgentResponse[Any] | None) -> TokenCounts | None:
+    details = getattr(final, "usage_details", None)
+    if not details:
+        return None
     tally = UsageTally()
-    tally.add(getattr(final, "usage_details", None))
+    tally.add(details)
     return tally.counts
 
 

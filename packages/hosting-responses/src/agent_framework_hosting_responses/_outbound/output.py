@@ -96,7 +96,9 @@ class Output(Accumulator):
             closing += [(tool.item, close) for tool, close in self._tools.still_open()]
         if text := self.texts.open_item:
             closing.append((text, lambda is_last: self.texts.close("incomplete" if is_last else "completed")))
-        for item, close in sorted(closing, key=lambda pair: pair[0].index):
+        if len(closing) > 1:
+            closing.sort(key=lambda pair: pair[0].index)
+        for item, close in closing:
             close(is_cut and item is self.items[-1])
         self.texts.restart()
 

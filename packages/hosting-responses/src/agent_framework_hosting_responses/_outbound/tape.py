@@ -40,10 +40,13 @@ class Deltas(msgspec.Struct, frozen=True, eq=False):
     lengths: bytearray
 
 
-Fact: TypeAlias = str | bytes | Part | Item
-"""What an event is about: a text, a part or an item as they are in the end, or anything else as JSON."""
+Fact: TypeAlias = str | Part | Item
+"""What a body may have: a text, a part or an item as they are in the end."""
 
-Entry: TypeAlias = tuple[str, bytes, bytes, Fact] | Deltas
+About: TypeAlias = Fact | bytes
+"""What an event is about: that, or anything else as JSON."""
+
+Entry: TypeAlias = tuple[str, bytes, bytes, About] | Deltas
 """What was said: a run of deltas; or an event by its name, its fields but the last one (see `wire.members`), what the
 last one is called, and what it is about."""
 
@@ -70,6 +73,10 @@ _SHORT: Final = 8
 
 _GOES_ON: Final = 255
 """A byte of a length that is followed by another one of the same length."""
+
+_KEPT: Final = b'[0,"%b",{%b"%b":%b},{}]'
+_TOLD: Final = b'[0,"%b",{%b"%b":null},{"%b":%b}]'
+"""An `Event` as JSON, whose last field is kept, or told by the body."""
 
 _Told: TypeAlias = tuple[int, int]
 """Where the body has a value: the item, and the number of the value in it, as `_values` counts."""
@@ -125,10 +132,12 @@ def take_down(entries: Iterable[Entry], items: Iterable[Item]) -> msgspec.Raw:
         if key is WHOLE:
             if name not in _LAST:
                 kept.append(b'[0,"%b",{},{}]' % name.encode())
-        elif (told := body.place(about)) is None:
-            kept.append(b'[0,"%b",{%b"%b":%b},{}]' % (name.encode(), before, key, _json(about)))
+        elif isinstance(about, bytes):
+            kept.append(_KEPT % (name.encode(), before, key, about))
+        elif (told := body.place(about)) is not None:
+            kept.append(_TOLD % (name.encode(), before, key, key, told))
         else:
-            kept.append(b'[0,"%b",{%b"%b":null},{"%b":%b}]' % (name.encode(), before, key, key, told))
+            kept.append(_KEPT % (name.encode(), before, key, _json(about)))
     spoken = [
         b"[%b,%b]" % (ascii_json(template.decode()), body.place(source.text) or to_json(source.text))
         for template, source in sources.items()
@@ -146,6 +155,9 @@ def add_length(lengths: bytearray, length: int) -> None:
         >>> lengths_in(lengths)
         [6, 255, 600]
     """
+    if length < _GOES_ON:
+        lengths.append(length)
+        return
     whole, rest = divmod(length, _GOES_ON)
     lengths += bytes((*[_GOES_ON] * whole, rest))
 
@@ -217,8 +229,6 @@ class _Body:
 
     def place(self, fact: Fact) -> bytes | None:
         """Return where it is, if it is there."""
-        if isinstance(fact, bytes):
-            return None
         place = self._places.get(fact)
         if place is not None or isinstance(fact, str):
             return place
@@ -242,8 +252,6 @@ def _facts(item: Item) -> list[Fact]:
 
 
 def _json(fact: Fact) -> bytes:
-    if isinstance(fact, bytes):
-        return fact
     return to_json(fact) if isinstance(fact, str) else fact.json()
 
 

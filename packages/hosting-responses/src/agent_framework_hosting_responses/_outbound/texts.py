@@ -53,8 +53,7 @@ class Texts:
             self._replace(passage)
         elif passage.text:
             self._append(passage, passage.text)
-        self._protect(passage)
-        self._annotate(passage)
+        self._adorn(passage)
 
     def restate(self, passage: Passage, known: Sequence[tuple[FlowItem, Part]]) -> tuple[FlowItem, Part] | None:
         """Add what a passage of a replaced message adds to the first known part of its kind; return that part."""
@@ -67,8 +66,7 @@ class Texts:
             text = passage.text if rest is None else rest
             if text:
                 self._append(passage, text)
-        self._protect(passage)
-        self._annotate(passage)
+        self._adorn(passage)
         return match
 
     def close(self, status: ItemStatus = "completed") -> None:
@@ -105,9 +103,13 @@ class Texts:
         if passage.text and self._part is not None:
             self._part.settled = len(self._part.text)
 
+    def _adorn(self, passage: Passage) -> None:
+        if self._encrypted and passage.is_reasoning:
+            self._protect(passage)
+        if passage.annotations:
+            self._annotate(passage)
+
     def _protect(self, passage: Passage) -> None:
-        if not self._encrypted or not passage.is_reasoning:
-            return
         if passage.protected:
             self._item_for(passage)
         elif not passage.replaces or not self._continues(passage):
@@ -118,7 +120,7 @@ class Texts:
     def _annotate(self, passage: Passage) -> None:
         """Add what the open text does not bear yet; there is nothing to add it to behind its end."""
         item, part = self._item, self._part
-        if not passage.annotations or item is None or part is None or self._is_fresh or part.kind != "output_text":
+        if item is None or part is None or self._is_fresh or part.kind != "output_text":
             return
         for annotation in passage.annotations:
             if annotation not in part.annotations:
