@@ -10,6 +10,7 @@ from typing import Any, Final, cast
 
 from agent_framework import (
     AgentResponse,
+    AgentSession,
     ContinuationToken,
     HistoryProvider,
     InMemoryHistoryProvider,
@@ -99,13 +100,11 @@ class AgentTarget:
     async def fresh(self, name: SessionName, *, is_new: bool) -> AgentState:
         """See `Target`."""
         loaded = await self._stored.load(name.session_id) if self._stored is not None and not is_new else None
-        session = loaded or await settled(self.served.create_session(session_id=name.session_id))
-        return AgentState(session, stored=self._stored)
+        return AgentState(loaded or await self._session(name), stored=self._stored)
 
     async def branch(self, name: SessionName, snapshot: Snapshot) -> AgentState:
         """See `Target`."""
-        session = await settled(self.served.create_session(session_id=name.session_id))
-        return AgentState(session, snapshot=snapshot, stored=self._stored)
+        return AgentState(await self._session(name), snapshot=snapshot, stored=self._stored)
 
     async def resume(self, name: SessionName, snapshot: Snapshot) -> AgentState:
         """See `Target`."""
@@ -132,16 +131,12 @@ class AgentTarget:
 
     async def run(self, request: ChannelRequest, state: AgentState | None) -> AgentResponse[Any]:
         """Run to the end."""
-
-        async def again(token: ContinuationToken) -> AgentResponse[Any]:
-            return await settled(self.served.run(None, **self._arguments(request, state, token=token)))
-
         with self._bound(request) or _UNBOUND:
             response = await settled(self.served.run(to_messages(request), **self._arguments(request, state)))
             # Agents of one's own may return something else; whoever has to show it says so.
             if getattr(response, "continuation_token", None) is None:
                 return response
-            return await finish(response, again=again, history=state)
+            return await self._finished(response, request, state)
 
     async def stream(self, request: ChannelRequest, state: AgentState | None) -> AgentStream:
         """Start a run whose updates come one by one."""
@@ -162,15 +157,29 @@ class AgentTarget:
         """See `Target`."""
         return AgentTarget(self.served)
 
+    async def _session(self, name: SessionName) -> AgentSession:
+        session: Any = self.served.create_session(session_id=name.session_id)
+        return session if isinstance(session, AgentSession) else await settled(session)
+
+    async def _finished(
+        self, response: AgentResponse[Any], request: ChannelRequest, state: AgentState | None
+    ) -> AgentResponse[Any]:
+        async def again(token: ContinuationToken) -> AgentResponse[Any]:
+            return await settled(self.served.run(None, **self._arguments(request, state, token=token)))
+
+        return await finish(response, again=again, history=state)
+
     def _bound(self, request: ChannelRequest) -> ExitStack | None:
         """Let the agent's providers know which response is being made, until what is returned is closed."""
         response_id = request.attributes.get("response_id")
+        if response_id is None:
+            return None
         bindings: list[Callable[..., Any]] = []
         for provider in getattr(self.served, "context_providers", None) or ():
             bind = getattr(provider, "bind_request_context", None)
             if callable(bind):
                 bindings.append(bind)
-        if response_id is None or not bindings:
+        if not bindings:
             return None
         previous = request.attributes.get("previous_response_id")
         with ExitStack() as stack:

@@ -22,8 +22,12 @@ _MESSAGES: Final = "messages"
 _NOTHING: Final[Mapping[str, Any]] = {}
 
 
-class History(msgspec.Struct, frozen=True):
-    """One source's messages when they were looked at; a copy, since a source may change its list in place."""
+class History(msgspec.Struct, frozen=True, gc=False):
+    """One source's messages when they were looked at; a copy, since a source may change its list in place.
+
+    The garbage collector does not look at it, nor at what is `Added`: both are kept of every turn, and messages lead to
+    neither. Snapshots it has to know: only so a chain of any length can be let go of.
+    """
 
     messages: tuple[Message, ...]
 
@@ -33,7 +37,7 @@ Histories = Mapping[str, History]
 _NO_HISTORIES: Final[Histories] = {}
 
 
-class Added(msgspec.Struct, frozen=True):
+class Added(msgspec.Struct, frozen=True, gc=False):
     """The messages of one source: those that `kept` messages of the snapshot before are followed by."""
 
     kept: int
@@ -63,25 +67,31 @@ def histories(session: AgentSession) -> Histories:
     state = session.state
     if not state:
         return _NO_HISTORIES
-    return {source: History(tuple(part[_MESSAGES])) for source, part in state.items() if _keeps_messages(part)}
+    found: dict[str, History] = {}
+    for source, part in state.items():
+        messages = _messages_of(part)
+        if messages:
+            found[source] = History(messages)
+    return found
 
 
 def capture(session: AgentSession, now: Histories, *, parent: Snapshot | None, known: Histories) -> Snapshot:
     """Take a snapshot of `session`, whose message lists are `now`; it looked like `parent` when they were `known`."""
-    rest = _rest(session, now)
+    rest = _rest(session.state, now)
     if parent is not None and _equal(rest, parent.rest):
         rest = parent.rest
+    added: dict[str, Added] = {}
+    for source, history in now.items():
+        added[source] = _added(known.get(source), history)
+    service = session.service_session_id
     return Snapshot(
-        parent=parent,
-        added={source: _added(known.get(source), history) for source, history in now.items()} if now else {},
-        rest=rest,
-        service_session_id=_copied(session.service_session_id),
+        parent=parent, added=added, rest=rest, service_session_id=copy.deepcopy(service) if service else service
     )
 
 
 def restore(snapshot: Snapshot, session: AgentSession) -> None:
     """Make a fresh `session` look as it did when the snapshot was taken."""
-    session.service_session_id = _copied(snapshot.service_session_id)
+    session.service_session_id = copy.deepcopy(snapshot.service_session_id)
     state = session.state
     state.update(copy.deepcopy(dict(snapshot.rest or _NOTHING)))
     for source in snapshot.added:
@@ -102,15 +112,21 @@ def name_messages(session: AgentSession, now: Histories, *, known: Histories) ->
     At every turn Agent Framework's history compares what is new with all that it has; what has no id is serialised for
     that. Snapshots are taken before: an id says nothing of the conversation, and would be kept with each message.
     """
-    lists: dict[str, History] = {}
+    changed: dict[str, History] = {}
     for source, history in now.items():
         before = known.get(source)
-        start = len(before.messages) if before is not None else 0
-        messages = history.messages
-        named = (*messages[:start], *map(_named, messages[start:]))
-        session.state[source][_MESSAGES] = list(named)
-        lists[source] = History(named)
-    return lists
+        named: list[Any] | None = None
+        for at in range(len(before.messages) if before is not None else 0, len(history.messages)):
+            message: Any = history.messages[at]
+            if isinstance(message, Message) and message.message_id is None:
+                named = named or list(history.messages)
+                # A copy: an agent may give the same message again, and its response is the channel's.
+                named[at] = own = shallow_copy(message)
+                own.message_id = mint("msg_")
+        if named is not None:
+            session.state[source][_MESSAGES] = named
+            changed[source] = History(tuple(named))
+    return {**now, **changed} if changed else now
 
 
 def exchange(session: AgentSession, known: Histories, old: Sequence[Message], *, by: Sequence[Message]) -> None:
@@ -140,27 +156,19 @@ def _said(message: Message) -> list[dict[str, Any]]:
     return [content.to_dict(exclude={"raw_representation"}) for content in message.contents]
 
 
-def _keeps_messages(part: Any) -> bool:
-    if not isinstance(part, dict):
-        return False
-    messages: Any = cast("dict[str, Any]", part).get(_MESSAGES)
-    return isinstance(messages, list) and bool(cast("list[Any]", messages)) and isinstance(messages[-1], Message)
+def _messages_of(part: Any) -> tuple[Message, ...]:
+    messages: Any = cast("dict[str, Any]", part).get(_MESSAGES) if isinstance(part, dict) else None
+    if not isinstance(messages, list):
+        return ()
+    given = tuple(cast("list[Any]", messages))
+    return given if given and isinstance(given[-1], Message) else ()
 
 
 def _added(known: History | None, history: History) -> Added:
     # A provider that rewrote its history (compaction) starts a new base; one that only appended adds its tail.
     before, now = known.messages if known is not None else (), history.messages
     kept = len(before) if len(before) <= len(now) and all(map(is_, before, now)) else 0
-    return Added(kept, tuple(map(_own, now[kept:])))
-
-
-def _named(message: Any) -> Any:
-    # A copy: an agent may give the same message again, and its response is the channel's.
-    if not isinstance(message, Message) or message.message_id is not None:
-        return message
-    own = shallow_copy(message)
-    own.message_id = mint("msg_")
-    return own
+    return Added(kept, tuple([_own(message) for message in now[kept:]]))
 
 
 def _own(message: Any) -> Any:
@@ -168,34 +176,30 @@ def _own(message: Any) -> Any:
     if not isinstance(message, Message):
         return message
     own = shallow_copy(message)
-    marks = message.additional_properties
-    own.additional_properties = {name: _own_mark(mark) for name, mark in marks.items()} if marks else {}
+    own.additional_properties = marks = dict(message.additional_properties or _NOTHING)
+    for name, mark in marks.items():
+        if isinstance(mark, dict):
+            marks[name] = dict(cast("dict[Any, Any]", mark))
     return own
 
 
-def _own_mark(mark: Any) -> Any:
-    return dict(cast("dict[Any, Any]", mark)) if isinstance(mark, dict) else mark
-
-
-def _rest(session: AgentSession, lists: Histories) -> Mapping[str, Any] | None:
-    state = session.state
+def _rest(state: Mapping[str, Any], lists: Histories) -> Mapping[str, Any] | None:
     if not state:
-        return {}
-    without = {
-        source: {name: value for name, value in part.items() if name != _MESSAGES} if source in lists else part
-        for source, part in state.items()
-        # A source that keeps its messages and nothing else has nothing to copy.
-        if source not in lists or len(part) > 1
-    }
+        return _NOTHING
+    without: dict[str, Any] = {}
+    for source, part in state.items():
+        if source not in lists:
+            without[source] = part
+        elif len(part) > 1:
+            # A source that keeps its messages and nothing else has nothing to copy.
+            without[source] = {name: value for name, value in part.items() if name != _MESSAGES}
+    if not without:
+        # The rule for sessions of one turn, and a deep copy of nothing costs more than the rest of a snapshot.
+        return _NOTHING
     try:
-        return _copied(without)
+        return copy.deepcopy(without)
     except Exception:  # noqa: BLE001 - an agent keeps what it likes, and its objects refuse in their own ways
         return None
-
-
-def _copied(value: Any) -> Any:
-    # Nothing is the rule for sessions of one turn, and a deep copy of nothing costs more than the rest of a snapshot.
-    return copy.deepcopy(value) if value else value
 
 
 def _equal(one: object, other: object) -> bool:

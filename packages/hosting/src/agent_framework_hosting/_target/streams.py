@@ -45,6 +45,9 @@ async def opened(run: Any) -> Source:
     Raises:
         RunError: It is nothing that streams.
     """
+    # Agent Framework's own stream is asked for first: whether something else can be iterated takes a while to say.
+    if isinstance(run, ResponseStream):
+        return cast("Source", run)
     source: Any = cast("Any", run) if isinstance(run, AsyncIterable) else await settled(run)
     if isinstance(source, ResponseStream):
         return cast("Source", source)
