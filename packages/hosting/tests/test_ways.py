@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from starlette.middleware import Middleware
-from starlette.requests import Request
+from starlette.requests import HTTPConnection, Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute, Host, Match, Mount, Route, Router, WebSocketRoute
 from starlette.testclient import TestClient
@@ -34,6 +34,10 @@ from agent_framework_hosting.web.endpoint import Endpoint, send_json
 
 async def here(_: Request) -> Response:
     return PlainTextResponse("here")
+
+
+def ada(_: HTTPConnection) -> Principal:
+    return Principal(id="ada")
 
 
 async def live(socket: WebSocket) -> None:
@@ -120,7 +124,7 @@ def test_what_a_request_does_to_its_parameters_stays_with_it(make_probe: Any) ->
     assert seen == [{}, {}]
 
 
-@pytest.mark.parametrize("options", [{}, {"auth": lambda _: Principal(id="ada")}, {"trust_isolation_headers": True}])
+@pytest.mark.parametrize("options", [{}, {"auth": ada}, {"trust_isolation_headers": True}])
 async def test_a_request_has_one_scope_and_keeps_no_headers_once_its_body_is_read(
     options: dict[str, Any], make_probe: Any
 ) -> None:
