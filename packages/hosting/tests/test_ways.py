@@ -2,32 +2,42 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from starlette.requests import Request
+from starlette.middleware import Middleware
+from starlette.requests import HTTPConnection, Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute, Host, Match, Mount, Route, Router, WebSocketRoute
 from starlette.testclient import TestClient
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
+from agent_framework_hosting._answer import answer_by
 from agent_framework_hosting._headers import Headers
 from agent_framework_hosting._ways import Entrances
+from agent_framework_hosting.auth import ApiKeys, hash_key, new_key
+from agent_framework_hosting.door import Door
 from agent_framework_hosting.entrances import Entrance
 from agent_framework_hosting.host import AgentFrameworkHost
 from agent_framework_hosting.limits import Limits
 from agent_framework_hosting.logs import access_logger
 from agent_framework_hosting.testing import InMemoryDriver, ScriptedAgent
+from agent_framework_hosting.types import Principal
 from agent_framework_hosting.web.body import read_body
 from agent_framework_hosting.web.endpoint import Endpoint, send_json
 
 
 async def here(_: Request) -> Response:
     return PlainTextResponse("here")
+
+
+def ada(_: HTTPConnection) -> Principal:
+    return Principal(id="ada")
 
 
 async def live(socket: WebSocket) -> None:
@@ -114,7 +124,10 @@ def test_what_a_request_does_to_its_parameters_stays_with_it(make_probe: Any) ->
     assert seen == [{}, {}]
 
 
-async def test_a_request_has_one_scope_and_keeps_no_headers_once_its_body_is_read(make_probe: Any) -> None:
+@pytest.mark.parametrize("options", [{}, {"auth": ada}, {"trust_isolation_headers": True}])
+async def test_a_request_has_one_scope_and_keeps_no_headers_once_its_body_is_read(
+    options: dict[str, Any], make_probe: Any
+) -> None:
     """What is copied, or taken apart, is held for as long as a stream is open."""
     scopes: list[Scope] = []
 
@@ -124,10 +137,14 @@ async def test_a_request_has_one_scope_and_keeps_no_headers_once_its_body_is_rea
         await read_body(scope, receive, limits=Limits())
         assert before
         assert not [key for key in before if key in scope]
+        gc.collect()
+        assert not [each for each in gc.get_objects() if type(each) is Headers]
         await send_json(send, 200, b"{}", request_id=request_id, headers=[])
 
     host = AgentFrameworkHost(
-        ScriptedAgent(), channels=[make_probe("probe", "/probe", routes=[Route("/", Endpoint({"POST": read}))])]
+        ScriptedAgent(),
+        channels=[make_probe("probe", "/probe", routes=[Route("/", Endpoint({"POST": read}))])],
+        **options,
     )
 
     async def around(scope: Scope, receive: Receive, send: Send) -> None:
@@ -139,6 +156,60 @@ async def test_a_request_has_one_scope_and_keeps_no_headers_once_its_body_is_rea
         assert (await driver.request("POST", "/probe", json={})).status == 200
     first, last = scopes
     assert first is last
+
+
+@pytest.mark.parametrize(("around", "times"), [(0, 1), (2, 2)])
+async def test_a_request_is_looked_up_and_taken_apart_once_and_again_behind_middleware_of_others(
+    around: int, times: int, make_probe: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By all who look at it together: guard, isolation headers, authentication, load, the route and the body."""
+    calls: list[str] = []
+
+    class Counted(Headers):
+        def __init__(self, raw: Any) -> None:
+            calls.append("read")
+            super().__init__(raw)
+
+    class Looking:
+        def __init__(self, app: ASGIApp) -> None:
+            self.app = app
+
+        async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+            await self.app(scope, receive, send)
+
+    async def read(scope: Scope, receive: Receive, send: Send, *, request_id: bytes) -> None:
+        await read_body(scope, receive, limits=Limits())
+        await send_json(send, 200, b"{}", request_id=request_id, headers=[])
+
+    def locate(entrances: Entrances, scope: Scope) -> Any:
+        calls.append("located")
+        return found(entrances, scope)
+
+    found = Entrances.locate
+    monkeypatch.setattr(Entrances, "locate", locate)
+    monkeypatch.setattr("agent_framework_hosting._headers.Headers", Counted)
+    key = new_key()
+    host = AgentFrameworkHost(
+        ScriptedAgent(),
+        channels=[make_probe("probe", "/probe", routes=[Route("/", Endpoint({"POST": read}))])],
+        auth=ApiKeys({"ada": hash_key(key)}),
+        door=Door(middleware=[Middleware(Looking)] * around),
+    )
+    async with InMemoryDriver(host.app) as driver:
+        headers = {"authorization": f"Bearer {key}"}
+        assert (await driver.request("POST", "/probe", json={}, headers=headers)).status == 200
+    assert sorted(calls) == ["located"] * times + ["read"] * times
+
+
+async def test_an_answer_that_is_watched_is_not_watched_again() -> None:
+    async def send(message: Message) -> None:
+        del message
+
+    outer = answer_by(send)
+    assert answer_by(outer) is outer
+    assert not outer.has_begun
+    await outer({"type": "http.response.start"})
+    assert outer.has_begun
 
 
 @pytest.mark.parametrize(

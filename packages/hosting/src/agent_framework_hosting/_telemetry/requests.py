@@ -174,19 +174,19 @@ class _Answer(Answer):
     def _started(self, message: Message) -> Message:
         self.has_begun = True
         self.status = message.get("status", _SWITCHING)
-        given, own = message.get("headers"), (_HEADER, self._request.id.encode())
-        if isinstance(given, list) and own in given and (_WHOLE in given or _EVENTS in given):
+        # Any iterable may come, and only a list is still there once it was looked through.
+        is_list = isinstance(message.get("headers"), list)
+        headers: list[tuple[bytes, bytes]] = message["headers"] if is_list else list(message.get("headers") or ())
+        own = (_HEADER, self._request.id.encode())
+        if is_list and own in headers and (_WHOLE in headers or _EVENTS in headers):
             # As nearly all answers are: nothing is to be added, and nothing to be looked for.
-            if _EVENTS in given:
+            if _EVENTS in headers:
                 self._streams()
             return message
-        headers: list[tuple[bytes, bytes]] = list(given or ())
         said = {name.lower(): value for name, value in headers}
         if said.get(_TYPE, b"").startswith(b"text/event-stream"):
             self._streams()
-        if _HEADER not in said:
-            headers.append(own)
-        return {**message, "headers": headers}
+        return {**message, "headers": headers if _HEADER in said else [*headers, own]}
 
     def _streams(self) -> None:
         self.is_stream = True
