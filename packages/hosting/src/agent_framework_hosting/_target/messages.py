@@ -19,9 +19,16 @@ def to_messages(request: ChannelRequest) -> list[Message]:
     Agent Framework's histories take two messages with equal content and no id for a repeat and drop the second, so
     every message has an id of its own.
     """
+    given: Any = request.input
+    # Lists are asked for first: whether something else is a sequence takes a while to say.
+    if not isinstance(request.input, (list, str, Content, Message, Sequence)):
+        raise _unfit(given)
     name = request.attributes.get("turn_name")
+    listed: list[Any] = normalize_messages(given)
     messages: list[Message] = []
-    for message in _listed(request.input):
+    for message in listed:
+        if not isinstance(message, Message):
+            raise _unfit(message)
         own = shallow_copy(message)
         own.contents = list(message.contents)
         if own.message_id is None:
@@ -33,18 +40,8 @@ def to_messages(request: ChannelRequest) -> list[Message]:
     return messages
 
 
-def _listed(value: Any) -> list[Message]:
-    # Lists are asked for first: whether something else is a sequence takes a while to say.
-    given: Any = value
-    if isinstance(value, (list, str, Content, Message, Sequence)):
-        messages: list[Any] = normalize_messages(given)
-        for message in messages:
-            if not isinstance(message, Message):
-                value = message
-                break
-        else:
-            return messages
-    raise InvalidRequest(
+def _unfit(value: Any) -> InvalidRequest:
+    return InvalidRequest(
         f"An agent takes text, Content or Message objects, not {type(value).__name__}. Shape the input in a run hook."
     )
 

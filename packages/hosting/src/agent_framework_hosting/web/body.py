@@ -50,16 +50,17 @@ async def read_body(scope: Scope, receive: Receive, *, limits: Limits) -> bytes:
     if b"content-encoding" in headers.by_name:
         _check_unpacked(headers)
     announced = headers.by_name.get(b"content-length", b"")[:_DIGITS]
-    if announced.isdigit():
-        _check(int(announced), most)
+    if announced.isdigit() and int(announced) > most:
+        raise _too_large(most)
     # They are mostly not looked at any more, and an answer may be long.
     forget_headers(scope)
     begun = asyncio.get_running_loop().time()
     try:
         first, more = _chunk(await within(limits.receive_timeout, receive()))
-        if not more and len(first) <= most:
+        if len(first) > most:
+            raise _too_large(most)
+        if not more:
             return first
-        _check(len(first), most)
         async with asyncio.timeout_at(begun + limits.receive_timeout) as limit:
             return await _rest(first, receive, scope.get(ARRIVING), begun=begun, limit=limit, limits=limits)
     except TimeoutError:
@@ -84,7 +85,8 @@ async def _rest(
                     raise Overloaded("The server is taking as many bytes as it can hold. Send the request again.")
             chunk, more = _chunk(await receive())
             body += chunk
-            _check(len(body), limits.max_request_bytes)
+            if len(body) > limits.max_request_bytes:
+                raise _too_large(limits.max_request_bytes)
     finally:
         if arriving is not None:
             arriving.held -= held
@@ -103,6 +105,5 @@ def _check_unpacked(headers: Headers) -> None:
             raise UnsupportedMedia("This server reads no compressed bodies. Send it without Content-Encoding.")
 
 
-def _check(size: int, most: int) -> None:
-    if size > most:
-        raise RequestTooLarge(f"The request body is larger than the {most} bytes that this server takes.")
+def _too_large(most: int) -> RequestTooLarge:
+    return RequestTooLarge(f"The request body is larger than the {most} bytes that this server takes.")
