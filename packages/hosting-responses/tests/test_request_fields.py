@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from agent_framework_hosting.errors import InvalidRequest
 from agent_framework_hosting_responses._inbound.fields import FIELDS
 from agent_framework_hosting_responses._inbound.request import ResponsesRequest, parse
-from agent_framework_hosting_responses._outbound.envelope import response_head
+from agent_framework_hosting_responses._outbound.envelope import Head
 
 
 def read(**fields: Any) -> ResponsesRequest:
@@ -310,7 +311,8 @@ def test_a_schema_format_becomes_the_mapping_that_both_openai_clients_take() -> 
 
 
 def shown(**fields: Any) -> dict[str, Any]:
-    return response_head(response_id="resp_1", created_at=1, model="m", echo=read(**fields).echo)
+    head = Head(response_id="resp_1", created_at=1, model="m", echo=read(**fields).echo)
+    return msgspec.json.decode(head.body(status="in_progress").json)
 
 
 def test_the_response_to_a_bare_request_shows_the_protocols_defaults() -> None:

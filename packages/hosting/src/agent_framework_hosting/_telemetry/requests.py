@@ -175,8 +175,9 @@ class _Answer(Answer):
         self.has_begun = True
         self.status = message.get("status", _SWITCHING)
         # Any iterable may come, and only a list is still there once it was looked through.
-        is_list = isinstance(message.get("headers"), list)
-        headers: list[tuple[bytes, bytes]] = message["headers"] if is_list else list(message.get("headers") or ())
+        given: Any = message.get("headers")
+        is_list = isinstance(given, list)
+        headers: list[tuple[bytes, bytes]] = given if is_list else list(given or ())
         own = (_HEADER, self._request.id.encode())
         if is_list and own in headers and (_WHOLE in headers or _EVENTS in headers):
             # As nearly all answers are: nothing is to be added, and nothing to be looked for.
