@@ -176,7 +176,7 @@ class _Answer(Answer):
         self.status = message.get("status", _SWITCHING)
         # Any iterable may come, and only a list is still there once it was looked through.
         given: Any = message.get("headers")
-        is_list = isinstance(given, list)
+        is_list = type(given) is list
         headers: list[tuple[bytes, bytes]] = given if is_list else list(given or ())
         own = (_HEADER, self._request.id.encode())
         if is_list and own in headers and (_WHOLE in headers or _EVENTS in headers):
