@@ -175,9 +175,10 @@ class _Answer(Answer):
         self.has_begun = True
         self.status = message.get("status", _SWITCHING)
         # Any iterable may come, and only a list is still there once it was looked through.
-        given: Any = message.get("headers")
-        is_list = type(given) is list
-        headers: list[tuple[bytes, bytes]] = given if is_list else list(given or ())
+        given: Any = message.get("headers") or ()
+        headers: list[tuple[bytes, bytes]] = given
+        if not (is_list := isinstance(given, list)):
+            headers = list(given)
         own = (_HEADER, self._request.id.encode())
         if is_list and own in headers and (_WHOLE in headers or _EVENTS in headers):
             # As nearly all answers are: nothing is to be added, and nothing to be looked for.
