@@ -35,6 +35,7 @@ from ._setup import (
     refuse_unordered,
     stored_sessions,
 )
+from ._spared import spared
 from ._start_line import StartLine
 from ._state.database import Migrate, open_store
 from ._state.folders import StateFolders
@@ -231,7 +232,7 @@ class AgentFrameworkHost:
         if self._app is None:
             self._app = build_app(
                 self._entrances,
-                lifespan=self.lifespan,
+                lifespan=self._serving,
                 doorway=self._doorway,
                 limits=self._limits,
                 disabled=self._started.disabled,
@@ -253,6 +254,13 @@ class AgentFrameworkHost:
         """
         async with self:
             yield
+
+    @asynccontextmanager
+    async def _serving(self, _app: object) -> AsyncGenerator[None]:
+        # Whoever runs `host.app` by itself serves nothing else; of an app of the user's nothing is known.
+        async with self:
+            with spared():
+                yield
 
     async def __aenter__(self) -> Self:
         # An app of the user's and `host.app` may both run this: the first one in starts, the last one out stops.

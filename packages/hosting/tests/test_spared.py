@@ -1,0 +1,59 @@
+"""What the garbage collector looks through while a host serves."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Generator
+from contextlib import AsyncExitStack
+
+import pytest
+from starlette.applications import Starlette
+
+from agent_framework_hosting.host import AgentFrameworkHost
+from agent_framework_hosting.testing import ScriptedAgent
+
+
+@pytest.fixture(autouse=True)
+def nothing_spared() -> Generator[None]:
+    assert not gc.get_freeze_count()
+    yield
+    assert not gc.get_freeze_count()
+
+
+def an_app() -> Starlette:
+    return AgentFrameworkHost(ScriptedAgent(), channels=[]).app
+
+
+async def test_what_was_there_at_the_start_is_spared_for_as_long_as_a_host_serves_by_itself() -> None:
+    app = an_app()
+    async with app.router.lifespan_context(app):
+        assert gc.get_freeze_count() > 10_000
+
+
+async def test_of_two_hosts_in_one_process_the_last_one_to_end_spares_it() -> None:
+    one, other = an_app(), an_app()
+    async with AsyncExitStack() as first:
+        await first.enter_async_context(one.router.lifespan_context(one))
+        async with other.router.lifespan_context(other):
+            await first.aclose()
+            assert gc.get_freeze_count() > 10_000
+
+
+async def test_the_process_of_an_app_that_mounts_a_host_is_left_as_it_is() -> None:
+    host = AgentFrameworkHost(ScriptedAgent(), channels=[])
+    around = Starlette(lifespan=host.lifespan)
+    around.mount("/agent", host.app)
+    async with around.router.lifespan_context(around):
+        assert not gc.get_freeze_count()
+
+
+async def test_what_came_later_is_still_collected() -> None:
+    class Node:
+        def __init__(self) -> None:
+            self.itself = self
+
+    app = an_app()
+    async with app.router.lifespan_context(app):
+        gc.collect()
+        Node()
+        assert gc.collect() >= 1
