@@ -30,7 +30,7 @@ from ._sessions.turn import OpenTurn
 from ._state import records
 from ._state.store import Claim
 from ._target.streams import without_token
-from ._target.target import SessionState, Target
+from ._target.target import SessionState, Target, TargetStream
 from ._telemetry.telemetry import Telemetry
 from ._telemetry.turns import WatchedTurn, watch
 from ._tracing import each_under, under, unless_current
@@ -159,7 +159,7 @@ class Admitted:
         """Shape, seal and commit what the target returned."""
         watched = self.watched
         if watched is not None:
-            watched.used(response, self.request.principal)
+            watched.used(response)
         if self.meter is not None:
             self.meter.finish(response)
         result = HostedRunResult(response, session=state.session if state is not None else None)
@@ -375,6 +375,16 @@ class Streaming(Admitted):
                 self._turn.leave()
             self._leave()
 
+    async def opened(self, target: Target, state: SessionState | None) -> TargetStream:
+        """Return what the target streams; what was said to it is let go of, unless a hook will ask for it.
+
+        It may be megabytes, and a stream may be long.
+        """
+        source = await target.stream(self.request, state)
+        if self.steps.response_hook is None:
+            del self.request
+        return source
+
     async def until_over(self) -> None:
         """Return once everything bound to the turn is released."""
         if not self._is_over:
@@ -415,7 +425,7 @@ async def _step(target: Target, admitted: Streaming) -> AsyncGenerator[AgentResp
     try:
         with run:
             state = await admitted.state(is_streamed=True)
-            source = await under(parent, target.stream(admitted.request, state))
+            source = await under(parent, admitted.opened(target, state))
             try:
                 updates: AsyncIterator[AgentResponseUpdate] | None = source.updates
                 while updates is not None:

@@ -132,26 +132,28 @@ class AgentTarget:
     async def run(self, request: ChannelRequest, state: AgentState | None) -> AgentResponse[Any]:
         """Run to the end."""
         with self._bound(request) or _UNBOUND:
-            response = await settled(self.served.run(to_messages(request), **self._arguments(request, state)))
+            response = await settled(self.served.run(to_messages(request), **self._arguments(request.options, state)))
             # Agents of one's own may return something else; whoever has to show it says so.
             if getattr(response, "continuation_token", None) is None:
                 return response
-            return await self._finished(response, request, state)
+            return await self._finished(response, request.options, state)
 
     async def stream(self, request: ChannelRequest, state: AgentState | None) -> AgentStream:
         """Start a run whose updates come one by one."""
         bound = self._bound(request)
         try:
-            run = self.served.run(to_messages(request), stream=True, **self._arguments(request, state))
-            return AgentStream(await opened(run), target=self, request=request, state=state, bound=bound)
+            run = self.served.run(to_messages(request), stream=True, **self._arguments(request.options, state))
+            return AgentStream(await opened(run), target=self, options=request.options, state=state, bound=bound)
         except BaseException:
             if bound is not None:
                 bound.__exit__(*sys.exc_info())
             raise
 
-    async def again(self, request: ChannelRequest, state: AgentState | None, token: ContinuationToken) -> Source:
+    async def again(
+        self, options: Mapping[str, Any] | None, state: AgentState | None, token: ContinuationToken
+    ) -> Source:
         """Take up a streamed run that was not finished, with the token that it gave instead of messages."""
-        return await opened(self.served.run(None, stream=True, **self._arguments(request, state, token=token)))
+        return await opened(self.served.run(None, stream=True, **self._arguments(options, state, token=token)))
 
     def apart(self, answers: AnswerStore) -> AgentTarget:  # noqa: ARG002 - the sessions have marked them
         """See `Target`."""
@@ -162,10 +164,10 @@ class AgentTarget:
         return session if isinstance(session, AgentSession) else await settled(session)
 
     async def _finished(
-        self, response: AgentResponse[Any], request: ChannelRequest, state: AgentState | None
+        self, response: AgentResponse[Any], options: Mapping[str, Any] | None, state: AgentState | None
     ) -> AgentResponse[Any]:
         async def again(token: ContinuationToken) -> AgentResponse[Any]:
-            return await settled(self.served.run(None, **self._arguments(request, state, token=token)))
+            return await settled(self.served.run(None, **self._arguments(options, state, token=token)))
 
         return await finish(response, again=again, history=state)
 
@@ -188,10 +190,10 @@ class AgentTarget:
             return stack.pop_all()
 
     def _arguments(
-        self, request: ChannelRequest, state: AgentState | None, *, token: ContinuationToken | None = None
+        self, given: Mapping[str, Any] | None, state: AgentState | None, *, token: ContinuationToken | None = None
     ) -> dict[str, Any]:
         arguments: dict[str, Any] = {"session": state.session if state is not None else None}
-        options: dict[str, Any] = dict(request.options or {}) if self.accepts_options else {}
+        options = dict(given) if given and self.accepts_options else {}
         if token is not None:
             if self._takes_tokens:
                 arguments["continuation_token"] = token

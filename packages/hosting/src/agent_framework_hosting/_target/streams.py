@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import sys
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from typing import Any, Protocol, cast
 
@@ -12,7 +12,6 @@ from agent_framework import AgentResponse, AgentResponseUpdate, ContinuationToke
 
 from ..errors import RunError
 from ..hooks import settled
-from ..types import ChannelRequest
 from .agent_state import AgentState
 from .replay import Replay
 from .unfinished import History, Patience, parted
@@ -36,7 +35,9 @@ class Source(Protocol):
 class Again(Protocol):
     """What can take up a run that its provider ended unfinished; see `AgentTarget`."""
 
-    async def again(self, request: ChannelRequest, state: AgentState | None, token: ContinuationToken) -> Source: ...
+    async def again(
+        self, options: Mapping[str, Any] | None, state: AgentState | None, token: ContinuationToken
+    ) -> Source: ...
 
 
 async def opened(run: Any) -> Source:
@@ -62,26 +63,26 @@ class AgentStream:
     Args:
         source: The first run.
         target: What is run again where that one was not finished.
-        request: What is run.
+        options: With which it is run.
         state: What the session remembers of the turn.
         bound: What is closed with it.
     """
 
-    __slots__ = ("_bound", "_request", "_rest", "_source", "_state", "_target", "final")
+    __slots__ = ("_bound", "_options", "_rest", "_source", "_state", "_target", "final")
 
     def __init__(
         self,
         source: Source,
         *,
         target: Again,
-        request: ChannelRequest,
+        options: Mapping[str, Any] | None,
         state: AgentState | None,
         bound: ExitStack | None,
     ) -> None:
         self._bound = bound
         self._source = source
         self._target = target
-        self._request = request
+        self._options = options
         self._state = state
         self.final: AgentResponse[Any] | None = None
         self._rest: AsyncGenerator[AgentResponseUpdate, None] | None = None
@@ -119,7 +120,7 @@ class AgentStream:
             history.forget()
             await self._source.close()
             await patience.wait()
-            self._source = await self._target.again(self._request, self._state, token)
+            self._source = await self._target.again(self._options, self._state, token)
             replay, known = Replay(_open_part(given)), len(given)
             async for update in self._source:
                 for new in replay.feed(update):

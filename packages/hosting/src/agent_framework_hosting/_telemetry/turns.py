@@ -40,6 +40,7 @@ class WatchedTurn:
         "_error",
         "_found",
         "_has_said",
+        "_principal",
         "_span",
         "_telemetry",
         "_wait",
@@ -54,6 +55,7 @@ class WatchedTurn:
         self._has_said = False
         self._found = instruments()
         self._channel = request.channel
+        self._principal: Principal | None = None
         self._span: Span | None = None
         self._wait: Span | None = None
         self.context = otel.get_current()
@@ -74,6 +76,7 @@ class WatchedTurn:
     def admitted(self, request: ChannelRequest) -> None:
         """Take notice that the turn was admitted, and waits."""
         self._at = "waiting"
+        self._principal = request.principal
         self._telemetry.waiting += 1
         if self._span is not None:
             self._span.set_attributes(_named(request))
@@ -118,13 +121,13 @@ class WatchedTurn:
         finally:
             span.end()
 
-    def used(self, response: Any, principal: Principal | None) -> None:
+    def used(self, response: Any) -> None:
         """Count the tokens of what the target returned."""
         found = self._found
         usage = getattr(response, "usage_details", None) if found is not None else None
         if found is None or not usage:
             return
-        labels = {**self._labels, **_caller(principal, names_it=self._telemetry.names_callers)}
+        labels = {**self._labels, **_caller(self._principal, names_it=self._telemetry.names_callers)}
         for token_type in ("input", "output"):
             count = usage.get(f"{token_type}_token_count")
             if count:
