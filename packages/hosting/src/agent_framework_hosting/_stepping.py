@@ -57,6 +57,12 @@ class Noticed(Coroutine[Any, Any, T], Generator[Any, Any, T]):
     def __await__(self) -> Generator[Any, Any, T]:
         return self
 
+    def __next__(self) -> Any:
+        # What a task calls: the one that is inherited would call `send`.
+        waits_for = self._work.send(None)
+        self._before_waiting()
+        return waits_for
+
     def send(self, value: Any, /) -> Any:
         """Step it."""
         waits_for = self._work.send(value)
