@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Generator
+import sys
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from types import TracebackType
-from typing import Final, Literal, Self
+from typing import Any, Final, Literal, Self
 
 from .errors import Draining, NotStarted, RunCancelled, RunError, RunTimeout
+
+_current_task: Callable[[asyncio.AbstractEventLoop | None], asyncio.Task[Any] | None] = asyncio.current_task
+if sys.version_info < (3, 12):
+    # Until then it is written in Python, and every update asks. This is all that it does for a loop that is known.
+    _current_task = vars(asyncio.tasks)["_current_tasks"].get
 
 StopReason = Literal[
     "closed", "disconnected", "stalled", "drained", "interrupted", "lease_lost", "cancelled", "timed_out"
@@ -22,23 +28,24 @@ class Run:
     Used as a context manager by the task that steps the run: a stop is thrown into that task where it waits, and comes
     out of the block as `RunCancelled`, or as the error that `expire` was given, while a cancellation of the task from
     elsewhere stays what it is. One that comes from nowhere is an error of what was run. A generator that steps the run
-    calls `pause` before it yields and `resume` after: in between its puller is about other things.
+    says before it yields that it is `stepped_by` nobody, and calls `resume` after: in between its puller is about other
+    things.
     """
 
-    __slots__ = ("_admission", "_expired", "_loop", "_reason", "_task", "_thrown")
+    __slots__ = ("_admission", "_expired", "_loop", "_reason", "_thrown", "stepped_by")
 
     def __init__(self, admission: Admission) -> None:
         self._admission = admission
         self._expired: RunTimeout | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._reason: StopReason | None = None
-        self._task: asyncio.Task[object] | None = None
+        self.stepped_by: asyncio.Task[object] | None = None
         self._thrown = False
 
     @property
     def is_stepping(self) -> bool:
         """Whether a task is inside the block right now."""
-        return self._task is not None
+        return self.stepped_by is not None
 
     @property
     def reason(self) -> StopReason | None:
@@ -55,10 +62,10 @@ class Run:
         """Ask the run to stop; only the first reason counts."""
         if self._reason is None:
             self._reason = reason
-            if self._task is not None:
+            if self.stepped_by is not None:
                 self._thrown = True
                 # The reason goes along, for those inside who have something to say before they end.
-                self._task.cancel(reason)
+                self.stepped_by.cancel(reason)
 
     def expire(self, error: RunTimeout) -> None:
         """Stop the run because it takes too long; `error` comes out of it instead of `RunCancelled`."""
@@ -66,26 +73,21 @@ class Run:
             self._expired = error
             self.stop("timed_out")
 
-    def pause(self) -> None:
-        """Leave the block for a while."""
-        self._task = None
-
     def resume(self) -> None:
         """Come back into the block."""
         if self._reason is not None:
             raise self._stopped(self._reason)
-        # Which task it is, is asked for every update; whoever knows the loop is answered sooner.
-        self._task = asyncio.current_task(self._loop)
+        self.stepped_by = _current_task(self._loop)
 
     def __enter__(self) -> Self:
         if self._reason is not None:
             raise self._stopped(self._reason)
         self._loop = asyncio.get_running_loop()
-        self._task = asyncio.current_task(self._loop)
+        self.stepped_by = _current_task(self._loop)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
-        task, self._task = self._task, None
+        task, self.stepped_by = self.stepped_by, None
         if task is None:
             return
         if not self._thrown:

@@ -433,7 +433,7 @@ async def _step(target: Target, admitted: Streaming) -> AsyncGenerator[AgentResp
                         known = update if update.continuation_token is None else without_token(update)
                         shown = known if hook is None else await _rewritten(known, hook)
                         if shown is not None:
-                            run.pause()
+                            run.stepped_by = None
                             yield shown
                             run.resume()
                     updates = await under(parent, source.more())
