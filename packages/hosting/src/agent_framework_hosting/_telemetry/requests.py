@@ -147,11 +147,11 @@ class _Answer(Answer):
     __slots__ = ("_request", "_telemetry", "is_over", "is_stream", "status")
 
     def __init__(self, telemetry: Telemetry, request: HandledRequest, send: Send) -> None:
-        self._send = send
+        super().__init__(send)
         self._telemetry = telemetry
         self._request = request
         self.status = 0
-        self.has_begun = self.is_over = self.is_stream = False
+        self.is_over = self.is_stream = False
 
     def __call__(self, message: Message) -> Awaitable[None]:
         """Send a message; the ASGI callable."""
