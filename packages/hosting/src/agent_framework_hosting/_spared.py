@@ -14,7 +14,7 @@ _serving: Final[set[object]] = set()
 def spared() -> Generator[None]:
     """Spare what is there now from the garbage collector, until the last of those blocks has ended.
 
-    A process that has loaded an agent has some hundred thousand objects for good. Each full collection looks through
+    A process that has loaded an agent has fifty thousand objects and more for good. Each full collection looks through
     all of them, while nobody is answered, and long streams of an `Agent` make it come often.
     """
     block = object()
