@@ -182,6 +182,13 @@ def _keeps(figure: float, bound: float, *, most: bool) -> bool:
     return figure <= bound if most else figure >= bound
 
 
+def bound_of(scenario: str, measure: str) -> float:
+    """Return what the host's measure is to be of the bare callable's."""
+    beside = [goal for goal in GOALS if isinstance(goal, Goal) and goal.beside is COALESCING]
+    [bound] = (goal.bound for goal in beside if (goal.scenario, goal.measure) == (scenario, measure))
+    return bound
+
+
 def _speed(scenario: str, bound: float, *, beside: System = COALESCING) -> Goal:
     return Goal(f"{scenario}: per second", scenario, "per second", bound, beside=beside)
 

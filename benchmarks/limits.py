@@ -10,7 +10,7 @@ import asyncio
 import os
 import time
 import types
-from collections.abc import AsyncIterator, Awaitable, Callable, Generator
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -25,7 +25,7 @@ from .targets import told_target
 _encode: Final = msgspec.json.Encoder().encode
 _decode: Final = msgspec.json.Decoder().decode
 _FLUSH_AT: Final = 32 * 1024
-_EVENT_STREAM: Final = [(b"content-type", b"text/event-stream; charset=utf-8"), (b"cache-control", b"no-store")]
+EVENT_STREAM: Final = [(b"content-type", b"text/event-stream; charset=utf-8"), (b"cache-control", b"no-store")]
 
 
 def starlette_app(agent: Any) -> ASGIApp:
@@ -58,7 +58,9 @@ def coalescing_app(agent: Any) -> ASGIApp:
         assert scope["type"] == "http"
         asked = _decode(await _body(receive))
         if asked.get("stream"):
-            await _send_coalesced(agent, asked, send)
+            answer = Answer(asked)
+            ready = await send_coalesced(_run(agent, asked, stream=True), answer, EVENT_STREAM, send)
+            await send({"type": "http.response.body", "body": bytes(ready + answer.closing())})
         else:
             await _send_whole(_encode(await _whole(agent, asked)), send)
 
@@ -70,15 +72,15 @@ def shared_coalescing_app() -> ASGIApp:
     return coalescing_app(told_target())
 
 
-async def _send_coalesced(agent: Any, asked: dict[str, Any], send: Send) -> None:
-    async def flush(*, more: bool = True) -> None:
-        await send({"type": "http.response.body", "body": bytes(ready), "more_body": more})
+async def send_coalesced(stream: Any, answer: Answer, headers: Sequence[tuple[bytes, bytes]], send: Send) -> bytearray:
+    """Send the events of an answer up to the last delta; return what was ready at its end, which is not sent yet."""
+
+    async def flush() -> None:
+        await send({"type": "http.response.body", "body": bytes(ready), "more_body": True})
         ready.clear()
 
-    answer = Answer(asked)
     ready = bytearray(answer.opening())
-    await send({"type": "http.response.start", "status": 200, "headers": _EVENT_STREAM})
-    stream = _run(agent, asked, stream=True)
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
     updates = aiter(stream)
     while (update := await _pulled(updates, flush if ready else None)) is not None:
         ready += answer.delta("".join([content.text for content in update.contents if content.type == "text"]))
@@ -86,8 +88,7 @@ async def _send_coalesced(agent: Any, asked: dict[str, Any], send: Send) -> None
             await flush()
             await asyncio.sleep(0)
     await stream.get_final_response()
-    ready += answer.closing()
-    await flush(more=False)
+    return ready
 
 
 async def _pulled(updates: AsyncIterator[Any], before_waiting: Callable[[], Awaitable[None]] | None) -> Any:

@@ -19,7 +19,7 @@ from .carrying import carried
 from .goals import judged
 from .measuring import Run
 from .plots import bars
-from .report import goals_table, number, tables
+from .report import goals_table, number, placed, tables
 from .soak import Soaked
 
 BEGIN: Final = "<!-- figures -->"
@@ -36,10 +36,6 @@ def written(run: Run, page: str, *, soaked: Soaked | None = None) -> str:
     Raises:
         ValueError: The page has no place for them.
     """
-    before, begin, rest = page.partition(BEGIN)
-    _, end, behind = rest.partition(END)
-    if not (begin and end):
-        raise ValueError(f"The page has no place for figures: put {BEGIN} and {END} on lines of their own.")
     machine = ", ".join(f"{name} {value}" for name, value in run.machine.items() if value is not None)
     parts = [f"Medians of {_rounds(run)} rounds. {machine}."]
     verdicts = judged(run.results, cores=run.cores)
@@ -48,7 +44,7 @@ def written(run: Run, page: str, *, soaked: Soaked | None = None) -> str:
     parts += [_told(soaked)] if soaked is not None else []
     parts += [f"![{title}](performance-{name}.svg)" for name, title, _ in _pictures(run)]
     parts.append(tables(run.results))
-    return f"{before}{BEGIN}\n\n" + "\n\n".join(parts) + f"\n\n{END}{behind}"
+    return placed("\n\n".join(parts), page, begin=BEGIN, end=END)
 
 
 def merged(runs: Sequence[Run]) -> Run:

@@ -9,6 +9,19 @@ from .goals import Verdict
 from .measuring import Result
 
 
+def placed(text: str, page: str, *, begin: str, end: str) -> str:
+    """Return the page with this text between two of its lines.
+
+    Raises:
+        ValueError: The page does not have them.
+    """
+    before, has_begun, rest = page.partition(begin)
+    _, has_ended, behind = rest.partition(end)
+    if not (has_begun and has_ended):
+        raise ValueError(f"The page has no place for this: put {begin} and {end} on lines of their own.")
+    return f"{before}{begin}\n\n{text}\n\n{end}{behind}"
+
+
 def tables(results: Sequence[Result]) -> str:
     """Return a table for each family of scenarios, whose measures are the same."""
     families: dict[tuple[str, ...], list[Result]] = {}

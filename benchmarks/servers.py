@@ -71,7 +71,7 @@ def serving(system: System, target: Target, *options: str, compiled: Path | None
         command += ["--pause", str(target.pause), "--chunks", str(target.chunks), "--server", system.server]
         command += ["--workers", str(system.workers), *(["--holds"] if target.holds else []), *options]
         command += ["--database", url] if url else []
-        pipe, env = subprocess.PIPE, _environment(compiled)
+        pipe, env = subprocess.PIPE, environment(compiled)
         with subprocess.Popen(command, cwd=ROOT, stdin=pipe, stdout=pipe, text=True, env=env) as process:
             line = process.stdout.readline() if process.stdout else ""
             if not line:
@@ -85,7 +85,8 @@ def serving(system: System, target: Target, *options: str, compiled: Path | None
                 _end(process, grace=0.0 if target.holds else _GRACE)
 
 
-def _environment(compiled: Path | None) -> Mapping[str, str]:
+def environment(compiled: Path | None) -> Mapping[str, str]:
+    """Return what a process is started with; `compiled` is where it keeps compiled modules, if asked for."""
     if compiled is None:
         return os.environ
     kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}

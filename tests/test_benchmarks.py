@@ -224,8 +224,8 @@ def test_servers_take_turns_on_connections_that_stay_open(right: bytes) -> None:
 
 
 @pytest.mark.timeout(120)  # three processes that import the framework
-def test_the_limit_is_served_by_two_processes_at_one_port() -> None:
-    with serving(COALESCING_TWO_WORKERS, Target()) as running:
+def test_the_limit_is_served_by_two_processes_at_one_port(tmp_path: Path) -> None:
+    with serving(COALESCING_TWO_WORKERS, Target(), compiled=tmp_path) as running:
         url = f"http://127.0.0.1:{running.port}/responses"
         with urlopen(Request(url, data=b'{"input": "Say something."}')) as answer:
             check_whole(answer.read(), chunks=200)

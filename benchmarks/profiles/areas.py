@@ -39,7 +39,7 @@ _HOST: Final[Mapping[str, str]] = {
     SENDING: "web.link web.watch web.events web.telling",
 }
 _CHANNEL: Final[Mapping[str, str]] = {
-    READING: "channel _create _turns _inbound _continuation _defaults _accepted _operation",
+    READING: "channel _create _turns _inbound _continuation _accepted _operation",
     ANSWER: "_outbound _record _usual _exchange _item_ids _objects _settings",
 }
 _OTHERS: Final[Mapping[str, str]] = {

@@ -18,12 +18,7 @@ import msgspec
 from agent_framework import Content, Message
 from starlette.types import Receive, Scope, Send
 
-from ..limits import (
-    Answer,
-    _pulled,  # pyright: ignore[reportPrivateUsage] - the floor stands on the very callable that it is measured beside
-    message,
-    response_object,
-)
+from ..limits import EVENT_STREAM, Answer, message, response_object, send_coalesced
 from ..systems import KEY
 
 RUNGS: Final = (
@@ -41,7 +36,6 @@ RUNGS: Final = (
 _MOST_BYTES: Final = 1_000_000
 _MOST_DEPTH: Final = 32
 _PATIENCE: Final = 0.25
-_FLUSH_AT: Final = 32 * 1024
 _FIELDS: Final[Mapping[str, type | tuple[type, ...]]] = {
     "model": str,
     "input": (str, list),
@@ -181,10 +175,11 @@ class Floor:
         if self._wraps:
             said = [Message("user", [Content.from_text(said)], message_id=_mint("msg_"))]
         if asked.get("stream"):
-            stream = self._agent.run(said, stream=True, session=session)
-            response, last = await _streamed(stream, asked, headers, send)
+            stream, answer = self._agent.run(said, stream=True, session=session), _KeptAnswer(asked)
+            ready = await send_coalesced(stream, answer, [*EVENT_STREAM, *headers], send)
+            response = answer.completed()
             self._keep(owner, asked, response)
-            await send({"type": "http.response.body", "body": last})
+            await send({"type": "http.response.body", "body": bytes(ready + answer.closing())})
         else:
             answer = await self._agent.run(said, stream=False, session=session)
             response = response_object(asked) | _ended(message(_mint("msg_"), answer.text))
@@ -209,27 +204,6 @@ class _KeptAnswer(Answer):
     def completed(self) -> dict[str, Any]:
         """Return the response as it is kept."""
         return self._response | _ended(message(self._item_id, "".join(self._chunks)))
-
-
-async def _streamed(stream: Any, asked: dict[str, Any], headers: _Headers, send: Send) -> tuple[dict[str, Any], bytes]:
-    """Send what the bare callable sends, in its manner; return the response, and the last part, which is not sent."""
-
-    async def flush() -> None:
-        await send({"type": "http.response.body", "body": bytes(ready), "more_body": True})
-        ready.clear()
-
-    answer = _KeptAnswer(asked)
-    ready = bytearray(answer.opening())
-    named = [(b"content-type", b"text/event-stream; charset=utf-8"), (b"cache-control", b"no-store"), *headers]
-    await send({"type": "http.response.start", "status": 200, "headers": named})
-    updates = aiter(stream)
-    while (update := await _pulled(updates, flush if ready else None)) is not None:
-        ready += answer.delta("".join([content.text for content in update.contents if content.type == "text"]))
-        if len(ready) >= _FLUSH_AT:
-            await flush()
-            await asyncio.sleep(0)
-    await stream.get_final_response()
-    return answer.completed(), bytes(ready + answer.closing())
 
 
 class _Deadlines:

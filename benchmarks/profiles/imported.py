@@ -6,7 +6,6 @@ python -m benchmarks.profiles.imported
 from __future__ import annotations
 
 import asyncio
-import os
 import subprocess
 import sys
 import tempfile
@@ -14,12 +13,13 @@ import tracemalloc
 from collections import Counter
 from collections.abc import Mapping
 from importlib.machinery import SourceFileLoader
+from pathlib import Path
 from types import ModuleType
 from typing import Final
 
 import msgspec
 
-from ..servers import ROOT
+from ..servers import ROOT, environment
 
 _MODULE: Final = "benchmarks.profiles.imported"
 
@@ -73,11 +73,11 @@ def imported(*, quick: bool) -> Imported:
     """Return what a process of its own has weighed, which started from compiled modules unless it is to be quick."""
     command = [sys.executable, "-m", _MODULE]
     with tempfile.TemporaryDirectory(prefix="benchmark-") as compiled:
-        environment = dict(os.environ) if quick else _compiling(compiled)
+        env = environment(None if quick else Path(compiled))
         if not quick:
             # The first one compiles.
-            subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.DEVNULL, env=environment)
-        done = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, env=environment)
+            subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.DEVNULL, env=env)
+        done = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, env=env)
     return msgspec.json.decode(done.stdout, type=Imported)
 
 
@@ -89,11 +89,6 @@ def by_package(modules: Mapping[str, int]) -> dict[str, int]:
         is_deeper = package.startswith("agent_framework_hosting") and len(inner) > 1
         sums[f"{package}.{inner[0]}" if is_deeper else package] += size
     return dict(sums.most_common())
-
-
-def _compiling(folder: str) -> dict[str, str]:
-    kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
-    return {**kept, "PYTHONPYCACHEPREFIX": folder}
 
 
 async def _weighed() -> Imported:

@@ -8,8 +8,9 @@ from typing import Final
 
 import msgspec
 
+from ..goals import bound_of
 from ..measuring import Result
-from ..report import line, number
+from ..report import line, number, placed
 from ..systems import COALESCING
 from ..systems import OURS as SERVED
 from .areas import BARE as BARE_AREA
@@ -31,7 +32,7 @@ _NOT_ON_IT: Final = (
     "protocol, going on from any response and not from the last alone, turns that leave nothing behind when they fail, "
     "answers with tools, files and thoughts, and a stop that waits for what runs."
 )
-_GOALS: Final = {"raw": 0.7, "agent": 0.9}
+_OPEN: Final = "memory of open streams, 1 chunk"
 _LONG_STREAM: Final = 200
 _SHOWN: Final = 14
 
@@ -55,11 +56,7 @@ def written(profiled: Profiled, page: str) -> str:
     Raises:
         ValueError: The page has no place for it.
     """
-    before, begin, rest = page.partition(BEGIN)
-    _, end, behind = rest.partition(END)
-    if not (begin and end):
-        raise ValueError(f"The page has no place for a profile: put {BEGIN} and {END} on lines of their own.")
-    return f"{before}{BEGIN}\n\n{told(profiled)}\n\n{END}{behind}"
+    return placed(told(profiled), page, begin=BEGIN, end=END)
 
 
 def told(profiled: Profiled) -> str:
@@ -145,7 +142,7 @@ def _least(agent: str, measured: Measured, served: Result | None) -> str:
     over_http = served and served.value(COALESCING.name, "CPU µs")
     if not served or not over_http:
         return said
-    goal, has = _GOALS[agent], served.ratio(SERVED.name, COALESCING.name, "per second")
+    goal, has = bound_of(ANSWERS[agent], "per second"), served.ratio(SERVED.name, COALESCING.name, "per second")
     reach = over_http / (over_http + floor - bare)
     return (
         f"{said} Over HTTP the bare callable's answer costs {number(over_http)} µs, its server's part included: "
@@ -192,10 +189,11 @@ def _held(ours: Held, bare: Held) -> tuple[str, str]:
     mine, theirs = (sum(held.bytes.values()) for held in (ours, bare))
     rows.append(["**all of it**", number(mine), number(theirs)])
     shared = sum(ours.bytes.get(area, 0) for area in OF_OURS[-3:])
+    goal = bound_of(_OPEN, "KiB each")
     return _table(rows), (
         f"{number(mine / theirs)} times the bare callable's, as Python counts it. The event loop, Agent Framework and "
-        f"the server hold {number(shared)} bytes of ours; 1.5 times the bare callable's would leave "
-        f"{number(max(0, 1.5 * theirs - shared))} for all else, which is {number(mine - shared)}."
+        f"the server hold {number(shared)} bytes of ours; {goal:g} times the bare callable's would leave "
+        f"{number(max(0, goal * theirs - shared))} for all else, which is {number(mine - shared)}."
     )
 
 

@@ -80,6 +80,29 @@ async def test_what_the_run_hook_is_handed_is_not_kept_while_the_run_goes_on(con
     assert (await stream.get_final_response()).text == "ab"
 
 
+@pytest.mark.parametrize("is_asked_for", [False, True])
+async def test_what_was_said_is_kept_while_a_stream_runs_only_for_a_hook_that_will_see_it(
+    connect: Connect, is_asked_for: bool
+) -> None:
+    """It may be megabytes, and a stream may be open for hours."""
+
+    class Said:
+        pass
+
+    async def hook(result: HostedRunResult[Any], *, request: ChannelRequest, **_: Any) -> HostedRunResult[Any]:
+        assert isinstance(request.attributes["said"], Said)
+        return result
+
+    said = Said()
+    seen = weakref.ref(said)
+    context, asked = connect(ScriptedAgent(["a", "b"])), ask(attributes={"said": said})
+    stream = await context.run_stream(asked, response_hook=hook if is_asked_for else None)
+    del said, asked
+    assert (await anext(aiter(stream))).text == "a"
+    assert (seen() is not None) is is_asked_for
+    assert (await stream.get_final_response()).text == "ab"
+
+
 @pytest.mark.parametrize(
     ("value", "roles"),
     [

@@ -16,7 +16,7 @@ import msgspec
 NUMBER: Final = 1
 """Which table a record was written with."""
 
-USUAL: Final[Mapping[str, Any]] = {
+_USUAL: Final[Mapping[str, Any]] = {
     "incomplete_details": None,
     "error": None,
     "previous_response_id": None,
@@ -42,15 +42,13 @@ USUAL: Final[Mapping[str, Any]] = {
     "top_p": 1.0,
     "truncation": "disabled",
 }
-"""What a response says unless there is something to say."""
-
-_UNUSUAL: Final = object()
+_NOTHING: Final = object()
 _BEFORE: Final = ("id", "object", "created_at", "completed_at", "status", "incomplete_details", "error", "model")
 WHOLE: Final[Mapping[str, Any]] = {
     **dict.fromkeys((*_BEFORE, "previous_response_id", "output", "usage")),
-    **USUAL,
+    **_USUAL,
 }
-"""The same in the order of a response, with `None` for what each has to say."""
+"""What a response says that says nothing: what is usual, and `None` for what each has to say, in its order."""
 
 _WHOLE: Final = msgspec.json.encode(WHOLE)
 
@@ -67,7 +65,7 @@ def without_usual(body: Mapping[str, Any]) -> dict[str, Any]:
         for name, value in body.items()
         # Written out, since it is asked for every member. Most of what is usual is one and the same object. 1, 1.0 and
         # true are equal in Python, and not in JSON; nor are 0.0 and -0.0.
-        if (known := USUAL.get(name, _UNUSUAL)) is not value
+        if (known := _USUAL.get(name, _NOTHING)) is not value
         and (type(known) is not type(value) or known != value or (type(known) is float and str(known) != str(value)))
     }
 

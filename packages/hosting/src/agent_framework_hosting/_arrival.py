@@ -53,7 +53,7 @@ def arriving(kind: str, step: Step, *, entrances: Entrances, otherwise: ASGIApp)
     def arrive(scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         if scope["type"] != kind:
             return otherwise(scope, receive, send)
-        return step(Arrival(scope, headers_of(scope), entrances.locate(scope)), receive, send)
+        return step(arrival_of(scope, entrances=entrances), receive, send)
 
     return arrive
 

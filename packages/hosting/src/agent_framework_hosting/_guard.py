@@ -35,7 +35,7 @@ _KNOWN: Final = 64
 """Values of a header that are kept as they were read: nearly all requests have the same few."""
 
 
-class _Asked(msgspec.Struct, frozen=True, eq=False):
+class _Host(msgspec.Struct, frozen=True, eq=False):
     """The host that a request is meant for, and what is known of it."""
 
     authority: Authority
@@ -59,7 +59,7 @@ class Guard:
         own = None if door.public_url is None else public_origin(door.public_url)
         public = None if own is None else parse_origin(own)
         hosts = Hosts((*door.allowed_hosts, *(() if public is None else (public.authority.name,))))
-        self._asked = lru_cache(maxsize=_KNOWN)(partial(_asked, hosts))
+        self._host_of = lru_cache(maxsize=_KNOWN)(partial(_host_of, hosts))
         self._checks_every_host = bool(door.allowed_hosts)
         self._every_origin = "*" in door.allow_origins
         self._null_origin = "null" in door.allow_origins
@@ -89,8 +89,8 @@ class Guard:
         mounted = is_mounted(scope)
         on_loopback = not mounted and came_over_loopback(scope)
         named = headers.once.get(b"host")
-        asked = None if named is None else self._asked(named)
-        if not mounted and not self._takes_host(scope, asked, on_loopback=on_loopback):
+        host = None if named is None else self._host_of(named)
+        if not mounted and not self._takes_host(scope, host, on_loopback=on_loopback):
             return _WRONG_HOST
         sent = headers.by_name
         kind = _kind(headers) if scope["type"] == "http" and _announces_body(scope, headers) else None
@@ -98,23 +98,21 @@ class Guard:
         if b"origin" in sent or b"sec-fetch-site" in sent:
             asks = on_loopback or scope["type"] == "websocket" or kind in _SENT_WITHOUT_ASKING
             origin = _one(headers, b"origin") if b"origin" in sent else None
-            if asks and not self._takes_origin(origin, _one(headers, b"sec-fetch-site"), asked):
+            if asks and not self._takes_origin(origin, _one(headers, b"sec-fetch-site"), host):
                 return _FOREIGN_PAGE
         if kind is None or arrival.place is None:
             return None
         types = arrival.place.entrance.body_types
-        if types is None or (kind in types and b"content-encoding" not in sent):
-            return None
-        return _refused_body(types, kind, headers)
+        return None if types is None else _refused_body(types, kind, headers)
 
-    def _takes_host(self, scope: Scope, asked: _Asked | None, *, on_loopback: bool) -> bool:
+    def _takes_host(self, scope: Scope, host: _Host | None, *, on_loopback: bool) -> bool:
         if on_loopback:
-            return asked is not None and (asked.is_loopback or asked.is_listed)
+            return host is not None and (host.is_loopback or host.is_listed)
         if self._checks_every_host and came_over_network(scope):
-            return asked is not None and asked.is_listed
+            return host is not None and host.is_listed
         return True
 
-    def _takes_origin(self, origin: str | None, site: str, asked: _Asked | None) -> bool:
+    def _takes_origin(self, origin: str | None, site: str, host: _Host | None) -> bool:
         if self._every_origin:
             return True
         if origin is None:
@@ -123,7 +121,7 @@ class Guard:
         parsed = parse_origin(origin)
         if parsed is None:
             return origin == "null" and self._null_origin
-        return parsed in self._origins or _is_own(parsed, asked, site=site)
+        return parsed in self._origins or _is_own(parsed, host, site=site)
 
 
 def is_mounted(scope: Scope) -> bool:
@@ -131,19 +129,17 @@ def is_mounted(scope: Scope) -> bool:
     return "router" in scope
 
 
-def _is_own(origin: Origin, asked: _Asked | None, *, site: str) -> bool:
-    return asked is not None and site != "cross-site" and origin.is_of(asked.authority)
+def _is_own(origin: Origin, host: _Host | None, *, site: str) -> bool:
+    return host is not None and site != "cross-site" and origin.is_of(host.authority)
 
 
 def _refused_body(types: Sequence[str], kind: str, headers: Headers) -> ErrorDescription | None:
     if b"content-encoding" in headers.by_name and _one(headers, b"content-encoding").lower() not in ("", "identity"):
         return _unsupported("The body is packed. Send it without Content-Encoding.", header="Content-Encoding")
-    if kind in types:
-        return None
     is_json = kind == _JSON or (kind.startswith("application/") and kind.endswith("+json"))
     # A page's body always has a type, or comes with the page's origin.
     is_untyped = not kind and b"origin" not in headers.by_name
-    if is_untyped or (is_json and _JSON in types):
+    if is_untyped or kind in types or (is_json and _JSON in types):
         return None
     with_curl = " (with curl: `--json` in place of `-d`)" if types[0] == _JSON else ""
     return _unsupported(
@@ -182,9 +178,9 @@ def _media_type(said: bytes) -> str:
     return said.decode("latin-1").partition(";")[0].strip().lower()
 
 
-def _asked(hosts: Hosts, said: bytes) -> _Asked | None:
+def _host_of(hosts: Hosts, said: bytes) -> _Host | None:
     authority = parse_authority(said.decode("latin-1").strip())
-    return None if authority is None else _Asked(authority, authority.is_loopback, authority in hosts)
+    return None if authority is None else _Host(authority, authority.is_loopback, authority in hosts)
 
 
 _WRONG_HOST: Final = ErrorDescription(

@@ -107,7 +107,7 @@ class Admitted:
     )
 
     def __init__(
-        self, request: ChannelRequest, steps: Steps, run: Run, bounds: Bounds, watched: WatchedTurn | None
+        self, request: ChannelRequest, steps: Steps, run: Run, *, bounds: Bounds, watched: WatchedTurn | None
     ) -> None:
         self.request = request
         self.steps = steps
@@ -230,7 +230,7 @@ class Pipeline:
         """Run the target to its end and commit the turn."""
         run = self._admission.enter()
         watched = watch(self._telemetry, request)
-        entered = Admitted(request, steps, run, self._bounds, watched)
+        entered = Admitted(request, steps, run, bounds=self._bounds, watched=watched)
         try:
             with run:
                 await self._admit(entered)
@@ -250,7 +250,7 @@ class Pipeline:
         """Admit the request; its stream does the rest."""
         run = self._admission.enter()
         watched = watch(self._telemetry, request)
-        entered = Streaming(request, steps, run, self._bounds, watched)
+        entered = Streaming(request, steps, run, bounds=self._bounds, watched=watched)
         try:
             with run:
                 await self._admit(entered)
@@ -290,11 +290,10 @@ class Pipeline:
         self._target.check(request)
         wanted, named, turn = _wanted_session(request), steps.idempotency, None
         if wanted is not None or named is not None:
-            answers, claim = answer_ids(request.input), _claim(request, named) if named is not None else None
+            claim = None if named is None else Claim(request.channel, named.key, named.fingerprint)
+            answers, sessions = answer_ids(request.input), steps.apart or self._sessions
             try:
-                turn = await (steps.apart or self._sessions).open(
-                    principal, wanted or _NO_SESSION, answers=answers, claim=claim
-                )
+                turn = await sessions.open(principal, wanted or _NO_SESSION, answers=answers, claim=claim)
             except Repeated as repeated:
                 place = f"the column record of af_claim, channel {request.channel!r}, owner {principal.owner!r}"
                 raise Replayed(records.read(repeated.record, place=place)) from None
@@ -357,9 +356,9 @@ class Streaming(Admitted):
     __slots__ = ("_is_over", "_over", "context", "error", "result")
 
     def __init__(
-        self, request: ChannelRequest, steps: Steps, run: Run, bounds: Bounds, watched: WatchedTurn | None
+        self, request: ChannelRequest, steps: Steps, run: Run, *, bounds: Bounds, watched: WatchedTurn | None
     ) -> None:
-        super().__init__(request, steps, run, bounds, watched)
+        super().__init__(request, steps, run, bounds=bounds, watched=watched)
         self.context: Final = otel.get_current() if watched is None else watched.context
         """The parent of whatever the turn does, whoever pulls."""
         self.result: HostedRunResult[Any] | None = None
@@ -473,10 +472,6 @@ def _returned(value: Any, kind: type[ReturnedT], hook: str) -> ReturnedT:
     if not isinstance(value, kind):
         raise HookError(f"The {hook} returned {type(value).__name__} instead of {kind.__name__}.")
     return value
-
-
-def _claim(request: ChannelRequest, named: IdempotencyKey) -> Claim:
-    return Claim(request.channel, named.key, named.fingerprint)
 
 
 def _attempted(request: ChannelRequest, turn: OpenTurn) -> ChannelRequest:

@@ -14,8 +14,8 @@ _serving: Final[set[object]] = set()
 def spared() -> Generator[None]:
     """Spare what is there now from the garbage collector, until the last of those blocks has ended.
 
-    A process that has loaded an agent has a hundred thousand objects for good. Each full collection looks through all
-    of them, while nothing is answered, and long streams of an `Agent` make it come often.
+    A process that has loaded an agent has fifty thousand objects and more for good. Each full collection looks through
+    all of them, while nobody is answered, and long streams of an `Agent` make it come often.
     """
     block = object()
     _serving.add(block)

@@ -15,6 +15,7 @@ import msgspec
 from agent_framework_hosting.rendering.text import clean, clean_json, to_json
 
 from .._usual import WHOLE, without_usual
+from .wire import members
 from .words import ErrorCode, ResponseStatus
 
 ERROR_CODES: Final = frozenset(get_args(ErrorCode))
@@ -53,13 +54,8 @@ _OF_STATE: Final = {name: value for name, value in WHOLE.items() if name not in 
 _OF_REQUEST: Final = {name: value for name, value in WHOLE.items() if name not in _OF_STATE}
 
 
-def _members(fields: Mapping[str, Any]) -> bytes:
-    """Return the members of a JSON object, without its braces."""
-    return to_json(fields)[1:-1]
-
-
-_TAIL: Final = _members(_OF_REQUEST)
-"""What stands behind the usage of a response that was asked for nothing unusual."""
+_TAIL: Final = to_json(_OF_REQUEST)[1:]
+"""What stands behind the usage of a response that was asked for nothing unusual, to its end."""
 
 
 class Body(NamedTuple):
@@ -104,7 +100,7 @@ class Head:
         unusual = without_usual(echo) if echo else {}
         asked = {name: value for name, value in unusual.items() if name in _ECHOED and value is not None}
         self._asked: dict[str, Any] = clean_json(asked) if asked else asked
-        self._tail = _members({**_OF_REQUEST, **self._asked}) if asked else _TAIL
+        self._tail = to_json({**_OF_REQUEST, **self._asked})[1:] if asked else _TAIL
 
     def body(
         self,
@@ -126,7 +122,7 @@ class Head:
             kept["error"] = error
         if usage is not None:
             kept["usage"] = usage
-        json = b"{%b,%b}" % (_members({**_OF_STATE, **kept}), self._tail)
+        json = b"{%b%b" % (members({**_OF_STATE, **kept}), self._tail)
         kept.update(self._asked)
         return Body(json, kept)
 

@@ -170,7 +170,7 @@ class EventWriter:
         return data
 
     def write(self, name: str, /, **fields: Any) -> None:
-        """Write an event; the last field is what it is about: a text that the body may have, or something else."""
+        """Write an event; a text that is its last field is not kept once more when the body has it."""
         key, about = fields.popitem()
         data = to_json(about)
         self._write(name, members(fields), key.encode(), about if isinstance(about, str) else data, data)

@@ -204,10 +204,10 @@ class ResponseMachine:
     def _open(self) -> None:
         if not self._is_started:
             self._is_started = True
+            data = self._head.body(status="in_progress").json
             if self._is_queued:
                 say_queued(self._writer, self._head.body(status="queued").json)
-            data = self._head.body(status="in_progress").json
-            if not self._is_queued:
+            else:
                 self._writer.write_response(CREATED, data)
             self._writer.write_response("response.in_progress", data)
 

@@ -251,6 +251,7 @@ class MemoryPlace(Place):
 
     async def open(self) -> Opened:
         """See `store.Place`."""
+        # Mostly there is nothing to wait for, and a coroutine that does not would be made for each turn.
         if not self._is_held or self._is_interrupted:
             await self.turn()
         return self._store.opened(self._owner[0], self._key, self.parent)

@@ -14,7 +14,7 @@ from opentelemetry import metrics
 from opentelemetry.metrics import CallbackOptions, Meter, Observation
 
 from . import names
-from .providers import Source
+from .providers import Provided
 
 _SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600)
 
@@ -64,7 +64,7 @@ def _instruments_of(provider: Any) -> Instruments:
     return Instruments(provider.get_meter(names.SCOPE))
 
 
-instruments: Final = Source(metrics.get_meter_provider, api="opentelemetry.metrics", make=_instruments_of).current
+instruments: Final = Provided(metrics.get_meter_provider, api="opentelemetry.metrics", make=_instruments_of).current
 """Return where to count; `None` when nobody collects."""
 
 

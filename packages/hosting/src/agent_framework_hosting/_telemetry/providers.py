@@ -11,7 +11,7 @@ _KEPT: Final = ("_METER_PROVIDER", "_TRACER_PROVIDER")
 _NOWHERE: Final = ""
 
 
-class Source(Generic[T]):
+class Provided(Generic[T]):
     """What is had of the provider of the user's, made once for each.
 
     As long as OpenTelemetry keeps what it kept when it was last asked, that is what there is, without looking into the

@@ -147,11 +147,11 @@ class _Answer(Answer):
     __slots__ = ("_request", "_telemetry", "is_over", "is_stream", "status")
 
     def __init__(self, telemetry: Telemetry, request: HandledRequest, send: Send) -> None:
-        self._send = send
+        super().__init__(send)
         self._telemetry = telemetry
         self._request = request
         self.status = 0
-        self.has_begun = self.is_over = self.is_stream = False
+        self.is_over = self.is_stream = False
 
     def __call__(self, message: Message) -> Awaitable[None]:
         """Send a message; the ASGI callable."""
@@ -183,14 +183,14 @@ class _Answer(Answer):
         if is_list and own in headers and (_WHOLE in headers or _EVENTS in headers):
             # As nearly all answers are: nothing is to be added, and nothing to be looked for.
             if _EVENTS in headers:
-                self._streams()
+                self._note_stream()
             return message
         said = {name.lower(): value for name, value in headers}
         if said.get(_TYPE, b"").startswith(b"text/event-stream"):
-            self._streams()
+            self._note_stream()
         return {**message, "headers": headers if _HEADER in said else [*headers, own]}
 
-    def _streams(self) -> None:
+    def _note_stream(self) -> None:
         self.is_stream = True
         self._telemetry.streams += 1
 

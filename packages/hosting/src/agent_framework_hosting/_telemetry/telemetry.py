@@ -13,7 +13,7 @@ from opentelemetry.util.types import AttributeValue
 
 from . import names
 from .instruments import observe
-from .providers import Source
+from .providers import Provided
 
 
 class Telemetry:
@@ -55,7 +55,7 @@ def _tracer_of(provider: Any) -> Tracer:
     return provider.get_tracer(names.SCOPE)
 
 
-tracer: Final = Source(trace.get_tracer_provider, api="opentelemetry.trace", make=_tracer_of).current
+tracer: Final = Provided(trace.get_tracer_provider, api="opentelemetry.trace", make=_tracer_of).current
 """Return where spans come from; `None` when nobody takes any."""
 
 

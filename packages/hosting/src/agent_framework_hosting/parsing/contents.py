@@ -1,4 +1,4 @@
-"""Texts, pictures, files, sounds and refusals of a request as Agent Framework's contents, whatever a protocol has."""
+"""What is said, shown or refused in a request as Agent Framework's contents, whatever the protocol calls it."""
 
 from __future__ import annotations
 

@@ -161,7 +161,7 @@ class EventStream:
         """
         buffer, waiter = self._buffer, self._waiter
         if buffer and waiter is not None and not waiter.done():
-            # As `_next` and `_sent` do it: this is done for every chunk, and calls nobody whom it need not.
+            # What `_next` returns, without the view: a chunk is mostly all that there is.
             data = bytes(buffer) if len(buffer) <= _SEND_AT_MOST else self._next()
             if link.send_at_once(data):
                 self._sent(len(data))

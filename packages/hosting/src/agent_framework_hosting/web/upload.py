@@ -14,7 +14,12 @@ LINGER: Final = 5.0
 
 
 class Upload(msgspec.Struct, eq=False):
-    """The body of a request, which may be answered before it has arrived; called to receive what comes next."""
+    """The body of a request, which may be answered before it has arrived; called to receive what comes next.
+
+    Args:
+        receive: The server's.
+        is_over: Whether all of it has come.
+    """
 
     receive: Receive
     is_over: bool = False
