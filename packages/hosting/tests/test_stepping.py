@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 
 import pytest
 
@@ -54,6 +55,23 @@ async def test_a_task_says_each_time_that_it_is_about_to_wait() -> None:
 
     assert await asyncio.create_task(Noticed(work(), lambda: said.append("waits"))) == "done"
     assert said == ["first", "waits", "second", "waits"]
+
+
+async def test_whoever_looks_into_such_a_task_sees_what_it_runs() -> None:
+    """As of every other: in what asyncio says of a slow or a lost one, and in its stack."""
+
+    async def work() -> None:
+        await asyncio.sleep(0)
+
+    noticed = Noticed(work(), lambda: None)
+    task = asyncio.create_task(noticed)
+    assert inspect.getcoroutinestate(noticed) == inspect.CORO_CREATED
+    await asyncio.sleep(0)
+    assert f"{work.__qualname__}() running at {__file__}" in repr(task)
+    assert [frame.f_code for frame in task.get_stack()] == [work.__code__]
+    assert inspect.getcoroutinestate(noticed) == inspect.CORO_SUSPENDED
+    await task
+    assert inspect.getcoroutinestate(noticed) == inspect.CORO_CLOSED
 
 
 async def test_it_says_so_as_well_when_it_waits_on_after_being_cancelled() -> None:

@@ -73,6 +73,10 @@ class Noticed(Coroutine[Any, Any, T], Generator[Any, Any, T]):
         """Have it end at once."""
         self._work.close()
 
+    def __getattr__(self, name: str) -> Any:
+        # Its name and its frame: who looks into a task, or asks what it waits for, is to see the work.
+        return getattr(self._work, name)
+
 
 @coroutine
 def resumed(
