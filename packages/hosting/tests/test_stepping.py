@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+from collections.abc import Iterator
+from typing import Any, cast
 
 import pytest
 
@@ -42,6 +44,30 @@ async def test_what_it_waits_for_comes_back_to_it() -> None:
         return 1 + await future
 
     assert await within(10, add()) == 3
+
+
+class Steps:
+    """What servers that are not written in Python may give to be awaited: it can be stepped, and nothing else."""
+
+    def __init__(self, *, count: int) -> None:
+        self._left = count
+
+    def __await__(self) -> Iterator[None]:
+        return self
+
+    def __iter__(self) -> Iterator[None]:
+        return self
+
+    def __next__(self) -> None:
+        if not self._left:
+            raise StopIteration("done")
+        self._left -= 1
+
+
+async def test_anything_that_can_be_awaited_is_bounded() -> None:
+    assert [await within(10, cast("Any", Steps(count=count))) for count in range(3)] == ["done"] * 3
+    with pytest.raises(TimeIsUp):
+        await within(0.01, cast("Any", Steps(count=1_000_000_000)))
 
 
 async def test_a_task_says_each_time_that_it_is_about_to_wait() -> None:
