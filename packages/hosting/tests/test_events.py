@@ -489,3 +489,30 @@ async def test_an_error_that_the_channel_did_not_render_ends_the_stream_and_is_l
         answer = await driver.request("GET", "/")
     assert answer.body == b"first"
     assert "did not render" in caplog.text
+
+
+async def test_an_error_that_a_send_raises_at_once_is_the_requests_own() -> None:
+    """A wrapper around `send` need not be a coroutine function, and then it raises before there is one."""
+    gate, ended = Gate(), list[str]()
+
+    async def events() -> AsyncGenerator[bytes, None]:
+        try:
+            yield b"first"
+            await gate.wait()
+            yield b"second"
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            ended.append("cancelled")
+            raise
+
+    async def sent() -> None:
+        gate.open()
+
+    def send(message: Any) -> Any:
+        if message.get("body") == b"second":
+            raise RuntimeError("broken")
+        return sent()
+
+    with pytest.raises(RuntimeError, match="broken"):
+        await EventStream(events(), limits=Limits())({}, _nothing, send)
+    assert ended == ["cancelled"]

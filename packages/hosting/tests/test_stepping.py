@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
+from collections.abc import Iterator
+from typing import Any, cast
 
 import pytest
 
@@ -43,6 +46,30 @@ async def test_what_it_waits_for_comes_back_to_it() -> None:
     assert await within(10, add()) == 3
 
 
+class Steps:
+    """What servers that are not written in Python may give to be awaited: it can be stepped, and nothing else."""
+
+    def __init__(self, *, count: int) -> None:
+        self._left = count
+
+    def __await__(self) -> Iterator[None]:
+        return self
+
+    def __iter__(self) -> Iterator[None]:
+        return self
+
+    def __next__(self) -> None:
+        if not self._left:
+            raise StopIteration("done")
+        self._left -= 1
+
+
+async def test_anything_that_can_be_awaited_is_bounded() -> None:
+    assert [await within(10, cast("Any", Steps(count=count))) for count in range(3)] == ["done"] * 3
+    with pytest.raises(TimeIsUp):
+        await within(0.01, cast("Any", Steps(count=1_000_000_000)))
+
+
 async def test_a_task_says_each_time_that_it_is_about_to_wait() -> None:
     said = list[str]()
 
@@ -54,6 +81,23 @@ async def test_a_task_says_each_time_that_it_is_about_to_wait() -> None:
 
     assert await asyncio.create_task(Noticed(work(), lambda: said.append("waits"))) == "done"
     assert said == ["first", "waits", "second", "waits"]
+
+
+async def test_whoever_looks_into_such_a_task_sees_what_it_runs() -> None:
+    """As of every other: in what asyncio says of a slow or a lost one, and in its stack."""
+
+    async def work() -> None:
+        await asyncio.sleep(0)
+
+    noticed = Noticed(work(), lambda: None)
+    task = asyncio.create_task(noticed)
+    assert inspect.getcoroutinestate(noticed) == inspect.CORO_CREATED
+    await asyncio.sleep(0)
+    assert f"{work.__qualname__}() running at {__file__}" in repr(task)
+    assert [frame.f_code for frame in task.get_stack()] == [work.__code__]
+    assert inspect.getcoroutinestate(noticed) == inspect.CORO_SUSPENDED
+    await task
+    assert inspect.getcoroutinestate(noticed) == inspect.CORO_CLOSED
 
 
 async def test_it_says_so_as_well_when_it_waits_on_after_being_cancelled() -> None:

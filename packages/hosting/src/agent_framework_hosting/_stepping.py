@@ -35,7 +35,7 @@ async def within(seconds: float, work: Awaitable[T]) -> T:
     limit = asyncio.timeout(seconds)
     try:
         async with limit:
-            return await resumed(steps, waits_for)
+            return await (resumed(steps, waits_for) if hasattr(steps, "send") else _stepped(steps, waits_for))
     except TimeoutError as error:
         if limit.expired():
             raise TimeIsUp from error
@@ -78,6 +78,17 @@ class Noticed(Coroutine[Any, Any, T], Generator[Any, Any, T]):
     def close(self) -> None:
         """Have it end at once."""
         self._work.close()
+
+    def __getattr__(self, name: str) -> Any:
+        # Its name and its frame: who looks into a task, or asks what it waits for, is to see the work.
+        return getattr(self._work, name)
+
+
+@coroutine
+def _stepped(steps: Generator[Any, Any, T], waits_for: Any) -> Generator[Any, Any, T]:
+    # What some servers give to be awaited has a `__next__` and nothing else.
+    yield waits_for
+    return (yield from steps)
 
 
 @coroutine

@@ -89,7 +89,11 @@ class Link:
 
     def send_at_once(self, body: bytes) -> bool:
         """Send a part without waiting; returns whether it could be, or whether there is something to `finish`."""
-        sending: Any = self._send({"type": "http.response.body", "body": body, "more_body": True})
+        try:
+            sending: Any = self._send({"type": "http.response.body", "body": body, "more_body": True})
+        except BaseException as error:  # noqa: BLE001 - the creator's to be told: what is around `send` may be a function
+            self._rest = error
+            return False
         if type(sending) is not _NATIVE:
             self._rest = sending
             return False
