@@ -85,6 +85,11 @@ def test_what_was_asked_for_is_echoed() -> None:
     assert body["previous_response_id"] == "resp_0"
 
 
+def test_the_keys_have_one_order_whatever_that_of_the_request_was() -> None:
+    backwards = dict(reversed(ECHO.items()))
+    assert list(rendered(HELLO, echo=backwards)) == list(rendered(HELLO, echo=ECHO))
+
+
 def test_the_stream_echoes_from_its_first_event_on() -> None:
     created, *_, terminal = check(stream(says("a"), echo=ECHO)).events
     assert created["response"]["metadata"] == terminal["response"]["metadata"] == {"a": "b"}

@@ -90,6 +90,14 @@ async def test_the_official_client_reads_what_it_was_answered(database: str | No
         assert unknown.value.code == "previous_response_not_found"
 
 
+async def test_a_whole_answer_is_read_byte_for_byte_as_it_was_sent(database: str | None) -> None:
+    async with InMemoryDriver(hosted(ScriptedAgent(every="é\x85\u2028\u2029"), database=database)) as driver:
+        made = await driver.request(
+            "POST", "/responses", json={"input": "hi", "user": "ada", "metadata": {"é": "\u2028"}}
+        )
+        assert (await driver.request("GET", f"/responses/{made.json()['id']}")).body == made.body
+
+
 async def test_the_synchronous_client_does_the_same() -> None:
     async with LoopbackDriver(hosted(ScriptedAgent(every="hello"))) as driver:
 

@@ -164,6 +164,13 @@ async def test_marks_are_bounded() -> None:
     await host.run(turn(answer("9"), "room"))
 
 
+def _holding(contents: Any) -> Message:
+    """Return a message as a hook may leave it."""
+    message = Message("user", [])
+    message.contents = contents
+    return message
+
+
 @pytest.mark.parametrize(
     ("value", "ids"),
     [
@@ -174,6 +181,8 @@ async def test_marks_are_bounded() -> None:
         (["text", answer(), Message("user", [answer("2"), "x"])], ["request-1", "2"]),
         (Content("function_approval_response"), []),
         ({"type": "function_approval_response"}, []),
+        (_holding(None), []),
+        (_holding((answer(), "x")), ["request-1"]),
     ],
 )
 def test_answers_are_found_in_every_form_of_an_input(value: Any, ids: list[str]) -> None:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Coroutine
 from typing import Any, TypeAlias
 
-import msgspec
 from starlette.types import Receive, Scope, Send
 
 from agent_framework_hosting.channel import ChannelContext, Replayed
 from agent_framework_hosting.parsing.body import decode
+from agent_framework_hosting.rendering.text import to_json
 from agent_framework_hosting.types import JSON
 from agent_framework_hosting.web.body import read_body
 from agent_framework_hosting.web.endpoint import send_json
@@ -60,7 +60,7 @@ class Creation:
         is_streamed = turn.asked.stream
         if turn.asked.background:
             record, is_new = await self._background.accept(turn, decoded, named=named)
-            said = self._following.follow(record, after=-1) if is_streamed else msgspec.json.encode(body_of(record))
+            said = self._following.follow(record, after=-1) if is_streamed else to_json(body_of(record))
             return said, _ignored(turn) if is_new else [REPLAYED]
         try:
             # The turn lives as long as the client is there.
@@ -68,7 +68,7 @@ class Creation:
             return await run_while_connected(run, receive), _ignored(turn)
         except Replayed as replayed:
             record = replayed.record
-            return _again(record) if is_streamed else msgspec.json.encode(body_of(record)), [REPLAYED]
+            return _again(record) if is_streamed else to_json(body_of(record)), [REPLAYED]
 
 
 def _ignored(turn: Turn) -> Headers:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import msgspec
 from starlette.types import Receive, Scope, Send
 
 from agent_framework_hosting.channel import ChannelContext
 from agent_framework_hosting.errors import InvalidRequest
+from agent_framework_hosting.rendering.text import to_json
 from agent_framework_hosting.web.endpoint import send_json
 from agent_framework_hosting.web.events import EventStream
 
@@ -43,7 +43,7 @@ class Reading:
             raise InvalidRequest("'starting_after' is for streams: send it with 'stream=true'.", param="starting_after")
         record = await self._standing.find(scope["path_params"]["response"])
         if not is_stream:
-            body = msgspec.json.encode(body_of(record))
+            body = to_json(body_of(record))
             await send_json(send, 200, body, request_id=request_id, headers=[])
             return
         events = self._following.follow(record, after=-1 if after is None else after)

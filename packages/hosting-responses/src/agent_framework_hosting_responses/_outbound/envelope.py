@@ -21,8 +21,8 @@ from .words import ErrorCode, ResponseStatus
 ERROR_CODES: Final = frozenset(get_args(ErrorCode))
 """The codes that a response's `error` may carry."""
 
-_ECHOED: Final = frozenset(
-    {
+_ECHOED: Final = dict.fromkeys(
+    (
         "background",
         "instructions",
         "max_output_tokens",
@@ -46,9 +46,9 @@ _ECHOED: Final = frozenset(
         "conversation",
         "prompt_cache_retention",
         "prompt_cache_options",
-    }
+    )
 )
-"""What is repeated of the request; the last four are there only if they were sent."""
+"""What is repeated of the request, in its order; the last four are there only if they were sent."""
 
 _OF_STATE: Final = {name: value for name, value in WHOLE.items() if name not in _ECHOED and name != "service_tier"}
 _OF_REQUEST: Final = {name: value for name, value in WHOLE.items() if name not in _OF_STATE}
@@ -99,6 +99,8 @@ class Head:
         self._said: dict[str, Any] = clean_json(said)
         unusual = without_usual(echo) if echo else {}
         asked = {name: value for name, value in unusual.items() if name in _ECHOED and value is not None}
+        if len(asked) > 1:
+            asked = {name: asked[name] for name in _ECHOED if name in asked}
         self._asked: dict[str, Any] = clean_json(asked) if asked else asked
         self._tail = to_json({**_OF_REQUEST, **self._asked})[1:] if asked else _TAIL
 

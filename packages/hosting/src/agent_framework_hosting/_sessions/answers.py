@@ -23,16 +23,14 @@ def answer_ids(value: Any) -> Sequence[str]:
 
 
 def _find(given: Any, found: list[str]) -> None:
-    items = given
+    # An agent's own, or a hook's, may hold anything; whoever reads it says what is wrong with it.
+    held: Any = given.contents if isinstance(given, Message) else given
+    items = held
     # What an input mostly is comes first: whether something is a sequence takes a while to say.
-    if isinstance(given, Message):
-        contents: Any = given.contents
-        for content in contents:
-            if not isinstance(content, Content) or content.type == _ANSWER:
-                _find(content, found)
-    elif isinstance(given, Content):
-        if given.type == _ANSWER and isinstance(given.id, str):
-            found.append(given.id)
-    elif isinstance(given, list) or (isinstance(given, Sequence) and not isinstance(given, (str, bytes))):
+    if isinstance(held, Content):
+        if held.type == _ANSWER and isinstance(held.id, str):
+            found.append(held.id)
+    elif isinstance(held, list) or (isinstance(held, Sequence) and not isinstance(held, (str, bytes))):
         for item in items:
-            _find(item, found)
+            if not isinstance(item, Content) or item.type == _ANSWER:
+                _find(item, found)
