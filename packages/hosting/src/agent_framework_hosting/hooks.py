@@ -17,7 +17,9 @@ T = TypeVar("T")
 class ChannelRunHook(Protocol):
     """Runs after parsing and before the run; returns the request that is really run.
 
-    `protocol_request` is what the channel parsed (for HTTP channels the decoded body).
+    `protocol_request` is what the channel parsed (for HTTP channels the decoded body). The agent gets copies of the
+    messages, with the fields that Agent Framework's have: what a hook wants to tell it more goes into their
+    `additional_properties`.
     """
 
     def __call__(
