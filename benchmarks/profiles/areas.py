@@ -28,9 +28,9 @@ OF_OURS: Final = (LET_IN, READING, SESSION, AGENT, ANSWER, SENDING, LOOP, FRAMEW
 """What a request of the host goes through, in that order."""
 
 _HOST: Final[Mapping[str, str]] = {
-    LET_IN: "host _app _drain _proxies _guard _addresses _authority _isolation_headers _authentication auth _load _ways"
-    " _disabled _routing _capacity _handled _headers _telemetry.requests _mount door _doorway entrances isolation"
-    " web.endpoint",
+    LET_IN: "host _app _arrival _answer _drain _proxies _guard _addresses _authority _isolation_headers _authentication"
+    " auth _load _ways _disabled _routing _capacity _handled _headers _telemetry.requests _mount door _doorway"
+    " entrances isolation web.endpoint",
     READING: "web.body web.upload web.idempotency web.models parsing",
     SESSION: "_pipeline _admission _sessions _state _deadlines _quotas _context _tracing _telemetry.turns _runs runs"
     " _kept _tasks",
@@ -50,7 +50,7 @@ _OTHERS: Final[Mapping[str, str]] = {
     BARE: "benchmarks.limits benchmarks.profiles.floor",
     UNNAMED: "agent_framework_hosting agent_framework_hosting_responses",
 }
-_EVERYBODYS: Final = "ids errors types limits clock logs _stepping _kinds _telemetry"
+_EVERYBODYS: Final = "ids errors types limits clock logs _stepping _kinds _spared _telemetry"
 
 
 def _areas() -> dict[str, str | None]:
