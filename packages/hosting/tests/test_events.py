@@ -254,20 +254,22 @@ async def test_what_a_run_sets_in_its_context_does_not_reach_the_server() -> Non
     assert set(seen) == {"the server's"}
 
 
+async def first_and_second(gate: Gate, ended: list[str]) -> AsyncGenerator[bytes, None]:
+    """Yield a chunk, another one once the gate opens, and wait from then on; say how that ended."""
+    try:
+        yield b"first"
+        await gate.wait()
+        yield b"second"
+        await asyncio.Event().wait()
+    except asyncio.CancelledError:
+        ended.append("cancelled")
+        raise
+
+
 @pytest.mark.parametrize("error", [RuntimeError("broken"), asyncio.CancelledError()])
 async def test_an_error_of_the_server_over_a_chunk_is_the_requests_own(error: BaseException) -> None:
     """It comes out where the server called, and the run is cancelled."""
     gate, ended = Gate(), list[str]()
-
-    async def events() -> AsyncGenerator[bytes, None]:
-        try:
-            yield b"first"
-            await gate.wait()
-            yield b"second"
-            await asyncio.Event().wait()
-        except asyncio.CancelledError:
-            ended.append("cancelled")
-            raise
 
     async def send(message: Any) -> None:
         if message.get("body") == b"second":
@@ -275,7 +277,7 @@ async def test_an_error_of_the_server_over_a_chunk_is_the_requests_own(error: Ba
         gate.open()
 
     with pytest.raises(type(error)):
-        await EventStream(events(), limits=Limits())({}, _nothing, send)
+        await EventStream(first_and_second(gate, ended), limits=Limits())({}, _nothing, send)
     assert ended == ["cancelled"]
 
 
@@ -495,16 +497,6 @@ async def test_an_error_that_a_send_raises_at_once_is_the_requests_own() -> None
     """A wrapper around `send` need not be a coroutine function, and then it raises before there is one."""
     gate, ended = Gate(), list[str]()
 
-    async def events() -> AsyncGenerator[bytes, None]:
-        try:
-            yield b"first"
-            await gate.wait()
-            yield b"second"
-            await asyncio.Event().wait()
-        except asyncio.CancelledError:
-            ended.append("cancelled")
-            raise
-
     async def sent() -> None:
         gate.open()
 
@@ -514,5 +506,5 @@ async def test_an_error_that_a_send_raises_at_once_is_the_requests_own() -> None
         return sent()
 
     with pytest.raises(RuntimeError, match="broken"):
-        await EventStream(events(), limits=Limits())({}, _nothing, send)
+        await EventStream(first_and_second(gate, ended), limits=Limits())({}, _nothing, send)
     assert ended == ["cancelled"]
