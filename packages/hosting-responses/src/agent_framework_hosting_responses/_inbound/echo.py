@@ -31,8 +31,8 @@ _AS_IT_IS: Final = frozenset(
 )
 """Fields that are repeated as they were sent."""
 
-# One for all responses, which are read and never changed.
 _REASONING: Final[dict[str, Any]] = {"effort": None, "summary": None}
+"""What a request that says something of its reasoning may have left out."""
 
 
 def echo(fields: Mapping[str, Any], tools: ClientTools, choice: ToolChoice | None) -> dict[str, Any]:
@@ -40,7 +40,7 @@ def echo(fields: Mapping[str, Any], tools: ClientTools, choice: ToolChoice | Non
 
     `service_tier` has none: it says what was done, not what was wished for.
     """
-    shown: dict[str, Any] = {"reasoning": _REASONING}
+    shown: dict[str, Any] = {}
     for key, value in fields.items():
         if key in _AS_IT_IS:
             shown[key] = value
