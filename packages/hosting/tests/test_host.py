@@ -77,6 +77,19 @@ async def test_the_root_route_of_a_channel_answers_with_and_without_slash(make_p
         assert (await driver.request("GET", "/probe/more/3")).text == "more"
 
 
+@pytest.mark.parametrize("path", ["/probe", "/probe/", "/probe/more/3", "/probe/sub/x", "/readiness"])
+async def test_a_path_with_a_line_break_behind_it_is_not_the_path_without(make_probe: Any, path: str) -> None:
+    """What comes to a route is what the route says, to the last character."""
+    routes = [
+        Route("/", says("root")),
+        Route("/more/{n:int}", says("more")),
+        Mount("/sub", routes=[Route("/x", says("x"))]),
+    ]
+    async with InMemoryDriver(host_of(make_probe(routes=routes)).app) as driver:
+        assert (await driver.request("GET", path)).status == 200
+        assert (await driver.request("GET", f"{path}%0A")).status == 404
+
+
 async def test_an_empty_path_mounts_at_the_apps_root_and_leaves_the_others_theirs(make_probe: Any) -> None:
     """The most particular path wins, whatever the order of the channels."""
     at_root = make_probe(name="root", path="", routes=[Route("/", says("root")), Route("/{rest:path}", says("rest"))])

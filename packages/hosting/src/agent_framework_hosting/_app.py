@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractContextManager
 from functools import partial
@@ -12,7 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import PlainTextResponse, Response
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
 from starlette.types import ASGIApp, Lifespan, Receive, Scope, Send
 
 from ._admission import Admission
@@ -62,7 +63,7 @@ def build_app(
     app = _App(
         door,
         partial(_way_in, doorway=doorway, entrances=ways, limits=limits, disabled=disabled, sockets=sockets),
-        routes=[entrance.route for entrance in entrances],
+        routes=[_exact(entrance.route) for entrance in entrances],
         middleware=[
             Middleware(Requests, telemetry=telemetry, place_of=partial(_place, ways), answer=_answer_to),
             *([Middleware(NamedProxies, door=door)] if door.names_proxies else []),
@@ -73,6 +74,13 @@ def build_app(
     # A redirect to the path with or without its slash would name whatever host the request claims to be for.
     app.router.redirect_slashes = False
     return app
+
+
+def _exact(route: BaseRoute) -> BaseRoute:
+    # Starlette's patterns end with `$`, which also matches before a line break: a path with one would be that without.
+    if isinstance(route, (Route, WebSocketRoute, Mount)):
+        route.path_regex = re.compile(re.sub(r"\$$", r"\\Z", route.path_regex.pattern))
+    return route
 
 
 class _App(Starlette):
