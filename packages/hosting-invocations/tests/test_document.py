@@ -17,7 +17,7 @@ from starlette.applications import Starlette
 from starlette.routing import Mount
 
 from agent_framework_hosting.errors import ConfigurationError
-from agent_framework_hosting.testing import InMemoryDriver, ScriptedAgent
+from agent_framework_hosting.testing import InMemoryDriver, ScriptedAgent, ServerSentEvent
 from agent_framework_hosting_invocations.channel import InvocationsChannel
 from agent_framework_hosting_invocations.vocabulary import Invocation, InvocationBody
 
@@ -73,6 +73,13 @@ def validator(described: dict[str, Any], name: str) -> Any:
     return checks(schema)
 
 
+def check_event(described: dict[str, Any], event: ServerSentEvent) -> None:
+    validator(described, "Event").validate({"event": event.event, "data": event.data})
+    kinds = [each["properties"] for each in described["components"]["schemas"]["Event"]["oneOf"]]
+    [data] = [each["data"]["contentSchema"] for each in kinds if each["event"]["const"] == event.event]
+    validator(described, data["$ref"].rpartition("/")[2]).validate(event.json())
+
+
 def references(value: Any) -> set[str]:
     """Return all names that are referred to inside of a document."""
     return set(re.findall(r"'\$ref': '#/components/schemas/([^']+)'", str(value)))
@@ -97,14 +104,14 @@ async def test_real_answers_and_events_fit_the_document() -> None:
         described = await document(driver)
         validator(described, "Invocation").validate((await invoke(driver, "hi")).json())
         for event in (await invoke(driver, "hi", stream=True)).events():
-            validator(described, "Event").validate({"event": event.event, "data": event.json()})
+            check_event(described, event)
         problem = await invoke(driver, "hi")
         validator(described, "Problem").validate(problem.json())
         told = described["paths"]["/invocations"]["post"]["responses"]
         assert str(problem.status) in told
         assert problem.headers["content-type"] in told["500"]["content"]
         for event in (await invoke(driver, "hi", stream=True)).events():
-            validator(described, "Event").validate({"event": event.event, "data": event.json()})
+            check_event(described, event)
 
 
 async def test_what_a_workflow_asks_and_gives_fits_the_document() -> None:
@@ -115,7 +122,7 @@ async def test_what_a_workflow_asks_and_gives_fits_the_document() -> None:
             assert answer.status == 200, answer
             validator(described, "Invocation").validate(answer.json())
             for event in (await invoke(driver, given, stream=True)).events():
-                validator(described, "Event").validate({"event": event.event, "data": event.json()})
+                check_event(described, event)
 
 
 BODIES: list[tuple[dict[str, Any], bool]] = [

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from agent_framework_hosting._project import __version__
 from agent_framework_hosting.web.idempotency import HEADER as IDEMPOTENCY
-from agent_framework_hosting.web.openapi import answer, reference, schemas
+from agent_framework_hosting.web.openapi import answer, reference, schemas, server_sent
 
 from ._inbound.messages import FILE_TYPE
 from ._inbound.request import SESSION_ID
@@ -78,7 +78,7 @@ def document(*, path: str, target: TargetInput, name: str) -> dict[str, Any]:
     wanted, named = target.types.schema() if target.types is not None else (_AGENT_INPUT, {})
     own = schemas([InvocationBody, InputMessage, Invocation, Problem, *_NAMED_EVENTS.values()])
     own = _tightened(own, wanted)
-    own["Event"] = {"oneOf": [_event(kind, data) for kind, data in _NAMED_EVENTS.items()]}
+    own["Event"] = {"oneOf": [server_sent(kind, reference(data)) for kind, data in _NAMED_EVENTS.items()]}
     return {
         "info": {"title": name, "version": __version__},
         "paths": {path or "/": {"post": _invoke()}},
@@ -119,14 +119,6 @@ def _with(schema: dict[str, Any], **patterns: str) -> dict[str, Any]:
 def _given(name: str) -> dict[str, Any]:
     """Return a schema of what has a member that is neither null nor an empty list."""
     return {"required": [name], "properties": {name: {"not": {"enum": [None, []]}}}}
-
-
-def _event(kind: str, data: type[Any]) -> dict[str, Any]:
-    return {
-        "type": "object",
-        "properties": {"event": {"const": kind}, "data": reference(data)},
-        "required": ["event", "data"],
-    }
 
 
 def _invoke() -> dict[str, Any]:

@@ -12,7 +12,7 @@ from agent_framework_hosting.parsing.schemas import object_of, schema_of
 from agent_framework_hosting.web.error_objects import ErrorBody
 from agent_framework_hosting.web.idempotency import HEADER as IDEMPOTENCY
 from agent_framework_hosting.web.models import Model, ModelList
-from agent_framework_hosting.web.openapi import answer, reference
+from agent_framework_hosting.web.openapi import answer, reference, server_sent
 from agent_framework_hosting.web.shapes import shapes
 
 from ._compact import COMPACTED
@@ -253,10 +253,9 @@ def _schemas(limits: Limits) -> dict[str, Any]:
     named = shapes([*kinds, CompactedResponse, InputTokens, Model, ModelList, *EVENTS.values()])
     named |= {name: _event(name, named[fields.__name__]) for name, fields in EVENTS.items()}
     refer = "#/components/schemas/"
-    named["StreamEvent"] = {
-        "oneOf": [{"$ref": f"{refer}{name}"} for name in EVENTS],
-        "discriminator": {"propertyName": "type", "mapping": {name: f"{refer}{name}" for name in EVENTS}},
-    }
+    events = [server_sent(name, {"$ref": f"{refer}{name}"}) for name in EVENTS]
+    end = {"type": "object", "properties": {"data": {"const": "[DONE]"}}, "required": ["data"]}
+    named["StreamEvent"] = {"oneOf": [*events, end]}
     named["InputItem"] = item_schema()
     named["AddedItem"] = item_schema(without=NOT_ADDED)
     items = {"type": "array", "maxItems": limits.max_input_items, "items": {"$ref": f"{refer}InputItem"}}

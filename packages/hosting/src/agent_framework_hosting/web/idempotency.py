@@ -22,11 +22,15 @@ _NAME: Final = "Idempotency-Key"
 _HEADER: Final = _NAME.lower().encode()
 _LONGEST: Final = 255
 
+_QUOTED: Final = f'"[ -~]{{1,{_LONGEST}}}"'
+_BARE: Final = f"[!-~]([ -~]{{0,{_LONGEST - 2}}}[!-~])?"
+
 HEADER: Final[Mapping[str, Any]] = {
     "name": _NAME,
     "in": "header",
     "description": "Runs the request once, however often it is sent.",
-    "schema": {"type": "string", "pattern": f"^[!-~]{{1,{_LONGEST}}}$"},
+    # Blanks around a header's value are no part of it.
+    "schema": {"type": "string", "pattern": f'^[ \\t]*(?!""[ \\t]*$)({_QUOTED}|{_BARE})[ \\t]*$'},
 }
 """The header in an OpenAPI document."""
 
@@ -37,7 +41,7 @@ def idempotency_key(scope: Scope, body: bytes, *, chat: str | None = None) -> Id
     The same words in another chat are another request: the answer to the first tells of what was said there.
 
     Raises:
-        InvalidRequest: The header is there twice, is empty or too long, or holds more than visible characters.
+        InvalidRequest: The header is there twice, is empty or too long, or holds more than printable ones.
     """
     values: list[bytes] = []
     for name, value in scope["headers"]:
@@ -54,7 +58,7 @@ def idempotency_key(scope: Scope, body: bytes, *, chat: str | None = None) -> Id
     if len(key) > 1 and key[0] == key[-1] == '"':
         key = key[1:-1]
     if not key or len(key) > _LONGEST or not key.isprintable():
-        raise _refused(f"must have 1 to {_LONGEST} visible characters")
+        raise _refused(f"must have 1 to {_LONGEST} printable characters")
     fingerprint = hashlib.sha256(body).digest()
     if chat is not None:
         fingerprint = hashlib.sha256(fingerprint + chat.encode("utf-8", "surrogatepass")).digest()

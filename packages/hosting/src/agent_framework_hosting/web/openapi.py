@@ -62,6 +62,17 @@ def answer(description: str, content: Mapping[str, Any], *, headers: Sequence[st
     return described
 
 
+def server_sent(event: str, data: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the schema of a server-sent event whose data is JSON, as OpenAPI describes such since its version 3.2.
+
+    Args:
+        event: Its name.
+        data: The schema of its data.
+    """
+    written = {"type": "string", "contentMediaType": "application/json", "contentSchema": data}
+    return {"type": "object", "properties": {"event": {"const": event}, "data": written}, "required": ["event", "data"]}
+
+
 class OpenApiDocument:
     """Serves a document. It is made with each request: what is served is known once the host has started.
 
