@@ -32,8 +32,8 @@ _HOST: Final[Mapping[str, str]] = {
     " auth _load _ways _disabled _routing _capacity _handled _headers _telemetry.requests _mount door _doorway"
     " entrances isolation web.endpoint",
     READING: "web.body web.upload web.idempotency web.models parsing",
-    SESSION: "_pipeline _admission _sessions _state _deadlines _quotas _context _tracing _telemetry.turns _runs runs"
-    " _kept _tasks",
+    SESSION: "_pipeline _streaming _admitted _admission _sessions _state _deadlines _quotas _context _tracing"
+    " _telemetry.turns _runs runs _kept _tasks",
     AGENT: "_target hooks",
     ANSWER: "rendering workflows",
     SENDING: "web.link web.watch web.events web.telling",
