@@ -50,7 +50,7 @@ _OTHERS: Final[Mapping[str, str]] = {
     BARE: "benchmarks.limits benchmarks.profiles.floor",
     UNNAMED: "agent_framework_hosting agent_framework_hosting_responses",
 }
-_EVERYBODYS: Final = "ids errors types limits clock logs _stepping _kinds _spared _telemetry"
+_EVERYBODYS: Final = "ids errors types limits clock logs _stepping _countdown _kinds _spared _telemetry"
 
 
 def _areas() -> dict[str, str | None]:

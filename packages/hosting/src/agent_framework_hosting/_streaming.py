@@ -51,6 +51,8 @@ class PipelineStream:
 
     async def stop(self, reason: StopReason) -> None:
         """Stop the run from any task, and wait until everything bound to it is released."""
+        if self._admitted.is_over:
+            return
         run = self._admitted.run
         run.stop(reason)
         if run.is_stepping:
@@ -74,7 +76,7 @@ class Streaming(Admitted):
     without closing it gives all back: a stream that nobody ever pulled must not block its session.
     """
 
-    __slots__ = ("_is_over", "_over", "context", "error", "result")
+    __slots__ = ("_over", "context", "error", "is_over", "result")
 
     def __init__(
         self, request: ChannelRequest, steps: Steps, run: Run, *, bounds: Bounds, watched: WatchedTurn | None
@@ -84,7 +86,8 @@ class Streaming(Admitted):
         """The parent of whatever the turn does, whoever pulls."""
         self.result: HostedRunResult[Any] | None = None
         self.error: Exception | None = None
-        self._is_over = False
+        self.is_over = False
+        """Whether everything bound to the turn is released."""
         self._over: asyncio.Event | None = None
 
     def __del__(self) -> None:
@@ -107,7 +110,7 @@ class Streaming(Admitted):
 
     async def until_over(self) -> None:
         """Return once everything bound to the turn is released."""
-        if not self._is_over:
+        if not self.is_over:
             # Few turns are ever waited for, and an event takes as much memory as all else of a turn's progress.
             self._over = self._over or asyncio.Event()
             await self._over.wait()
@@ -116,7 +119,7 @@ class Streaming(Admitted):
         try:
             super()._leave()
         finally:
-            self._is_over = True
+            self.is_over = True
             if self._over is not None:
                 self._over.set()
 
