@@ -78,8 +78,8 @@ class Link:
         self.beat_is_due: bool = False
         self._receive = receive
         self._send = send
-        self._stall = limits.stall_timeout
-        self._heartbeat = limits.heartbeat
+        self._stall = stall = limits.stall_timeout
+        self._heartbeat = heartbeat = limits.heartbeat
         self._wake = wake
         self._task = self._runner = task
         self._sending = False
@@ -90,7 +90,7 @@ class Link:
         self._rest: Awaitable[None] | BaseException | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._patience = patience
-        if self._pause < PATIENCE:
+        if heartbeat < PATIENCE or stall < PATIENCE:
             self._timer = loop.call_at(self._since + self._pause, self.watch)
         else:
             patience.begin(self)
