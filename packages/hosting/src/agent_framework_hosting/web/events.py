@@ -169,7 +169,8 @@ class EventStream:
         """
         buffer, waiter = self._buffer, self._waiter
         if buffer and waiter is not None and not waiter.done():
-            data = self._next()
+            # What `_next` returns, without the call: this is done for each chunk.
+            data = bytes(buffer) if len(buffer) <= _SEND_AT_MOST else self._next()
             if link.send_at_once(data):
                 self._sent(len(data))
             else:
@@ -178,7 +179,7 @@ class EventStream:
                 self._wake()
 
     def _next(self) -> bytes:
-        # A chunk is mostly all that there is, and needs no view.
+        # Mostly that is all that there is, and needs no view.
         buffer = self._buffer
         return bytes(buffer) if len(buffer) <= _SEND_AT_MOST else bytes(memoryview(buffer)[:_SEND_AT_MOST])
 
