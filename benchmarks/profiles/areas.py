@@ -32,8 +32,8 @@ _HOST: Final[Mapping[str, str]] = {
     " auth _load _ways _disabled _routing _capacity _handled _headers _telemetry.requests _mount door _doorway"
     " entrances isolation web.endpoint",
     READING: "web.body web.upload web.idempotency web.models parsing",
-    SESSION: "_pipeline _admission _sessions _state _deadlines _quotas _context _tracing _telemetry.turns _runs runs"
-    " _kept _tasks",
+    SESSION: "_pipeline _streaming _admitted _admission _sessions _state _deadlines _quotas _context _tracing"
+    " _telemetry.turns _runs runs _kept _tasks",
     AGENT: "_target hooks",
     ANSWER: "rendering workflows",
     SENDING: "web.link web.watch web.events web.telling",
@@ -50,7 +50,7 @@ _OTHERS: Final[Mapping[str, str]] = {
     BARE: "benchmarks.limits benchmarks.profiles.floor",
     UNNAMED: "agent_framework_hosting agent_framework_hosting_responses",
 }
-_EVERYBODYS: Final = "ids errors types limits clock logs _stepping _kinds _spared _telemetry"
+_EVERYBODYS: Final = "ids errors types limits clock logs _stepping _countdown _kinds _spared _telemetry"
 
 
 def _areas() -> dict[str, str | None]:

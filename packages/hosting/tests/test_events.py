@@ -50,6 +50,44 @@ async def test_everything_that_is_ready_goes_out_in_one_send() -> None:
     assert len([chunk for chunk in chunks if chunk]) == 1
 
 
+async def test_streams_share_a_timer_until_each_has_its_client_watched() -> None:
+    loop: Any = asyncio.get_running_loop()
+    buffers, begun, closed = Buffers(max_bytes=1000), list[Gate](), list[int]()
+
+    def timers() -> int:
+        return sum(not timer.cancelled() for timer in loop._scheduled)  # noqa: SLF001 - nothing public tells of them
+
+    async def events(number: int) -> AsyncGenerator[bytes, None]:
+        try:
+            yield b"said"
+            await asyncio.Event().wait()
+        finally:
+            closed.append(number)
+
+    def answer(number: int) -> asyncio.Task[None]:
+        said = Gate()
+        begun.append(said)
+
+        async def leave() -> Any:
+            return {"type": "http.disconnect"}
+
+        async def send(message: Any) -> None:
+            if "body" in message:
+                said.open()
+
+        stream = EventStream(events(number), limits=Limits(), buffers=buffers)
+        return asyncio.create_task(stream({}, leave, send))
+
+    before = timers()
+    answering = [answer(number) for number in range(3)]
+    for said in begun:
+        await said.wait()
+    assert timers() == before + 1
+    await asyncio.gather(*answering)
+    assert closed == [0, 1, 2]
+    assert timers() == before
+
+
 async def test_a_stream_that_is_ready_at_once_asks_the_server_for_little() -> None:
     """One send has its events and its end, and nobody waits beside it for the client's leaving."""
     sent: list[Any] = []

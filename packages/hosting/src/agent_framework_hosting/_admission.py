@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import sys
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from types import TracebackType
-from typing import Any, Final, Literal, Self
+from typing import Final, Literal, Self
 
+from ._stepping import current_task
 from .errors import Draining, NotStarted, RunCancelled, RunError, RunTimeout
-
-_current_task: Callable[[asyncio.AbstractEventLoop | None], asyncio.Task[Any] | None] = asyncio.current_task
-if sys.version_info < (3, 12):
-    # Until then it is written in Python, and every update asks. This is all that it does for a loop that is known.
-    _current_task = vars(asyncio.tasks)["_current_tasks"].get
 
 StopReason = Literal[
     "closed", "disconnected", "stalled", "drained", "interrupted", "lease_lost", "cancelled", "timed_out"
@@ -77,13 +72,13 @@ class Run:
         """Come back into the block."""
         if self._reason is not None:
             raise self._stopped(self._reason)
-        self.stepped_by = _current_task(self._loop)
+        self.stepped_by = current_task(self._loop)
 
     def __enter__(self) -> Self:
         if self._reason is not None:
             raise self._stopped(self._reason)
-        self._loop = asyncio.get_running_loop()
-        self.stepped_by = _current_task(self._loop)
+        self._loop = loop = asyncio.get_running_loop()
+        self.stepped_by = current_task(loop)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:

@@ -6,11 +6,13 @@ from collections.abc import Mapping, Sequence
 from types import CoroutineType
 from typing import Any
 
+from ._admitted import Steps
 from ._kept import OwnClaims, OwnDocuments, OwnRecords
-from ._pipeline import Pipeline, PipelineStream, Steps
+from ._pipeline import Pipeline
 from ._sessions.apart import ApartSessions, Budget
 from ._sessions.sessions import Sessions
 from ._state.records import record_of
+from ._streaming import PipelineStream
 from ._target.target import Target
 from .channel import ChannelCommand, Runs, Tasks
 from .errors import UnknownId

@@ -15,7 +15,7 @@ from .ids import mint
 _SANE: Final = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}")
 
 
-class HandledRequest(msgspec.Struct, eq=False):
+class HandledRequest(msgspec.Struct, eq=False, gc=False):
     """One request, from its arrival to its end.
 
     Args:

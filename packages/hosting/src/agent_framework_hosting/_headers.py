@@ -74,9 +74,7 @@ def bearer_in(headers: Headers) -> str | None:
     value = headers.once.get(b"authorization")
     if value is None or len(value) > LONGEST_HEADER:
         return None
-    scheme, _, rest = value.partition(b" ")
-    token = rest.strip(b" ")
-    if scheme.lower() != b"bearer" or not token.isascii():
+    if value[:7].lower() != b"bearer " or not value.isascii():
         return None
-    text = token.decode("ascii")
-    return text if text.isprintable() and text and " " not in text else None
+    text = value[7:].strip(b" ").decode("ascii")
+    return text if text and text.isprintable() and " " not in text else None

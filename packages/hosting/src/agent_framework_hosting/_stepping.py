@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Awaitable, Callable, Coroutine, Generator
 from contextvars import Context
 from types import coroutine
 from typing import Any, TypeVar
 
 T = TypeVar("T")
+
+current_task: Callable[[asyncio.AbstractEventLoop | None], asyncio.Task[Any] | None] = asyncio.current_task
+"""Return the task that runs in a loop, which is the one that runs here."""
+if sys.version_info < (3, 12):
+    # Until then it is written in Python, and every update asks. This is all that it does for a loop that is known.
+    current_task = vars(asyncio.tasks)["_current_tasks"].get
 
 
 class TimeIsUp(TimeoutError):
@@ -82,6 +89,12 @@ class Noticed(Coroutine[Any, Any, T], Generator[Any, Any, T]):
     def __getattr__(self, name: str) -> Any:
         # Its name and its frame: who looks into a task, or asks what it waits for, is to see the work.
         return getattr(self._work, name)
+
+
+@coroutine
+def turn() -> Generator[None]:
+    """Let whoever else is ready have its turn: `asyncio.sleep(0)`, without its frames."""
+    yield
 
 
 @coroutine

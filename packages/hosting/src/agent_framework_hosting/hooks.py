@@ -9,6 +9,7 @@ from typing import Any, Protocol, TypeVar
 
 from agent_framework import AgentResponseUpdate
 
+from .errors import HookError
 from .types import ChannelRequest, HostedRunResult
 
 T = TypeVar("T")
@@ -55,3 +56,15 @@ async def settled(value: T | Awaitable[T]) -> T:
     if hasattr(kind, "__await__") or (kind is GeneratorType and inspect.isawaitable(given)):
         return await given
     return given
+
+
+def returned(value: Any, kind: type[T], hook: str) -> T:
+    """Return what a hook has returned.
+
+    Raises:
+        HookError: It is of another kind.
+    """
+    # Hooks are written without a type checker in sight often enough to say here what went wrong.
+    if not isinstance(value, kind):
+        raise HookError(f"The {hook} returned {type(value).__name__} instead of {kind.__name__}.")
+    return value

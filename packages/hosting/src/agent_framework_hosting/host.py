@@ -16,13 +16,14 @@ from starlette.applications import Starlette
 
 from . import _lifespan, _server
 from ._admission import Admission
+from ._admitted import Steps
 from ._app import build_app, contributions_of, liveness_probe, mounted, readiness_probe
 from ._context import HostContext
 from ._doorway import Doorway
 from ._drain import Drain
 from ._lifespan import Channels, NamedContribution
 from ._mount import checked_channels
-from ._pipeline import Pipeline, Steps
+from ._pipeline import Pipeline
 from ._runs.service import RunService
 from ._sessions.sessions import Sessions
 from ._setup import (

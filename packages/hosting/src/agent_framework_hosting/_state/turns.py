@@ -21,12 +21,13 @@ class SessionName(msgspec.Struct, frozen=True, gc=False):
     root: str
 
 
-class Turn(msgspec.Struct, frozen=True, eq=False):
+class Turn(msgspec.Struct, frozen=True, eq=False, gc=False):
     """A finished turn: whose it is, in which session, what to continue from, and the channel's sealed record.
 
     Two turns are the same only when they are one object; `id` is empty when it cannot be found by id.
 
-    The record is encoded JSON: it is opaque here, and many thousands of kept objects would slow the garbage collector.
+    The record is encoded JSON: it is opaque here, and many thousands of kept objects would slow the garbage collector,
+    which looks at none of the turns either: nothing that a snapshot leads to leads back to its turn.
     """
 
     owner: Owner

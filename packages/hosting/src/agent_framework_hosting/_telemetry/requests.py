@@ -147,7 +147,9 @@ class _Answer(Answer):
     __slots__ = ("_request", "_telemetry", "is_over", "is_stream", "status")
 
     def __init__(self, telemetry: Telemetry, request: HandledRequest, send: Send) -> None:
-        super().__init__(send)
+        # What the class above does, without the call: one is made for each request.
+        self._send = send
+        self.has_begun = False
         self._telemetry = telemetry
         self._request = request
         self.status = 0
@@ -180,11 +182,13 @@ class _Answer(Answer):
         if not (is_list := isinstance(given, list)):
             headers = list(given)
         own = (_HEADER, self._request.id.encode())
-        if is_list and own in headers and (_WHOLE in headers or _EVENTS in headers):
+        if is_list and own in headers:
             # As nearly all answers are: nothing is to be added, and nothing to be looked for.
             if _EVENTS in headers:
                 self._note_stream()
-            return message
+                return message
+            if _WHOLE in headers:
+                return message
         said = {name.lower(): value for name, value in headers}
         if said.get(_TYPE, b"").startswith(b"text/event-stream"):
             self._note_stream()

@@ -10,18 +10,19 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
-from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
 
 from starlette.types import Receive, Scope, Send
 
-from .._stepping import Noticed
+from .._countdown import Countdown
+from .._stepping import Noticed, turn
 from ..errors import ResponseTooLarge
 from ..limits import Limits
 from ..logs import logger
 from .link import Link
+from .watch import PATIENCE
 
 _HEADERS: Final = (
     (b"content-type", b"text/event-stream; charset=utf-8"),
@@ -38,12 +39,20 @@ _TOO_LARGE: Final = "The answer grew larger than this server sends, so it was cu
 _TOO_MANY_UNREAD: Final = "The server holds too many unread bytes for slow readers, so this answer was cut."
 
 
+def _patience() -> Countdown[Link]:
+    return Countdown(PATIENCE, Link.watch)
+
+
 @dataclass(slots=True, kw_only=True)
 class Buffers:
-    """What all streams of a host hold for their readers, in bytes; beyond `max_bytes` whoever wants more is cut."""
+    """What all streams of a host hold for their readers, in bytes; beyond `max_bytes` whoever wants more is cut.
+
+    They wait together, too, for the time to watch for their clients' leaving.
+    """
 
     max_bytes: int
     held: int = 0
+    patience: Countdown[Link] = field(default_factory=_patience, init=False, repr=False, compare=False)
 
 
 class EventStream:
@@ -79,12 +88,12 @@ class EventStream:
 
     async def __call__(self, _: Scope, receive: Receive, send: Send) -> None:
         """Send the stream; returns when it has ended and its run has let go of everything."""
-        link = Link(receive, send, limits=self._limits, wake=self._wake)
-        producer = asyncio.create_task(Noticed(self._produce(), partial(self._send_ahead, link)))
+        link = Link(receive, send, limits=self._limits, patience=self._buffers.patience, wake=self._wake)
+        producer = asyncio.get_running_loop().create_task(Noticed(self._produce(), partial(self._send_ahead, link)))
         link.lend(producer)
         try:
             # A task that is cancelled before it began never runs its clean-up, so the producer begins first.
-            await asyncio.sleep(0)
+            await turn()
             await send({"type": "http.response.start", "status": 200, "headers": [*_HEADERS, *self._headers]})
             await self._write(link)
         finally:
@@ -111,18 +120,17 @@ class EventStream:
 
     async def _produce(self) -> None:
         # This runs once per event, so it counts here instead of calling somebody who does.
-        buffer, buffers, most = self._buffer, self._buffers, self._limits.max_response_bytes
+        buffer, buffers, most, events = self._buffer, self._buffers, self._limits.max_response_bytes, self._events
         parts = total = given_way_at = 0
         try:
-            async with aclosing(self._events) as events:
+            try:
                 async for data in events:
                     if self._done:
                         # A run that took no notice of being cancelled: nobody is left to read, so it is closed instead.
                         return
                     # What makes it too large is sent whole: it may be the end, and that of a turn already committed.
                     if total > most or buffers.held > buffers.max_bytes:
-                        error = ResponseTooLarge(_TOO_LARGE if total > most else _TOO_MANY_UNREAD)
-                        await self._finish_with(events, error, unsent=data)
+                        await self._finish_with(_TOO_LARGE if total > most else _TOO_MANY_UNREAD, unsent=data)
                         return
                     size = len(data)
                     total += size
@@ -132,19 +140,19 @@ class EventStream:
                     parts += 1
                     if parts == _PARTS_BEFORE_GIVING_WAY or total - given_way_at >= _BYTES_BEFORE_GIVING_WAY:
                         parts, given_way_at = 0, total
-                        await asyncio.sleep(0)
+                        await turn()
+            finally:
+                await events.aclose()
         except Exception:  # noqa: BLE001 - the outermost frame of the task; nobody else would hear of it
             logger.exception("A stream's events ended with an error that its channel did not render.")
         finally:
             self._done = True
             self._wake()
 
-    async def _finish_with(
-        self, events: AsyncGenerator[bytes, None], error: ResponseTooLarge, *, unsent: bytes
-    ) -> None:
+    async def _finish_with(self, why: str, *, unsent: bytes) -> None:
         # What whoever made it counts as sent has to be: the last words of a stream tell of it.
         try:
-            last = await events.athrow(error)
+            last = await self._events.athrow(ResponseTooLarge(why))
         except StopAsyncIteration:
             last = b""
         if self._done:
@@ -161,7 +169,7 @@ class EventStream:
         """
         buffer, waiter = self._buffer, self._waiter
         if buffer and waiter is not None and not waiter.done():
-            # What `_next` returns, without the view: a chunk is mostly all that there is.
+            # What `_next` returns, without the call: this is done for each chunk.
             data = bytes(buffer) if len(buffer) <= _SEND_AT_MOST else self._next()
             if link.send_at_once(data):
                 self._sent(len(data))
@@ -171,7 +179,9 @@ class EventStream:
                 self._wake()
 
     def _next(self) -> bytes:
-        return bytes(memoryview(self._buffer)[:_SEND_AT_MOST])
+        # Mostly that is all that there is, and needs no view.
+        buffer = self._buffer
+        return bytes(buffer) if len(buffer) <= _SEND_AT_MOST else bytes(memoryview(buffer)[:_SEND_AT_MOST])
 
     def _sent(self, size: int) -> None:
         del self._buffer[:size]

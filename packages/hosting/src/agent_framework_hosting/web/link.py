@@ -13,7 +13,8 @@ from typing import Any, Final, Literal
 
 from starlette.types import Receive, Send
 
-from .._stepping import resumed
+from .._countdown import Countdown
+from .._stepping import current_task, resumed
 from ..limits import Limits
 from .watch import PATIENCE
 
@@ -28,13 +29,14 @@ class Link:
     lent to, in the creator's name. What does wait after all is the creator's to `finish`, in the context in which it
     began.
 
-    One timer serves silence and stalls; it is moved when it fires, not with every send, since sends are many. It also
-    begins the watch for the client's leaving: many streams are over before that.
+    Many streams are over at once, so the watch for the client's leaving begins when its `patience` is at its end. From
+    then on one timer serves silence and stalls; it is moved when it fires, not with every send, since sends are many.
 
     Args:
         receive: The ASGI callable, from which the whole body has been read.
         send: The ASGI callable.
         limits: For the stall and beat times.
+        patience: What all links of a host wait in for their watch.
         wake: Called when the writer, which waits for data, has something else to do.
     """
 
@@ -43,6 +45,7 @@ class Link:
         "_heartbeat",
         "_interrupted",
         "_loop",
+        "_patience",
         "_receive",
         "_rest",
         "_runner",
@@ -58,26 +61,39 @@ class Link:
         "lost",
     )
 
-    def __init__(self, receive: Receive, send: Send, *, limits: Limits, wake: Callable[[], None]) -> None:
-        task = asyncio.current_task()
+    def __init__(
+        self,
+        receive: Receive,
+        send: Send,
+        *,
+        limits: Limits,
+        patience: Countdown[Link],
+        wake: Callable[[], None],
+    ) -> None:
+        self._loop = loop = asyncio.get_running_loop()
+        task = current_task(loop)
         if task is None:
             raise RuntimeError("A link needs a task that sends.")
         self.lost: Literal["left", "stalled"] | None = None
         self.beat_is_due: bool = False
         self._receive = receive
         self._send = send
-        self._stall = limits.stall_timeout
-        self._heartbeat = limits.heartbeat
+        self._stall = stall = limits.stall_timeout
+        self._heartbeat = heartbeat = limits.heartbeat
         self._wake = wake
         self._task = self._runner = task
-        self._loop = asyncio.get_running_loop()
         self._sending = False
         self._interrupted = False
-        self._since = self._loop.time()
+        self._since = loop.time()
         self._watching: asyncio.Task[None] | None = None
         self._context = copy_context()
         self._rest: Awaitable[None] | BaseException | None = None
-        self._timer = self._loop.call_at(self._since + min(PATIENCE, self._pause), self._begin)
+        self._timer: asyncio.TimerHandle | None = None
+        self._patience = patience
+        if heartbeat < PATIENCE or stall < PATIENCE:
+            self._timer = loop.call_at(self._since + self._pause, self.watch)
+        else:
+            patience.begin(self)
 
     def send(self, body: bytes, *, more: bool = True) -> Coroutine[Any, Any, None]:
         """Send a part; returns also when the client was lost over it."""
@@ -142,9 +158,11 @@ class Link:
 
     async def close(self) -> None:
         """Stop the timer and the watch, and cancel what was begun and has nobody left who would finish it."""
-        self._timer.cancel()
+        self._patience.end(self)
         # The two would keep each other otherwise, until the garbage collector comes.
         self._runner = self._task
+        if self._timer is not None:
+            self._timer.cancel()
         if self._watching is not None:
             self._watching.cancel()
         rest, self._rest = self._rest, None
@@ -160,8 +178,10 @@ class Link:
     def _pause(self) -> float:
         return min(self._heartbeat, self._stall)
 
-    def _begin(self) -> None:
-        self._watching = self._loop.create_task(self._watch())
+    def watch(self) -> None:
+        """Watch for the client's leaving from now on."""
+        # Whoever calls does so for others as well: what is called here is to see the context of this one.
+        self._watching = self._loop.create_task(self._watch(), context=self._context)
         self._timer = self._arm(self._since + self._pause)
 
     async def _watch(self) -> None:
@@ -192,7 +212,7 @@ class Link:
         self._timer = self._arm(now + self._pause)
 
     def _arm(self, when: float) -> asyncio.TimerHandle:
-        return self._loop.call_at(when, self._tick)
+        return self._loop.call_at(when, self._tick, context=self._context)
 
 
 async def _raised(error: BaseException) -> None:

@@ -1,0 +1,66 @@
+"""One timer for many that wait equally long: what is begun and ended all the time costs an entry, and no timer.
+
+What gets equally long is due in the order in which it was begun. So the timer waits for the first of those that are
+left, and is not touched when one begins or ends.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Hashable
+from itertools import takewhile
+from typing import Generic, TypeVar
+
+T = TypeVar("T", bound=Hashable)
+
+
+class Countdown(Generic[T]):
+    """Calls `ring` with everything that was begun, and not ended, so many seconds ago.
+
+    It is in one loop at a time: what was begun in the one before is forgotten, since nothing goes on there any more.
+
+    Args:
+        seconds: How long.
+        ring: What is called, in the loop; it must not raise.
+    """
+
+    __slots__ = ("_loop", "_ring", "_seconds", "_timer", "_waiting")
+
+    def __init__(self, seconds: float, ring: Callable[[T], None]) -> None:
+        self._seconds = seconds
+        self._ring = ring
+        self._waiting: dict[T, float] = {}
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._timer: asyncio.TimerHandle | None = None
+
+    def begin(self, what: T) -> None:
+        """Let the time of this begin."""
+        loop = asyncio.get_running_loop()
+        if loop is not self._loop:
+            self._move(loop)
+        until = self._waiting[what] = loop.time() + self._seconds
+        if self._timer is None:
+            self._timer = loop.call_at(until, self._tick)
+
+    def end(self, what: T) -> None:
+        """Call nobody for this; idempotent."""
+        self._waiting.pop(what, None)
+
+    def _move(self, loop: asyncio.AbstractEventLoop) -> None:
+        # In the loop before the timer would never come.
+        if self._timer is not None:
+            self._timer.cancel()
+        self._loop, self._timer, self._waiting = loop, None, {}
+
+    def _tick(self) -> None:
+        self._timer = None
+        if self._loop is None:
+            return
+        now = self._loop.time()
+        for what, _ in list(takewhile(lambda entry: entry[1] <= now, self._waiting.items())):
+            # It may have ended while another one was called for.
+            if self._waiting.pop(what, None) is not None:
+                self._ring(what)
+        for until in self._waiting.values():
+            self._timer = self._loop.call_at(until, self._tick)
+            break
