@@ -228,8 +228,8 @@ class _File:
 
     def _begin_with(self, connection: sqlite3.Connection, group: list[Job]) -> None:
         """Begin once no other process writes, and let those join the group that come until then."""
-        # SQLite's own pauses grow to a tenth of a second, in which perhaps nobody writes. And it would end with the lock
-        # while this thread still has to wait for the interpreter, so that a busy event loop held up other processes.
+        # SQLite's own pauses grow to a tenth of a second, in which perhaps nobody writes. They end with the lock, too,
+        # while this thread still has to wait for the interpreter: a busy event loop would hold up other processes.
         first, since = len(group), time.monotonic()
         while True:
             try:
