@@ -3,7 +3,8 @@
 Rules of this file:
 1. A connection belongs to one thread. What came of a group goes back to the event loop in one call.
 2. The writer takes all that is waiting into one commit. Each of several has a savepoint of its own, so that one that
-   fails takes nobody with it; one that is alone is undone as a whole.
+   fails takes nobody with it; one that is alone is undone as a whole. While another process writes it asks again and
+   again, without holding anything, and whoever comes meanwhile joins the group.
 3. A commit waits for the disk when one transaction of its group demands it; leases need none, they die with us.
 4. What goes wrong with the file fails its whole group, closes the connection, and is tried anew with the next group. A
    file that was taken away, or that another one lies in the place of, is not written to; a new one is never made here.
@@ -13,14 +14,12 @@ from __future__ import annotations
 
 import asyncio
 import os
-import queue
 import sqlite3
 import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, TypeAlias, TypeVar
 
@@ -28,6 +27,7 @@ from ...errors import ConfigurationError, StateUnavailable
 from ...logs import logger
 from ..private import BadFile, make_private_folder, open_private
 from .driver import Transaction, step_through
+from .jobs import Job, Jobs
 from .lanes import Wake
 from .migrations import migrate_sqlite
 from .script import SQLITE, Dialect, Row, Statement
@@ -35,29 +35,21 @@ from .wakes import LoopbackWakes
 
 ResultT = TypeVar("ResultT")
 
-_GROUP: Final = 256
-"""Transactions of one commit at the most."""
-_BUSY: Final = 5_000
-"""Milliseconds to wait for another process that writes."""
+_PATIENCE: Final = 5.0
+"""Seconds to wait for another process that writes."""
+_PART: Final = 0.05
+"""The part of what has been waited already that is waited before it is asked again."""
+_BETWEEN: Final = (0.0005, 0.005)
+"""Seconds that this takes at the least, and at the most: a commit of another process takes a millisecond or two."""
 _LONGEST: Final = 20.0
 """Seconds for which one transaction may take; a damaged file can send SQLite round in circles."""
 _STEPS: Final = 1_000_000
 """Steps of SQLite's machine between two looks at the clock; milliseconds."""
 
 
-@dataclass(slots=True)
-class _Job:
-    """A transaction, and who waits for it: a task of the `loop`, or a thread when there is none."""
-
-    transaction: Transaction[Any]
-    durable: bool
-    future: asyncio.Future[Any] | Future[Any]
-    loop: asyncio.AbstractEventLoop | None = None
-
-
 _Identity: TypeAlias = tuple[int, int]
 """What tells a file from another one of the same name."""
-_Outcome: TypeAlias = tuple[_Job, Any, BaseException | None]
+_Outcome: TypeAlias = tuple[Job, Any, BaseException | None]
 
 
 def make_file(path: Path) -> None:
@@ -123,7 +115,7 @@ class SqliteDriver:
     def run_now(self, transaction: Transaction[ResultT]) -> ResultT:
         """See `Driver`."""
         future = Future[ResultT]()
-        self._writer.take(_Job(transaction, durable=True, future=future))
+        self._writer.take(Job(transaction, durable=True, future=future))
         return future.result()
 
     def wake(self, wakes: Sequence[Wake]) -> None:
@@ -136,8 +128,8 @@ class _Thread:
 
     def __init__(self, name: str, path: Path, *, writes: bool) -> None:
         self._name = name
-        self._file = _File(path, writes=writes)
-        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._jobs = Jobs()
+        self._file = _File(path, self._jobs, writes=writes)
         self._thread: threading.Thread | None = None
         # Jobs come from any thread; none may come behind the word that no more will.
         self._door = threading.Lock()
@@ -155,7 +147,7 @@ class _Thread:
         with self._door:
             if self._is_open:
                 self._is_open = False
-                self._jobs.put(None)
+                self._jobs.close()
         if self._thread is not None:
             self._thread.join()
 
@@ -163,10 +155,10 @@ class _Thread:
         """Take a transaction that a task waits for; raises as `take`."""
         loop = asyncio.get_running_loop()
         future: asyncio.Future[ResultT] = loop.create_future()
-        self.take(_Job(transaction, durable, future, loop))
+        self.take(Job(transaction, durable, future, loop))
         return future
 
-    def take(self, job: _Job) -> None:
+    def take(self, job: Job) -> None:
         """Take a job.
 
         Raises:
@@ -175,34 +167,20 @@ class _Thread:
         with self._door:
             if not self._is_open:
                 raise StateUnavailable("The database is not open: the host has not been started, or has stopped.")
-            self._jobs.put(job)
+            self._jobs.add(job)
 
     def _work(self) -> None:
-        is_over = False
-        while not is_over:
-            group, is_over = self._group()
-            if group:
-                _tell(self._file.commit(group))
+        while group := self._jobs.group():
+            _tell(self._file.commit(group))
         self._file.close()
-
-    def _group(self) -> tuple[list[_Job], bool]:
-        group: list[_Job] = []
-        job = self._jobs.get()
-        while job is not None:
-            # Whoever gives up later than this finds that it took place.
-            if not job.future.cancelled():
-                group.append(job)
-            if len(group) == _GROUP or self._jobs.empty():
-                return group, False
-            job = self._jobs.get()
-        return group, True
 
 
 class _File:
     """A connection that is made when it is needed, and made anew after an error."""
 
-    def __init__(self, path: Path, *, writes: bool) -> None:
+    def __init__(self, path: Path, jobs: Jobs, *, writes: bool) -> None:
         self._path = path
+        self._jobs = jobs
         self._writes = writes
         # A reader that took the lock would hold up those who write, here and elsewhere, for as long as it reads.
         self._begin = "BEGIN IMMEDIATE" if writes else "BEGIN"
@@ -212,8 +190,8 @@ class _File:
         self._until = 0.0
         self._complained = False
 
-    def commit(self, group: Sequence[_Job]) -> Sequence[_Outcome]:
-        """Run all jobs of a group in one transaction, and return what came of each."""
+    def commit(self, group: list[Job]) -> Sequence[_Outcome]:
+        """Run all jobs of a group in one transaction, and return what came of each; the group may grow."""
         try:
             outcomes = self._committed(group)
             self._complained = False
@@ -232,12 +210,10 @@ class _File:
             except sqlite3.Error as error:
                 logger.error("The database could not be closed: %s", str(error))
 
-    def _committed(self, group: Sequence[_Job]) -> list[_Outcome]:
+    def _committed(self, group: list[Job]) -> list[_Outcome]:
         self._until = time.monotonic() + _LONGEST
         connection = self._connected()
-        if self._writes:
-            self._synchronise(connection, "FULL" if any(job.durable for job in group) else "NORMAL")
-        connection.execute(self._begin)
+        self._begin_with(connection, group)
         if len(group) == 1:
             outcome = _run(connection, group[0])
             self._end(connection, "COMMIT" if outcome[2] is None else "ROLLBACK")
@@ -249,6 +225,29 @@ class _File:
         self._until = time.monotonic() + _LONGEST
         self._end(connection, "COMMIT")
         return outcomes
+
+    def _begin_with(self, connection: sqlite3.Connection, group: list[Job]) -> None:
+        """Begin once no other process writes, and let those join the group that come until then."""
+        # SQLite's own pauses grow to a tenth of a second, in which perhaps nobody writes. They end with the lock, too,
+        # while this thread still has to wait for the interpreter: a busy event loop would hold up other processes.
+        first, since = len(group), time.monotonic()
+        while True:
+            try:
+                if self._writes:
+                    self._synchronise(connection, "FULL" if any(job.durable for job in group) else "NORMAL")
+                connection.execute(self._begin)
+            except sqlite3.OperationalError as error:
+                waited = time.monotonic() - since
+                if waited >= _PATIENCE or not _is_busy(error):
+                    # Those who came later have a patience of their own.
+                    self._jobs.give_back(group[first:])
+                    del group[first:]
+                    raise
+            else:
+                return
+            least, most = _BETWEEN
+            time.sleep(min(max(_PART * waited, least), most))
+            self._jobs.join(group)
 
     def _synchronise(self, connection: sqlite3.Connection, level: str) -> None:
         # The connection keeps what it was told last.
@@ -269,8 +268,12 @@ class _File:
             connection = self._connection = sqlite3.connect(
                 where, uri=True, isolation_level=None, check_same_thread=False
             )
-            connection.execute(f"PRAGMA busy_timeout = {_BUSY}")
-            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute(f"PRAGMA busy_timeout = {_PATIENCE * 1000:.0f}")
+            (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
+            if self._writes and mode == "wal":
+                # With a write-ahead log only the beginning can find the file taken. A file system that can have none
+                # makes others wait at the end, too, and SQLite waits by itself there.
+                connection.execute("PRAGMA busy_timeout = 0")
             connection.set_progress_handler(lambda: time.monotonic() > self._until, _STEPS)
             self._level = ""
         self._require_unmoved()
@@ -293,7 +296,12 @@ def _identity(path: Path) -> _Identity:
     return found.st_dev, found.st_ino
 
 
-def _run(connection: sqlite3.Connection, job: _Job) -> _Outcome:
+def _is_busy(error: sqlite3.OperationalError) -> bool:
+    # Its more exact codes have it as their last byte.
+    return error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
+
+
+def _run(connection: sqlite3.Connection, job: Job) -> _Outcome:
     try:
         return job, step_through(job.transaction(), _executor(connection), SQLITE), None
     except sqlite3.IntegrityError as error:
@@ -305,7 +313,7 @@ def _run(connection: sqlite3.Connection, job: _Job) -> _Outcome:
         return job, None, error
 
 
-def _run_apart(connection: sqlite3.Connection, job: _Job) -> _Outcome:
+def _run_apart(connection: sqlite3.Connection, job: Job) -> _Outcome:
     connection.execute("SAVEPOINT job")
     outcome = _run(connection, job)
     if outcome[2] is not None:
