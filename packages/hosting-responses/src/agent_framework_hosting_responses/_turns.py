@@ -34,7 +34,7 @@ from ._waiting import Waiting
 
 _NOTHING_REFERENCED: Final[Referenced] = {}
 _NO_METADATA: Final[Mapping[str, str]] = {}
-_NOTHING_INCLUDED: Final[frozenset[str]] = frozenset()
+_NO_NAMES: Final[frozenset[str]] = frozenset()
 
 
 class Minted(msgspec.Struct, frozen=True):
@@ -117,10 +117,12 @@ class Turns:
     ) -> ResponseFields:
         include = asked.requested_options.get("include")
         # Each empty set would be an object of its own.
-        included: frozenset[str] = frozenset(include) if include else _NOTHING_INCLUDED
+        included: frozenset[str] = frozenset(include) if include else _NO_NAMES
         target = self._context.target
         name, own = model_name(target), own_tools(target)
-        client_tools = declared_names(own)
+        client_tools, approval_tools = _NO_NAMES, _NO_NAMES
+        if own:
+            client_tools, approval_tools = declared_names(own), asking_names(own)
         if asked.client_tools:
             client_tools = client_tools.union(tool.name for tool in asked.client_tools)
         return ResponseFields(
@@ -133,7 +135,7 @@ class Turns:
             client_tools=client_tools,
             custom_tools=asked.custom_tools,
             forbidden_tools=asked.forbidden_tools,
-            approval_tools=asking_names(own),
+            approval_tools=approval_tools,
             server_label=name,
             show_tool_calls=self._settings.show_tool_calls,
             encrypted_reasoning="reasoning.encrypted_content" in included,

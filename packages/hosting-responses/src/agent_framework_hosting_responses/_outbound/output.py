@@ -88,10 +88,10 @@ class Output(Accumulator):
 
     def finish(self, *, is_cut: bool) -> None:
         """Close all that is open, in order; of a response that was cut, the last item is left incomplete."""
-        called = self._calls.open_items() if self._calls is not None else []
-        closing: list[tuple[Item, Callable[[bool], None]]] = [
-            (item, lambda is_last, item=item: self.calls.close(item, is_cut=is_last)) for item in called
-        ]
+        closing: list[tuple[Item, Callable[[bool], None]]] = []
+        if self._calls is not None:
+            called = self._calls.open_items()
+            closing = [(item, lambda is_last, item=item: self.calls.close(item, is_cut=is_last)) for item in called]
         if self._tools is not None:
             closing += [(tool.item, close) for tool, close in self._tools.still_open()]
         if text := self.texts.open_item:

@@ -118,7 +118,7 @@ def terminal_event(status: str) -> str:
 
 def take_down(entries: Iterable[Entry], items: Iterable[Item]) -> msgspec.Raw:
     """Return the `Tape`, as JSON, of what was said by a stream that ends, or has ended, in a body of these items."""
-    body = _Body(items)
+    places = _Places(items)
     sources: dict[bytes, Spoken] = {}
     numbers: dict[bytes, int] = {}
     kept: list[bytes] = []
@@ -134,12 +134,12 @@ def take_down(entries: Iterable[Entry], items: Iterable[Item]) -> msgspec.Raw:
                 kept.append(b'[0,"%b",{},{}]' % name.encode())
         elif isinstance(about, bytes):
             kept.append(_KEPT % (name.encode(), before, key, about))
-        elif (told := body.place(about)) is not None:
+        elif (told := places.get(about) or places.of_like(about)) is not None:
             kept.append(_TOLD % (name.encode(), before, key, key, told))
         else:
             kept.append(_KEPT % (name.encode(), before, key, _json(about)))
     spoken = [
-        b"[%b,%b]" % (ascii_json(template.decode()), body.place(source.text) or to_json(source.text))
+        b"[%b,%b]" % (ascii_json(template.decode()), places.get(text := source.text) or to_json(text))
         for template, source in sources.items()
     ]
     return msgspec.Raw(b"[[%b],[%b]]" % (b",".join(spoken), b",".join(kept)))
@@ -216,25 +216,24 @@ def replay(tape: Tape, body: Mapping[str, Any], *, first: int = 0) -> Iterator[b
     yield event(terminal_event(body["status"]), number, {"response": body})
 
 
-class _Body:
+class _Places(dict[Fact, bytes]):
     """Where a body of these items has what events repeat."""
 
+    __slots__ = ("_alike",)
+
     def __init__(self, items: Iterable[Item]) -> None:
-        self._places: dict[Fact, bytes] = {}
         self._alike: dict[bytes, bytes] | None = None
         for index, item in enumerate(items):
             for number, fact in enumerate(_facts(item)):
-                if not isinstance(fact, str) or len(fact) > _SHORT:
-                    self._places.setdefault(fact, b"[%d,%d]" % (index, number))
+                if (not isinstance(fact, str) or len(fact) > _SHORT) and fact not in self:
+                    self[fact] = b"[%d,%d]" % (index, number)
 
-    def place(self, fact: Fact) -> bytes | None:
-        """Return where it is, if it is there."""
-        place = self._places.get(fact)
-        if place is not None or isinstance(fact, str):
-            return place
-        # A hook has made the body, of items that may look like those that were streamed.
+    def of_like(self, fact: Fact) -> bytes | None:
+        """Return where something is that looks the same: a hook may have made the body, of items of its own."""
+        if isinstance(fact, str):
+            return None
         if self._alike is None:
-            self._alike = {_json(each): place for each, place in self._places.items()}
+            self._alike = {_json(each): place for each, place in self.items()}
         return self._alike.get(_json(fact))
 
 
@@ -244,9 +243,12 @@ def _facts(item: Item) -> list[Fact]:
         return [item, item.input if item.form == "custom_tool_call" else item.arguments]
     if isinstance(item, ToolItem):
         return [item, *(item.fields[name] for name in _TEXTS if isinstance(item.fields.get(name), str))]
+    parts = item.parts
+    if len(parts) > 1:
+        # Summaries are shown last.
+        parts = sorted(parts, key=lambda part: part.kind == "summary_text")
     facts: list[Fact] = [item]
-    # Summaries are shown last.
-    for part in sorted(item.parts, key=lambda part: part.kind == "summary_text"):
+    for part in parts:
         facts += (part, part.text)
     return facts
 
