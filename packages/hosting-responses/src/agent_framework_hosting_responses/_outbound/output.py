@@ -109,8 +109,10 @@ class Output(Accumulator):
 
     def take_content(self, content: Any, kind: str) -> None:
         """See `Accumulator`."""
-        if kind not in _PASSAGES:
-            self.texts.interrupt()
+        if kind in _PASSAGES:
+            self.texts.take(passage(content))
+            return
+        self.texts.interrupt()
         if taker := self._TAKERS.get(kind):
             taker(self, content)
         elif not self._provider_tools().take(content, message=self.message, restated=self.is_restating):
@@ -128,9 +130,6 @@ class Output(Accumulator):
             self._tools = ProviderTools(self.items, self._listener, self._showing, texts=self.texts, calls=self.calls)
             self.texts.before_opening = self._tools.settle
         return self._tools
-
-    def _take_passage(self, content: Any) -> None:
-        self.texts.take(passage(content))
 
     def _take_call(self, content: Any) -> None:
         self.calls.take(content, message=self.message)
@@ -170,8 +169,6 @@ class Output(Accumulator):
 
     # Of the class: with methods of its own in it, each answer would wait for the garbage collector.
     _TAKERS: ClassVar[Mapping[str, Callable[..., None]]] = {
-        "text": _take_passage,
-        "text_reasoning": _take_passage,
         "function_call": _take_call,
         "function_result": _take_result,
         "function_approval_request": _take_question,

@@ -12,6 +12,7 @@ Rules of this file:
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
 from typing import Any, Final, Protocol, TypeAlias
 
 import msgspec
@@ -118,7 +119,8 @@ def terminal_event(status: str) -> str:
 
 def take_down(entries: Iterable[Entry], items: Iterable[Item]) -> msgspec.Raw:
     """Return the `Tape`, as JSON, of what was said by a stream that ends, or has ended, in a body of these items."""
-    places = _Places(items)
+    places = _places(items)
+    alike = _Alike(places)
     sources: dict[bytes, Spoken] = {}
     numbers: dict[bytes, int] = {}
     kept: list[bytes] = []
@@ -134,7 +136,7 @@ def take_down(entries: Iterable[Entry], items: Iterable[Item]) -> msgspec.Raw:
                 kept.append(b'[0,"%b",{},{}]' % name.encode())
         elif isinstance(about, bytes):
             kept.append(_KEPT % (name.encode(), before, key, about))
-        elif (told := places.get(about) or places.of_like(about)) is not None:
+        elif (told := places.get(about) or alike.place(about)) is not None:
             kept.append(_TOLD % (name.encode(), before, key, key, told))
         else:
             kept.append(_KEPT % (name.encode(), before, key, _json(about)))
@@ -216,25 +218,37 @@ def replay(tape: Tape, body: Mapping[str, Any], *, first: int = 0) -> Iterator[b
     yield event(terminal_event(body["status"]), number, {"response": body})
 
 
-class _Places(dict[Fact, bytes]):
-    """Where a body of these items has what events repeat."""
+def _places(items: Iterable[Item]) -> dict[Fact, bytes]:
+    """Return where a body of these items has what events repeat."""
+    places: dict[Fact, bytes] = {}
+    for index, item in enumerate(items):
+        for number, fact in enumerate(_facts(item)):
+            if (not isinstance(fact, str) or len(fact) > _SHORT) and fact not in places:
+                places[fact] = _place(index, number)
+    return places
 
-    __slots__ = ("_alike",)
 
-    def __init__(self, items: Iterable[Item]) -> None:
-        self._alike: dict[bytes, bytes] | None = None
-        for index, item in enumerate(items):
-            for number, fact in enumerate(_facts(item)):
-                if (not isinstance(fact, str) or len(fact) > _SHORT) and fact not in self:
-                    self[fact] = b"[%d,%d]" % (index, number)
+@lru_cache(maxsize=256)
+def _place(index: int, number: int) -> bytes:
+    return b"[%d,%d]" % (index, number)
 
-    def of_like(self, fact: Fact) -> bytes | None:
-        """Return where something is that looks the same: a hook may have made the body, of items of its own."""
+
+class _Alike:
+    """Where a body has what looks like a part or an item: a hook may have made it, of items of its own."""
+
+    __slots__ = ("_by_looks", "_places")
+
+    def __init__(self, places: Mapping[Fact, bytes]) -> None:
+        self._places = places
+        self._by_looks: dict[bytes, bytes] | None = None
+
+    def place(self, fact: Fact) -> bytes | None:
+        """Return where it is, if it is there."""
         if isinstance(fact, str):
             return None
-        if self._alike is None:
-            self._alike = {_json(each): place for each, place in self.items()}
-        return self._alike.get(_json(fact))
+        if self._by_looks is None:
+            self._by_looks = {_json(each): place for each, place in self._places.items()}
+        return self._by_looks.get(_json(fact))
 
 
 def _facts(item: Item) -> list[Fact]:
