@@ -85,7 +85,7 @@ class Head:
             ignored.
     """
 
-    __slots__ = ("_asked", "_begin", "_middle", "_said", "_tail")
+    __slots__ = ("_asked", "_begin", "_created_at", "_id", "_middle", "_model", "_previous", "_tail")
 
     def __init__(
         self,
@@ -96,13 +96,12 @@ class Head:
         previous_response_id: str | None = None,
         echo: Mapping[str, Any] | None = None,
     ) -> None:
-        response_id, named = clean_with_json(response_id)
-        model, answering = clean_with_json(model)
-        said = {"id": response_id, "object": "response", "created_at": created_at, "completed_at": None, "model": model}
-        previous = _NULL
+        self._id, named = clean_with_json(response_id)
+        self._created_at = created_at
+        self._model, answering = clean_with_json(model)
+        self._previous, previous = None, _NULL
         if previous_response_id is not None:
-            said["previous_response_id"], previous = clean_with_json(previous_response_id)
-        self._said: dict[str, Any] = said
+            self._previous, previous = clean_with_json(previous_response_id)
         self._begin = _BEGIN % (named, created_at)
         self._middle = _MIDDLE % (answering, previous)
         unusual = without_usual(echo) if echo else {}
@@ -127,7 +126,11 @@ class Head:
         error: Mapping[str, Any] | None = None,
     ) -> Body:
         """Return the response object in one state; `output` is JSON on one line already."""
-        kept = {**self._said, "status": status, "output": msgspec.Raw(output)}
+        kept: dict[str, Any] = {"id": self._id, "object": "response", "created_at": self._created_at}
+        kept["completed_at"], kept["model"] = None, self._model
+        if self._previous is not None:
+            kept["previous_response_id"] = self._previous
+        kept["status"], kept["output"] = status, msgspec.Raw(output)
         completed, details, problem, counts = _NULL, _NULL, _NULL, _NULL
         if status == "completed" and completed_at is not None:
             kept["completed_at"], completed = completed_at, b"%d" % completed_at

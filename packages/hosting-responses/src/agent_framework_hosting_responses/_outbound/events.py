@@ -15,7 +15,7 @@ import msgspec
 from agent_framework_hosting.rendering.text import to_json
 
 from .items import CallItem, FlowItem, Item, MessageItem, Part, ToolItem
-from .tape import CREATED, QUEUED, WHOLE, About, Deltas, Entry, add_length
+from .tape import CREATED, QUEUED, WHOLE, About, Deltas, Entry, add_length, whole
 from .wire import ABOUT, delta_template, members, opening
 from .words import PartKind
 
@@ -177,7 +177,11 @@ class EventWriter:
 
     def write_response(self, name: str, response: bytes) -> None:
         """Write an event that carries the response itself, as JSON: it is kept nowhere but in the final body."""
-        self._write(name, b"", WHOLE, b"", response)
+        number, self.source = self.sequence_number, None
+        self.said.append(whole(name))
+        if number > self._after:
+            self._out.append(ABOUT % (opening(name), number, b"", WHOLE, response))
+        self.sequence_number = number + 1
 
     def _write(self, name: str, before: bytes, key: bytes, about: About, data: bytes) -> None:
         number, self.source = self.sequence_number, None

@@ -117,6 +117,12 @@ def terminal_event(status: str) -> str:
     return _TERMINAL.get(status, "response.incomplete")
 
 
+@lru_cache(maxsize=16)
+def whole(name: str) -> Entry:
+    """Return the entry of an event that carries the response itself: one for all streams."""
+    return name, b"", WHOLE, b""
+
+
 def take_down(entries: Iterable[Entry], items: Iterable[Item]) -> msgspec.Raw:
     """Return the `Tape`, as JSON, of what was said by a stream that ends, or has ended, in a body of these items."""
     places = _places(items)
