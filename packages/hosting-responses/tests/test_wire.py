@@ -7,11 +7,12 @@ from hypothesis import strategies as st
 
 from agent_framework_hosting.rendering.text import to_json
 from agent_framework_hosting_responses._outbound.wire import (
+    ABOUT,
     Framed,
     delta_template,
     event,
-    event_about,
     members,
+    opening,
     unframed,
 )
 
@@ -30,7 +31,7 @@ NAMES = st.sampled_from(["response.created", "response.queued", "response.in_pro
 def test_an_event_whose_last_value_is_json_already_is_the_one_that_the_encoder_makes(
     name: str, number: int, fields: dict[str, Any], value: Any
 ) -> None:
-    written = event_about(name, number, members(fields), b"response", to_json(value))
+    written = ABOUT % (opening(name), number, members(fields), b"response", to_json(value))
 
     assert written == event(name, number, {**fields, "response": value})
     assert [framed.name for framed in unframed(written)] == [name]
@@ -48,7 +49,7 @@ def test_a_template_makes_the_event_with_its_fields_in_another_order(
 
 
 def test_a_response_that_looks_like_a_template_is_sent_as_it_is() -> None:
-    written = event_about("response.created", 3, b"", b"response", to_json({"model": "100%d %b"}))
+    written = ABOUT % (opening("response.created"), 3, b"", b"response", to_json({"model": "100%d %b"}))
 
     data = b'{"type":"response.created","sequence_number":3,"response":{"model":"100%d %b"}}'
     assert unframed(written) == [Framed("response.created", data)]

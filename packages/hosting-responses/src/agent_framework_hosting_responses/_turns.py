@@ -34,7 +34,7 @@ from ._waiting import Waiting
 
 _NOTHING_REFERENCED: Final[Referenced] = {}
 _NO_METADATA: Final[Mapping[str, str]] = {}
-_NOTHING_INCLUDED: Final[frozenset[str]] = frozenset()
+_NO_NAMES: Final[frozenset[str]] = frozenset()
 
 
 class Minted(msgspec.Struct, frozen=True):
@@ -117,23 +117,28 @@ class Turns:
     ) -> ResponseFields:
         include = asked.requested_options.get("include")
         # Each empty set would be an object of its own.
-        included: frozenset[str] = frozenset(include) if include else _NOTHING_INCLUDED
-        target = self._context.target
+        included: frozenset[str] = frozenset(include) if include else _NO_NAMES
+        target, echo = self._context.target, asked.echo
+        instructions = admitted.options.get("instructions")
+        if echo.get("instructions") != instructions:
+            # What the agent never got is not claimed to have been its instructions.
+            echo = {**echo, "instructions": instructions}
         name, own = model_name(target), own_tools(target)
-        client_tools = declared_names(own)
+        client_tools, approval_tools = _NO_NAMES, _NO_NAMES
+        if own:
+            client_tools, approval_tools = declared_names(own), asking_names(own)
         if asked.client_tools:
             client_tools = client_tools.union(tool.name for tool in asked.client_tools)
         return ResponseFields(
             response_id=minted.response_id,
             created_at=minted.created_at,
-            model=asked.echo.get("model") or name,
+            model=echo.get("model") or name,
             previous_response_id=asked.previous_response_id,
-            # What the agent never got is not claimed to have been its instructions.
-            echo=_echo(asked.echo, instructions=admitted.options.get("instructions")),
+            echo=echo,
             client_tools=client_tools,
             custom_tools=asked.custom_tools,
             forbidden_tools=asked.forbidden_tools,
-            approval_tools=asking_names(own),
+            approval_tools=approval_tools,
             server_label=name,
             show_tool_calls=self._settings.show_tool_calls,
             encrypted_reasoning="reasoning.encrypted_content" in included,
@@ -250,11 +255,6 @@ class Turns:
         conversation = asked.conversation
         on_commit = partial(self._drop_read, conversation, exchange) if conversation is not None else None
         return tell(machine, stream, ended=streamed.ended, on_commit=on_commit)
-
-
-def _echo(echo: dict[str, Any], *, instructions: object) -> dict[str, Any]:
-    # Mostly there are none, and nothing to copy.
-    return echo if echo.get("instructions") == instructions else {**echo, "instructions": instructions}
 
 
 def _exchange(

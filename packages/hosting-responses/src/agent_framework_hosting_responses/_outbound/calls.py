@@ -38,7 +38,7 @@ class Call(msgspec.Struct, eq=False):
     is_hidden: bool = False
     is_held: bool = False
     is_whole: bool = False
-    pending: list[str] = msgspec.field(default_factory=list[str])
+    pending: list[str] = []
 
     @property
     def is_for_client(self) -> bool:

@@ -8,7 +8,7 @@ Rules of this file:
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -19,6 +19,8 @@ from .annotations import annotations_of
 from .items import MESSAGE_PARTS
 from .words import PartKind
 
+_UNMARKED: Final[Mapping[str, Any]] = {}
+
 
 class Passage(msgspec.Struct):
     """A stretch of text of one kind; `replaces` says that it stands for all that its part has said so far."""
@@ -28,7 +30,7 @@ class Passage(msgspec.Struct):
     source: str | None = None
     protected: str | None = None
     replaces: bool = False
-    annotations: list[dict[str, Any]] = msgspec.field(default_factory=list[dict[str, Any]])
+    annotations: list[dict[str, Any]] = []
 
     @property
     def is_reasoning(self) -> bool:
@@ -42,7 +44,9 @@ class Passage(msgspec.Struct):
 
 def passage(content: Any) -> Passage:
     """Read a `text` or `text_reasoning` content."""
-    marks = mapping_of(getattr(content, "additional_properties", None))
+    marks = getattr(content, "additional_properties", None)
+    # Mostly there are none, and nothing to look for in them.
+    marks = mapping_of(marks) if marks else _UNMARKED
     text = text_of(content, "text")
     if content.type == "text":
         if marks and is_refusal(marks):

@@ -12,10 +12,9 @@ from typing import Any, Final, NamedTuple, get_args
 
 import msgspec
 
-from agent_framework_hosting.rendering.text import clean, clean_json, to_json
+from agent_framework_hosting.rendering.text import clean, clean_json, clean_with_json, to_json
 
 from .._usual import WHOLE, without_usual
-from .wire import members
 from .words import ErrorCode, ResponseStatus
 
 ERROR_CODES: Final = frozenset(get_args(ErrorCode))
@@ -50,12 +49,16 @@ _ECHOED: Final = dict.fromkeys(
 )
 """What is repeated of the request, in its order; the last four are there only if they were sent."""
 
-_OF_STATE: Final = {name: value for name, value in WHOLE.items() if name not in _ECHOED and name != "service_tier"}
-_OF_REQUEST: Final = {name: value for name, value in WHOLE.items() if name not in _OF_STATE}
-
+_OF_REQUEST: Final = {name: value for name, value in WHOLE.items() if name in _ECHOED or name == "service_tier"}
 
 _TAIL: Final = to_json(_OF_REQUEST)[1:]
 """What stands behind the usage of a response that was asked for nothing unusual, to its end."""
+
+# All in the order of `WHOLE`, in which a response is put together again from what is kept.
+_BEGIN: Final = b'{"id":%b,"object":"response","created_at":%d,"completed_at":'
+_MIDDLE: Final = b'"model":%b,"previous_response_id":%b,"output":'
+_WHOLE: Final = b'%b%b,"status":"%b","incomplete_details":%b,"error":%b,%b%b,"usage":%b,%b'
+_NULL: Final = b"null"
 
 
 class Body(NamedTuple):
@@ -82,7 +85,7 @@ class Head:
             ignored.
     """
 
-    __slots__ = ("_asked", "_said", "_tail")
+    __slots__ = ("_asked", "_begin", "_created_at", "_id", "_middle", "_model", "_previous", "_tail")
 
     def __init__(
         self,
@@ -93,16 +96,24 @@ class Head:
         previous_response_id: str | None = None,
         echo: Mapping[str, Any] | None = None,
     ) -> None:
-        said = {"id": response_id, "object": "response", "created_at": created_at, "completed_at": None, "model": model}
+        self._id, named = clean_with_json(response_id)
+        self._created_at = created_at
+        self._model, answering = clean_with_json(model)
+        self._previous, previous = None, _NULL
         if previous_response_id is not None:
-            said["previous_response_id"] = previous_response_id
-        self._said: dict[str, Any] = clean_json(said)
+            self._previous, previous = clean_with_json(previous_response_id)
+        self._begin = _BEGIN % (named, created_at)
+        self._middle = _MIDDLE % (answering, previous)
         unusual = without_usual(echo) if echo else {}
         asked = {name: value for name, value in unusual.items() if name in _ECHOED and value is not None}
         if len(asked) > 1:
             asked = {name: asked[name] for name in _ECHOED if name in asked}
         self._asked: dict[str, Any] = clean_json(asked) if asked else asked
         self._tail = to_json({**_OF_REQUEST, **self._asked})[1:] if asked else _TAIL
+
+    def json(self, status: ResponseStatus) -> bytes:
+        """Return the response object before anything was said, as it is sent."""
+        return _WHOLE % (self._begin, _NULL, status.encode(), _NULL, _NULL, self._middle, b"[]", _NULL, self._tail)
 
     def body(
         self,
@@ -115,17 +126,24 @@ class Head:
         error: Mapping[str, Any] | None = None,
     ) -> Body:
         """Return the response object in one state; `output` is JSON on one line already."""
-        kept = {**self._said, "status": status, "output": msgspec.Raw(output)}
-        if status == "completed":
-            kept["completed_at"] = completed_at
+        kept: dict[str, Any] = {"id": self._id, "object": "response", "created_at": self._created_at}
+        kept["completed_at"], kept["model"] = None, self._model
+        if self._previous is not None:
+            kept["previous_response_id"] = self._previous
+        kept["status"], kept["output"] = status, msgspec.Raw(output)
+        completed, details, problem, counts = _NULL, _NULL, _NULL, _NULL
+        if status == "completed" and completed_at is not None:
+            kept["completed_at"], completed = completed_at, b"%d" % completed_at
         if incomplete_reason is not None:
-            kept["incomplete_details"] = {"reason": incomplete_reason}
+            kept["incomplete_details"] = reason = {"reason": incomplete_reason}
+            details = to_json(reason)
         if error is not None:
-            kept["error"] = error
+            kept["error"], problem = error, to_json(error)
         if usage is not None:
-            kept["usage"] = usage
-        json = b"{%b%b" % (members({**_OF_STATE, **kept}), self._tail)
+            kept["usage"], counts = usage, to_json(usage)
         kept.update(self._asked)
+        begin, middle, tail = self._begin, self._middle, self._tail
+        json = _WHOLE % (begin, completed, status.encode(), details, problem, middle, output, counts, tail)
         return Body(json, kept)
 
 

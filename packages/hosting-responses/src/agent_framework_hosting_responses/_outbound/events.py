@@ -14,9 +14,9 @@ import msgspec
 
 from agent_framework_hosting.rendering.text import to_json
 
-from .items import CallItem, FlowItem, Item, Part, ToolItem
-from .tape import CREATED, QUEUED, WHOLE, About, Deltas, Entry, add_length
-from .wire import delta_template, event_about, members
+from .items import CallItem, FlowItem, Item, MessageItem, Part, ToolItem
+from .tape import CREATED, QUEUED, WHOLE, About, Deltas, Entry, add_length, whole
+from .wire import ABOUT, delta_template, members, opening
 from .words import PartKind
 
 _INDEX: Final = b'"output_index":%d,'
@@ -177,13 +177,17 @@ class EventWriter:
 
     def write_response(self, name: str, response: bytes) -> None:
         """Write an event that carries the response itself, as JSON: it is kept nowhere but in the final body."""
-        self._write(name, b"", WHOLE, b"", response)
+        number, self.source = self.sequence_number, None
+        self.said.append(whole(name))
+        if number > self._after:
+            self._out.append(ABOUT % (opening(name), number, b"", WHOLE, response))
+        self.sequence_number = number + 1
 
     def _write(self, name: str, before: bytes, key: bytes, about: About, data: bytes) -> None:
         number, self.source = self.sequence_number, None
         self.said.append((name, before, key, about))
         if number > self._after:
-            self._out.append(event_about(name, number, before, key, data))
+            self._out.append(ABOUT % (opening(name), number, before, key, data))
         self.sequence_number = number + 1
 
     def follow(self, source: Part | CallItem) -> None:
@@ -213,9 +217,17 @@ class EventWriter:
         self._write(names.added, place, b"part", names.empty, names.empty)
         part.template = delta_template(names.delta, place + names.extra)
 
-    def text_added(self, part: Part, text: str) -> None:
-        """Send the text."""
-        self._write_delta(part, text)
+    def text_added(self, part: Part | CallItem, text: str) -> None:
+        """Send the text, of a part or of anything else that has deltas."""
+        if self.source is not part:
+            self.follow(part)
+        add_length(self.lengths, len(text))
+        if isinstance(part, Part):
+            part.fold()
+        number = self.sequence_number
+        if number > self._after:
+            self._out.append(part.template % (number, to_json(text)))
+        self.sequence_number = number + 1
 
     def annotation_added(self, item: FlowItem, part: Part, annotation: Mapping[str, Any]) -> None:
         """Send the annotation."""
@@ -238,7 +250,7 @@ class EventWriter:
     def arguments_added(self, item: CallItem, text: str) -> None:
         """Send the arguments; what a custom tool is given is known when they are whole."""
         if item.form != "custom_tool_call":
-            self._write_delta(item, text)
+            self.text_added(item, text)
 
     def call_done(self, item: CallItem) -> None:
         """Close the call: its arguments, how a run tool ended, and the item."""
@@ -267,18 +279,8 @@ class EventWriter:
 
     def item_done(self, item: Item) -> None:
         """Close the item."""
-        self._write("response.output_item.done", _INDEX % item.index, b"item", item, item.json())
-
-    def _write_delta(self, source: Part | CallItem, text: str) -> None:
-        if self.source is not source:
-            self.follow(source)
-        add_length(self.lengths, len(text))
-        if isinstance(source, Part):
-            source.fold()
-        number = self.sequence_number
-        if number > self._after:
-            self._out.append(source.template % (number, to_json(text)))
-        self.sequence_number = number + 1
+        data = item.finish() if isinstance(item, MessageItem) else item.json()
+        self._write("response.output_item.done", _INDEX % item.index, b"item", item, data)
 
 
 def say_queued(writer: EventWriter, waiting: bytes) -> None:

@@ -54,8 +54,8 @@ class Part(msgspec.Struct, eq=False):
 
     kind: PartKind
     index: int
-    chunks: list[str] = msgspec.field(default_factory=list[str])
-    annotations: list[dict[str, Any]] = msgspec.field(default_factory=list[dict[str, Any]])
+    chunks: list[str] = []
+    annotations: list[dict[str, Any]] = []
     settled: int = 0
     begun: int = 0
     place: bytes = b""
@@ -67,11 +67,10 @@ class Part(msgspec.Struct, eq=False):
     def text(self) -> str:
         """All of the text so far."""
         chunks = self.chunks
-        if len(chunks) == 1:
-            return chunks[0]
-        text = joined(chunks)
-        self.folded = len(chunks)
-        return text
+        if len(chunks) > 1:
+            chunks[:] = ["".join(chunks)]
+            self.folded = 1
+        return chunks[0] if chunks else ""
 
     def fold(self) -> None:
         """Make one chunk of the newest ones when they are many: each is an object, and most are short."""
@@ -92,12 +91,16 @@ class Part(msgspec.Struct, eq=False):
 
 
 class MessageItem(msgspec.Struct, eq=False):
-    """What the assistant says: text and refusals."""
+    """What the assistant says: text and refusals.
+
+    `done` is the item as it is shown, once it will not change any more.
+    """
 
     index: int
     id: str
     status: ItemStatus = "in_progress"
-    parts: list[Part] = msgspec.field(default_factory=list[Part])
+    parts: list[Part] = []
+    done: bytes = b""
 
     def add_part(self, kind: PartKind) -> Part:
         """Append an empty part."""
@@ -107,8 +110,17 @@ class MessageItem(msgspec.Struct, eq=False):
 
     def json(self) -> bytes:
         """Return the item as it is shown."""
-        content = b",".join([part.json() for part in self.parts])
+        if self.done:
+            return self.done
+        content = b",".join([part.done or part.json() for part in self.parts]) if self.parts else b""
         return _MESSAGE % (to_json(self.id), self.status.encode(), content)
+
+    def finish(self) -> bytes:
+        """Return the item as it is shown from now on; its parts need not know that of themselves any more."""
+        self.done = done = self.json()
+        for part in self.parts:
+            part.done = b""
+        return done
 
 
 class ReasoningItem(msgspec.Struct, eq=False):
@@ -121,7 +133,7 @@ class ReasoningItem(msgspec.Struct, eq=False):
     id: str
     source: str | None = None
     status: ItemStatus = "in_progress"
-    parts: list[Part] = msgspec.field(default_factory=list[Part])
+    parts: list[Part] = []
     encrypted: str | None = None
 
     def add_part(self, kind: PartKind) -> Part:
@@ -151,7 +163,7 @@ class CallItem(msgspec.Struct, eq=False):
     server_label: str
     id: str
     status: ItemStatus = "in_progress"
-    chunks: list[str] = msgspec.field(default_factory=list[str])
+    chunks: list[str] = []
     output: str | None = None
     problem: str | None = None
     approval: str | None = None
@@ -229,7 +241,6 @@ class Items(list[Item]):
     __slots__ = ("_first", "_response_id")
 
     def __init__(self, response_id: str, *, first: int = 0) -> None:
-        super().__init__()
         self._response_id = response_id
         self._first = first
 

@@ -152,7 +152,8 @@ class ResponseMachine:
             return part.template % (number, data)
         if self._body is not None:
             return b""
-        self._open()
+        if not self._is_started:
+            self._open()
         self._output.take_update(update)
         return self._writer.take()
 
@@ -166,7 +167,8 @@ class ResponseMachine:
                 Its items have the ids of those streamed: the first message that of the first message, and so on.
         """
         if self._body is None:
-            self._open()
+            if not self._is_started:
+                self._open()
             streamed, shown = self._output, self._output
             ids: Mapping[str, str] = {}
             if override and final is not None:
@@ -177,7 +179,8 @@ class ResponseMachine:
             if shown is not streamed:
                 shown.finish(is_cut=end.is_cut)
                 ids = adopt_ids(shown.items, streamed.items)
-            self.waiting = [call.known_as(ids) for call in shown.waiting]
+            waiting = shown.waiting
+            self.waiting = [call.known_as(ids) for call in waiting] if waiting else waiting
             self._shown = shown
             self._body = _body(self._head, shown, end, usage=self._usage, completed_at=completed_at)
         return self._body
@@ -202,19 +205,19 @@ class ResponseMachine:
         return self._stop(_Ending(status, reason if status == "incomplete" else None))
 
     def _open(self) -> None:
-        if not self._is_started:
-            self._is_started = True
-            data = self._head.body(status="in_progress").json
-            if self._is_queued:
-                say_queued(self._writer, self._head.body(status="queued").json)
-            else:
-                self._writer.write_response(CREATED, data)
-            self._writer.write_response("response.in_progress", data)
+        self._is_started = True
+        data = self._head.json("in_progress")
+        if self._is_queued:
+            say_queued(self._writer, self._head.json("queued"))
+        else:
+            self._writer.write_response(CREATED, data)
+        self._writer.write_response("response.in_progress", data)
 
     def _stop(self, end: _Ending) -> bytes:
         if self._is_ended:
             return b""
-        self._open()
+        if not self._is_started:
+            self._open()
         self._output.finish(is_cut=True)
         self._body = _body(self._head, self._shown, end, usage=self._usage or self._output.usage.counts)
         return self._end(self._body)
@@ -260,12 +263,15 @@ class _Ending(NamedTuple):
         return self.status != "completed"
 
 
+_COMPLETED: Final = _Ending("completed")
+
+
 def _ending(shown: Output, finish_reason: str) -> _Ending:
     if shown.error is not None:
         return _Ending("failed", error=shown.error)
     if reason := _CUT_BY.get(finish_reason):
         return _Ending("incomplete", reason)
-    return _Ending("completed")
+    return _COMPLETED
 
 
 def _body(
@@ -281,7 +287,7 @@ def _body(
         incomplete_reason=end.incomplete_reason,
         error=end.error,
         output=b"[%b]" % b",".join([item.json() for item in shown.items]),
-        usage=usage_object(usage),
+        usage=usage_object(usage) if usage is not None else None,
         completed_at=completed_at,
     )
 

@@ -88,10 +88,10 @@ class Output(Accumulator):
 
     def finish(self, *, is_cut: bool) -> None:
         """Close all that is open, in order; of a response that was cut, the last item is left incomplete."""
-        called = self._calls.open_items() if self._calls is not None else []
-        closing: list[tuple[Item, Callable[[bool], None]]] = [
-            (item, lambda is_last, item=item: self.calls.close(item, is_cut=is_last)) for item in called
-        ]
+        closing: list[tuple[Item, Callable[[bool], None]]] = []
+        if self._calls is not None:
+            called = self._calls.open_items()
+            closing = [(item, lambda is_last, item=item: self.calls.close(item, is_cut=is_last)) for item in called]
         if self._tools is not None:
             closing += [(tool.item, close) for tool, close in self._tools.still_open()]
         if text := self.texts.open_item:
@@ -109,8 +109,10 @@ class Output(Accumulator):
 
     def take_content(self, content: Any, kind: str) -> None:
         """See `Accumulator`."""
-        if kind not in _PASSAGES:
-            self.texts.interrupt()
+        if kind in _PASSAGES:
+            self.texts.take(passage(content))
+            return
+        self.texts.interrupt()
         if taker := self._TAKERS.get(kind):
             taker(self, content)
         elif not self._provider_tools().take(content, message=self.message, restated=self.is_restating):
@@ -128,9 +130,6 @@ class Output(Accumulator):
             self._tools = ProviderTools(self.items, self._listener, self._showing, texts=self.texts, calls=self.calls)
             self.texts.before_opening = self._tools.settle
         return self._tools
-
-    def _take_passage(self, content: Any) -> None:
-        self.texts.take(passage(content))
 
     def _take_call(self, content: Any) -> None:
         self.calls.take(content, message=self.message)
@@ -170,8 +169,6 @@ class Output(Accumulator):
 
     # Of the class: with methods of its own in it, each answer would wait for the garbage collector.
     _TAKERS: ClassVar[Mapping[str, Callable[..., None]]] = {
-        "text": _take_passage,
-        "text_reasoning": _take_passage,
         "function_call": _take_call,
         "function_result": _take_result,
         "function_approval_request": _take_question,

@@ -12,6 +12,7 @@ Rules of this file:
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
 from typing import Any, Final, Protocol, TypeAlias
 
 import msgspec
@@ -116,9 +117,16 @@ def terminal_event(status: str) -> str:
     return _TERMINAL.get(status, "response.incomplete")
 
 
+@lru_cache(maxsize=16)
+def whole(name: str) -> Entry:
+    """Return the entry of an event that carries the response itself: one for all streams."""
+    return name, b"", WHOLE, b""
+
+
 def take_down(entries: Iterable[Entry], items: Iterable[Item]) -> msgspec.Raw:
     """Return the `Tape`, as JSON, of what was said by a stream that ends, or has ended, in a body of these items."""
-    body = _Body(items)
+    places = _places(items)
+    alike = _Alike(places)
     sources: dict[bytes, Spoken] = {}
     numbers: dict[bytes, int] = {}
     kept: list[bytes] = []
@@ -134,12 +142,12 @@ def take_down(entries: Iterable[Entry], items: Iterable[Item]) -> msgspec.Raw:
                 kept.append(b'[0,"%b",{},{}]' % name.encode())
         elif isinstance(about, bytes):
             kept.append(_KEPT % (name.encode(), before, key, about))
-        elif (told := body.place(about)) is not None:
+        elif (told := places.get(about) or alike.place(about)) is not None:
             kept.append(_TOLD % (name.encode(), before, key, key, told))
         else:
             kept.append(_KEPT % (name.encode(), before, key, _json(about)))
     spoken = [
-        b"[%b,%b]" % (ascii_json(template.decode()), body.place(source.text) or to_json(source.text))
+        b"[%b,%b]" % (ascii_json(template.decode()), places.get(text := source.text) or to_json(text))
         for template, source in sources.items()
     ]
     return msgspec.Raw(b"[[%b],[%b]]" % (b",".join(spoken), b",".join(kept)))
@@ -216,26 +224,37 @@ def replay(tape: Tape, body: Mapping[str, Any], *, first: int = 0) -> Iterator[b
     yield event(terminal_event(body["status"]), number, {"response": body})
 
 
-class _Body:
-    """Where a body of these items has what events repeat."""
+def _places(items: Iterable[Item]) -> dict[Fact, bytes]:
+    """Return where a body of these items has what events repeat."""
+    places: dict[Fact, bytes] = {}
+    for index, item in enumerate(items):
+        for number, fact in enumerate(_facts(item)):
+            if (not isinstance(fact, str) or len(fact) > _SHORT) and fact not in places:
+                places[fact] = _place(index, number)
+    return places
 
-    def __init__(self, items: Iterable[Item]) -> None:
-        self._places: dict[Fact, bytes] = {}
-        self._alike: dict[bytes, bytes] | None = None
-        for index, item in enumerate(items):
-            for number, fact in enumerate(_facts(item)):
-                if not isinstance(fact, str) or len(fact) > _SHORT:
-                    self._places.setdefault(fact, b"[%d,%d]" % (index, number))
+
+@lru_cache(maxsize=256)
+def _place(index: int, number: int) -> bytes:
+    return b"[%d,%d]" % (index, number)
+
+
+class _Alike:
+    """Where a body has what looks like a part or an item: a hook may have made it, of items of its own."""
+
+    __slots__ = ("_by_looks", "_places")
+
+    def __init__(self, places: Mapping[Fact, bytes]) -> None:
+        self._places = places
+        self._by_looks: dict[bytes, bytes] | None = None
 
     def place(self, fact: Fact) -> bytes | None:
         """Return where it is, if it is there."""
-        place = self._places.get(fact)
-        if place is not None or isinstance(fact, str):
-            return place
-        # A hook has made the body, of items that may look like those that were streamed.
-        if self._alike is None:
-            self._alike = {_json(each): place for each, place in self._places.items()}
-        return self._alike.get(_json(fact))
+        if isinstance(fact, str):
+            return None
+        if self._by_looks is None:
+            self._by_looks = {_json(each): place for each, place in self._places.items()}
+        return self._by_looks.get(_json(fact))
 
 
 def _facts(item: Item) -> list[Fact]:
@@ -244,9 +263,12 @@ def _facts(item: Item) -> list[Fact]:
         return [item, item.input if item.form == "custom_tool_call" else item.arguments]
     if isinstance(item, ToolItem):
         return [item, *(item.fields[name] for name in _TEXTS if isinstance(item.fields.get(name), str))]
+    parts = item.parts
+    if len(parts) > 1:
+        # Summaries are shown last.
+        parts = sorted(parts, key=lambda part: part.kind == "summary_text")
     facts: list[Fact] = [item]
-    # Summaries are shown last.
-    for part in sorted(item.parts, key=lambda part: part.kind == "summary_text"):
+    for part in parts:
         facts += (part, part.text)
     return facts
 

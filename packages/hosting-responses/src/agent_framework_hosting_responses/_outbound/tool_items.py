@@ -24,8 +24,8 @@ class OpenTool(msgspec.Struct, eq=False):
     key: str
     message: int
     item: ToolItem
-    said: list[str] = msgspec.field(default_factory=list[str])
-    outputs: list[Any] = msgspec.field(default_factory=list[Any])
+    said: list[str] = []
+    outputs: list[Any] = []
     status: str = ""
 
 

@@ -7,10 +7,8 @@ from typing import Any
 from agent_framework_hosting.rendering.usage import TokenCounts
 
 
-def usage_object(counts: TokenCounts | None) -> dict[str, Any] | None:
-    """Return the usage object, or `None` when nothing was reported."""
-    if counts is None:
-        return None
+def usage_object(counts: TokenCounts) -> dict[str, Any]:
+    """Return the usage object."""
     return {
         "input_tokens": counts.read,
         "input_tokens_details": {"cached_tokens": counts.cached, "cache_write_tokens": counts.cache_written},

@@ -12,6 +12,9 @@ from typing import Any, Final, NamedTuple
 from agent_framework_hosting.rendering.text import to_json
 
 DONE: Final = b"data: [DONE]\n\n"
+ABOUT: Final = b'%b"sequence_number":%d,%b"%b":%b}\n\n'
+"""An event whose last field has a value that is JSON on one line already: its `opening`, its sequence number, other
+`members`, and that field's name and value."""
 _EVENT: Final = b"event: "
 
 
@@ -30,11 +33,6 @@ def event(name: str, sequence_number: int, fields: Mapping[str, Any]) -> bytes:
     """Return one event as it goes out."""
     rest = to_json(fields)[1:]
     return b'%b"sequence_number":%d%b%b\n\n' % (opening(name), sequence_number, b"," if fields else b"", rest)
-
-
-def event_about(name: str, sequence_number: int, before: bytes, key: bytes, value: bytes) -> bytes:
-    """Return an event whose last field has a value that is JSON on one line already; `before` are other `members`."""
-    return b'%b"sequence_number":%d,%b"%b":%b}\n\n' % (opening(name), sequence_number, before, key, value)
 
 
 def delta_template(name: str, before: bytes) -> bytes:
