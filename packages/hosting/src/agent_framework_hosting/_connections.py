@@ -46,20 +46,47 @@ def bounds(limits: Limits) -> Mapping[str, Any]:
     }
 
 
-def bounded_configuration(limits: Limits) -> Config:
+def bounded_configuration(limits: Limits, *, is_shared: bool = False) -> Config:
     """Return a configuration whose connections are given up when their other ends take nothing for too long.
 
     Whoever serves has written an answer when it is in the buffers of the connection; only the system sees whether it is
     read. Without this, a reader that stands still keeps its connection for ever, also one whose stream was cut.
+
+    Args:
+        limits: For the stall time.
+        is_shared: Whether other processes accept connections at the same sockets.
     """
 
     class BoundedConfig(Config):
         def create_sockets(self) -> Sockets:
             sockets = super().create_sockets()
             _give_up_after((*sockets.secure_sockets, *sockets.insecure_sockets), limits.stall_timeout + _GRACE)
-            return sockets
+            if not is_shared:
+                return sockets
+            waiting, self.backlog = self.backlog, 1
+            secure, insecure = (
+                [_InTurn(fileno=each.detach(), waiting=waiting) for each in listening]
+                for listening in (sockets.secure_sockets, sockets.insecure_sockets)
+            )
+            return Sockets(secure, insecure, sockets.quic_sockets)
 
     return BoundedConfig()
+
+
+class _InTurn(socket.socket):
+    """A listening socket of several processes, each of which accepts one connection before it does something else.
+
+    `asyncio` takes the backlog also for how many to accept at once. The process that wakes first would have all of a
+    crowd, and keep them for as long as they stay, while the others have nothing to do.
+    """
+
+    def __init__(self, *, fileno: int, waiting: int) -> None:
+        super().__init__(fileno=fileno)
+        self._waiting = waiting
+
+    def listen(self, backlog: int = 0, /) -> None:  # noqa: ARG002 - that of the loop, which is 1
+        """Let as many wait as the server's options say."""
+        super().listen(self._waiting)
 
 
 def bound_connections(limits: Limits) -> None:

@@ -31,7 +31,9 @@ _FLUSH_TIME: Final = 10.0
 """Seconds for readers to take what is left of their answers once all runs have ended."""
 
 
-def configuration(*, bind: str, options: Mapping[str, Any], limits: Limits, patience: float = 0.0) -> Config:
+def configuration(
+    *, bind: str, options: Mapping[str, Any], limits: Limits, patience: float = 0.0, is_shared: bool = False
+) -> Config:
     """Return Hypercorn's configuration.
 
     Args:
@@ -39,6 +41,7 @@ def configuration(*, bind: str, options: Mapping[str, Any], limits: Limits, pati
         options: Names and values of its configuration.
         limits: How long connections may be idle, and what may arrive on them.
         patience: Seconds that the start may take on top of what Hypercorn grants.
+        is_shared: Whether other processes accept connections at the same sockets.
 
     Raises:
         ConfigurationError: Hypercorn is not installed, or knows no such option.
@@ -49,7 +52,7 @@ def configuration(*, bind: str, options: Mapping[str, Any], limits: Limits, pati
         raise ConfigurationError(INSTALL_HINT) from error
     from ._connections import bounded_configuration, bounds
 
-    config = bounded_configuration(limits)
+    config = bounded_configuration(limits, is_shared=is_shared)
     for name, value in options.items():
         if name.startswith("_") or not hasattr(config, name):
             raise ConfigurationError(f"serve() got the option {name!r}, which is no name of Hypercorn's configuration.")

@@ -427,7 +427,8 @@ class AgentFrameworkHost:
         silence_addresses()
         options = share.taken()
         self._doorway.lets_strangers_in = options.pop(_OPEN)
-        self._serve(_server.configuration(bind="", options=options, limits=self._limits), told=told_by_supervisor)
+        config = _server.configuration(bind="", options=options, limits=self._limits, is_shared=True)
+        self._serve(config, told=told_by_supervisor)
 
     def _serve(self, config: Config, *, told: _server.Told = _server.told_by_signals) -> None:
         self._watched.is_serving = True
