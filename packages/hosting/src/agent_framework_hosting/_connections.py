@@ -64,11 +64,11 @@ def bounded_configuration(limits: Limits, *, is_shared: bool = False) -> Config:
             if not is_shared:
                 return sockets
             waiting, self.backlog = self.backlog, 1
-            secure, insecure = (
-                [_InTurn(fileno=each.detach(), waiting=waiting) for each in listening]
-                for listening in (sockets.secure_sockets, sockets.insecure_sockets)
+            return Sockets(
+                _in_turn(sockets.secure_sockets, waiting),
+                _in_turn(sockets.insecure_sockets, waiting),
+                sockets.quic_sockets,
             )
-            return Sockets(secure, insecure, sockets.quic_sockets)
 
     return BoundedConfig()
 
@@ -87,6 +87,10 @@ class _InTurn(socket.socket):
     def listen(self, backlog: int = 0, /) -> None:  # noqa: ARG002 - that of the loop, which is 1
         """Let as many wait as the server's options say."""
         super().listen(self._waiting)
+
+
+def _in_turn(listening: Iterable[socket.socket], waiting: int) -> list[socket.socket]:
+    return [_InTurn(fileno=each.detach(), waiting=waiting) for each in listening]
 
 
 def bound_connections(limits: Limits) -> None:
