@@ -152,6 +152,8 @@ async def test_the_document_says_what_the_workflow_takes(body: dict[str, Any], f
     [
         ({"input": "hi"}, True),
         ({"input": [{"content": [{"type": "file", "url": "https://example.com/a.png"}]}]}, True),
+        ({"input": [{"content": "hi", "role": None, "author": None}]}, True),
+        ({"input": [{"content": "hi", "role": "system"}]}, False),
         ({"input": ""}, False),
         ({"input": []}, False),
         ({"input": {"a": 1}}, False),

@@ -1,7 +1,7 @@
 """The rules of the items that are neither text nor calls with arguments: their events and what they end as."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 IN_ORDER: Final = {
@@ -87,3 +87,21 @@ def check_steps(events: list[dict[str, Any]], done: Mapping[str, Any]) -> None:
         assert told("command.delta", "delta") == [command for command in commands if command]
     elif kind == "shell_call_output":
         assert [shown for output in told("output_content.done", "output") for shown in output] == done["output"]
+
+
+def names_two_calls(output: Iterable[Mapping[str, Any]]) -> bool:
+    """Whether an id is that of a call of an earlier turn, which a machine answered here, and of another call here.
+
+    No model's provider gives an id twice, and no reader could tell the two calls apart.
+    """
+    seen: set[str] = set()
+    earlier: set[str] = set()
+    for item in output:
+        call_id = item.get("call_id")
+        if call_id in earlier:
+            return True
+        if item["type"] in ("shell_call_output", "computer_call_output") and call_id not in seen:
+            earlier.add(item["call_id"])
+        elif call_id is not None:
+            seen.add(call_id)
+    return False

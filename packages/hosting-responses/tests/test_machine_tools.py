@@ -286,6 +286,28 @@ def test_commands_and_what_they_wrote_are_two_items() -> None:
     ]
 
 
+def test_a_shells_id_that_is_used_again_names_another_call_with_its_own_output() -> None:
+    used = [runs("sh", "ls"), ran("sh", Content.from_shell_command_output(stdout="a", exit_code=0))]
+    checked = check(stream(says(*used, message_id="m1"), says(*used, message_id="m2")))
+    first, second = checked.body["output"][:2], checked.body["output"][2:]
+    assert [item["call_id"] for item in first] == ["sh", "sh"]
+    assert kinds(checked) == ["shell_call", "shell_call_output"] * 2
+    assert len({item["call_id"] for item in second} - {"sh"}) == 1
+
+
+def test_commands_without_an_id_share_one_with_what_they_wrote() -> None:
+    called, wrote = said(runs(None, "ls"), ran(None)).body["output"]
+    assert called["call_id"] == wrote["call_id"] != ""
+
+
+def test_a_call_is_answered_once() -> None:
+    screenshots = [acted("cu", image()), acted("cu", image())]
+    checked = check(
+        stream(says(ran("sh"), *screenshots, message_id="m1"), says(ran("sh"), *screenshots, message_id="m2"))
+    )
+    assert kinds(checked) == ["shell_call_output", "computer_call_output"]
+
+
 def test_actions_at_a_computer_are_for_the_client_and_never_hidden() -> None:
     click = {"type": "click", "button": "left", "x": 1, "y": 2}
     checks = [{"id": "s1", "code": "malicious", "message": "Beware."}]

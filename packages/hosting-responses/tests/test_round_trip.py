@@ -7,8 +7,9 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from agent_framework import AgentResponseUpdate, Content, Message
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
+from responses_tool_rules import names_two_calls
 from responses_updates import any_update, coherent_updates, machine, stream
 
 from agent_framework_hosting.testing import events_from
@@ -111,7 +112,9 @@ def test_whatever_an_agent_says_can_be_sent_back(
     updates: list[AgentResponseUpdate], end: str, flags: dict[str, Any]
 ) -> None:
     """Texts, calls and results arrive word for word."""
-    check_round_trip(body_of(updates, end, **flags)["output"])
+    output = body_of(updates, end, **flags)["output"]
+    assume(not names_two_calls(output))
+    check_round_trip(output)
 
 
 @settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])

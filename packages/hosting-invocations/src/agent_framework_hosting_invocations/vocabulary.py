@@ -37,7 +37,7 @@ class InputMessage(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=Tru
     """One message of a request."""
 
     content: str | list[Text | File]
-    role: Literal["user", "assistant"] = "user"
+    role: Literal["user", "assistant"] | None = "user"
     author: str | None = None
 
 

@@ -1,7 +1,9 @@
 """Commands of a shell and actions at a computer: `shell_call`, `computer_call`, and their outputs.
 
 Rules of this file:
-1. Each comes as a whole, and is an item of its own; a call and its output share a `call_id`.
+1. Each comes as a whole, and is an item of its own; a call and its output share a `call_id`, and within a response no
+   other call has it: where a model uses the id of a shell's call again, the later one gets another. A call is answered
+   once; an output whose call is not there answers one of an earlier turn.
 2. A computer's actions are carried out by the client, which answers with a screenshot: they are shown whatever else is
    hidden, if they are of a kind that the protocol knows.
 """
@@ -43,6 +45,9 @@ class Machines:
         self._shell_calls, self._shell_outputs = made("shell_call", "sh_"), made("shell_call_output", "sho_")
         self._computer_calls = made("computer_call", "cu_")
         self._computer_outputs = made("computer_call_output", "cuo_")
+        self._taken: set[str] = set()
+        self._running: dict[str, list[str]] = {}
+        self._seen: set[str] = set()
 
     def run(self, content: Any, *, message: int) -> None:
         """Add commands of a shell."""
@@ -55,7 +60,10 @@ class Machines:
             "max_output_length": _count(content, "max_output_length"),
             "timeout_ms": _count(content, "timeout_ms"),
         }
-        tool = self._shell_calls.open(key, message, call_id=key or mint("call_"), action=action, environment=None)
+        call_id = key if key and key not in self._taken else mint("call_")
+        self._taken.add(call_id)
+        self._running.setdefault(key, []).append(call_id)
+        tool = self._shell_calls.open(key, message, call_id=call_id, action=action, environment=None)
         for index, command in enumerate(commands):
             self._shell_calls.tell(tool, "shell_call_command.added", command_index=index, command="")
             if command:
@@ -66,10 +74,15 @@ class Machines:
     def ran(self, content: Any, *, message: int) -> None:
         """Add what commands of a shell wrote."""
         key = text_of(content, "call_id")
-        if self._shell_outputs.is_over(key, message):
+        if running := self._running.get(key):
+            call_id = running.pop(0)
+        elif key in self._taken:
             return
+        else:
+            call_id = key or mint("call_")
+            self._taken.add(call_id)
         length = _count(content, "max_output_length")
-        tool = self._shell_outputs.open(key, message, call_id=key or mint("call_"), max_output_length=length, output=[])
+        tool = self._shell_outputs.open(key, message, call_id=call_id, max_output_length=length, output=[])
         output = [_written(item) for item in items_of(getattr(content, "outputs", None))]
         for index, shown in enumerate(output):
             step = "shell_call_output_content.done"
@@ -86,6 +99,7 @@ class Machines:
             checks = _checks(getattr(content, "pending_safety_checks", None))
             tool = self._computer_calls.open(key, message, call_id=key, actions=actions, pending_safety_checks=checks)
             self._computer_calls.close(tool, "completed")
+            self._seen.discard(key)
         return True
 
     def acted(self, content: Any, *, message: int) -> bool:
@@ -93,7 +107,8 @@ class Machines:
         key, screenshot = text_of(content, "call_id"), _screenshot(getattr(content, "screenshot", None))
         if not key or screenshot is None:
             return False
-        if not self._computer_outputs.is_over(key, message):
+        if key not in self._seen:
+            self._seen.add(key)
             checks = _checks(getattr(content, "acknowledged_safety_checks", None))
             tool = self._computer_outputs.open(
                 key, message, call_id=key, output=screenshot, acknowledged_safety_checks=checks
