@@ -41,15 +41,33 @@ async def test_a_process_takes_all_of_a_crowd_only_where_nobody_else_is_there_to
 
 
 async def test_as_many_wait_at_a_shared_socket_as_the_options_say() -> None:
-    """The loop's own way to take one at a time would refuse a crowd that comes while it is busy."""
+    """A backlog of one would let a loop take one at a time, too, and refuse a crowd that comes while it is busy."""
     with socket.create_server(("127.0.0.1", 0), backlog=1) as listening, ExitStack() as crowd:
         options = {"bind": f"fd://{listening.dup().detach()}", "backlog": WAITING}
         config = configuration(bind="", options=options, limits=Limits(), is_shared=True)
         (mine,) = config.create_sockets().insecure_sockets
+        assert config.backlog == WAITING, "What a loop hands to the system, as those do that accept by themselves"
         async with await asyncio.start_server(lambda _, writer: writer.close(), sock=mine, backlog=config.backlog):
             for _ in range(WAITING):
                 # The loop accepts nobody meanwhile: this blocks it.
                 crowd.enter_context(socket.create_connection(listening.getsockname(), timeout=60))
+
+
+def test_who_has_found_nobody_looks_anew_as_soon_as_somebody_waits() -> None:
+    """Not the time after that: those whom another process took are no turn."""
+    with socket.create_server(("127.0.0.1", 0), backlog=WAITING) as listening, ExitStack() as crowd:
+        options = {"bind": f"fd://{listening.dup().detach()}"}
+        config = configuration(bind="", options=options, limits=Limits(), is_shared=True)
+        (mine,) = config.create_sockets().insecure_sockets
+        crowd.enter_context(mine)
+        mine.setblocking(False)
+        for _ in range(3):
+            with pytest.raises(BlockingIOError):
+                mine.accept()
+            crowd.enter_context(socket.create_connection(listening.getsockname()))
+            crowd.enter_context(mine.accept()[0])
+            with pytest.raises(BlockingIOError):
+                mine.accept()
 
 
 def _taken_by(other: socket.socket, crowd: ExitStack) -> int:
