@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import AsyncGenerator, Callable, Generator, Sequence
+from concurrent.futures import Future
 from contextlib import asynccontextmanager, closing, contextmanager
 from functools import partial
 from pathlib import Path
@@ -209,6 +210,28 @@ async def test_a_driver_stops_while_another_process_holds_the_file_once_patience
             await stopping
         outcomes = await asyncio.gather(*jobs, return_exceptions=True)
         assert [type(each) for each in outcomes] == [StateUnavailable] * 2
+
+
+def test_what_is_given_up_before_it_is_taken_is_in_no_group() -> None:
+    """Neither in one that begins, nor in one that it would join."""
+    jobs, waits, given_up = Jobs(), a_job(), a_job()
+    given_up.future.cancel()
+    for job in (given_up, waits):
+        jobs.add(job)
+    group = jobs.group()
+    jobs.add(given_up)
+    jobs.join(group)
+    assert group == [waits]
+
+
+def a_job() -> Job:
+    return Job(quick, durable=False, future=Future())
+
+
+async def test_who_reads_waits_by_sqlite_itself(file: Path) -> None:
+    """A reader finds the file taken at its first look, not at its beginning: after a crash, while another mends it."""
+    async with driving(file) as driver:
+        assert await driver.read(patience) == 5_000
 
 
 async def test_a_process_that_is_killed_while_it_writes_holds_nobody_up(file: Path, vain: Vain) -> None:

@@ -7,6 +7,7 @@ this leans on its insides; the extra names the one minor release that they are k
 from __future__ import annotations
 
 import asyncio
+import errno
 import socket
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import suppress
@@ -63,12 +64,7 @@ def bounded_configuration(limits: Limits, *, is_shared: bool = False) -> Config:
             _give_up_after((*sockets.secure_sockets, *sockets.insecure_sockets), limits.stall_timeout + _GRACE)
             if not is_shared:
                 return sockets
-            waiting, self.backlog = self.backlog, 1
-            return Sockets(
-                _in_turn(sockets.secure_sockets, waiting),
-                _in_turn(sockets.insecure_sockets, waiting),
-                sockets.quic_sockets,
-            )
+            return Sockets(_in_turn(sockets.secure_sockets), _in_turn(sockets.insecure_sockets), sockets.quic_sockets)
 
     return BoundedConfig()
 
@@ -76,21 +72,27 @@ def bounded_configuration(limits: Limits, *, is_shared: bool = False) -> Config:
 class _InTurn(socket.socket):
     """A listening socket of several processes, each of which accepts one connection before it does something else.
 
-    `asyncio` takes the backlog also for how many to accept at once. The process that wakes first would have all of a
-    crowd, and keep them for as long as they stay, while the others have nothing to do.
+    `asyncio` accepts until nobody waits. The process that wakes first would have all of a crowd, and keep them for as
+    long as they stay, while the others have nothing to do. A backlog of one would let it accept one at a time, too, but
+    loops of other makes hand that to the system, which then refuses a crowd.
     """
 
-    def __init__(self, *, fileno: int, waiting: int) -> None:
-        super().__init__(fileno=fileno)
-        self._waiting = waiting
+    _has_asked = False
 
-    def listen(self, backlog: int = 0, /) -> None:  # noqa: ARG002 - that of the loop, which is 1
-        """Let as many wait as the server's options say."""
-        super().listen(self._waiting)
+    def accept(self) -> tuple[socket.socket, Any]:
+        """Accept a connection, and say the next time that nobody waits; the loop looks again before it does so."""
+        self._has_asked = not self._has_asked
+        if not self._has_asked:
+            raise BlockingIOError(errno.EAGAIN, "It is the turn of another process.")
+        try:
+            return super().accept()
+        except BlockingIOError:
+            self._has_asked = False
+            raise
 
 
-def _in_turn(listening: Iterable[socket.socket], waiting: int) -> list[socket.socket]:
-    return [_InTurn(fileno=each.detach(), waiting=waiting) for each in listening]
+def _in_turn(listening: Iterable[socket.socket]) -> list[socket.socket]:
+    return [_InTurn(fileno=each.detach()) for each in listening]
 
 
 def bound_connections(limits: Limits) -> None:
