@@ -1,0 +1,62 @@
+"""Processes that share a listening socket take connections in turn."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from contextlib import ExitStack
+
+import pytest
+
+from agent_framework_hosting._server import configuration
+from agent_framework_hosting.limits import Limits
+
+CROWD = 32
+WAITING = 64
+
+
+@pytest.mark.parametrize("is_shared", [True, False])
+async def test_a_process_takes_all_of_a_crowd_only_where_nobody_else_is_there_to_take_some(is_shared: bool) -> None:
+    """When the first of them is served, a process that shares its socket has left most to whoever wants them."""
+    with socket.create_server(("127.0.0.1", 0), backlog=WAITING) as listening, ExitStack() as crowd:
+        other = crowd.enter_context(listening.dup())
+        other.setblocking(False)
+        for _ in range(CROWD):
+            crowd.enter_context(socket.create_connection(listening.getsockname()))
+        served: asyncio.Queue[int] = asyncio.Queue()
+
+        async def on_connection(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            served.put_nowait(_taken_by(other, crowd) if served.empty() else 0)
+            writer.close()
+
+        options = {"bind": f"fd://{listening.dup().detach()}", "backlog": WAITING}
+        config = configuration(bind="", options=options, limits=Limits(), is_shared=is_shared)
+        (mine,) = config.create_sockets().insecure_sockets
+        server = await asyncio.start_server(on_connection, sock=mine, backlog=config.backlog)
+        async with server, asyncio.timeout(60):
+            by_others = await served.get()
+            assert (by_others > CROWD // 2) == is_shared
+            for _ in range(CROWD - 1 - by_others):
+                assert await served.get() == 0
+
+
+async def test_as_many_wait_at_a_shared_socket_as_the_options_say() -> None:
+    """The loop's own way to take one at a time would refuse a crowd that comes while it is busy."""
+    with socket.create_server(("127.0.0.1", 0), backlog=1) as listening, ExitStack() as crowd:
+        options = {"bind": f"fd://{listening.dup().detach()}", "backlog": WAITING}
+        config = configuration(bind="", options=options, limits=Limits(), is_shared=True)
+        (mine,) = config.create_sockets().insecure_sockets
+        async with await asyncio.start_server(lambda _, writer: writer.close(), sock=mine, backlog=config.backlog):
+            for _ in range(WAITING):
+                # The loop accepts nobody meanwhile: this blocks it.
+                crowd.enter_context(socket.create_connection(listening.getsockname(), timeout=60))
+
+
+def _taken_by(other: socket.socket, crowd: ExitStack) -> int:
+    taken = 0
+    while True:
+        try:
+            crowd.enter_context(other.accept()[0])
+        except BlockingIOError:
+            return taken
+        taken += 1
