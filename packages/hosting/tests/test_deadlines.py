@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from agent_framework_hosting._admission import Admission, Run
-from agent_framework_hosting._deadlines import Deadlines
+from agent_framework_hosting._deadlines import Deadlines, in_background
 from agent_framework_hosting._handled import HandledRequest, handling
 from agent_framework_hosting.channel import ChannelContext, RunWriter, Task
 from agent_framework_hosting.errors import RunTimeout
@@ -194,6 +194,20 @@ async def test_each_run_has_its_own_time_however_many_there_are(connect: Connect
     later(15)
     with pytest.raises(RunTimeout):
         await runs[2]
+
+
+async def test_a_run_that_is_over_is_stopped_by_none_of_its_deadlines(later: Later) -> None:
+    limits = Limits(run_timeout=60.0, background_run_timeout=60.0, first_update_timeout=60.0)
+    deadlines, admission = Deadlines(limits), Admission()
+    admission.start()
+    run = admission.enter()
+    deadlines.begin(run, is_streamed=True)
+    with in_background():
+        deadlines.begin(run, is_streamed=True)
+    deadlines.end(run)
+    later(61)
+    await asyncio.sleep(0.001)
+    assert run.reason is None
 
 
 async def test_a_run_that_is_stopped_is_told_of_with_the_request_that_brought_it(

@@ -1,0 +1,67 @@
+"""One timer for many that wait equally long: each has its own time, and what is ended is left alone."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from agent_framework_hosting._countdown import Countdown
+
+Later = Callable[[float], None]
+
+
+async def rings() -> None:
+    """Let the timers that are due have their turn."""
+    await asyncio.sleep(0.001)
+
+
+async def test_what_is_ended_is_left_alone_also_while_others_are_called_for(later: Later) -> None:
+    called = list[str]()
+
+    def ring(what: str) -> None:
+        called.append(what)
+        countdown.end("ended by another")
+
+    countdown = Countdown[str](60, ring)
+    for what in ("ended", "first", "ended by another", "last"):
+        countdown.begin(what)
+    countdown.end("ended")
+    later(61)
+    await rings()
+    assert called == ["first", "last"]
+
+
+async def test_what_begins_while_others_are_called_for_has_its_whole_time(later: Later) -> None:
+    called = list[str]()
+
+    def ring(what: str) -> None:
+        called.append(what)
+        if what == "first":
+            countdown.begin("begun")
+
+    countdown = Countdown[str](60, ring)
+    countdown.begin("first")
+    later(61)
+    await rings()
+    later(59)
+    await rings()
+    assert called == ["first"]
+    later(1)
+    await rings()
+    assert called == ["first", "begun"]
+
+
+def test_what_was_begun_in_the_loop_before_is_forgotten() -> None:
+    called, countdown = list[str](), Countdown[str](0.001, lambda what: called.append(what))
+
+    async def begin(what: str) -> None:
+        countdown.begin(what)
+
+    async def wait() -> None:
+        countdown.begin("here")
+        while "here" not in called:
+            await rings()
+
+    asyncio.run(begin("before"))
+    asyncio.run(wait())
+    assert called == ["here"]
