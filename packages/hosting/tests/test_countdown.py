@@ -4,10 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from typing import Any
 
 from agent_framework_hosting._countdown import Countdown
 
 Later = Callable[[float], None]
+
+
+def timers() -> int:
+    """Return how many timers the loop has."""
+    loop: Any = asyncio.get_running_loop()
+    return sum(not timer.cancelled() for timer in loop._scheduled)  # noqa: SLF001 - nothing public tells of them
 
 
 async def rings() -> None:
@@ -31,6 +38,20 @@ async def test_what_is_ended_is_left_alone_also_while_others_are_called_for(late
     assert called == ["first", "last"]
 
 
+async def test_each_has_its_own_time(later: Later) -> None:
+    called = list[str]()
+    countdown = Countdown[str](60, called.append)
+    countdown.begin("first")
+    later(30)
+    countdown.begin("second")
+    later(31)
+    await rings()
+    assert called == ["first"]
+    later(30)
+    await rings()
+    assert called == ["first", "second"]
+
+
 async def test_what_begins_while_others_are_called_for_has_its_whole_time(later: Later) -> None:
     called = list[str]()
 
@@ -39,10 +60,11 @@ async def test_what_begins_while_others_are_called_for_has_its_whole_time(later:
         if what == "first":
             countdown.begin("begun")
 
-    countdown = Countdown[str](60, ring)
+    before, countdown = timers(), Countdown[str](60, ring)
     countdown.begin("first")
     later(61)
     await rings()
+    assert timers() == before + 1
     later(59)
     await rings()
     assert called == ["first"]
@@ -52,7 +74,8 @@ async def test_what_begins_while_others_are_called_for_has_its_whole_time(later:
 
 
 def test_what_was_begun_in_the_loop_before_is_forgotten() -> None:
-    called, countdown = list[str](), Countdown[str](0.001, lambda what: called.append(what))
+    called = list[str]()
+    countdown = Countdown[str](0.001, called.append)
 
     async def begin(what: str) -> None:
         countdown.begin(what)

@@ -56,14 +56,18 @@ class Countdown(Generic[T]):
         self._loop, self._timer, self._waiting = loop, None, {}
 
     def _tick(self) -> None:
-        self._timer = None
-        if self._loop is None:
+        loop = self._loop
+        if loop is None:
             return
-        now = self._loop.time()
-        for what, _ in list(takewhile(lambda entry: entry[1] <= now, self._waiting.items())):
-            # It may have ended while another one was called for.
-            if self._waiting.pop(what, None) is not None:
-                self._ring(what)
-        for until in self._waiting.values():
-            self._timer = self._loop.call_at(until, self._tick, context=self._context)
-            break
+        now = loop.time()
+        try:
+            for what, _ in list(takewhile(lambda entry: entry[1] <= now, self._waiting.items())):
+                # It may have ended while another one was called for.
+                if self._waiting.pop(what, None) is not None:
+                    self._ring(what)
+        finally:
+            # Not before, or what is begun by those who are called for would set a timer of its own.
+            self._timer = None
+            for until in self._waiting.values():
+                self._timer = loop.call_at(until, self._tick, context=self._context)
+                break
