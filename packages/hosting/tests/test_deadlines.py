@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from agent_framework_hosting._admission import Admission, Run
-from agent_framework_hosting._deadlines import Deadlines
+from agent_framework_hosting._deadlines import Deadlines, in_background
+from agent_framework_hosting._handled import HandledRequest, handling
 from agent_framework_hosting.channel import ChannelContext, RunWriter, Task
 from agent_framework_hosting.errors import RunTimeout
 from agent_framework_hosting.host import AgentFrameworkHost
@@ -193,6 +194,37 @@ async def test_each_run_has_its_own_time_however_many_there_are(connect: Connect
     later(15)
     with pytest.raises(RunTimeout):
         await runs[2]
+
+
+async def test_a_run_that_is_over_is_stopped_by_none_of_its_deadlines(later: Later) -> None:
+    limits = Limits(run_timeout=60.0, background_run_timeout=60.0, first_update_timeout=60.0)
+    deadlines, admission = Deadlines(limits), Admission()
+    admission.start()
+    run = admission.enter()
+    deadlines.begin(run, is_streamed=True)
+    with in_background():
+        deadlines.begin(run, is_streamed=True)
+    deadlines.end(run)
+    later(61)
+    await asyncio.sleep(0.001)
+    assert run.reason is None
+
+
+async def test_a_run_that_is_stopped_is_told_of_with_the_request_that_brought_it(
+    connect: Connect, later: Later, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Not with the one for which the timer was set, which they share."""
+    gate = Gate()
+    context = connect(ScriptedAgent("ok", [gate]), limits=SHORT)
+    with handling(HandledRequest("req_first")):
+        await whole(context, ask())
+    with handling(HandledRequest("req_long")):
+        long = asyncio.ensure_future(whole(context, ask()))
+    await gate.wait_reached()
+    later(61)
+    with pytest.raises(RunTimeout):
+        await long
+    assert [vars(record)["request_id"] for record in caplog.records] == ["req_long"]
 
 
 def test_a_host_that_goes_on_in_another_loop_has_its_deadlines_there() -> None:

@@ -88,6 +88,57 @@ async def test_streams_share_a_timer_until_each_has_its_client_watched() -> None
     assert timers() == before
 
 
+async def test_a_stream_that_is_over_soon_is_watched_never_and_closed_at_once(later: Callable[[float], None]) -> None:
+    asked, closed = list[str](), list[str]()
+
+    async def events() -> AsyncGenerator[bytes, None]:
+        try:
+            with suppress(ResponseTooLarge):
+                yield b"a" * 20
+                yield b"b" * 20
+            yield b"the end"
+        finally:
+            closed.append("closed")
+
+    async def receive() -> Any:
+        asked.append("asked")
+        await asyncio.Event().wait()
+
+    async def send(_: Any) -> None:
+        pass
+
+    said = events()
+    await EventStream(said, limits=Limits(max_response_bytes=10))({}, receive, send)
+    assert closed == ["closed"]
+    later(1)
+    await asyncio.sleep(0.001)
+    assert not asked
+
+
+async def test_a_beat_that_is_quicker_than_the_watch_comes_in_its_own_time(later: Callable[[float], None]) -> None:
+    begun, beat = Gate(), asyncio.Event()
+
+    async def events() -> AsyncGenerator[bytes, None]:
+        yield b"said"
+        await begun.wait()
+
+    async def receive() -> Any:
+        await asyncio.Event().wait()
+
+    async def send(message: Any) -> None:
+        if message.get("body") == b": \n\n":
+            beat.set()
+
+    answering = asyncio.create_task(EventStream(events(), limits=Limits(heartbeat=0.2))({}, receive, send))
+    await begun.wait_reached()
+    later(0.2)
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert beat.is_set()
+    begun.open()
+    await answering
+
+
 async def test_a_stream_that_is_ready_at_once_asks_the_server_for_little() -> None:
     """One send has its events and its end, and nobody waits beside it for the client's leaving."""
     sent: list[Any] = []

@@ -38,5 +38,7 @@ def is_read(value: str) -> bool:
 @example('"a')
 @example(" a b\t")
 @example("a\tb")
+@example("a\x1f")
+@example("\x0ba")
 def test_the_pattern_fits_what_is_read_and_nothing_else(value: str) -> None:
     assert bool(re.search(HEADER["schema"]["pattern"], value)) == is_read(value)

@@ -9,6 +9,7 @@ from contextvars import ContextVar
 from types import TracebackType
 from typing import Final, Literal, Self
 
+from ._handled import handled_request
 from ._stepping import current_task
 from .errors import Draining, NotStarted, RunCancelled, RunError, RunTimeout
 
@@ -25,12 +26,15 @@ class Run:
     elsewhere stays what it is. One that comes from nowhere is an error of what was run. A generator that steps the run
     says before it yields that it is `stepped_by` nobody, and calls `resume` after: in between its puller is about other
     things.
+
+    `request` is the one that brought it, for whoever tells of the run from elsewhere.
     """
 
-    __slots__ = ("_admission", "_expired", "_loop", "_reason", "_thrown", "stepped_by")
+    __slots__ = ("_admission", "_expired", "_loop", "_reason", "_thrown", "request", "stepped_by")
 
     def __init__(self, admission: Admission) -> None:
         self._admission = admission
+        self.request: Final = handled_request()
         self._expired: RunTimeout | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._reason: StopReason | None = None

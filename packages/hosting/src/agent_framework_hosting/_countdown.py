@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Hashable
+from contextvars import Context
 from itertools import takewhile
 from typing import Generic, TypeVar
 
@@ -21,10 +22,10 @@ class Countdown(Generic[T]):
 
     Args:
         seconds: How long.
-        ring: What is called, in the loop; it must not raise.
+        ring: What is called, in the loop and a context of its own; it must not raise.
     """
 
-    __slots__ = ("_loop", "_ring", "_seconds", "_timer", "_waiting")
+    __slots__ = ("_context", "_loop", "_ring", "_seconds", "_timer", "_waiting")
 
     def __init__(self, seconds: float, ring: Callable[[T], None]) -> None:
         self._seconds = seconds
@@ -32,6 +33,8 @@ class Countdown(Generic[T]):
         self._waiting: dict[T, float] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
         self._timer: asyncio.TimerHandle | None = None
+        # Whoever begins first would otherwise lend his context to all who come until nobody waits any more.
+        self._context = Context()
 
     def begin(self, what: T) -> None:
         """Let the time of this begin."""
@@ -40,7 +43,7 @@ class Countdown(Generic[T]):
             self._move(loop)
         until = self._waiting[what] = loop.time() + self._seconds
         if self._timer is None:
-            self._timer = loop.call_at(until, self._tick)
+            self._timer = loop.call_at(until, self._tick, context=self._context)
 
     def end(self, what: T) -> None:
         """Call nobody for this; idempotent."""
@@ -53,14 +56,18 @@ class Countdown(Generic[T]):
         self._loop, self._timer, self._waiting = loop, None, {}
 
     def _tick(self) -> None:
-        self._timer = None
-        if self._loop is None:
+        loop = self._loop
+        if loop is None:
             return
-        now = self._loop.time()
-        for what, _ in list(takewhile(lambda entry: entry[1] <= now, self._waiting.items())):
-            # It may have ended while another one was called for.
-            if self._waiting.pop(what, None) is not None:
-                self._ring(what)
-        for until in self._waiting.values():
-            self._timer = self._loop.call_at(until, self._tick)
-            break
+        now = loop.time()
+        try:
+            for what, _ in list(takewhile(lambda entry: entry[1] <= now, self._waiting.items())):
+                # It may have ended while another one was called for.
+                if self._waiting.pop(what, None) is not None:
+                    self._ring(what)
+        finally:
+            # Not before, or what is begun by those who are called for would set a timer of its own.
+            self._timer = None
+            for until in self._waiting.values():
+                self._timer = loop.call_at(until, self._tick, context=self._context)
+                break

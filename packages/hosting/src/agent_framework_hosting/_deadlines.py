@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar
 from functools import partial
 from typing import Final
 
 from ._admission import Run
 from ._countdown import Countdown
+from ._handled import handling
 from .errors import RunTimeout
 from .limits import Limits
 from .logs import logger
@@ -81,5 +82,6 @@ def _countdown(seconds: float | None, message: str) -> Countdown[Run] | None:
 
 
 def _expire(message: str, run: Run) -> None:
-    logger.warning("%s", message)
+    with handling(run.request) if run.request is not None else nullcontext():
+        logger.warning("%s", message)
     run.expire(RunTimeout(message))

@@ -52,7 +52,7 @@ def idempotency_key(scope: Scope, body: bytes, *, chat: str | None = None) -> Id
     if len(values) > 1:
         raise _refused("was sent more than once")
     try:
-        key = values[0].decode("ascii").strip()
+        key = values[0].decode("ascii").strip(" \t")
     except UnicodeDecodeError:
         raise _refused("holds something else than ASCII characters") from None
     if len(key) > 1 and key[0] == key[-1] == '"':

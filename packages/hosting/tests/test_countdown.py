@@ -1,0 +1,90 @@
+"""One timer for many that wait equally long: each has its own time, and what is ended is left alone."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+from agent_framework_hosting._countdown import Countdown
+
+Later = Callable[[float], None]
+
+
+def timers() -> int:
+    """Return how many timers the loop has."""
+    loop: Any = asyncio.get_running_loop()
+    return sum(not timer.cancelled() for timer in loop._scheduled)  # noqa: SLF001 - nothing public tells of them
+
+
+async def rings() -> None:
+    """Let the timers that are due have their turn."""
+    await asyncio.sleep(0.001)
+
+
+async def test_what_is_ended_is_left_alone_also_while_others_are_called_for(later: Later) -> None:
+    called = list[str]()
+
+    def ring(what: str) -> None:
+        called.append(what)
+        countdown.end("ended by another")
+
+    countdown = Countdown[str](60, ring)
+    for what in ("ended", "first", "ended by another", "last"):
+        countdown.begin(what)
+    countdown.end("ended")
+    later(61)
+    await rings()
+    assert called == ["first", "last"]
+
+
+async def test_each_has_its_own_time(later: Later) -> None:
+    called = list[str]()
+    countdown = Countdown[str](60, called.append)
+    countdown.begin("first")
+    later(30)
+    countdown.begin("second")
+    later(31)
+    await rings()
+    assert called == ["first"]
+    later(30)
+    await rings()
+    assert called == ["first", "second"]
+
+
+async def test_what_begins_while_others_are_called_for_has_its_whole_time(later: Later) -> None:
+    called = list[str]()
+
+    def ring(what: str) -> None:
+        called.append(what)
+        if what == "first":
+            countdown.begin("begun")
+
+    before, countdown = timers(), Countdown[str](60, ring)
+    countdown.begin("first")
+    later(61)
+    await rings()
+    assert timers() == before + 1
+    later(59)
+    await rings()
+    assert called == ["first"]
+    later(1)
+    await rings()
+    assert called == ["first", "begun"]
+
+
+def test_what_was_begun_in_the_loop_before_is_forgotten() -> None:
+    called = list[str]()
+    countdown = Countdown[str](0.001, called.append)
+
+    async def begin(what: str) -> None:
+        countdown.begin(what)
+
+    async def wait() -> None:
+        countdown.begin("here")
+        while "here" not in called:
+            await rings()
+
+    asyncio.run(begin("before"))
+    asyncio.run(wait())
+    assert called == ["here"]
