@@ -11,8 +11,8 @@ import pytest
 from agent_framework_hosting._server import configuration
 from agent_framework_hosting.limits import Limits
 
-CROWD = 32
-WAITING = 64
+CROWD = 64
+WAITING = 128
 
 
 @pytest.mark.parametrize("is_shared", [True, False])

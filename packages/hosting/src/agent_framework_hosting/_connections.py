@@ -24,6 +24,8 @@ from .limits import Limits
 
 _BACKLOG: Final = 1024
 """Connections that may wait to be accepted: many clients connect in the same moment after a restart."""
+_IN_A_TURN: Final = 4
+"""Connections that one of several processes accepts before others may; each turn wakes all that have nothing to do."""
 _GRACE: Final = 5.0
 """Seconds beyond the stall time: a stream cuts its reader itself, and says so in the log."""
 _USER_TIMEOUT: Final = getattr(socket, "TCP_USER_TIMEOUT", None)
@@ -70,25 +72,27 @@ def bounded_configuration(limits: Limits, *, is_shared: bool = False) -> Config:
 
 
 class _InTurn(socket.socket):
-    """A listening socket of several processes, each of which accepts one connection before it does something else.
+    """A listening socket of several processes, each of which accepts a few connections before it does something else.
 
     `asyncio` accepts until nobody waits. The process that wakes first would have all of a crowd, and keep them for as
-    long as they stay, while the others have nothing to do. A backlog of one would let it accept one at a time, too, but
-    loops of other makes hand that to the system, which then refuses a crowd.
+    long as they stay, while the others have nothing to do. A small backlog would let it accept fewer at a time, too,
+    but loops of other makes hand that to the system, which then refuses a crowd.
     """
 
-    _has_asked = False
+    _accepted = 0
 
     def accept(self) -> tuple[socket.socket, Any]:
-        """Accept a connection, and say the next time that nobody waits; the loop looks again before it does so."""
-        self._has_asked = not self._has_asked
-        if not self._has_asked:
+        """Accept a connection, or say that nobody waits behind a few; the loop looks again before it waits."""
+        if self._accepted == _IN_A_TURN:
+            self._accepted = 0
             raise BlockingIOError(errno.EAGAIN, "It is the turn of another process.")
         try:
-            return super().accept()
+            accepted = super().accept()
         except BlockingIOError:
-            self._has_asked = False
+            self._accepted = 0
             raise
+        self._accepted += 1
+        return accepted
 
 
 def _in_turn(listening: Iterable[socket.socket]) -> list[socket.socket]:
