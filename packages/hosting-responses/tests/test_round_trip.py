@@ -91,7 +91,7 @@ def _heard(content: Content) -> tuple[Any, ...] | None:
         return ("text", content.text)
     if content.type == "function_call" and content.name not in ("shell", "local_shell", "apply_patch"):
         return ("call", content.name, content.arguments)
-    if content.type == "function_result" and not str(content.result).startswith(("to ", '[{"stdout"')):
+    if content.type == "function_result" and not str(content.result).startswith(("to ", '[{"stdout"', "[]")):
         return ("result", content.result)
     return None
 

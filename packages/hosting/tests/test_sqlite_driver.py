@@ -64,6 +64,15 @@ async def test_what_comes_while_the_driver_stops_is_done_or_refused_and_never_wa
     await driver.stop()
 
 
+async def test_a_driver_that_was_stopped_works_when_it_is_started_again(tmp_path: Path) -> None:
+    driver = SqliteDriver(tmp_path / "host.db")
+    async with asyncio.timeout(SOON):
+        for _ in range(3):
+            await driver.start(lambda: None)
+            assert await driver.run(quick, durable=True) == 1
+            await driver.stop()
+
+
 HOLD: Final = """
 import sqlite3, sys, time
 sqlite3.connect(sys.argv[1], isolation_level=None).execute("BEGIN IMMEDIATE")

@@ -33,6 +33,10 @@ class Jobs:
         self._returned: list[Job] = []
         self._is_over = False
 
+    def open(self) -> None:
+        """Say that some will come, at first or again."""
+        self._is_over = False
+
     def add(self, job: Job) -> None:
         """Add a job; none may come behind `close`."""
         self._waiting.put(job)

@@ -138,6 +138,7 @@ class _Thread:
     def start(self, identity: _Identity) -> None:
         """Begin to take jobs, for this very file."""
         self._file.identity = identity
+        self._jobs.open()
         self._thread = threading.Thread(target=self._work, name=self._name, daemon=True)
         self._thread.start()
         self._is_open = True
