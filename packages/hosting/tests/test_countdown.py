@@ -4,22 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Any
 
 from agent_framework_hosting._countdown import Countdown
 
+from .timers import rings, timers
+
 Later = Callable[[float], None]
-
-
-def timers() -> int:
-    """Return how many timers the loop has."""
-    loop: Any = asyncio.get_running_loop()
-    return sum(not timer.cancelled() for timer in loop._scheduled)  # noqa: SLF001 - nothing public tells of them
-
-
-async def rings() -> None:
-    """Let the timers that are due have their turn."""
-    await asyncio.sleep(0.001)
 
 
 async def test_what_is_ended_is_left_alone_also_while_others_are_called_for(later: Later) -> None:

@@ -19,6 +19,8 @@ from agent_framework_hosting.limits import Limits
 from agent_framework_hosting.testing import Gate, ScriptedAgent, recall
 from agent_framework_hosting.types import ChannelRequest, ChannelSession, HostedRunResult, Principal
 
+from .timers import rings, timers
+
 Connect = Callable[..., ChannelContext]
 Later = Callable[[float], None]
 SHORT = Limits(run_timeout=60.0)
@@ -39,12 +41,6 @@ async def read(context: ChannelContext, request: ChannelRequest) -> str:
 async def whole(context: ChannelContext, request: ChannelRequest) -> str:
     """Return what a run says in the end."""
     return (await context.run(request)).result.text
-
-
-def timers() -> int:
-    """Return how many timers the loop has."""
-    loop: Any = asyncio.get_running_loop()
-    return sum(not timer.cancelled() for timer in loop._scheduled)  # noqa: SLF001 - nothing public tells of them
 
 
 def runs() -> int:
@@ -206,7 +202,7 @@ async def test_a_run_that_is_over_is_stopped_by_none_of_its_deadlines(later: Lat
         deadlines.begin(run, is_streamed=True)
     deadlines.end(run)
     later(61)
-    await asyncio.sleep(0.001)
+    await rings()
     assert run.reason is None
 
 

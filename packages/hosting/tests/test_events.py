@@ -19,6 +19,8 @@ from agent_framework_hosting.testing import Gate, InMemoryDriver, LoopbackDriver
 from agent_framework_hosting.types import ChannelRequest, ChannelSession
 from agent_framework_hosting.web.events import Buffers, EventStream
 
+from .timers import rings, timers
+
 Connect = Callable[..., ChannelContext]
 Events = Callable[[], AsyncGenerator[bytes, None]]
 
@@ -51,11 +53,7 @@ async def test_everything_that_is_ready_goes_out_in_one_send() -> None:
 
 
 async def test_streams_share_a_timer_until_each_has_its_client_watched() -> None:
-    loop: Any = asyncio.get_running_loop()
     buffers, begun, closed = Buffers(max_bytes=1000), list[Gate](), list[int]()
-
-    def timers() -> int:
-        return sum(not timer.cancelled() for timer in loop._scheduled)  # noqa: SLF001 - nothing public tells of them
 
     async def events(number: int) -> AsyncGenerator[bytes, None]:
         try:
@@ -111,7 +109,7 @@ async def test_a_stream_that_is_over_soon_is_watched_never_and_closed_at_once(la
     await EventStream(said, limits=Limits(max_response_bytes=10))({}, receive, send)
     assert closed == ["closed"]
     later(1)
-    await asyncio.sleep(0.001)
+    await rings()
     assert not asked
 
 
@@ -132,9 +130,7 @@ async def test_a_beat_that_is_quicker_than_the_watch_comes_in_its_own_time(later
     answering = asyncio.create_task(EventStream(events(), limits=Limits(heartbeat=0.2))({}, receive, send))
     await begun.wait_reached()
     later(0.2)
-    for _ in range(10):
-        await asyncio.sleep(0)
-    assert beat.is_set()
+    await beat.wait()
     begun.open()
     await answering
 

@@ -74,10 +74,10 @@ async def test_a_driver_that_was_stopped_works_when_it_is_started_again(tmp_path
 
 
 HOLD: Final = """
-import sqlite3, sys, time
+import signal, sqlite3, sys
 sqlite3.connect(sys.argv[1], isolation_level=None).execute("BEGIN IMMEDIATE")
 print("held", flush=True)
-time.sleep(600)
+signal.pause()
 """
 
 

@@ -58,7 +58,7 @@ def check_fields(body: Mapping[str, Any]) -> dict[str, Any]:
         if check is None:
             raise unknown_parameter(key, _ELSEWHERE.get(key, ""))
         if value is not None:
-            fields[key] = value if check is anything else check(value, key)
+            fields[key] = check(value, key)
     return fields
 
 

@@ -67,10 +67,9 @@ class Part(msgspec.Struct, eq=False):
     def text(self) -> str:
         """All of the text so far."""
         chunks = self.chunks
-        if len(chunks) > 1:
-            chunks[:] = ["".join(chunks)]
-            self.folded = 1
-        return chunks[0] if chunks else ""
+        text = joined(chunks)
+        self.folded = len(chunks)
+        return text
 
     def fold(self) -> None:
         """Make one chunk of the newest ones when they are many: each is an object, and most are short."""

@@ -152,8 +152,7 @@ class ResponseMachine:
             return part.template % (number, data)
         if self._body is not None:
             return b""
-        if not self._is_started:
-            self._open()
+        self._open()
         self._output.take_update(update)
         return self._writer.take()
 
@@ -167,8 +166,7 @@ class ResponseMachine:
                 Its items have the ids of those streamed: the first message that of the first message, and so on.
         """
         if self._body is None:
-            if not self._is_started:
-                self._open()
+            self._open()
             streamed, shown = self._output, self._output
             ids: Mapping[str, str] = {}
             if override and final is not None:
@@ -179,8 +177,7 @@ class ResponseMachine:
             if shown is not streamed:
                 shown.finish(is_cut=end.is_cut)
                 ids = adopt_ids(shown.items, streamed.items)
-            waiting = shown.waiting
-            self.waiting = [call.known_as(ids) for call in waiting] if waiting else waiting
+            self.waiting = [call.known_as(ids) for call in shown.waiting]
             self._shown = shown
             self._body = _body(self._head, shown, end, usage=self._usage, completed_at=completed_at)
         return self._body
@@ -205,6 +202,8 @@ class ResponseMachine:
         return self._stop(_Ending(status, reason if status == "incomplete" else None))
 
     def _open(self) -> None:
+        if self._is_started:
+            return
         self._is_started = True
         data = self._head.json("in_progress")
         if self._is_queued:
@@ -216,8 +215,7 @@ class ResponseMachine:
     def _stop(self, end: _Ending) -> bytes:
         if self._is_ended:
             return b""
-        if not self._is_started:
-            self._open()
+        self._open()
         self._output.finish(is_cut=True)
         self._body = _body(self._head, self._shown, end, usage=self._usage or self._output.usage.counts)
         return self._end(self._body)
@@ -263,15 +261,12 @@ class _Ending(NamedTuple):
         return self.status != "completed"
 
 
-_COMPLETED: Final = _Ending("completed")
-
-
 def _ending(shown: Output, finish_reason: str) -> _Ending:
     if shown.error is not None:
         return _Ending("failed", error=shown.error)
     if reason := _CUT_BY.get(finish_reason):
         return _Ending("incomplete", reason)
-    return _COMPLETED
+    return _Ending("completed")
 
 
 def _body(

@@ -45,9 +45,11 @@ class Machines:
         self._shell_calls, self._shell_outputs = made("shell_call", "sh_"), made("shell_call_output", "sho_")
         self._computer_calls = made("computer_call", "cu_")
         self._computer_outputs = made("computer_call_output", "cuo_")
-        self._taken: set[str] = set()
+        # For the shell: ids of the calls of this response, and by the provider's, of those without an output yet.
+        self._called: set[str] = set()
         self._running: dict[str, list[str]] = {}
-        self._seen: set[str] = set()
+        # For the computer: the calls that were answered.
+        self._answered: set[str] = set()
 
     def run(self, content: Any, *, message: int) -> None:
         """Add commands of a shell."""
@@ -60,8 +62,8 @@ class Machines:
             "max_output_length": _count(content, "max_output_length"),
             "timeout_ms": _count(content, "timeout_ms"),
         }
-        call_id = key if key and key not in self._taken else mint("call_")
-        self._taken.add(call_id)
+        call_id = key if key and key not in self._called else mint("call_")
+        self._called.add(call_id)
         self._running.setdefault(key, []).append(call_id)
         tool = self._shell_calls.open(key, message, call_id=call_id, action=action, environment=None)
         for index, command in enumerate(commands):
@@ -76,11 +78,11 @@ class Machines:
         key = text_of(content, "call_id")
         if running := self._running.get(key):
             call_id = running.pop(0)
-        elif key in self._taken:
+        elif key in self._called:
             return
         else:
             call_id = key or mint("call_")
-            self._taken.add(call_id)
+            self._called.add(call_id)
         length = _count(content, "max_output_length")
         tool = self._shell_outputs.open(key, message, call_id=call_id, max_output_length=length, output=[])
         output = [_written(item) for item in items_of(getattr(content, "outputs", None))]
@@ -99,7 +101,7 @@ class Machines:
             checks = _checks(getattr(content, "pending_safety_checks", None))
             tool = self._computer_calls.open(key, message, call_id=key, actions=actions, pending_safety_checks=checks)
             self._computer_calls.close(tool, "completed")
-            self._seen.discard(key)
+            self._answered.discard(key)
         return True
 
     def acted(self, content: Any, *, message: int) -> bool:
@@ -107,8 +109,8 @@ class Machines:
         key, screenshot = text_of(content, "call_id"), _screenshot(getattr(content, "screenshot", None))
         if not key or screenshot is None:
             return False
-        if key not in self._seen:
-            self._seen.add(key)
+        if key not in self._answered:
+            self._answered.add(key)
             checks = _checks(getattr(content, "acknowledged_safety_checks", None))
             tool = self._computer_outputs.open(
                 key, message, call_id=key, output=screenshot, acknowledged_safety_checks=checks

@@ -53,8 +53,7 @@ class Texts:
             self._replace(passage)
         elif passage.text:
             self._append(passage, passage.text)
-        if passage.annotations or self._encrypted:
-            self._adorn(passage)
+        self._adorn(passage)
 
     def restate(self, passage: Passage, known: Sequence[tuple[FlowItem, Part]]) -> tuple[FlowItem, Part] | None:
         """Add what a passage of a replaced message adds to the first known part of its kind; return that part."""
@@ -131,8 +130,7 @@ class Texts:
     def _part_for(self, passage: Passage) -> Part:
         item = self._item_for(passage)
         if self._part is None or self._part.kind != passage.kind:
-            if self._part is not None:
-                self._close_part()
+            self._close_part()
             self._part = item.add_part(passage.kind)
             self._listener.part_added(item, self._part)
         self.hot = self._part if passage.kind == "output_text" else None
@@ -140,8 +138,7 @@ class Texts:
 
     def _item_for(self, passage: Passage) -> FlowItem:
         if self._item is None or not self._continues(passage):
-            if self._item is not None:
-                self.close()
+            self.close()
             if self.before_opening is not None:
                 self.before_opening()
             index = len(self._items)

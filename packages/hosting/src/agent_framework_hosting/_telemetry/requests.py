@@ -147,9 +147,7 @@ class _Answer(Answer):
     __slots__ = ("_request", "_telemetry", "is_over", "is_stream", "status")
 
     def __init__(self, telemetry: Telemetry, request: HandledRequest, send: Send) -> None:
-        # What the class above does, without the call: one is made for each request.
-        self._send = send
-        self.has_begun = False
+        super().__init__(send)
         self._telemetry = telemetry
         self._request = request
         self.status = 0

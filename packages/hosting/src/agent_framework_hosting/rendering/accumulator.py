@@ -77,8 +77,7 @@ class Accumulator(ABC):
 
     def add(self, content: Any) -> None:
         """Add a content, if whoever says it may."""
-        # `kind_of`, written out, since it is asked for every content.
-        kind = text_of(content, "type") or type(content).__name__
+        kind = kind_of(content)
         if kind == "usage":
             self.usage.add(getattr(content, "usage_details", None), replaces=replaces(content))
         elif self.role == "assistant" or (self.role == "tool" and kind in self.OF_TOOLS):
