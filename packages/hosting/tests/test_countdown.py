@@ -64,16 +64,21 @@ async def test_what_begins_while_others_are_called_for_has_its_whole_time(later:
 
 
 def test_what_was_begun_in_the_loop_before_is_forgotten() -> None:
-    called = list[str]()
-    countdown = Countdown[str](0.05, called.append)
+    called, has_rung = list[str](), asyncio.Event()
+
+    def ring(what: str) -> None:
+        called.append(what)
+        if what == "here":
+            has_rung.set()
+
+    countdown = Countdown[str](0.05, ring)
 
     async def begin(what: str) -> None:
         countdown.begin(what)
 
     async def wait() -> None:
         countdown.begin("here")
-        while "here" not in called:
-            await asyncio.sleep(0.01)
+        await has_rung.wait()
 
     asyncio.run(begin("before"))
     # On a busy machine its time may have come while that loop was ending.
