@@ -317,6 +317,14 @@ def test_actions_at_a_computer_are_for_the_client_and_never_hidden() -> None:
     assert item["pending_safety_checks"] == checks
 
 
+def test_actions_that_wait_for_their_screenshot_are_told_once_and_again_when_it_was_there() -> None:
+    click, wait = {"type": "click", "button": "left", "x": 1, "y": 2}, {"type": "wait"}
+    twice = check(stream(says(acts("cu", click), message_id="m1"), says(acts("cu", click), message_id="m2")))
+    assert kinds(twice) == ["computer_call"]
+    anew = (says(acts("cu", click), acted("cu", image()), message_id="m1"), says(acts("cu", wait), message_id="m2"))
+    assert kinds(check(stream(*anew))) == ["computer_call", "computer_call_output", "computer_call"]
+
+
 def test_a_screenshot_is_shown_with_its_call() -> None:
     checked = said(acts("cu", {"type": "screenshot"}), acted("cu", image()))
     assert checked.body["output"][1]["output"] == {"type": "computer_screenshot", "image_url": PIXEL}

@@ -5,7 +5,7 @@ Rules of this file:
    other call has it: where a model uses the id of a shell's call again, the later one gets another. A call is answered
    once; an output whose call is not there answers one of an earlier turn.
 2. A computer's actions are carried out by the client, which answers with a screenshot: they are shown whatever else is
-   hidden, if they are of a kind that the protocol knows.
+   hidden, if they are of a kind that the protocol knows, and once for as long as they are not answered.
 """
 
 from __future__ import annotations
@@ -48,7 +48,8 @@ class Machines:
         # For the shell: ids of the calls of this response, and by the provider's, of those without an output yet.
         self._called: set[str] = set()
         self._running: dict[str, list[str]] = {}
-        # For the computer: the calls that were answered.
+        # For the computer: ids of the calls that wait for their screenshot, and of those that were answered.
+        self._acting: set[str] = set()
         self._answered: set[str] = set()
 
     def run(self, content: Any, *, message: int) -> None:
@@ -97,10 +98,12 @@ class Machines:
         actions = clean_json(items_of(getattr(content, "actions", None)))
         if not key or not actions or not all(map(_is_action, actions)):
             return False
-        if not self._computer_calls.is_over(key, message):
+        # The client answers an id: one that it has yet to answer is the same call, told again.
+        if key not in self._acting and not self._computer_calls.is_over(key, message):
             checks = _checks(getattr(content, "pending_safety_checks", None))
             tool = self._computer_calls.open(key, message, call_id=key, actions=actions, pending_safety_checks=checks)
             self._computer_calls.close(tool, "completed")
+            self._acting.add(key)
             self._answered.discard(key)
         return True
 
@@ -110,6 +113,7 @@ class Machines:
         if not key or screenshot is None:
             return False
         if key not in self._answered:
+            self._acting.discard(key)
             self._answered.add(key)
             checks = _checks(getattr(content, "acknowledged_safety_checks", None))
             tool = self._computer_outputs.open(
