@@ -112,8 +112,8 @@ def _complaint(data: bytes) -> str:
         pass
     if len(data) <= _LOCATED_BYTES and (half := _half_in(text)) is not None:
         return (
-            f"The request body holds half of a surrogate pair, {half[0]}, at line {half[1]}, column {half[2]}: no "
-            "character. Send both halves, or \\ufffd for one that is lost."
+            f"The request body is not valid JSON: at line {half[1]}, column {half[2]} it has {half[0]}, half of a "
+            "surrogate pair, which is no character. Send both halves, or \\ufffd for one that is lost."
         )
     return (
         "The request body is not valid JSON. Look for a missing bracket, NaN or Infinity, a number that is out of"
