@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import asyncio
 
-import pytest
 from hypothesis import strategies as st
 
 from .._agent import ScriptedAgent
 from .._gate import Gate
-from .._script import recall
 from ._adapter import Line
 from ._suite import ChannelSuite
 
@@ -44,29 +42,6 @@ class Streams(ChannelSuite):
                 lambda pieces: bool("".join(pieces).strip())
             )
             await self.each(pieces, agree, examples=_PIECES, share=4)
-
-    @pytest.mark.parametrize(
-        ("pieces", "whole"),
-        [
-            (["a fox \ud83e", "\udd8a!"], "a fox 🦊!"),
-            (["half \ud83e", "!"], "half \ufffd!"),
-            (["half ", "\udd8a", "!"], "half \ufffd!"),
-            (["at the end \ud83e"], "at the end \ufffd"),
-        ],
-    )
-    async def test_a_character_that_was_cut_in_two_is_said_whole_and_half_of_one_replaced(
-        self, pieces: list[str], whole: str
-    ) -> None:
-        """And the conversation goes on, with what UTF-8 can carry."""
-        self.needs("streaming")
-        async with self.serve(ScriptedAgent(pieces, pieces, every=recall)) as served:
-            line = Line()
-            heard = await served.hear(line, "one")
-            assert (heard.shown[-1], heard.said.text) == (whole, whole)
-            assert await served.answer(line, "two") == whole
-            assert await served.answer(line, "three") == "one | two | three"
-            told = [message.text for message in served.agent.runs[-1].history]
-            assert told == ["one", whole, "two", whole]
 
     async def test_a_stream_shows_the_answer_while_it_is_made(self) -> None:
         self.needs("streaming")
