@@ -16,6 +16,7 @@ from agent_framework_hosting.host import AgentFrameworkHost
 from agent_framework_hosting.messaging.outlet import OutletTraits, TextLimits
 from agent_framework_hosting.messaging.phrases import Phrases
 from agent_framework_hosting.messaging.questions import prompt, questions_of, reply_to
+from agent_framework_hosting.rendering.text import clean
 from agent_framework_hosting.testing import ScriptedChatClient
 
 Serve = Callable[..., Awaitable[Chats]]
@@ -93,7 +94,8 @@ async def test_half_a_character_in_what_is_asked_keeps_nobody_from_answering(ser
     await chats.say("Yes!")
     await chats.until("Done.")
     is_json = not isinstance(arguments, str) or arguments.endswith("}")
-    assert paid == (["ada \ufffd"] if is_json else [])
+    # Until a restart, Agent Framework runs the call that it remembers itself.
+    assert [clean(each) for each in paid] == (["ada \ufffd"] if is_json else [])
 
 
 @pytest.mark.parametrize("answer", ["no", "Rather pay Bob instead."])

@@ -13,7 +13,7 @@ from agent_framework import Agent, AgentSession, ChatResponseUpdate, Content, Co
 from agent_framework_hosting._target.cleaning import clean_message
 from agent_framework_hosting.host import AgentFrameworkHost
 from agent_framework_hosting.testing import ScriptedAgent, ScriptedChatClient
-from agent_framework_hosting.types import ChannelRequest, ChannelSession
+from agent_framework_hosting.types import JSON, ChannelRequest, ChannelSession, HostedRunResult
 
 HALF = "\ud83e"
 
@@ -119,9 +119,13 @@ async def test_what_was_kept_is_what_the_texts_are_to_be(kept: dict[str, Any], m
 
 async def test_a_record_that_a_channel_has_sealed_is_kept(kept: dict[str, Any], make_probe: Any) -> None:
     """Whoever writes a channel need not know what JSON lets through."""
+
+    def seal(_: HostedRunResult[Any]) -> JSON:
+        return {HALF: [f"a {HALF}"]}
+
     probe = make_probe()
     async with AgentFrameworkHost(ScriptedAgent(every="ok"), channels=[probe], **kept):
-        await probe.context.run(ask("one"), seal=lambda _: {HALF: [f"a {HALF}"]})
+        await probe.context.run(ask("one"), seal=seal)
         assert await probe.context.read_record("ada: one") == {"\ufffd": ["a \ufffd"]}
 
 

@@ -156,6 +156,7 @@ def _approval(content: Content) -> Question:
 
 def _shown(arguments: Any) -> str:
     if isinstance(arguments, str):
+        arguments = clean(arguments)
         try:
             arguments = msgspec.json.decode(arguments)
         except (msgspec.DecodeError, RecursionError):
