@@ -98,6 +98,31 @@ async def test_a_whole_answer_is_read_byte_for_byte_as_it_was_sent(database: str
         assert (await driver.request("GET", f"/responses/{made.json()['id']}")).body == made.body
 
 
+async def test_every_answer_is_on_one_line(database: str | None) -> None:
+    """Some clients split lines at more than line feeds."""
+    gate = Gate()
+    agent = ScriptedAgent(every="é\x85\u2028\u2029"), ScriptedAgent(["é\x85\u2028\u2029", gate])
+    odd = {"input": "é\x85\u2028\u2029", "metadata": {"é": "\u2028"}}
+    async with InMemoryDriver(hosted(agent[0], database=database)) as driver:
+        place = f"/responses/{(await create(driver, **odd))['id']}"
+        conversation = await driver.request("POST", "/conversations", json={"metadata": {"é": "\u2028"}})
+        answers = [
+            conversation,
+            await driver.request("GET", place),
+            await driver.request("GET", f"{place}/input_items"),
+            await driver.request("GET", f"/conversations/{conversation.json()['id']}"),
+            await driver.request("POST", "/responses", json={"input": "hi", "previous_response_id": "\u2028"}),
+        ]
+    async with InMemoryDriver(hosted(agent[1], database=database)) as driver:
+        running = await create(driver, **odd, background=True)
+        await gate.wait_reached()
+        answers.append(await driver.request("POST", f"/responses/{running['id']}/cancel"))
+    assert [answer.status for answer in answers] == [200, 200, 200, 200, 400, 200]
+    for answer in answers:
+        assert len(answer.body.decode().splitlines()) == 1, answer
+        assert rb"\u2028" in answer.body
+
+
 async def test_the_synchronous_client_does_the_same() -> None:
     async with LoopbackDriver(hosted(ScriptedAgent(every="hello"))) as driver:
 

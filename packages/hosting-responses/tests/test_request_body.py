@@ -45,6 +45,13 @@ def test_broken_json_is_refused_with_the_place_where_it_breaks() -> None:
     assert "line 2, column 12" in refusal(b'{"input": "Hello",\n "stream": ]}').message
 
 
+def test_half_a_surrogate_pair_is_refused_with_its_place() -> None:
+    """A person can find the spot: no escape that only looks like it, and no pair."""
+    body = b'{"input": "\\\\ud83e \\ud83e\\udd8a",\n "user": "a \\uD83E\\u0041"}'
+    assert r"line 2, column 13 it has \uD83E" in refusal(body).message
+    assert r"column 12 it has \udd8a" in refusal(b'{"input": "\\udd8a\\ud83e"}').message
+
+
 def test_a_body_that_is_not_utf8_is_refused_with_the_byte() -> None:
     """The place of the first byte that cannot be read is said."""
     assert "not UTF-8: byte 11" in refusal(b'{"input": "\xff"}').message

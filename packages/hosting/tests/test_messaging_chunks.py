@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from agent_framework_hosting.errors import ConfigurationError
 from agent_framework_hosting.messaging.chunks import split
-from agent_framework_hosting.messaging.graphemes import is_boundary, repaired
+from agent_framework_hosting.messaging.graphemes import is_boundary
 from agent_framework_hosting.messaging.outlet import TextLimits, TextUnit
+from agent_framework_hosting.rendering.text import clean
 
 FAMILY = "👩‍👩‍👧"
 BITS = [
@@ -53,7 +54,7 @@ def test_every_message_is_within_the_limit_and_says_something(text: str, limits:
 @given(MARKDOWN, LIMITS)
 def test_the_messages_together_are_the_whole(text: str, limits: TextLimits) -> None:
     chunks = split(text, limits)
-    assert "".join(chunk.source for chunk in chunks) == (repaired(text) if text.strip() else "")
+    assert "".join(chunk.source for chunk in chunks) == (clean(text) if text.strip() else "")
     for chunk in chunks:
         said = "".join(chunk.text.split())
         assert "".join(chunk.source.split()) in said
@@ -136,8 +137,8 @@ def test_a_text_without_anything_to_see_gives_no_message() -> None:
 
 
 def test_halves_of_a_character_are_put_together_or_replaced() -> None:
-    assert repaired("a\ud83e\udd8ab") == "a🦊b"
-    assert repaired("a\ud83e") == "a\ufffd"
+    assert clean("a\ud83e\udd8ab") == "a🦊b"
+    assert clean("a\ud83e") == "a\ufffd"
 
 
 def test_limits_that_hold_nothing_are_refused() -> None:

@@ -16,6 +16,7 @@ from agent_framework_hosting.host import AgentFrameworkHost
 from agent_framework_hosting.messaging.outlet import OutletTraits, TextLimits
 from agent_framework_hosting.messaging.phrases import Phrases
 from agent_framework_hosting.messaging.questions import prompt, questions_of, reply_to
+from agent_framework_hosting.rendering.text import clean
 from agent_framework_hosting.testing import ScriptedChatClient
 
 Serve = Callable[..., Awaitable[Chats]]
@@ -73,6 +74,28 @@ async def test_a_tool_is_asked_about_with_what_it_would_do_and_runs_on_a_yes(ser
     await chats.say("Yes!")
     await chats.until("Done: ['paid 5']")
     assert bank.paid == [5]
+
+
+@pytest.mark.parametrize("arguments", [{"whom": "ada \ud83e"}, '{"whom": "ada \ud83e"}', '{"whom": "ada \\ud83e'])
+async def test_half_a_character_in_what_is_asked_keeps_nobody_from_answering(serve: Serve, arguments: Any) -> None:
+    """What JSON lets through and no platform takes."""
+    paid: list[str] = []
+
+    @tool(approval_mode="always_require")
+    def pay(whom: str) -> str:
+        """Pay."""
+        paid.append(whom)
+        return "paid"
+
+    call = Content.from_function_call("call \ud83e", "pay", arguments=arguments)
+    chats = await serve(Agent(ScriptedChatClient([call], every="Done."), tools=[pay]))
+    await chats.say("Pay Ada.")
+    assert "ada " in (await chats.until("May I do this?"))[-1]
+    await chats.say("Yes!")
+    await chats.until("Done.")
+    is_json = not isinstance(arguments, str) or arguments.endswith("}")
+    # Until a restart, Agent Framework runs the call that it remembers itself.
+    assert [clean(each) for each in paid] == (["ada \ufffd"] if is_json else [])
 
 
 @pytest.mark.parametrize("answer", ["no", "Rather pay Bob instead."])

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 import subprocess
 import sys
+from dataclasses import asdict, replace
 
 import pytest
 from agent_framework import AgentResponse, AgentSession
@@ -11,7 +14,7 @@ from agent_framework import AgentResponse, AgentSession
 import agent_framework_hosting as package
 from agent_framework_hosting.errors import ConfigurationError
 from agent_framework_hosting.limits import Limits
-from agent_framework_hosting.types import ChannelSession, HostedRunResult
+from agent_framework_hosting.types import ChannelSession, HostedRunResult, Principal
 
 CONTRACT = {
     "AgentFrameworkHost",
@@ -46,6 +49,21 @@ def test_the_top_level_is_the_contract_and_nothing_else() -> None:
     assert package.ISOLATION_HEADER_USER == "x-agent-user-isolation-key"
     assert package.ISOLATION_HEADER_CHAT == "x-agent-chat-isolation-key"
     assert package.logger.name == "agent_framework.hosting"
+
+
+def test_a_principal_can_be_made_of_another_ones_fields() -> None:
+    """Whoever keeps one elsewhere, as JSON or pickled, gets the same back, with the same ids."""
+    principal = Principal("acme", "ada", "native", {"groups": ["staff"]}, frozenset({"read"}))
+    made = [
+        Principal(**asdict(principal)),
+        replace(principal),
+        copy.copy(principal),
+        copy.deepcopy(principal),
+        pickle.loads(pickle.dumps(principal)),  # noqa: S301 - it was pickled here
+    ]
+    assert [(each, each.owner, hash(each)) for each in made] == [(principal, principal.owner, hash(principal))] * 5
+    assert replace(principal, kind="caller").owner != principal.owner
+    assert "owner" not in repr(principal)
 
 
 def test_a_result_is_replaced_part_by_part_and_an_explicit_none_counts() -> None:

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final, Literal, TypeAlias
 
-import msgspec
 from agent_framework import Message
 from starlette.types import Receive, Scope, Send
 
@@ -18,6 +17,7 @@ from agent_framework_hosting.hooks import ChannelResponseHook, ChannelRunHook, C
 from agent_framework_hosting.ids import mint
 from agent_framework_hosting.parsing.agent_tools import declared_names, own_tools, refuse_clashes, tool_names
 from agent_framework_hosting.parsing.policy import Admitted, CallerInstructions
+from agent_framework_hosting.rendering.text import to_json
 from agent_framework_hosting.types import JSON, ChannelRequest, ChannelSession, HostedRunResult, IdempotencyKey
 from agent_framework_hosting.web.body import read_body
 from agent_framework_hosting.web.endpoint import send_json
@@ -91,7 +91,7 @@ class Completion:
                 )
                 await sent(scope, receive, send)
             else:
-                body = msgspec.json.encode(await run_while_connected(self._whole(job), receive))
+                body = to_json(await run_while_connected(self._whole(job), receive))
                 await send_json(send, 200, body, request_id=request_id, headers=job.headers)
         except Replayed as replayed:
             before = body_of(replayed.record)
@@ -99,7 +99,7 @@ class Completion:
                 events = _again(fold(before, include_usage=job.asked.include_usage))
                 await self._sent(events, headers=[*headers, REPLAYED])(scope, receive, send)
             else:
-                await send_json(send, 200, msgspec.json.encode(before), request_id=request_id, headers=[REPLAYED])
+                await send_json(send, 200, to_json(before), request_id=request_id, headers=[REPLAYED])
 
     async def _read(self, scope: Scope, receive: Receive) -> _Job:
         settings, limits = self._settings, self._context.limits

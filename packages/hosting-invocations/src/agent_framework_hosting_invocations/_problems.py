@@ -5,11 +5,11 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import Final
 
-import msgspec
 from starlette.responses import Response
 
 from agent_framework_hosting.errors import ResponseTooLarge, RunCancelled
 from agent_framework_hosting.ids import mint
+from agent_framework_hosting.rendering.text import to_json
 from agent_framework_hosting.web.error_objects import retry_headers
 from agent_framework_hosting.web.errors import ErrorDescription, describe
 
@@ -34,7 +34,7 @@ def problem_response(description: ErrorDescription, *, request_id: bytes | None 
         request_id=known.decode(),
         param=description.param or _PARAMS.get(description.code),
     )
-    answer = Response(msgspec.json.encode(problem), status_code=description.status, media_type=MEDIA_TYPE)
+    answer = Response(to_json(problem), status_code=description.status, media_type=MEDIA_TYPE)
     answer.raw_headers.append((b"x-request-id", known))
     answer.raw_headers.extend(retry_headers(description))
     return answer

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, TypeAlias
 
-import msgspec
 from starlette.types import Receive, Scope, Send
 
 from agent_framework_hosting.limits import Limits
 from agent_framework_hosting.parsing.body import decode
+from agent_framework_hosting.rendering.text import to_json
 from agent_framework_hosting.web.body import read_body
 from agent_framework_hosting.web.endpoint import send_json
 
@@ -52,5 +52,5 @@ class JSONOperation:
     async def __call__(self, scope: Scope, receive: Receive, send: Send, *, request_id: bytes) -> None:
         """Answer one request."""
         call = Call(scope, receive, limits=self._limits)
-        answer = msgspec.json.encode(await self._handle(call))
+        answer = to_json(await self._handle(call))
         await send_json(send, 200, answer, request_id=request_id, headers=call.headers)

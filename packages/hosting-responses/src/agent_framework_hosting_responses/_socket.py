@@ -11,7 +11,6 @@ import asyncio
 from collections.abc import AsyncGenerator
 from typing import Any, Final
 
-import msgspec
 from starlette.types import Message, Receive, Scope, Send
 
 from agent_framework_hosting.channel import ChannelContext, ConnectionContext
@@ -19,6 +18,7 @@ from agent_framework_hosting.errors import InvalidRequest
 from agent_framework_hosting.isolation import keys_of_socket
 from agent_framework_hosting.logs import logger
 from agent_framework_hosting.parsing.refusals import shown
+from agent_framework_hosting.rendering.text import to_json
 from agent_framework_hosting.web.errors import describe
 from agent_framework_hosting.web.events import EventStream
 
@@ -218,11 +218,11 @@ def _note(task: asyncio.Task[None]) -> None:
 
 def _named(message: bytes, stream_id: str | None) -> bytes:
     """Return a JSON object with the name that the client has given to what it belongs to."""
-    return message if stream_id is None else b'%b,"stream_id":%b}' % (message[:-1], msgspec.json.encode(stream_id))
+    return message if stream_id is None else b'%b,"stream_id":%b}' % (message[:-1], to_json(stream_id))
 
 
 def _not_steered(steer: Steer) -> bytes:
-    return msgspec.json.encode(
+    return to_json(
         {
             "type": "response.steer.failed",
             "sequence_number": 0,

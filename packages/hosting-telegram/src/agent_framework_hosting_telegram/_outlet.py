@@ -12,7 +12,6 @@ import msgspec
 from msgspec import Struct
 
 from agent_framework_hosting.clock import SYSTEM_CLOCK, Clock
-from agent_framework_hosting.messaging.graphemes import repaired
 from agent_framework_hosting.messaging.outlet import (
     FormatRefused,
     MessageRef,
@@ -22,6 +21,7 @@ from agent_framework_hosting.messaging.outlet import (
     OutletTraits,
     TextLimits,
 )
+from agent_framework_hosting.rendering.text import clean
 
 from ._answer import Moved, Unchanged
 from ._api import BotApi
@@ -142,7 +142,7 @@ class TelegramOutlet:
 
     async def _written(self, method: str, text: str, *, plain: bool, in_thread: bool = True, **params: Any) -> Any:
         where = self._in_thread() if in_thread else {}
-        return await self._call(method, {**where, **_said(repaired(text), plain=plain), **params})
+        return await self._call(method, {**where, **_said(clean(text), plain=plain), **params})
 
     async def _call(self, method: str, params: Mapping[str, Any], **options: Any) -> Any:
         try:

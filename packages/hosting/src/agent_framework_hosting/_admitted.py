@@ -19,6 +19,7 @@ from ._target.target import SessionState
 from ._telemetry.turns import WatchedTurn
 from .hooks import ChannelResponseHook, ChannelRunHook, ChannelStreamUpdateHook, returned, settled
 from .limits import Limits
+from .rendering.text import clean_json
 from .types import BeginTurn, ChannelRequest, HostedRunResult, IdempotencyKey, Owner, Seal, SealUnfinished
 
 
@@ -135,7 +136,11 @@ class Admitted:
         self._is_timed = False
         record = self.steps.seal(result) if self.steps.seal is not None else None
         if self._turn is not None:
-            commit = self._turn.commit(msgspec.json.encode(record))
+            try:
+                sealed = msgspec.json.encode(record)
+            except UnicodeEncodeError:
+                sealed = msgspec.json.encode(clean_json(record))
+            commit = self._turn.commit(sealed)
             await (commit if watched is None else watched.committed(commit))
             self._turn = None
         return result

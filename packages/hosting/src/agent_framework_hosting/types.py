@@ -26,8 +26,21 @@ PrincipalKind: TypeAlias = Literal["anonymous", "caller", "native", "linked", "s
 _SAID_BY: Final[Mapping[PrincipalKind, int]] = {"anonymous": 0, "native": 2}
 
 
+class _Owned:
+    """Has an owner, which is no field of a dataclass: whoever makes a principal of another one's fields gives none."""
+
+    __slots__ = ("owner",)
+
+    owner: Owner
+    """The key under which this principal's ids are kept.
+
+    Nobody can name themselves into another kind of principal: a caller who is called `anonymous`, or as a channel calls
+    one of its people, is somebody else.
+    """
+
+
 @dataclass(frozen=True, slots=True)
-class Principal:
+class Principal(_Owned):
     """Who is calling: the owner of every id that is minted for this call.
 
     Args:
@@ -44,16 +57,13 @@ class Principal:
     kind: PrincipalKind = "anonymous"
     claims: Mapping[str, Any] = field(default_factory=dict[str, Any], hash=False)
     scopes: frozenset[str] = frozenset()
-    # Asked for several times a request, and kept with all that is this principal's: always the same object.
-    owner: Owner = field(init=False, repr=False, compare=False)
-    """The key under which this principal's ids are kept.
-
-    Nobody can name themselves into another kind of principal: a caller who is called `anonymous`, or as a channel calls
-    one of its people, is somebody else.
-    """
 
     def __post_init__(self) -> None:
+        # Asked for several times a request, and kept with all that is this principal's: always the same object.
         object.__setattr__(self, "owner", (self.tenant, _SAID_BY.get(self.kind, 1), self.id))
+
+    def __reduce__(self) -> tuple[type[Principal], tuple[Any, ...]]:
+        return Principal, (self.tenant, self.id, self.kind, self.claims, self.scopes)
 
 
 ANONYMOUS: Final = Principal()

@@ -84,6 +84,7 @@ class Answer(Accumulator):
 
     def finish(self) -> None:
         """Add what was left open."""
+        self.release()
         self.calls.finish()
         if self.calls.contradicted and self.error is None:
             self.error = "The model changed the arguments of a tool call that had been sent already."

@@ -15,7 +15,6 @@ from typing import Any, Final, NamedTuple, NotRequired, TypedDict, Unpack
 from agent_framework import AgentResponse, AgentResponseUpdate, Content
 
 from agent_framework_hosting.errors import RunError
-from agent_framework_hosting.rendering.reading import text_of
 from agent_framework_hosting.rendering.text import clean_with_json
 from agent_framework_hosting.rendering.usage import UsageTally
 
@@ -75,10 +74,12 @@ class ChatMachine:
     def feed(self, update: AgentResponseUpdate) -> bytes:
         """Return the chunks of one update: most often one, sometimes nothing."""
         answer = self._answer
-        if not answer.text.is_fresh and not self._holds_back and (said := _plain_text(update, answer)):
-            said, data = clean_with_json(said)
-            answer.text.chunks.append(said)
-            return self._writer.text(data)
+        if not answer.text.is_fresh and not self._holds_back and (text := _plain_text(update, answer)):
+            said, data = clean_with_json(text)
+            # Half a character may belong together with one that came before or is to come.
+            if said is text:
+                answer.text.chunks.append(said)
+                return self._writer.text(data)
         if self._body is not None:
             return b""
         answer.take_update(update)
@@ -117,6 +118,7 @@ class ChatMachine:
             return b""
         if self._holds_back and self._body is None:
             self._answer.take()
+        self._answer.release()
         return self._end("length", usage=usage_object(self._answer.usage.counts))
 
     def fail(self, error: bytes) -> bytes:
@@ -224,6 +226,7 @@ def _plain_text(update: AgentResponseUpdate, answer: Answer) -> str:
     role, author, message_id, contents = update.role, update.author_name, update.message_id, update.contents
     if (
         answer.role != "assistant"
+        or answer.halves.held is not None
         or (role is not None and role != answer.role)
         or (author is not None and author != answer.author)
         or (message_id is not None and message_id != answer.message_id)
@@ -237,4 +240,5 @@ def _plain_text(update: AgentResponseUpdate, answer: Answer) -> str:
     marks = content.additional_properties
     if content.annotations or (marks and (type(marks) is not dict or "core" in marks or "model_output_kind" in marks)):
         return ""
-    return text_of(content, "text")
+    text = content.text
+    return text if type(text) is str else ""

@@ -9,12 +9,13 @@ Rule 5: a message keeps the author whom it began with; only a whole response kno
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
 from agent_framework import AgentResponseUpdate, Content
 
+from agent_framework_hosting.rendering.halves import Halves
 from agent_framework_hosting.rendering.pieces import missing
 from agent_framework_hosting.rendering.pieces import replaces as is_replacement
 from agent_framework_hosting.rendering.reading import mapping_of, text_in, text_of
@@ -85,6 +86,7 @@ class Draft:
         self._questions: dict[str, Question] = {}
         self._waiting: list[Waiting] = []
         self._calls = Calls(client_tools)
+        self._halves = Halves()
 
     def take(self, update: Any) -> None:
         """Add what an update says."""
@@ -110,6 +112,7 @@ class Draft:
             or (author is not None and author != self._author)
             or (message_id is not None and message_id != self._message_id)
             or update.finish_reason is not None
+            or self._halves.held is not None
             or type(contents) is not list
             or len(contents) != 1
             or not is_said_by_update(update.raw_representation)
@@ -119,17 +122,22 @@ class Draft:
         if type(content) is not Content or content.type != "text" or content.merge_mode == "replace":
             return None
         text = content.text
-        if type(text) is not str or not text:
+        if type(text) is not str or not text or not (text.isascii() or clean(text) is text):
             return None
-        text = clean(text)
         flow.chunks.append(text)
         return len(self._messages) - 1, flow.index, text
 
     def take_rest(self, response: Any) -> None:
         """Add what only a whole response tells."""
+        self.release()
         if self.usage.counts is None:
             self.usage.add(getattr(response, "usage_details", None))
         self.finish_reason = self.finish_reason or text_of(response, "finish_reason")
+
+    def release(self) -> None:
+        """Add the half of a character that was held back, if there is one: nothing follows it any more."""
+        for content in self._halves.released():
+            self._take(content, None, replaces=False)
 
     @property
     def questions(self) -> list[Question]:
@@ -164,6 +172,7 @@ class Draft:
         self._message_id = self._message_id or message_id
 
     def _begin(self, role: str, author: str, message_id: str) -> None:
+        self.release()
         self._settle()
         self._is_open, self._flow = False, None
         self._role, self._author, self._message_id = role or "assistant", author, message_id
@@ -172,7 +181,10 @@ class Draft:
         self.finish_reason = text_of(update, "finish_reason") or self.finish_reason
         event: Any = getattr(update, "raw_representation", None)
         asked = event if is_event(event, "request_info") else None
-        contents: Iterable[Any] = getattr(update, "contents", None) or ()
+        if is_replacement(update):
+            # What it stands for has the half in it, too.
+            self._halves.held = None
+        contents = self._halves.contents_of(update)
         given = value_of(event, contents)
         if given is not None:
             self._add(given)

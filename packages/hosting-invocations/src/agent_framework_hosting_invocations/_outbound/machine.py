@@ -96,7 +96,7 @@ class InvocationMachine:
         body = self.body
         self._is_ended = True
         asked = b"".join(event("request", each) for each in body["requests"])
-        return asked + event(body["status"], body)
+        return bytes(self._events) + asked + event(body["status"], body)
 
     def fail(self, failure: Failure) -> bytes:
         """End in `failed`."""
@@ -122,9 +122,10 @@ class InvocationMachine:
         if self._is_ended:
             return b""
         self._is_ended = True
+        self._draft.release()
         # What was asked on the way was never committed, so nobody could answer it.
         self._body = _body(self._head, self._draft, status, failure) | {"requests": []}
-        return event(status, self._body)
+        return bytes(self._events) + event(status, self._body)
 
 
 def render(result: AgentResponse[Any] | WorkflowRunResult, **head: Unpack[Head]) -> Rendered:

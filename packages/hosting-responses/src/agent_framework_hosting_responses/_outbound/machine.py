@@ -136,7 +136,10 @@ class ResponseMachine:
             if text.isascii():
                 data = ascii_json(text)
             else:
-                text, data = clean_with_json(text)
+                said, data = clean_with_json(text)
+                if said is not text:
+                    # Half a character, which may belong together with one that came before or is to come.
+                    return self._take(update)
             part.chunks.append(text)
             writer = self._writer
             if writer.source is not part:
@@ -150,11 +153,7 @@ class ResponseMachine:
                 part.fold()
             writer.sequence_number = number + 1
             return part.template % (number, data)
-        if self._body is not None:
-            return b""
-        self._open()
-        self._output.take_update(update)
-        return self._writer.take()
+        return self._take(update)
 
     def complete(self, final: AgentResponse[Any] | None = None, *, completed_at: int, override: bool = False) -> Body:
         """Close what is open and return the final body; what is open is told to the client by `closing`.
@@ -200,6 +199,17 @@ class ResponseMachine:
         `reason` is for the status `incomplete`; the protocol has no words for others.
         """
         return self._stop(_Ending(status, reason if status == "incomplete" else None))
+
+    def _take(self, update: AgentResponseUpdate) -> bytes:
+        if self._body is not None:
+            return b""
+        if not self._is_started:
+            self._open()
+        self._output.take_update(update)
+        if self._output.halves.held is not None:
+            # Plain text has to go on where that ends.
+            self._texts.hot = None
+        return self._writer.take()
 
     def _open(self) -> None:
         if self._is_started:

@@ -88,6 +88,8 @@ class Output(Accumulator):
 
     def finish(self, *, is_cut: bool) -> None:
         """Close all that is open, in order; of a response that was cut, the last item is left incomplete."""
+        if self.halves.held is not None:
+            self.release()
         closing: list[tuple[Item, Callable[[bool], None]]] = []
         if self._calls is not None:
             called = self._calls.open_items()

@@ -10,7 +10,18 @@ from ..errors import StateUnavailable
 from ..logs import logger
 from .session_store import StoredSessions
 from .snapshot_codec import encode_rest
-from .snapshots import Histories, History, Snapshot, capture, exchange, histories, name_messages, restore, rewind
+from .snapshots import (
+    Histories,
+    History,
+    Snapshot,
+    capture,
+    clean_messages,
+    exchange,
+    histories,
+    name_messages,
+    restore,
+    rewind,
+)
 
 _NONE: Histories = dict[str, History]()
 
@@ -40,10 +51,12 @@ class AgentState:
 
     async def settle(self, *, named: bool) -> Snapshot | None:
         """See `SessionState`."""
-        if self._stored is not None:
-            # First of all: a turn that could not be kept is taken out of the history again.
-            await self._stored.keep(self.session)
         lists = histories(self.session)
+        if lists:
+            lists = clean_messages(self.session, lists, known=self._finished)
+        if self._stored is not None:
+            # Before it is part of the history: a turn that could not be kept is taken out of it again.
+            await self._stored.keep(self.session)
         if named:
             self._snapshot = capture(self.session, lists, parent=self._snapshot, known=self._captured)
         self._finished = name_messages(self.session, lists, known=self._finished)

@@ -15,6 +15,7 @@ from agent_framework import AgentSession, Message
 
 from .._state.store import Encoded
 from ..errors import RunError, StateDamaged
+from ..rendering.text import clean_json
 from .snapshots import Added, Snapshot
 
 _VERSION: Final = 1
@@ -119,7 +120,11 @@ def _service(snapshot: Snapshot) -> Any:
 
 def _json(value: Any) -> bytes:
     try:
-        return msgspec.json.encode(value)
+        try:
+            return msgspec.json.encode(value)
+        except UnicodeEncodeError:
+            # An agent keeps what it likes, half a surrogate pair too.
+            return msgspec.json.encode(clean_json(value))
     except (TypeError, ValueError) as error:
         raise _cannot_be_stored(str(error)) from error
 

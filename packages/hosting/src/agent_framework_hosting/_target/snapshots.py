@@ -16,6 +16,7 @@ import msgspec
 from agent_framework import AgentSession, Message
 
 from ..ids import mint
+from .cleaning import clean_message
 from .copying import shallow_copy
 
 _MESSAGES: Final = "messages"
@@ -73,6 +74,20 @@ def histories(session: AgentSession) -> Histories:
         if messages:
             found[source] = History(messages)
     return found
+
+
+def clean_messages(session: AgentSession, now: Histories, *, known: Histories) -> Histories:
+    """Make clean those messages of the lists that came after `known`; returns the lists as they are then."""
+    changed: dict[str, History] = {}
+    for source, history in now.items():
+        before = known.get(source)
+        messages: tuple[Any, ...] = history.messages
+        start = len(before.messages) if before is not None else 0
+        added = tuple([clean_message(each) if isinstance(each, Message) else each for each in messages[start:]])
+        if not all(map(is_, added, messages[start:])):
+            changed[source] = History((*messages[:start], *added))
+            session.state[source][_MESSAGES] = list(changed[source].messages)
+    return {**now, **changed} if changed else now
 
 
 def capture(session: AgentSession, now: Histories, *, parent: Snapshot | None, known: Histories) -> Snapshot:

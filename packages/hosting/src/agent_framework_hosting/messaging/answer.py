@@ -11,7 +11,7 @@ from typing import Any, Final, cast
 
 from agent_framework import AgentResponse, AgentResponseUpdate, Content
 
-from .graphemes import repaired
+from ..rendering.text import clean
 from .outlet import OutgoingFile
 
 _BETWEEN: Final = "\n\n"
@@ -103,7 +103,7 @@ def _differs(one: str | None, other: str | None) -> bool:
 
 def _joined(messages: Iterable[Sequence[Content]]) -> str:
     texts = ["".join(_shown(content) for content in contents) for contents in messages]
-    return repaired(_BETWEEN.join(text for text in texts if text.strip()))
+    return clean(_BETWEEN.join(text for text in texts if text.strip()))
 
 
 def _shown(content: Content) -> str:
@@ -113,11 +113,11 @@ def _shown(content: Content) -> str:
 
 
 def _file(content: Content, *, number: int) -> OutgoingFile | None:
-    uri = content.uri or ""
-    media_type = content.media_type or "application/octet-stream"
+    uri = clean(content.uri or "")
+    media_type = clean(content.media_type or "application/octet-stream")
     properties = content.additional_properties
     name = next((str(properties[key]) for key in ("filename", "name") if properties.get(key)), None)
-    name = name or f"file{number}{mimetypes.guess_extension(media_type) or ''}"
+    name = clean(name) if name else f"file{number}{mimetypes.guess_extension(media_type) or ''}"
     if not uri.startswith("data:"):
         return OutgoingFile(media_type=media_type, name=name, uri=uri) if uri.startswith("https://") else None
     header, _, encoded = uri.partition(",")

@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from itertools import accumulate, pairwise
 from typing import Final
 
+from ..rendering.text import clean
 from .fences import Fence, Fences
-from .graphemes import boundary_before, repaired
+from .graphemes import boundary_before
 from .outlet import TextLimits, TextUnit
 
 _KINDS: Final = (("\n\n", 0.5), ("\n", 0.3), (" ", 0.2))
@@ -48,7 +49,7 @@ def split(text: str, limits: TextLimits) -> list[Chunk]:
         >>> [chunk.text for chunk in split("one two three, four five, six seven", TextLimits(max_length=16))]
         ['one two three,', 'four five, six', 'seven']
     """
-    text = repaired(text)
+    text = clean(text)
     if not text.strip():
         return []
     cutter = _Cutter(text, limits)

@@ -51,20 +51,6 @@ def boundary_before(text: str, at: int, *, after: int) -> int:
     return at
 
 
-def repaired(text: str) -> str:
-    r"""Return a text that can be sent: halves of a character are put together, and replaced when they are alone.
-
-    A stream may cut a character outside the basic plane in two, and JSON lets both halves through.
-
-    Example:
-        >>> repaired("\ud83e" + "\udd8a") == "🦊"
-        True
-    """
-    if not any("\ud800" <= character <= "\udfff" for character in text):
-        return text
-    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
-
-
 def _letters_before(text: str, at: int, *, since: int) -> int:
     count = 0
     while count < at - since and ord(text[at - 1 - count]) in _FLAG_LETTERS:

@@ -14,6 +14,7 @@ from typing import Any, Final, Literal, cast, get_args, get_origin
 import msgspec
 from agent_framework import AgentResponse, Content, Message, WorkflowEvent, WorkflowRunResult
 
+from ..rendering.text import clean, clean_json
 from ..workflows import REQUEST_INFO, pending_requests
 from .answer import contents_of
 from .phrases import Phrases
@@ -143,15 +144,19 @@ def _of_event(at: str, event: WorkflowEvent[Any]) -> Question:
 
 def _approval(content: Content) -> Question:
     call = content.function_call
-    name = (call.name if call is not None else None) or "?"
+    name = clean((call.name if call is not None else None) or "?")
     arguments: Any = call.arguments if call is not None else None
     return Question(
-        kind="approval", id=content.id or "", text=f"**{name}**{_shown(arguments)}", request=content.to_dict()
+        kind="approval",
+        id=clean(content.id or ""),
+        text=f"**{name}**{_shown(arguments)}",
+        request=clean_json(content.to_dict()),
     )
 
 
 def _shown(arguments: Any) -> str:
     if isinstance(arguments, str):
+        arguments = clean(arguments)
         try:
             arguments = msgspec.json.decode(arguments)
         except (msgspec.DecodeError, RecursionError):
@@ -193,6 +198,7 @@ def _fenced(text: str) -> str:
 
 
 def _cut(text: str) -> str:
+    text = clean(text)
     return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}…"
 
 

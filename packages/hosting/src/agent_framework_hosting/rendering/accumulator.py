@@ -10,10 +10,11 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar
 
 from agent_framework import AgentResponse
 
+from .halves import Halves
 from .pieces import replaces
 from .reading import text_of
 from .usage import UsageTally
@@ -39,6 +40,7 @@ class Accumulator(ABC):
         """Which message it is; the first is 1."""
         self.is_restating: bool = False
         """Whether what is taken stands for what the message has said already."""
+        self.halves: Halves = Halves()
 
     @abstractmethod
     def begin_message(self) -> None:
@@ -56,24 +58,30 @@ class Accumulator(ABC):
         """Add a streamed update."""
         self._follow(update)
         self.finish_reason = text_of(update, "finish_reason") or self.finish_reason
-        contents = _contents(update)
         if replaces(update) and self.role == "assistant":
+            # What it stands for has the half in it, too.
+            self.halves.held = None
             self.is_restating = True
-            self.restate(contents)
+            self.restate(self.halves.contents_of(update))
             self.is_restating = False
             return
-        for content in contents:
+        for content in self.halves.contents_of(update):
             self.add(content)
 
     def take_response(self, response: AgentResponse[Any]) -> None:
         """Add a whole response."""
         for message in response.messages:
             self._begin(text_of(message, "role") or "assistant")
-            for content in _contents(message):
+            for content in self.halves.contents_of(message):
                 self.add(content)
         if response.usage_details is not None:
             self.usage.add(response.usage_details, replaces=True)
         self.finish_reason = text_of(response, "finish_reason")
+
+    def release(self) -> None:
+        """Add the half of a character that was held back, if there is one: nothing follows it any more."""
+        for content in self.halves.released():
+            self.add(content)
 
     def add(self, content: Any) -> None:
         """Add a content, if whoever says it may."""
@@ -99,6 +107,8 @@ class Accumulator(ABC):
         self.message_id = message_id or self.message_id
 
     def _begin(self, role: str) -> None:
+        if self.halves.held is not None:
+            self.release()
         self.message += 1
         self.role = role
         self.author = self.message_id = ""
@@ -108,8 +118,3 @@ class Accumulator(ABC):
 def kind_of(content: Any) -> str:
     """Return a content's kind, and of what is no content the name of its type."""
     return text_of(content, "type") or type(content).__name__
-
-
-def _contents(holder: Any) -> Sequence[Any]:
-    contents = getattr(holder, "contents", None)
-    return cast("Sequence[Any]", contents) if isinstance(contents, (list, tuple)) else ()

@@ -69,6 +69,8 @@ def _cleaned(value: Any) -> Any:
         return clean(value)
     if isinstance(value, Mapping):
         return {clean(str(key)): _cleaned(item) for key, item in cast("Mapping[Any, Any]", value).items()}
+    if isinstance(value, (bytes, bytearray)):
+        return value
     if isinstance(value, Sequence):
         return [_cleaned(item) for item in cast("Sequence[Any]", value)]
     return value

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final, Protocol, TypedDict
 
-import msgspec
 from starlette.responses import Response
 
 from .._handled import request_id as current_request_id
+from ..rendering.text import to_json
 from .errors import ErrorDescription
 
 _TYPES: Final = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
@@ -72,7 +72,7 @@ class ErrorObjects:
             "code": self.code(description),
         }
         body: ErrorBody = {"error": error}
-        return msgspec.json.encode(body)
+        return to_json(body)
 
     def __call__(self, description: ErrorDescription, *, request_id: bytes | None = None) -> Response:
         """Return the whole answer."""

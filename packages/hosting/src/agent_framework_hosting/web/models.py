@@ -10,11 +10,11 @@ import time
 from collections.abc import Callable
 from typing import Any, Final, Literal, TypedDict
 
-import msgspec
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from ..errors import UnknownId
+from ..rendering.text import to_json
 from .endpoint import Endpoint, send_json
 from .error_objects import RenderError, error_response
 
@@ -75,7 +75,7 @@ class _Models:
     async def __call__(self, scope: Scope, receive: Receive, send: Send, *, request_id: bytes) -> None:
         del scope, receive
         body: ModelList = {"object": "list", "data": [_model(self._name(), self._created)]}
-        await send_json(send, 200, msgspec.json.encode(body), request_id=request_id, headers=[])
+        await send_json(send, 200, to_json(body), request_id=request_id, headers=[])
 
 
 class _Model:
@@ -88,7 +88,7 @@ class _Model:
         wanted, name = scope["path_params"]["id"], self._name()
         if wanted != name:
             raise UnknownId(f"The model '{wanted[:_SHOWN]}' does not exist.", param="model", code="model_not_found")
-        body = msgspec.json.encode(_model(name, self._created))
+        body = to_json(_model(name, self._created))
         await send_json(send, 200, body, request_id=request_id, headers=[])
 
 

@@ -9,6 +9,7 @@ import msgspec
 from starlette.types import Receive, Scope, Send
 
 from ..errors import ConfigurationError
+from ..rendering.text import to_json
 from .endpoint import send_json
 
 VERSION: Final = "3.1.0"
@@ -93,4 +94,4 @@ class OpenApiDocument:
     ) -> None:
         """Answer one request; see `endpoint.Operation`."""
         document = {"openapi": VERSION, "servers": [{"url": scope.get("root_path") or "/"}], **self._make()}
-        await send_json(send, 200, msgspec.json.encode(document), request_id=request_id, headers=[])
+        await send_json(send, 200, to_json(document), request_id=request_id, headers=[])
