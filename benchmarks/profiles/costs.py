@@ -160,7 +160,7 @@ async def measure(agent: AgentName, *, rounds: int, quick: bool) -> Measured:
     middle = {MIDDLE: wanted.pop(MIDDLE)}
     slices = await _measured(agent, wanted, (OURS, BY_HAND, BARE), rounds=rounds)
     # A slice of these takes a second.
-    slices |= await _measured(agent, slow, (OURS, BY_HAND, BARE), rounds=max(1, rounds // 15))
+    slices |= await _measured(agent, slow, (OURS, BY_HAND, BARE), rounds=max(1, rounds // 20))
     slices |= await _measured(agent, middle, (OURS, BY_HAND, STARLETTE, BARE), rounds=max(1, rounds // 4))
     steps = {name: wanted[name] for name in (WHOLE_ANSWER, SHORT)}
     return Measured(slices, await _measured(agent, steps, STEPS, rounds=max(1, rounds // 3)))
