@@ -1,5 +1,6 @@
 """The profile finds where the time of a request goes, and no rung of the floor is there in name alone."""
 
+import re
 import subprocess
 import sys
 from collections import Counter
@@ -9,10 +10,11 @@ from pathlib import Path
 import msgspec
 import pytest
 from benchmarks.answers import WrongAnswer
+from benchmarks.bursts import Burst
 from benchmarks.measuring import Result
 from benchmarks.ours import make_host
 from benchmarks.profiles.areas import OF_OURS, UNNAMED, area_of, area_of_files
-from benchmarks.profiles.asking import STREAM, ask
+from benchmarks.profiles.asking import STREAM, WHOLE, Asked, ask
 from benchmarks.profiles.costs import (
     BARE,
     BY_HAND,
@@ -26,13 +28,15 @@ from benchmarks.profiles.costs import (
     Measured,
     Slices,
 )
-from benchmarks.profiles.floor import RUNGS
+from benchmarks.profiles.floor import RUNGS, Floor
 from benchmarks.profiles.imported import by_package
 from benchmarks.profiles.parts import BEST, DELTA, ENDS, parts
 from benchmarks.profiles.proofs import prove
 from benchmarks.profiles.sampling import Sampler, counted_calls
 from benchmarks.profiles.told import BEGIN, END, Profiled, written
-from benchmarks.servers import environment
+from benchmarks.servers import Servers, environment
+from benchmarks.systems import BY_HAND as BY_HAND_SERVED
+from benchmarks.systems import Target
 from benchmarks.targets import make_target
 
 pytestmark = pytest.mark.timeout(360)  # three processes that import much, on a machine that may be busy
@@ -139,6 +143,30 @@ async def test_a_rung_does_its_duty_and_the_floor_below_it_does_not(number: int)
     await prove(RUNGS[number], rungs=len(RUNGS))
     with pytest.raises(WrongAnswer):
         await prove(RUNGS[number], rungs=number, patience=0.5)
+
+
+@pytest.mark.parametrize("body", [WHOLE, STREAM], ids=["a whole answer", "a stream"])
+async def test_the_duties_by_hand_say_what_the_host_says(body: bytes) -> None:
+    target = make_target("raw", chunks=3)
+    async with make_host(target) as host:
+        said, by_hand = [_known(await ask(app, body)) for app in (host.app, Floor(target))]
+    assert by_hand == said
+
+
+def _known(got: Asked) -> list[object]:
+    """What an answer says, without what is another's each time."""
+    said = re.sub(rb"(resp|msg)_[0-9a-f]{32}(_0)?", rb"\1", got.right_body())
+    said = re.sub(rb'(_at":)\d+', rb"\1 0", said)
+    return [
+        line if line[:1] != b"{" else msgspec.json.decode(line) for line in said.replace(b"data: ", b"").split(b"\n")
+    ]
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["whole answers", "streams"])
+def test_the_duties_by_hand_are_served_beside_the_others(stream: bool) -> None:
+    asked = Burst("by hand", (BY_HAND_SERVED,), Target(chunks=20), 4, stream=stream).quick()
+    with Servers() as servers:
+        assert asked.measured(servers)[BY_HAND_SERVED.name]["per second"] > 0
 
 
 def test_the_ends_of_a_stream_and_its_deltas_are_told_apart_by_streams_of_two_lengths() -> None:

@@ -79,7 +79,7 @@ class SaidBack(msgspec.Struct):
     presence_penalty: Annotated[float, msgspec.Meta(ge=-2, le=2)] = 0.0
     frequency_penalty: Annotated[float, msgspec.Meta(ge=-2, le=2)] = 0.0
     prompt_cache_key: _Name | None = None
-    reasoning: _Reasoning | None = None
+    reasoning: _Reasoning = msgspec.field(default_factory=_Reasoning)
     safety_identifier: _Name | None = None
     store: bool = True
     temperature: Annotated[float, msgspec.Meta(ge=0, le=2)] = 1.0
