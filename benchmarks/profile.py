@@ -19,23 +19,35 @@ from typing import Final
 import msgspec
 
 from .bursts import Burst
+from .goals import GOALS, Goal
 from .machine import described
 from .measuring import Result, measure
+from .memory import Idle
 from .profiles import costs
 from .profiles.imported import imported
 from .profiles.opened import held
 from .profiles.proofs import prove_all
-from .profiles.told import ANSWERS, CROWDED, Profiled, told, written
+from .profiles.told import Profiled, told, written
 from .scenarios import SCENARIOS
-from .systems import COALESCING, OURS
+from .systems import BY_HAND, COALESCING, OURS, System
 
-_HTTP_ROUNDS: Final = 7
+_SERVED: Final = (
+    "stream, raw stub, c=1",
+    "stream, raw stub, c=16",
+    "stream, raw stub, 20 ms between chunks, c=100",
+    "stream of 20 chunks, c=1,000",
+    "JSON, raw stub, c=16",
+    "JSON, real Agent, c=16",
+    "idle process",
+)
+"""Where the goals are, of which the profile says what a host can reach."""
+_HTTP_ROUNDS: Final = 4
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.profile")
     parser.add_argument("page", type=Path, nargs="?", help="the page to write it into; printed when left out")
-    parser.add_argument("--rounds", type=int, default=300, help="slices of each load (default: %(default)s)")
+    parser.add_argument("--rounds", type=int, default=240, help="slices of each load (default: %(default)s)")
     parser.add_argument("--streams", type=int, default=200, help="streams to weigh (default: %(default)s)")
     parser.add_argument("--json", type=Path, help="where to write all figures")
     parser.add_argument("--told", type=Path, help="figures to write down, instead of measuring")
@@ -70,10 +82,15 @@ def profile(*, rounds: int, streams: int, quick: bool) -> Profiled:
 
 
 def _served() -> list[Result]:
-    """Measure over HTTP what the profile is set beside."""
-    names = (*ANSWERS.values(), CROWDED)
-    bursts = [each for each in SCENARIOS if isinstance(each, Burst) and each.name in names]
-    return measure([replace(each, systems=(OURS, COALESCING)) for each in bursts], rounds=_HTTP_ROUNDS)
+    """Measure the same over HTTP, the duties by hand beside the others."""
+    scenarios = [each for each in SCENARIOS if each.name in _SERVED and isinstance(each, Burst | Idle)]
+    return measure([replace(each, systems=_asked_in(each.name)) for each in scenarios], rounds=_HTTP_ROUNDS)
+
+
+def _asked_in(scenario: str) -> list[System]:
+    """Return ours, the duties by hand, and those that the goals of this scenario set beside them."""
+    goals = [goal for goal in GOALS if isinstance(goal, Goal) and goal.scenario == scenario]
+    return list(dict.fromkeys([OURS, BY_HAND, *(goal.beside for goal in goals if goal.beside is not None)]))
 
 
 if __name__ == "__main__":

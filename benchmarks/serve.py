@@ -33,6 +33,10 @@ def make_app(system: str, agent: Any, **options: Any) -> ASGIApp:
         from .ours import make_host
 
         return make_host(agent, **options).app
+    if system == "floor":
+        from .profiles.floor import Floor
+
+        return Floor(agent)
     from .limits import coalescing_app, starlette_app
 
     return starlette_app(agent) if system == "starlette" else coalescing_app(agent)
@@ -40,7 +44,7 @@ def make_app(system: str, agent: Any, **options: Any) -> ASGIApp:
 
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("system", choices=["ours", "starlette", "coalescing"])
+    parser.add_argument("system", choices=["ours", "starlette", "coalescing", "floor"])
     parser.add_argument("target", choices=["raw", "agent"])
     parser.add_argument("--pause", type=float, default=0.0, help="seconds before each chunk")
     parser.add_argument("--chunks", type=int, default=200, help="chunks of an answer")

@@ -8,7 +8,7 @@ from typing import Final, Literal
 KEY: Final = "afh_" + 64 * "0"
 """The key of our host: it opens nothing else."""
 
-Kind = Literal["ours", "starlette", "coalescing"]
+Kind = Literal["ours", "starlette", "coalescing", "floor"]
 Server = Literal["uvicorn", "hypercorn"]
 Database = Literal["sqlite", "postgresql"]
 
@@ -56,6 +56,7 @@ OURS_ON_SQLITE: Final = System("ours, SQLite", "ours", database="sqlite")
 OURS_ON_POSTGRESQL: Final = System("ours, PostgreSQL", "ours", database="postgresql")
 STARLETTE: Final = System("Starlette route", "starlette")
 COALESCING: Final = System("coalescing ASGI", "coalescing")
+BY_HAND: Final = System("duties by hand", "floor")
 COALESCING_ON_HYPERCORN: Final = System("coalescing ASGI, Hypercorn", "coalescing", server="hypercorn")
 ONE_WORKER: Final = System("ours, 1 worker", "ours", database="sqlite", workers=1)
 TWO_WORKERS: Final = System("ours, 2 workers", "ours", database="sqlite", workers=2)

@@ -1,5 +1,6 @@
 """The profile finds where the time of a request goes, and no rung of the floor is there in name alone."""
 
+import re
 import subprocess
 import sys
 from collections import Counter
@@ -9,12 +10,14 @@ from pathlib import Path
 import msgspec
 import pytest
 from benchmarks.answers import WrongAnswer
+from benchmarks.bursts import Burst
 from benchmarks.measuring import Result
 from benchmarks.ours import make_host
 from benchmarks.profiles.areas import OF_OURS, UNNAMED, area_of, area_of_files
-from benchmarks.profiles.asking import STREAM, ask
+from benchmarks.profiles.asking import STREAM, WHOLE, Asked, ask
 from benchmarks.profiles.costs import (
     BARE,
+    BY_HAND,
     LONG,
     OURS,
     PACED_LONG,
@@ -25,13 +28,15 @@ from benchmarks.profiles.costs import (
     Measured,
     Slices,
 )
-from benchmarks.profiles.floor import RUNGS
+from benchmarks.profiles.floor import RUNGS, Floor
 from benchmarks.profiles.imported import by_package
 from benchmarks.profiles.parts import BEST, DELTA, ENDS, parts
 from benchmarks.profiles.proofs import prove
 from benchmarks.profiles.sampling import Sampler, counted_calls
-from benchmarks.profiles.told import ANSWERS, BEGIN, CROWDED, END, Profiled, written
-from benchmarks.servers import environment
+from benchmarks.profiles.told import BEGIN, END, Profiled, written
+from benchmarks.servers import Servers, environment
+from benchmarks.systems import BY_HAND as BY_HAND_SERVED
+from benchmarks.systems import Target
 from benchmarks.targets import make_target
 
 pytestmark = pytest.mark.timeout(360)  # three processes that import much, on a machine that may be busy
@@ -39,6 +44,7 @@ pytestmark = pytest.mark.timeout(360)  # three processes that import much, on a 
 ROOT = Path(__file__).parents[1]
 MOST_UNNAMED = 0.03
 HOST = OF_OURS[:-3]
+_SYSTEMS = (OURS, BY_HAND, BARE)
 MOST_CALLS = {WHOLE_ANSWER: 282, ENDS: 390, DELTA: 6.7}
 """Of Python functions of the host's, a tenth more than there are: what would lose a gain has to say so here."""
 
@@ -139,12 +145,36 @@ async def test_a_rung_does_its_duty_and_the_floor_below_it_does_not(number: int)
         await prove(RUNGS[number], rungs=number, patience=0.5)
 
 
+@pytest.mark.parametrize("body", [WHOLE, STREAM], ids=["a whole answer", "a stream"])
+async def test_the_duties_by_hand_say_what_the_host_says(body: bytes) -> None:
+    target = make_target("raw", chunks=3)
+    async with make_host(target) as host:
+        said, by_hand = [_known(await ask(app, body)) for app in (host.app, Floor(target))]
+    assert by_hand == said
+
+
+def _known(got: Asked) -> list[object]:
+    """What an answer says, without what is another's each time."""
+    said = re.sub(rb"(resp|msg)_[0-9a-f]{32}(_0)?", rb"\1", got.right_body())
+    said = re.sub(rb'(_at":)\d+', rb"\1 0", said)
+    return [
+        line if line[:1] != b"{" else msgspec.json.decode(line) for line in said.replace(b"data: ", b"").split(b"\n")
+    ]
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["whole answers", "streams"])
+def test_the_duties_by_hand_are_served_beside_the_others(stream: bool) -> None:
+    asked = Burst("by hand", (BY_HAND_SERVED,), Target(chunks=20), 4, stream=stream).quick()
+    with Servers() as servers:
+        assert asked.measured(servers)[BY_HAND_SERVED.name]["per second"] > 0
+
+
 def test_the_ends_of_a_stream_and_its_deltas_are_told_apart_by_streams_of_two_lengths() -> None:
     def stream(us: float, answer: int) -> Slices:
         return Slices([us, 2 * us], [1.0], {"the answer": answer, "the loop": 10 - answer}, {"the answer": us / 10})
 
     slices = {SHORT: stream(120.0, 5), LONG: stream(920.0, 5)}
-    measured = Measured({name: {OURS: each, BARE: each} for name, each in slices.items()} | _others(), {})
+    measured = Measured({name: dict.fromkeys(_SYSTEMS, each) for name, each in slices.items()} | _others(), {})
     named = parts(measured)
     assert named[DELTA].ours[BEST] == pytest.approx(2)
     assert named[ENDS].ours[BEST] == pytest.approx(80)
@@ -154,22 +184,19 @@ def test_the_ends_of_a_stream_and_its_deltas_are_told_apart_by_streams_of_two_le
 
 def _others() -> dict[str, dict[str, Slices]]:
     some = Slices([1.0], [1.0], {}, {})
-    return {name: {OURS: some, BARE: some} for name in (WHOLE_ANSWER, PACED_SHORT, PACED_LONG)}
+    return {name: dict.fromkeys(_SYSTEMS, some) for name in (WHOLE_ANSWER, PACED_SHORT, PACED_LONG)}
 
 
 def test_the_page_sets_the_duties_beside_what_the_goal_leaves(run: tuple[Profiled, str]) -> None:
     profiled, page = deepcopy(run)
-    for step, us in ((BARE, 30.0), (STEPS[-2], 60.0), (OURS, 200.0)):
+    for step, us in ((BARE, 30.0), (BY_HAND, 60.0), (OURS, 200.0)):
         profiled.cpu["raw"].ladder[WHOLE_ANSWER][step].us = [us]
-    bare, ours = [{"CPU µs": 70.0, "per second": 7_000.0}], [{"CPU µs": 280.0, "per second": 1_400.0}]
-    profiled.served = [Result(ANSWERS["raw"], {"coalescing ASGI": bare, "ours": ours})]
+    speeds = {"coalescing ASGI": 7_000.0, "duties by hand": 4_900.0, "ours": 1_400.0}
+    name = "JSON, raw stub, c=16"
+    profiled.served = [Result(name, {system: [{"per second": speed}] for system, speed in speeds.items()})]
     told = written(profiled, page)
     assert "Of the 170 µs that the host costs more than the bare callable, 30 are these duties" in told
-    assert "0.7 of its speed leaves a host 30 µs" in told
-    assert "it comes to 0.7 of its speed; the host has 0.2." in told
-    bare, ours = [{"CPU µs": 15.0, "first byte p99 ms": 300.0}], [{"CPU µs": 45.0, "first byte p99 ms": 930.0}]
-    profiled.served = [Result(CROWDED, {"coalescing ASGI": bare, "ours": ours})]
-    assert "| first event p99 of a thousand, over HTTP, ms | 930 | 300 | 3.1 |" in written(profiled, page)
+    assert f"| {name}: per second | ≥ 0.7 of coalescing ASGI | 0.7 | yes | 0.2 | **no** |" in told
 
 
 def test_a_page_without_a_place_for_it_is_told(run: tuple[Profiled, str]) -> None:

@@ -47,7 +47,8 @@ _OTHERS: Final[Mapping[str, str]] = {
     LOOP: "asyncio selectors uvloop",
     FRAMEWORK: "agent_framework benchmarks.targets",
     SERVER: "uvicorn h11 httptools benchmarks.profiles.asking benchmarks.profiles.opened",
-    BARE: "benchmarks.limits benchmarks.profiles.floor",
+    BARE: "benchmarks.limits benchmarks.profiles.floor benchmarks.profiles.running benchmarks.profiles.waiting"
+    " benchmarks.profiles.wording",
     UNNAMED: "agent_framework_hosting agent_framework_hosting_responses",
 }
 _EVERYBODYS: Final = "ids errors types limits clock logs _stepping _countdown _kinds _spared _telemetry"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Mapping
 from typing import Any, Final
 
 from starlette.types import ASGIApp, Message, Scope
@@ -14,12 +15,13 @@ from ..systems import KEY
 WHOLE: Final = b'{"model":"stub","input":"Say something."}'
 STREAM: Final = b'{"model":"stub","input":"Say something.","stream":true}'
 PATH: Final = "/responses"
+_NO_MORE: Final[Mapping[bytes, bytes]] = {}
 
 
 class Asked:
     """One request, and what has come of it so far."""
 
-    __slots__ = ("_body", "_left", "_parts", "_start", "first_at")
+    __slots__ = ("_awaited", "_body", "_left", "_parts", "_start", "first_at")
 
     def __init__(self, body: bytes) -> None:
         self.first_at: float | None = None
@@ -27,6 +29,7 @@ class Asked:
         self._left: asyncio.Event | None = None
         self._parts: list[bytes] = []
         self._start: Message = {}
+        self._awaited: tuple[bytes, asyncio.Event] | None = None
 
     def leave(self) -> None:
         """Close the connection, as a client does."""
@@ -58,6 +61,12 @@ class Asked:
             raise WrongAnswer(f"The answer is a {self.status}: {self.body[:500]!r}")
         return self.body
 
+    async def has_got(self, part: bytes) -> None:
+        """Wait until this part has come."""
+        has_come = asyncio.Event()
+        self._awaited = part, has_come
+        await has_come.wait()
+
     async def receive(self) -> Message:
         """Be the ASGI callable that hands out the request."""
         if self._body is not None:
@@ -75,16 +84,20 @@ class Asked:
             if self.first_at is None:
                 self.first_at = time.perf_counter()
             self._parts.append(message.get("body", b""))
+            if self._awaited is not None and message.get("body") == self._awaited[0]:
+                self._awaited[1].set()
 
 
-def scope(body: bytes, *, key: str = KEY, method: str = "POST", path: str = PATH) -> Scope:
-    """Return the scope of a request, as a server makes it."""
-    headers: list[tuple[bytes, bytes]] = [
-        (b"host", b"127.0.0.1:8000"),
-        (b"authorization", b"Bearer " + key.encode()),
-        (b"content-type", b"application/json"),
-        (b"content-length", str(len(body)).encode()),
-    ]
+def scope(
+    body: bytes, *, key: str = KEY, method: str = "POST", path: str = PATH, headers: Mapping[bytes, bytes] = _NO_MORE
+) -> Scope:
+    """Return the scope of a request, as a server makes it; `headers` are more of them, or others."""
+    usual = {
+        b"host": b"127.0.0.1:8000",
+        b"authorization": b"Bearer " + key.encode(),
+        b"content-type": b"application/json",
+        b"content-length": str(len(body)).encode(),
+    }
     return {
         "type": "http",
         "asgi": {"version": "3.0", "spec_version": "2.3"},
@@ -97,13 +110,21 @@ def scope(body: bytes, *, key: str = KEY, method: str = "POST", path: str = PATH
         "path": path,
         "raw_path": path.encode(),
         "query_string": b"",
-        "headers": headers,
+        "headers": list((usual | dict(headers)).items()),
         "state": dict[str, Any](),
     }
 
 
-async def ask(app: ASGIApp, body: bytes, *, key: str = KEY, method: str = "POST", path: str = PATH) -> Asked:
+async def ask(
+    app: ASGIApp,
+    body: bytes,
+    *,
+    key: str = KEY,
+    method: str = "POST",
+    path: str = PATH,
+    headers: Mapping[bytes, bytes] = _NO_MORE,
+) -> Asked:
     """Ask once, and return what came."""
     asked = Asked(body)
-    await app(scope(body, key=key, method=method, path=path), asked.receive, asked.send)
+    await app(scope(body, key=key, method=method, path=path, headers=headers), asked.receive, asked.send)
     return asked

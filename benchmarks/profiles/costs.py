@@ -16,7 +16,7 @@ import msgspec
 from starlette.types import ASGIApp
 
 from ..answers import check_stream, check_whole
-from ..limits import coalescing_app
+from ..limits import coalescing_app, starlette_app
 from ..ours import make_host
 from ..targets import make_target
 from .areas import UNNAMED
@@ -28,7 +28,9 @@ AgentName = Literal["raw", "agent"]
 AGENTS: Final[tuple[AgentName, ...]] = ("raw", "agent")
 OURS: Final = "ours"
 BARE: Final = "bare"
-STEPS: Final = (BARE, *(str(number) for number in range(1, len(RUNGS) + 1)), OURS)
+STARLETTE: Final = "starlette"
+BY_HAND: Final = str(len(RUNGS))
+STEPS: Final = (BARE, *map(str, range(len(RUNGS) + 1)), OURS)
 """What the ladder has: the bare callable, the floor with so many rungs, and ours."""
 KEPT: Final = 1_000
 """Sessions and turns that are kept, so that what is kept is soon at its bound."""
@@ -78,11 +80,20 @@ class Load:
 
 WHOLE_ANSWER: Final = "a whole answer"
 SHORT: Final = "a short stream"
+MIDDLE: Final = "a stream of 200"
 LONG: Final = "a long stream"
 PACED_SHORT: Final = "a short stream at a model's pace"
 PACED_LONG: Final = "a long stream at a model's pace"
 CROWD: Final = "a stream among a thousand"
-CHUNKS: Final[Mapping[str, int]] = {WHOLE_ANSWER: 20, SHORT: 20, LONG: 420, PACED_SHORT: 10, PACED_LONG: 60, CROWD: 20}
+CHUNKS: Final[Mapping[str, int]] = {
+    WHOLE_ANSWER: 20,
+    SHORT: 20,
+    MIDDLE: 200,
+    LONG: 420,
+    PACED_SHORT: 10,
+    PACED_LONG: 60,
+    CROWD: 20,
+}
 
 
 def loads(agent: AgentName, *, quick: bool) -> dict[str, Load]:
@@ -92,7 +103,8 @@ def loads(agent: AgentName, *, quick: bool) -> dict[str, Load]:
     return {
         WHOLE_ANSWER: Load(CHUNKS[WHOLE_ANSWER], stream=False, times=2 * few),
         SHORT: Load(CHUNKS[SHORT], times=few),
-        LONG: Load(CHUNKS[LONG], times=max(1, few // 3)),
+        MIDDLE: Load(CHUNKS[MIDDLE], times=max(1, few // 3)),
+        LONG: Load(CHUNKS[LONG], times=max(1, few // 5)),
         PACED_SHORT: Load(CHUNKS[PACED_SHORT], pause=pause, at_once=at_once),
         PACED_LONG: Load(CHUNKS[PACED_LONG], pause=pause, at_once=at_once),
         CROWD: Load(CHUNKS[CROWD], at_once=10 if quick else 1_000),
@@ -145,11 +157,13 @@ async def measure(agent: AgentName, *, rounds: int, quick: bool) -> Measured:
     """Measure all loads with this agent."""
     wanted = loads(agent, quick=quick)
     slow = {name: wanted.pop(name) for name in (PACED_SHORT, PACED_LONG, CROWD)}
-    slices = await _measured(agent, wanted, (OURS, BARE), rounds=rounds)
+    middle = {MIDDLE: wanted.pop(MIDDLE)}
+    slices = await _measured(agent, wanted, (OURS, BY_HAND, BARE), rounds=rounds)
     # A slice of these takes a second.
-    slices |= await _measured(agent, slow, (OURS, BARE), rounds=max(1, rounds // 15))
+    slices |= await _measured(agent, slow, (OURS, BY_HAND, BARE), rounds=max(1, rounds // 20))
+    slices |= await _measured(agent, middle, (OURS, BY_HAND, STARLETTE, BARE), rounds=max(1, rounds // 4))
     steps = {name: wanted[name] for name in (WHOLE_ANSWER, SHORT)}
-    return Measured(slices, await _measured(agent, steps, STEPS, rounds=max(1, rounds // 2)))
+    return Measured(slices, await _measured(agent, steps, STEPS, rounds=max(1, rounds // 3)))
 
 
 async def _measured(
@@ -184,7 +198,9 @@ async def _app(system: str, agent: AgentName, load: Load, stack: AsyncExitStack)
     target = make_target(agent, chunks=load.chunks, pause=load.pause)
     if system == OURS:
         return (await stack.enter_async_context(make_host(target, kept=KEPT))).app
-    return coalescing_app(target) if system == BARE else Floor(target, rungs=int(system), kept=KEPT)
+    if system in (BARE, STARLETTE):
+        return coalescing_app(target) if system == BARE else starlette_app(target)
+    return Floor(target, rungs=int(system), kept=KEPT)
 
 
 async def _slice(app: ASGIApp, load: Load, into: Slices, sampler: Sampler, samples: Counter[str]) -> None:

@@ -7,7 +7,7 @@ from typing import Final
 
 import msgspec
 
-from .costs import BARE, CHUNKS, LONG, OURS, PACED_LONG, PACED_SHORT, SHORT, WHOLE_ANSWER, Measured, Slices
+from .costs import BARE, BY_HAND, CHUNKS, LONG, OURS, PACED_LONG, PACED_SHORT, SHORT, WHOLE_ANSWER, Measured, Slices
 
 BEST: Final = "best"
 MEDIAN: Final = "median"
@@ -19,9 +19,10 @@ Amounts = dict[str, float]
 
 
 class Part(msgspec.Struct):
-    """One of them: µs of ours and of bare, µs of each by area, and calls of Python functions of ours by area."""
+    """One of them: µs of ours, of the duties by hand and of bare, µs of two by area, and calls of ours by area."""
 
     ours: Amounts
+    by_hand: Amounts
     bare: Amounts
     us: Amounts
     bare_us: Amounts
@@ -33,11 +34,12 @@ def parts(measured: Measured) -> dict[str, Part]:
     whole = measured.slices[WHOLE_ANSWER]
     ends, delta = _split(measured.slices, SHORT, LONG)
     _, paced = _split(measured.slices, PACED_SHORT, PACED_LONG)
-    return {WHOLE_ANSWER: _part(whole[OURS], whole[BARE]), ENDS: ends, DELTA: delta, PACED_DELTA: paced}
+    return {WHOLE_ANSWER: _part(whole), ENDS: ends, DELTA: delta, PACED_DELTA: paced}
 
 
-def _part(ours: Slices, bare: Slices) -> Part:
-    return Part(_both(ours), _both(bare), ours.by_area(), bare.by_area(), ours.calls)
+def _part(systems: Mapping[str, Slices]) -> Part:
+    ours, by_hand, bare = (systems[name] for name in (OURS, BY_HAND, BARE))
+    return Part(_both(ours), _both(by_hand), _both(bare), ours.by_area(), bare.by_area(), ours.calls)
 
 
 def _both(slices: Slices) -> Amounts:
@@ -45,7 +47,7 @@ def _both(slices: Slices) -> Amounts:
 
 
 def _split(slices: Mapping[str, Mapping[str, Slices]], short: str, long: str) -> tuple[Part, Part]:
-    one, other = (_part(slices[name][OURS], slices[name][BARE]) for name in (short, long))
+    one, other = (_part(slices[name]) for name in (short, long))
     more, few = CHUNKS[long] - CHUNKS[short], CHUNKS[short]
 
     def delta(field: str) -> Amounts:

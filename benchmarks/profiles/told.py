@@ -3,19 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from statistics import median
 from typing import Final
 
 import msgspec
 
-from ..goals import bound_of
+from ..goals import GOALS, Goal, Verdict, bound_of
 from ..measuring import Result
 from ..report import line, number, placed
-from ..systems import COALESCING
+from ..systems import BY_HAND as HAND
 from ..systems import OURS as SERVED
 from .areas import BARE as BARE_AREA
 from .areas import OF_OURS, UNNAMED
-from .costs import BARE, CHUNKS, CROWD, OURS, SHORT, STEPS, WHOLE_ANSWER, Measured
+from .costs import (
+    BARE,
+    BY_HAND,
+    CHUNKS,
+    CROWD,
+    MIDDLE,
+    OURS,
+    PACED_LONG,
+    PACED_SHORT,
+    SHORT,
+    STARLETTE,
+    STEPS,
+    WHOLE_ANSWER,
+    Measured,
+)
 from .floor import RUNGS
 from .imported import Imported, by_package
 from .opened import Held
@@ -23,17 +38,15 @@ from .parts import BEST, DELTA, ENDS, MEDIAN, PACED_DELTA, Part, parts
 
 BEGIN: Final = "<!-- profile -->"
 END: Final = "<!-- end of profile -->"
-ANSWERS: Final = {"raw": "JSON, raw stub, c=16", "agent": "JSON, real Agent, c=16"}
-CROWDED: Final = "stream of 20 chunks, c=1,000"
 
 _NAMES: Final = {"raw": "raw stub", "agent": "real Agent"}
 _NOT_ON_IT: Final = (
-    "Not on the ladder, and done by the host: the guard against pages of other sites, all other fields of the "
-    "protocol, going on from any response and not from the last alone, turns that leave nothing behind when they fail, "
-    "answers with tools, files and thoughts, and a stop that waits for what runs."
+    "Not on the ladder, and done by the host: answers with tools, files and thoughts, several contents of a message, "
+    "conversations, runs in the background, other channels beside this one, stores beside memory, what is cut, "
+    "limited, traced or hooked when somebody asks for it, and a run that goes on while its reader is slow."
 )
 _OPEN: Final = "memory of open streams, 1 chunk"
-_LONG_STREAM: Final = 200
+_PACED: Final = 100
 _SHOWN: Final = 14
 
 
@@ -61,7 +74,6 @@ def written(profiled: Profiled, page: str) -> str:
 
 def told(profiled: Profiled) -> str:
     """Return the profile in Markdown."""
-    served = {result.scenario: result for result in profiled.served}
     known = {agent: parts(measured) for agent, measured in profiled.cpu.items()}
     sections = [
         "### What each part of a request costs",
@@ -70,9 +82,13 @@ def told(profiled: Profiled) -> str:
         "### What the duties alone would cost",
         _ladder(profiled.cpu),
         _NOT_ON_IT,
-        *(_least(agent, measured, served.get(ANSWERS[agent])) for agent, measured in profiled.cpu.items()),
+        *(_least(agent, measured) for agent, measured in profiled.cpu.items()),
+        "### What the duties alone would reach",
+        _reached(profiled.served),
+        "### Streams",
+        *_streams(profiled.cpu["raw"], known["raw"]),
         "### A thousand streams at once",
-        *_crowd(profiled.cpu["raw"], known["raw"], served.get(CROWDED)),
+        *_crowd(profiled.cpu["raw"], known["raw"]),
         "### What an open stream holds",
         *_held(profiled.opened[OURS], profiled.opened[BARE]),
         "### What an idle process holds",
@@ -82,10 +98,12 @@ def told(profiled: Profiled) -> str:
 
 
 def _costs(known: Mapping[str, Mapping[str, Part]]) -> str:
-    rows = [["µs of CPU, in process", "ours, best", "ours, median", "bare, best", "bare, median", "ours : bare, best"]]
+    columns = [f"{who}, {which}" for who in ("ours", "by hand", "bare") for which in ("best", "median")]
+    rows = [["µs of CPU, in process", *columns, "ours : bare, best", "by hand : bare, best"]]
     for agent, named in known.items():
         for name, part in named.items():
-            figures = (*part.ours.values(), *part.bare.values(), part.ours[BEST] / part.bare[BEST])
+            ratios = [each[BEST] / part.bare[BEST] for each in (part.ours, part.by_hand)]
+            figures = (*part.ours.values(), *part.by_hand.values(), *part.bare.values(), *ratios)
             rows.append([f"{name}, {_NAMES[agent]}", *map(number, figures)])
     return _table(rows)
 
@@ -124,61 +142,85 @@ def _ladder(cpu: Mapping[str, Measured]) -> str:
     columns = [(agent, load) for agent in cpu for load in (WHOLE_ANSWER, SHORT)]
     names = {WHOLE_ANSWER: "a whole answer", SHORT: f"a stream of {CHUNKS[SHORT]}"}
     rows = [["µs of CPU, best", *(f"{names[load]}, {_NAMES[agent]}" for agent, load in columns)]]
-    words = ("the bare callable", *(f"+ {rung}" for rung in RUNGS), "ours")
+    first = ("the bare callable", "the same, read by types and written from templates")
+    words = (*first, *(f"+ {rung}" for rung in RUNGS), "ours")
     for step, word in zip(STEPS, words, strict=True):
         slices = [cpu[agent].ladder[load][step] for agent, load in columns]
         rows.append([word, *(f"{number(each.best)}, {number(sum(each.calls.values()))} calls" for each in slices)])
     return _table(rows)
 
 
-def _least(agent: str, measured: Measured, served: Result | None) -> str:
-    bare, floor, ours = (measured.ladder[WHOLE_ANSWER][step].best for step in (BARE, STEPS[-2], OURS))
-    said = (
+def _least(agent: str, measured: Measured) -> str:
+    bare, least, ours = (measured.ladder[WHOLE_ANSWER][step].best for step in (BARE, BY_HAND, OURS))
+    return (
         f"**Whole answers, {_NAMES[agent]}.** Of the {number(ours - bare)} µs that the host costs more than the bare "
-        f"callable, {number(floor - bare)} are these duties as short as they can be written. The other "
-        f"{number(ours - floor)} are what it takes to have them for many channels, stores and settings, in layers, and "
+        f"callable, {number(least - bare)} are these duties as quick as they can be written. The other "
+        f"{number(ours - least)} are what it takes to have them for many channels, stores and settings, in layers, and "
         "the duties that are not on the ladder."
     )
-    over_http = served and served.value(COALESCING.name, "CPU µs")
-    if not served or not over_http:
-        return said
-    goal, has = bound_of(ANSWERS[agent], "per second"), served.ratio(SERVED.name, COALESCING.name, "per second")
-    reach = over_http / (over_http + floor - bare)
-    return (
-        f"{said} Over HTTP the bare callable's answer costs {number(over_http)} µs, its server's part included: "
-        f"{goal:g} of its speed leaves a host {number(over_http / goal - over_http)} µs for all that it does. With the "
-        f"duties by hand alone it comes to {number(reach)} of its speed; the host has {number(has or 0)}."
+
+
+def _streams(measured: Measured, named: Mapping[str, Part]) -> tuple[str, str]:
+    rows = [["µs of CPU, in process, raw stub", "ours", "duties by hand", "bare", "Starlette route"]]
+    middle = measured.slices[MIDDLE]
+    figures = [middle[system].best for system in (OURS, BY_HAND, BARE, STARLETTE)]
+    rows.append([MIDDLE, *map(number, figures)])
+    rows.append(["its speed beside Starlette's", *(number(figures[-1] / each) for each in figures)])
+    paced = named[PACED_DELTA]
+    # A model's stream has a hundred deltas as the goal has it.
+    short, long = (measured.slices[name] for name in (PACED_SHORT, PACED_LONG))
+    few, many = CHUNKS[PACED_SHORT], CHUNKS[PACED_LONG]
+    whole = {
+        system: (short[system].median + (_PACED - few) * (long[system].median - short[system].median) / (many - few))
+        / _PACED
+        for system in (OURS, BY_HAND, BARE)
+    }
+    deltas = [paced.ours[MEDIAN], paced.by_hand[MEDIAN], paced.bare[MEDIAN]]
+    rows.append([PACED_DELTA, *map(number, deltas), ""])
+    rows.append([f"the same, with its part of the ends of a stream of {_PACED}", *map(number, whole.values()), ""])
+    rows.append(["its cost beside bare", *(number(each / whole[BARE]) for each in whole.values()), ""])
+    return _table(rows), (
+        "The duties by hand are quicker here than the bare callable, which has none of them: that one asks for each "
+        "chunk by a step of its own and makes each object anew, where this one has templates, and looks at what is "
+        "ready only when its agent waits."
+        if figures[1] < figures[2]
+        else "The duties by hand stand between the bare callable and the host."
     )
 
 
-def _crowd(measured: Measured, named: Mapping[str, Part], served: Result | None) -> tuple[str, str]:
+def _reached(results: Sequence[Result]) -> str:
+    """Return the goals that the profile is about, as the duties by hand and the host keep them in the same run."""
+    known = {result.scenario: result for result in results}
+    rows = [["goal", "wanted", "duties by hand", "", "ours", ""]]
+    for goal in GOALS:
+        if isinstance(goal, Goal) and goal.of is SERVED and goal.scenario in known:
+            verdicts = [replace(goal, of=system).judged(known, cores=2) for system in (HAND, SERVED)]
+            if all(verdict.figure is not None for verdict in verdicts):
+                cells = [cell for each in verdicts for cell in (number(each.figure or 0), _met(each))]
+                rows.append([goal.what, verdicts[0].wanted, *cells])
+    return _table(rows)
+
+
+def _met(verdict: Verdict) -> str:
+    return "yes" if verdict.is_met else "**no**"
+
+
+def _crowd(measured: Measured, named: Mapping[str, Part]) -> tuple[str, str]:
     ends, delta, few = named[ENDS], named[DELTA], CHUNKS[CROWD]
-    ours, bare = measured.slices[CROWD][OURS], measured.slices[CROWD][BARE]
-    pairs = [
-        ("its two ends, µs", ends.ours[MEDIAN], ends.bare[MEDIAN]),
-        (f"its {few} deltas, µs", few * delta.ours[MEDIAN], few * delta.bare[MEDIAN]),
-        ("one among a thousand, in process, µs", ours.median, bare.median),
-        ("first event p99 of a thousand, in process, ms", median(ours.first_ms), median(bare.first_ms)),
-    ]
-    if served is not None:
-        both = (SERVED.name, COALESCING.name)
-        cpu, first = ([served.value(name, what) or 0 for name in both] for what in ("CPU µs", "first byte p99 ms"))
-        pairs.append(("one among a thousand, over HTTP, µs", few * cpu[0], few * cpu[1]))
-        pairs.append(("first event p99 of a thousand, over HTTP, ms", first[0], first[1]))
-    rows = [[f"a stream of {few}, raw stub", "ours", "bare", "ratio"]]
-    rows += [[name, number(one), number(other), number(one / other)] for name, one, other in pairs]
-    least = measured.ladder[SHORT][STEPS[-2]].best / measured.ladder[SHORT][BARE].best
-    has = measured.ladder[SHORT][OURS].best / measured.ladder[SHORT][BARE].best
-    long = [part[BEST] + _LONG_STREAM * each[BEST] for part, each in ((ends.ours, delta.ours), (ends.bare, delta.bare))]
-    share = ends.ours[MEDIAN] / (ends.ours[MEDIAN] + few * delta.ours[MEDIAN])
+    each = [measured.slices[CROWD][system] for system in (OURS, BY_HAND, BARE)]
+    rows = [[f"a stream of {few}, raw stub", "ours", "duties by hand", "bare", "ours : bare", "by hand : bare"]]
+    for name, ours, by_hand, bare in (
+        ("its two ends, µs", ends.ours[BEST], ends.by_hand[BEST], ends.bare[BEST]),
+        (f"its {few} deltas, µs", *(few * amounts[BEST] for amounts in (delta.ours, delta.by_hand, delta.bare))),
+        ("one among a thousand, in process, µs", *(slices.median for slices in each)),
+        ("first event p99 of a thousand, in process, ms", *(median(slices.first_ms) for slices in each)),
+    ):
+        rows.append([name, *map(number, (ours, by_hand, bare, ours / bare, by_hand / bare))])
+    share = ends.ours[BEST] / (ends.ours[BEST] + few * delta.ours[BEST])
     return _table(rows), (
         "All thousand come at once, and one core works through them: the last ones' first event waits for what is done "
         "for the others. So on a core of its own the p99 in milliseconds is about what one stream costs in "
-        f"microseconds, and its ratio is that of what a stream of {few} costs; {share:.0%} of it are the two ends. "
-        f"With the duties by hand alone such a stream costs {number(least)} times what it costs the bare callable in "
-        f"process, in the host {number(has)} times. A stream of {_LONG_STREAM} deltas costs {number(long[0])} µs "
-        f"beside {number(long[1])}: {number(long[1] / long[0])} of the bare callable's speed, and "
-        f"{number(delta.bare[BEST] / delta.ours[BEST])} without its ends."
+        f"microseconds, and its ratio is that of what a stream of {few} costs; {share:.0%} of it are the two ends."
     )
 
 

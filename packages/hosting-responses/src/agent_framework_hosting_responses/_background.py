@@ -169,7 +169,7 @@ class Background:
         turn: Turn | None = None
         try:
             # No header can say this: it holds more than ASCII.
-            named = IdempotencyKey(f"\N{RIGHTWARDS ARROW}{response}", hashlib.sha256(response.encode()).digest())
+            named = IdempotencyKey(f"\u2192{response}", hashlib.sha256(response.encode()).digest())
             turn = await self._turns.read(accepted.body, named=named, minted=_minted(response, accepted))
             await self._run(turn, accepted, writer)
         except Replayed:
