@@ -10,6 +10,7 @@ import asyncio
 import errno
 import select
 import socket
+import sys
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import suppress
 from typing import Any, Final
@@ -34,6 +35,7 @@ _GRACE: Final = 5.0
 _LAST_REQUEST: Final = 0.5
 """Seconds for a request to arrive that was on its way when its process ceased to listen."""
 _NO_FILE: Final = 2**31 - 1
+"""A number that no open file has."""
 _USER_TIMEOUT: Final = getattr(socket, "TCP_USER_TIMEOUT", None)
 """Known on Linux alone."""
 
@@ -45,6 +47,8 @@ def bounds(limits: Limits) -> Mapping[str, Any]:
     """
     return {
         "keep_alive_timeout": limits.idle_timeout,
+        # At its thousandth request a connection of HTTP/2 would be cut, with all answers that are under way on it.
+        "keep_alive_max_requests": sys.maxsize,
         "ssl_handshake_timeout": limits.header_timeout,
         "websocket_max_message_size": limits.max_request_bytes,
         # Keeps proxies from giving a silent connection up, and lets the system notice that the other end is gone.
