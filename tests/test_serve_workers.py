@@ -327,21 +327,20 @@ async def test_workers_take_connections_with_tls_in_turn(tmp_path: Path) -> None
         (mine,) = config.create_sockets().secure_sockets
         clients = [crowd.enter_context(socket.create_connection(listening.getsockname())) for _ in range(CROWD)]
         left: list[socket.socket] = []
-        ends: list[asyncio.Task[None]] = []
+        ended: asyncio.Queue[None] = asyncio.Queue()
 
         async def answer(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             writer.write(b"taken")
             writer.close()
             await writer.wait_closed()
+            ended.put_nowait(None)
 
         def on_taken() -> asyncio.StreamReaderProtocol:
             # Before the handshake; the loop has accepted as many as it does in one turn.
             with suppress(BlockingIOError):
                 while True:
                     left.append(crowd.enter_context(other.accept()[0]))
-            return asyncio.StreamReaderProtocol(
-                asyncio.StreamReader(), lambda *both: ends.append(asyncio.ensure_future(answer(*both)))
-            )
+            return asyncio.StreamReaderProtocol(asyncio.StreamReader(), answer)
 
         loop = asyncio.get_running_loop()
         async with await loop.create_server(on_taken, sock=mine, ssl=config.create_ssl_context(), backlog=CROWD):
@@ -350,7 +349,8 @@ async def test_workers_take_connections_with_tls_in_turn(tmp_path: Path) -> None
             taken = CROWD - len(left)
             assert 0 < taken < CROWD // 2
             assert [await ask_with_tls(client, trusting) for client in clients[1:taken]] == [b"taken"] * (taken - 1)
-            await asyncio.gather(*ends)
+            for _ in range(taken):
+                await ended.get()
 
 
 async def ask_with_tls(client: socket.socket, trusting: ssl.SSLContext) -> bytes:
