@@ -122,6 +122,8 @@ async def test_sigterm_lets_every_stream_finish_and_takes_no_more(start: Start) 
             assert refused.value.type == "server_error"
             assert refused.value.request_id
             assert refused.value.response.headers["retry-after"] == "1"
+            # Whoever keeps connections open sends nothing more on one that is about to end.
+            assert refused.value.response.headers["connection"] == "close"
         await open_gate(served)
     finals = [check_stream(reader.body) for reader in [*readers, *queue]]
     assert [final["status"] for final in finals] == ["completed"] * (STREAMS + 5)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
 import signal
+import socket
 import ssl
 import subprocess
 import sys
@@ -12,7 +14,7 @@ import tempfile
 import time
 from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
@@ -27,8 +29,10 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from agent_framework_hosting._server import configuration
 from agent_framework_hosting.errors import ConfigurationError
 from agent_framework_hosting.host import AgentFrameworkHost
+from agent_framework_hosting.limits import Limits
 from agent_framework_hosting.testing import ScriptedAgent
 
 from .clients.stream_rules import check_stream
@@ -55,6 +59,8 @@ def is_alive(pid: int) -> bool:
         return False
     return True
 
+
+CROWD = 64
 
 NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 """Without the system's certificates, which each client would read for itself."""
@@ -306,6 +312,56 @@ def test_workers_share_an_address_with_tls(tmp_path: Path) -> None:
             assert served.process.pid not in pids
             with pytest.raises(httpx2.TransportError):
                 httpx2.get(f"{served.url}/readiness")
+
+
+async def test_workers_take_connections_with_tls_in_turn(tmp_path: Path) -> None:
+    """When the first of a crowd is taken, most are left to others; and whoever was taken is answered with TLS."""
+    certificate, key = tmp_path / "certificate.pem", tmp_path / "key.pem"
+    write_certificate(certificate, key)
+    trusting = ssl.create_default_context(cafile=str(certificate))
+    with socket.create_server(("127.0.0.1", 0), backlog=CROWD) as listening, ExitStack() as crowd:
+        other = crowd.enter_context(listening.dup())
+        other.setblocking(False)
+        options = {"bind": f"fd://{listening.dup().detach()}", "certfile": str(certificate), "keyfile": str(key)}
+        config = configuration(bind="", options=options, limits=Limits(), is_shared=True)
+        (mine,) = config.create_sockets().secure_sockets
+        clients = [crowd.enter_context(socket.create_connection(listening.getsockname())) for _ in range(CROWD)]
+        left: list[socket.socket] = []
+        ended: asyncio.Queue[None] = asyncio.Queue()
+
+        async def answer(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            writer.write(b"taken")
+            writer.close()
+            await writer.wait_closed()
+            ended.put_nowait(None)
+
+        def on_taken() -> asyncio.StreamReaderProtocol:
+            # Before the handshake; the loop has accepted as many as it does in one turn.
+            with suppress(BlockingIOError):
+                while True:
+                    left.append(crowd.enter_context(other.accept()[0]))
+            return asyncio.StreamReaderProtocol(asyncio.StreamReader(), answer)
+
+        loop = asyncio.get_running_loop()
+        async with await loop.create_server(on_taken, sock=mine, ssl=config.create_ssl_context(), backlog=CROWD):
+            # The system hands connections out in the order in which they came: the first one was taken.
+            assert await ask_with_tls(clients[0], trusting) == b"taken"
+            taken = CROWD - len(left)
+            assert 0 < taken < CROWD // 2
+            assert [await ask_with_tls(client, trusting) for client in clients[1:taken]] == [b"taken"] * (taken - 1)
+            for _ in range(taken):
+                await ended.get()
+
+
+async def ask_with_tls(client: socket.socket, trusting: ssl.SSLContext) -> bytes:
+    """Read all that a server says on a connection."""
+    reader, writer = await asyncio.open_connection(
+        sock=client.dup(), ssl=trusting, server_hostname="127.0.0.1", ssl_handshake_timeout=PLENTY
+    )
+    said = await reader.read()
+    writer.close()
+    await writer.wait_closed()
+    return said
 
 
 def write_certificate(certificate: Path, key: Path) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import subprocess
+import sys
 import threading
 from collections.abc import AsyncGenerator
 from typing import Any
@@ -52,6 +54,45 @@ async def test_a_signal_reaches_the_host_and_whoever_handled_it_before() -> None
         assert signal.getsignal(signal.SIGTERM) is handler
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+ALONE = """
+import asyncio, os, signal
+from agent_framework_hosting import _drain
+from agent_framework_hosting.errors import RunCancelled
+from agent_framework_hosting.host import AgentFrameworkHost
+from agent_framework_hosting.limits import Limits
+from agent_framework_hosting.testing import Gate, ScriptedAgent
+from agent_framework_hosting.types import ChannelRequest
+
+async def main():
+    gate = Gate()
+    agent = ScriptedAgent(every=["begun", gate])
+    async with AgentFrameworkHost(agent, channels=[], limits=Limits(drain_timeout=0.01), drain_on_signals=True) as host:
+        run = asyncio.create_task(host.run(ChannelRequest(channel="test", operation="message", input="hi")))
+        await gate.wait_reached()
+        os.kill(os.getpid(), signal.SIGTERM)
+        try:
+            await run
+        except RunCancelled as told:
+            print(told.reason, flush=True)
+        await asyncio.Event().wait()
+
+_drain._FLUSH = {flush}
+asyncio.run(main())
+"""
+
+
+@pytest.mark.parametrize("is_impatient", [False, True])
+def test_where_nobody_else_handles_a_signal_what_runs_is_told_before_the_process_ends_by_it(is_impatient: bool) -> None:
+    """As in the workers of Hypercorn's own command; a second signal waits for nothing."""
+    program = ALONE.format(flush=3600 if is_impatient else 0)
+    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "drained\n"
+        if is_impatient:
+            process.terminate()
+        assert process.wait(100) == -signal.SIGTERM
 
 
 async def test_a_handler_that_came_later_is_left_alone() -> None:

@@ -228,6 +228,18 @@ def test_options_carry_hypercorns_own_names(monkeypatch: pytest.MonkeyPatch) -> 
     assert not served[0].include_server_header
 
 
+def test_no_number_of_requests_cuts_the_answers_on_a_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hypercorn ends a connection of HTTP/2 after so many, whatever is under way on it."""
+    served: list[Any] = []
+
+    async def serve(_: Any, config: Any, **__: Any) -> None:
+        served.append(config.keep_alive_max_requests)
+
+    monkeypatch.setattr(_server, "serve", serve)
+    AgentFrameworkHost(ScriptedAgent(), channels=[]).serve()
+    assert served[0] > 10**12
+
+
 async def test_serving_inside_a_running_loop_is_refused() -> None:
     """A notebook is told what to do instead."""
     with pytest.raises(ConfigurationError, match=r"event loop is running.*host\.app"):

@@ -48,12 +48,13 @@ WORK = """
 
 
 class Rehearsal:
-    """Workers that do one deed after another, as they are started; `served` counts how often the first report came."""
+    """Workers that do one deed after another, as they are started; `said` is what the first report said."""
 
     def __init__(self, folder: Path, deeds: str) -> None:
         (folder / "deeds").write_text(deeds)
         self._folder = folder
         self.said: list[str] = []
+        self.stops = 0
         self._start = partial(
             WorkerProcess.start,
             work=importlib.import_module("rehearsed_work").work,
@@ -61,13 +62,23 @@ class Rehearsal:
             share=Share(sockets=(), plain=(), bind="", options={}),
         )
 
+    def _note_stop(self) -> None:
+        self.stops += 1
+
     async def run(self, *, stop_when_up: bool = False) -> None:
         def on_up(description: str) -> None:
             self.said.append(description)
             if stop_when_up:
                 os.kill(os.getpid(), signal.SIGTERM)
 
-        await Supervisor(self._start, count=1, on_up=on_up, patience=120, pacing=QUICK).run()
+        await Supervisor(
+            self._start,
+            count=1,
+            on_up=on_up,
+            patience=120,
+            on_stop=self._note_stop,
+            pacing=QUICK,
+        ).run()
 
     @property
     def starts(self) -> int:
@@ -120,3 +131,4 @@ async def test_a_start_that_was_killed_is_tried_again(rehearse: Rehearse) -> Non
     rehearsal = rehearse("killed killed serves")
     await rehearsal.run(stop_when_up=True)
     assert (rehearsal.starts, rehearsal.said) == (3, ["I serve"])
+    assert rehearsal.stops == 1, "Sockets that nobody serves any more are let go of."

@@ -20,6 +20,8 @@ _SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 _RESTART: Final = 1012
 _LAST_WORDS: Final = 5.0
 """Seconds that a WebSocket's channel gets to say how its last run has ended."""
+_FLUSH: Final = 5.0
+"""Seconds for a server to write what was said last, where nobody but the host ends the process."""
 _QUIET: Final = 0.1
 """Seconds of silence after which a channel that waits for its client has said all."""
 
@@ -98,21 +100,35 @@ class ChainedSignals:
         self._before = {}
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        before = self._before.get(number)
+        # Nobody else would end the process, and the signal at once, with all that runs.
+        is_last = before == signal.SIG_DFL
         if self._loop is not None and not self._loop.is_closed():
             self._on_told()
-            self._loop.call_soon_threadsafe(self._begin)
-        before = self._before.get(number)
+            self._loop.call_soon_threadsafe(self._begin, number if is_last else None)
+        elif is_last:
+            _end_by(number)
         if callable(before):
             before(number, frame)
-        elif before == signal.SIG_DFL:
-            # Nobody else would end the process.
+        elif is_last:
+            # The next one ends it at once.
             signal.signal(number, signal.SIG_DFL)
-            signal.raise_signal(number)
 
-    def _begin(self) -> None:
+    def _begin(self, ends_by: int | None) -> None:
         if self._draining is None:
             logger.info("Told to stop: no new work is taken, and what runs is finished or told.")
-            self._draining = asyncio.ensure_future(self._then())
+            self._draining = asyncio.ensure_future(self._drain(ends_by))
+
+    async def _drain(self, ends_by: int | None) -> None:
+        await self._then()
+        if ends_by is not None:
+            await asyncio.sleep(_FLUSH)
+            _end_by(ends_by)
+
+
+def _end_by(number: int) -> None:
+    signal.signal(number, signal.SIG_DFL)
+    signal.raise_signal(number)
 
 
 class WebSockets:

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from hypercorn.config import Config
     from starlette.types import ASGIApp
 
+    from ._connections import BoundedConfig
+
 INSTALL_HINT: Final = (
     'host.serve() needs Hypercorn, which is not installed. Install the "serve" extra of agent-framework-hosting, or '
     "give host.app to another ASGI server."
@@ -33,7 +35,7 @@ _FLUSH_TIME: Final = 10.0
 
 def configuration(
     *, bind: str, options: Mapping[str, Any], limits: Limits, patience: float = 0.0, is_shared: bool = False
-) -> Config:
+) -> BoundedConfig:
     """Return Hypercorn's configuration.
 
     Args:
@@ -50,9 +52,9 @@ def configuration(
         importlib.import_module("hypercorn.config")
     except ModuleNotFoundError as error:
         raise ConfigurationError(INSTALL_HINT) from error
-    from ._connections import bounded_configuration, bounds
+    from ._connections import BoundedConfig, bounds
 
-    config = bounded_configuration(limits, is_shared=is_shared)
+    config = BoundedConfig(limits, is_shared=is_shared)
     for name, value in options.items():
         if name.startswith("_") or not hasattr(config, name):
             raise ConfigurationError(f"serve() got the option {name!r}, which is no name of Hypercorn's configuration.")
@@ -189,7 +191,7 @@ def run(serving: Coroutine[Any, Any, None], *, failure: Callable[[], Exception |
 
 async def serve(
     app: ASGIApp,
-    config: Config,
+    config: BoundedConfig,
     *,
     limits: Limits,
     told: Told = told_by_signals,
@@ -209,10 +211,10 @@ async def serve(
     """
     from ._connections import bound_connections
 
-    bound_connections(limits)
+    is_told = asyncio.Event()
+    bound_connections(limits, is_told=is_told.is_set)
     # Looked up, not imported by name: its signature speaks of types of Hypercorn's own that say nothing here.
     hypercorn_serve: Any = importlib.import_module("hypercorn.asyncio").serve
-    is_told = asyncio.Event()
 
     def tell() -> None:
         is_told.set()
@@ -226,6 +228,7 @@ async def serve(
                 config.graceful_timeout,
             )
             asyncio.get_running_loop().call_later(config.graceful_timeout, os._exit, 1)
+        await config.cease_listening()
 
     with told(tell):
         await hypercorn_serve(app, config, shutdown_trigger=shutdown_trigger)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import pickle
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
+from socket import socket
 from typing import TYPE_CHECKING, Any
 
 from .._server import refuse_taken
@@ -53,8 +54,8 @@ def supervise(
     sockets = config.create_sockets()
     share = Share(
         # Hypercorn names them by whether there is TLS: what it binds is "insecure" without it.
-        sockets=tuple(sockets.secure_sockets if config.ssl_enabled else sockets.insecure_sockets),
-        plain=tuple(sockets.insecure_sockets if config.ssl_enabled else ()),
+        sockets=_to_share(sockets.secure_sockets if config.ssl_enabled else sockets.insecure_sockets),
+        plain=_to_share(sockets.insecure_sockets if config.ssl_enabled else ()),
         bind=", ".join(config.bind),
         options=options,
         log_format=log_format,
@@ -62,14 +63,14 @@ def supervise(
     )
     # What a worker may take in all, as its own bounds have it, and a little more.
     patience = drain + config.graceful_timeout + config.shutdown_timeout + 10.0
+    start = partial(_start, work=work, location=location, share=share)
     try:
-        asyncio.run(_supervise(partial(_start, work=work, location=location, share=share), count, on_up, patience))
+        asyncio.run(_supervise(start, count, on_up, patience, share.close))
     except StartFailed as error:
         # Raised anew: the way through the supervisor tells whoever called nothing.
         raise StartFailed(error.message) from None
     finally:
-        for each in (*share.sockets, *share.plain):
-            each.close()
+        share.close()
 
 
 def check_options(options: Mapping[str, Any], config: Config) -> None:
@@ -102,8 +103,15 @@ def _tells_no_address(record: logging.LogRecord) -> bool:
     return not str(record.msg).startswith("Running on ")
 
 
-async def _supervise(start: partial[WorkerProcess], count: int, on_up: OnUp, patience: float) -> None:
-    await Supervisor(start, count=count, on_up=on_up, patience=patience).run()
+def _to_share(listening: Iterable[socket]) -> tuple[socket, ...]:
+    # As they are in this process, only its loop knows what to do with them.
+    return tuple(socket(fileno=each.detach()) for each in listening)
+
+
+async def _supervise(
+    start: partial[WorkerProcess], count: int, on_up: OnUp, patience: float, on_stop: Callable[[], None]
+) -> None:
+    await Supervisor(start, count=count, on_up=on_up, patience=patience, on_stop=on_stop).run()
 
 
 def _start(number: int, *, work: Work, location: str, share: Share) -> WorkerProcess:

@@ -52,6 +52,7 @@ class Supervisor:
         count: How many there are to be.
         on_up: Called once, with the description that the first worker gives when it serves.
         patience: Seconds that workers get to finish once they have been told to.
+        on_stop: Called when no worker will be started any more, before all are told to finish.
         pacing: How patient it is with workers that end.
     """
 
@@ -62,12 +63,14 @@ class Supervisor:
         count: int,
         on_up: OnUp,
         patience: float,
+        on_stop: Callable[[], None],
         pacing: Pacing = DEFAULT_PACING,
     ) -> None:
         self._start = start
         self._count = count
         self._on_up = on_up
         self._patience = patience
+        self._on_stop = on_stop
         self._pacing = pacing
         self._workers: dict[int, WorkerProcess] = {}
         self._is_first_up = asyncio.Event()
@@ -93,6 +96,8 @@ class Supervisor:
         stopping = asyncio.create_task(self._is_stopping.wait())
         await asyncio.wait([*keepers, stopping], return_when=asyncio.FIRST_COMPLETED)
         self._is_stopping.set()
+        # Held any longer, the sockets would take connections when no worker does, and close them without an answer.
+        self._on_stop()
         for worker in self._workers.values():
             worker.terminate()
         _, late = await asyncio.wait(keepers, timeout=self._patience)

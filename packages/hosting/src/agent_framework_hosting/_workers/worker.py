@@ -31,6 +31,11 @@ class Share:
     log_format: LogFormat | None = None
     access_log: bool = True
 
+    def close(self) -> None:
+        """Let go of the sockets; idempotent. Each process has its own hold on them."""
+        for each in (*self.sockets, *self.plain):
+            each.close()
+
     def taken(self) -> dict[str, Any]:
         """Return the server's options, with the sockets as what it has to bind; they are the server's from now on."""
         return {**self.options, "bind": _descriptors(self.sockets), "insecure_bind": _descriptors(self.plain)}
