@@ -14,7 +14,7 @@ from typing import Any, Final, Literal
 from starlette.types import Receive, Send
 
 from .._countdown import Countdown
-from .._stepping import current_task, resumed
+from .._stepping import current_task, resumed, turn
 from ..limits import Limits
 from .watch import PATIENCE
 
@@ -170,7 +170,11 @@ class Link:
             self._task.cancel()
             try:
                 with suppress(asyncio.CancelledError, OSError):
-                    await rest
+                    try:
+                        await rest
+                    finally:
+                        # A rest that did not wait has left the cancellation to whatever waits next.
+                        await turn()
             finally:
                 self._task.uncancel()
 
