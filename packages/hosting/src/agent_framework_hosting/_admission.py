@@ -127,7 +127,7 @@ class Admission:
         self._started = False
         self._draining = False
         self._runs: set[Run] = set()
-        self._calm: asyncio.Event | None = None
+        self._calm: set[asyncio.Future[None]] = set()
         self._told: set[asyncio.Future[None]] = set()
 
     @property
@@ -214,21 +214,23 @@ class Admission:
     def leave(self, run: Run) -> None:
         """Count a run that is over; called by `Run.end`."""
         self._runs.discard(run)
-        if not self._runs and self._calm is not None:
-            self._calm.set()
+        if not self._runs:
+            for told in self._calm:
+                _tell(told)
 
     async def calm(self, *, timeout: float | None) -> bool:
         """Wait until nothing runs any more; returns whether that came within `timeout` seconds."""
         if not self._runs:
             return True
-        self._calm = asyncio.Event()
+        told = asyncio.get_running_loop().create_future()
+        self._calm.add(told)
         try:
             async with asyncio.timeout(timeout):
-                await self._calm.wait()
+                await told
         except TimeoutError:
             return False
         finally:
-            self._calm = None
+            self._calm.discard(told)
         return True
 
     def stop_all(self, reason: StopReason) -> None:
