@@ -322,6 +322,29 @@ async def test_a_client_that_leaves_before_a_send_is_taken_over_ends_no_more_tha
     assert beside == ["went on"]
 
 
+@pytest.mark.parametrize("raises", [False, True])
+async def test_a_send_that_takes_no_notice_of_being_cut_does_not_leave_its_request_cancelled(raises: bool) -> None:
+    async def events() -> AsyncGenerator[bytes, None]:
+        yield b"first"
+        await asyncio.Event().wait()
+
+    async def send(message: Any) -> None:
+        if "body" in message:
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                if raises:
+                    raise OSError from None
+
+    async def request() -> int:
+        await EventStream(events(), limits=Limits(stall_timeout=0.05))({}, _nothing, send)
+        task = asyncio.current_task()
+        assert task is not None
+        return task.cancelling()
+
+    assert await asyncio.create_task(request()) == 0
+
+
 async def test_a_run_goes_on_while_a_chunk_of_it_waits_to_be_sent() -> None:
     """What comes meanwhile is sent after it, in order and once, whoever began to send."""
     said, stuck, goes_on, is_over = Gate(), Gate(), Gate(), Gate()
