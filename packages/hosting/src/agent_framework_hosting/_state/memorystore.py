@@ -32,7 +32,8 @@ class MemoryStore:
 
     Args:
         aliases: What keys stand for after resets; may be kept elsewhere.
-        max_turns: Turns, answers, idempotency keys, documents that are kept, each; beyond it the oldest is forgotten.
+        max_turns: Turns, answers, idempotency keys, documents that are kept, each; beyond it the oldest is forgotten,
+            but no key of a request that still runs.
         max_waiting: Turns that may wait for one session.
         claim_ttl: Seconds for which an idempotency key is remembered, within the bound.
         document_ttl: Seconds without use after which the documents of a session key go, within the bound.
