@@ -22,6 +22,8 @@ from agent_framework_hosting.limits import Limits
 from agent_framework_hosting.testing import Gate, LoopbackDriver, ScriptedAgent, SocketClosed
 from agent_framework_hosting.types import ChannelRequest
 
+SOON = 60.0
+
 
 def ask() -> ChannelRequest:
     return ChannelRequest(channel="test", operation="message", input="hi")
@@ -93,6 +95,22 @@ def test_where_nobody_else_handles_a_signal_what_runs_is_told_before_the_process
         if is_impatient:
             process.terminate()
         assert process.wait(100) == -signal.SIGTERM
+
+
+async def test_all_who_drain_a_host_are_told_once_it_is_calm() -> None:
+    """A signal begins a drain, and the end of the lifespan another one while that still waits."""
+    gate = Gate()
+    async with AgentFrameworkHost(
+        ScriptedAgent(every=["begun", gate, "said"]), channels=[], limits=Limits(drain_timeout=SOON)
+    ) as host:
+        run = asyncio.create_task(host.run(ask()))
+        await gate.wait_reached()
+        drains = [asyncio.create_task(host.drain()) for _ in range(2)]
+        await asyncio.sleep(0)
+        gate.open()
+        async with asyncio.timeout(SOON / 2):
+            assert await asyncio.gather(*drains) == [True, True]
+        await run
 
 
 async def test_a_handler_that_came_later_is_left_alone() -> None:

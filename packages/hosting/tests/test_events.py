@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import suppress
 from contextvars import ContextVar
 from typing import Any
@@ -285,6 +285,64 @@ async def test_a_send_that_nobody_finishes_is_cancelled_with_its_stream(how: str
     await asyncio.wait({answering})
     assert answering.cancelled() is (how == "cancelled")
     assert ended == ([] if how == "broken" else ["cancelled"])
+
+
+class _DoneAtOnce:
+    """Something to be awaited that is no coroutine, and waits for nothing."""
+
+    def __await__(self) -> Generator[Any]:
+        return
+        yield
+
+
+async def test_a_client_that_leaves_before_a_send_is_taken_over_ends_no_more_than_its_stream() -> None:
+    """What cancels the send must not reach whatever the request does next, when the send waits for nothing."""
+    leaves, beside = asyncio.Event(), list[str]()
+
+    async def events() -> AsyncGenerator[bytes, None]:
+        yield b"first"
+        await said.wait()
+        yield b"second"
+        leaves.set()
+        await asyncio.Event().wait()
+
+    async def receive() -> Any:
+        said.open()
+        await leaves.wait()
+        return {"type": "http.disconnect"}
+
+    async def request() -> None:
+        await EventStream(events(), limits=Limits(stall_timeout=0.05))({}, receive, lambda _: _DoneAtOnce())
+        await asyncio.sleep(0)
+        beside.append("went on")
+
+    said = Gate()
+    await asyncio.wait({answering := asyncio.create_task(request())})
+    assert not answering.cancelled()
+    assert beside == ["went on"]
+
+
+@pytest.mark.parametrize("raises", [False, True])
+async def test_a_send_that_takes_no_notice_of_being_cut_does_not_leave_its_request_cancelled(raises: bool) -> None:
+    async def events() -> AsyncGenerator[bytes, None]:
+        yield b"first"
+        await asyncio.Event().wait()
+
+    async def send(message: Any) -> None:
+        if "body" in message:
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                if raises:
+                    raise OSError from None
+
+    async def request() -> int:
+        await EventStream(events(), limits=Limits(stall_timeout=0.05))({}, _nothing, send)
+        task = asyncio.current_task()
+        assert task is not None
+        return task.cancelling()
+
+    assert await asyncio.create_task(request()) == 0
 
 
 async def test_a_run_goes_on_while_a_chunk_of_it_waits_to_be_sent() -> None:

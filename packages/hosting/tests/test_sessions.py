@@ -408,6 +408,37 @@ async def test_a_failed_turn_is_no_part_of_the_history_and_does_not_move_the_hea
     assert agent.runs[2].session_id == "a"
 
 
+@pytest.mark.parametrize("how", ["empties its list", "puts another list", "drops its part", "keeps something else"])
+async def test_a_failed_turn_that_had_emptied_the_history_leaves_what_was_said_before(
+    connect: Connect, how: str
+) -> None:
+    """As one that is to be summed up is, until the summary is there."""
+
+    class Emptying(ScriptedAgent):
+        def _call(self, messages: Any, **more: Any) -> Any:
+            state: dict[str, Any] = more["session"].state
+            if messages[-1].text == "bad":
+                for source, part in list(state.items()):
+                    if how == "empties its list":
+                        part["messages"].clear()
+                    elif how == "puts another list":
+                        part["messages"] = []
+                    elif how == "drops its part":
+                        del state[source]
+                    else:
+                        state[source] = "nothing"
+            return super()._call(messages, **more)
+
+    agent = Emptying("ok", *([] if how == "keeps something else" else [ValueError("broken")]), every="fine")
+    context = await connect(agent)
+    await context.run(ask("one", "room"))
+    # Agent Framework's own history has another error where it finds something else.
+    with pytest.raises((ValueError, AttributeError)):
+        await context.run(ask("bad", "room"))
+    await context.run(ask("two", "room"))
+    assert agent.runs[-1].seen == ["one", "ok", "two"]
+
+
 async def test_a_turn_whose_response_hook_fails_did_not_finish(connect: Connect) -> None:
     """The agent had stored the turn already; it is taken back."""
 

@@ -6,6 +6,7 @@ import asyncio
 import threading
 import time
 from collections.abc import AsyncGenerator, Callable
+from pathlib import Path
 from secrets import token_hex
 from typing import Any
 
@@ -16,6 +17,7 @@ from agent_framework_hosting._state.database import open_store
 from agent_framework_hosting._state.documents import NewDocument
 from agent_framework_hosting._state.sql import forgetting, sqlstore
 from agent_framework_hosting._state.sql.sqlstore import SqlPlace, SqlStore
+from agent_framework_hosting._state.sql.sqltasks import SqlTasks
 from agent_framework_hosting._state.store import Claim, Encoded, Finished, Opened, Place, Replay, TurnRequest
 from agent_framework_hosting.errors import (
     IdempotencyConflict,
@@ -364,6 +366,30 @@ async def test_a_stop_that_is_cancelled_leaves_neither_threads_nor_tasks_nor_con
             left = f"SELECT pid FROM pg_stat_activity WHERE application_name = '{name}'"  # noqa: S608 - our own name
             while sql(left):  # noqa: ASYNC110 - the server takes a moment
                 await asyncio.sleep(0.01)
+
+
+async def test_a_host_whose_start_is_called_off_at_its_last_step_leaves_nothing_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its last look into the database may take long, and it can be started again."""
+    before, threads, looks = asyncio.all_tasks(), own_threads(), Gate()
+
+    async def never(_: SqlTasks) -> Any:
+        looks.open()
+        await asyncio.Event().wait()
+
+    host = AgentFrameworkHost(ScriptedAgent(every="ok"), channels=[], database=f"sqlite:///{tmp_path}/host.db")
+    with monkeypatch.context() as patched:
+        patched.setattr(SqlTasks, "open_kinds", never)
+        starting = asyncio.create_task(host.__aenter__())
+        await looks.wait()
+        starting.cancel()
+        await asyncio.wait({starting})
+    assert starting.cancelled()
+    assert asyncio.all_tasks() <= before
+    assert own_threads() <= threads
+    async with host:
+        assert (await host.run(ChannelRequest("probe", "message", "hi"))).result.text == "ok"
 
 
 @pytest.mark.parametrize("is_stored", [False, True], ids=["aside", "stored"])

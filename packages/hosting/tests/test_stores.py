@@ -13,7 +13,7 @@ import pytest
 from agent_framework_hosting._state.database import open_store
 from agent_framework_hosting._state.memory import MemoryAliases
 from agent_framework_hosting._state.memorystore import MemoryStore
-from agent_framework_hosting.errors import LeaseLost
+from agent_framework_hosting.errors import IdempotencyConflict, LeaseLost
 from agent_framework_hosting.limits import Limits
 from agent_framework_hosting.stores import Claim, Opened, Replay, StateStore
 from agent_framework_hosting.testing.contracts import StoreContract
@@ -53,6 +53,28 @@ async def test_an_idempotency_key_in_memory_is_forgotten_after_its_time() -> Non
     assert isinstance(await store.accept(asked(claim=Claim("c", "key", b"body"))), Replay)
     now = 61.0
     await (await placed(store, claim=Claim("c", "key", b"another"))).leave(has_run=True)
+
+
+async def test_an_idempotency_key_in_memory_is_not_forgotten_while_its_request_runs() -> None:
+    """However long that takes, and however many others come: a second one under the key must not run beside it."""
+    now = 0.0
+    store = MemoryStore(
+        aliases=MemoryAliases(max_aliases=9), max_turns=2, max_waiting=9, claim_ttl=60.0, clock=lambda: now
+    )
+    claim = Claim("c", "key", b"body")
+    runs = await placed(store, claim=claim)
+    for number in range(5):
+        await (await placed(store, "other", claim=Claim("c", f"{number}", b"body"))).settle(b"1")
+        with pytest.raises(IdempotencyConflict):
+            await store.accept(asked(claim=claim))
+    now = 61.0
+    with pytest.raises(IdempotencyConflict):
+        await store.accept(asked(claim=claim))
+    assert not isinstance(await store.accept(asked("other", claim=Claim("c", "4", b"body"))), Replay)
+    await runs.settle(b"1")
+    assert isinstance(await store.accept(asked(claim=claim)), Replay)
+    now = 122.0
+    assert not isinstance(await store.accept(asked(claim=claim)), Replay)
 
 
 async def test_the_records_of_turns_in_memory_are_bounded_by_bytes_and_the_oldest_goes_first() -> None:

@@ -13,7 +13,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from agent_framework_hosting.errors import RequestError
 from agent_framework_hosting.limits import Limits
-from agent_framework_hosting.testing import InMemoryDriver, LoopbackDriver
+from agent_framework_hosting.testing import Gate, InMemoryDriver, LoopbackDriver
 from agent_framework_hosting.web.body import ClientGone, read_body
 from agent_framework_hosting.web.watch import run_while_connected
 
@@ -43,6 +43,34 @@ async def test_the_work_is_cancelled_when_the_client_leaves(driver_type: Any) ->
         request.cancel()
         async with asyncio.timeout(30):
             await gone.wait()
+
+
+async def test_work_that_takes_no_notice_of_a_client_that_has_left_does_not_leave_its_task_cancelled(
+    later: Callable[[float], None],
+) -> None:
+    """Whatever the task does next would otherwise take another's cancellation for its own, or the other way round."""
+    begun = Gate()
+
+    async def heedless() -> str:
+        begun.open()
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            return "done"
+        return "never"
+
+    async def left() -> Message:
+        return {"type": "http.disconnect"}
+
+    async def request() -> tuple[str, int]:
+        task = asyncio.current_task()
+        assert task is not None
+        return await run_while_connected(heedless(), left), task.cancelling()
+
+    answering = asyncio.create_task(request())
+    await begun.wait()
+    later(1)
+    assert await answering == ("done", 0)
 
 
 async def test_who_leaves_is_missed_within_a_second(only: Callable[[float], AbstractContextManager[None]]) -> None:

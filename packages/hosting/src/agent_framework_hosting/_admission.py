@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Generator
-from contextlib import contextmanager
+from collections.abc import Callable, Generator
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from types import TracebackType
 from typing import Final, Literal, Self
@@ -39,12 +39,7 @@ class Run:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._reason: StopReason | None = None
         self.stepped_by: asyncio.Task[object] | None = None
-        self._thrown = False
-
-    @property
-    def is_stepping(self) -> bool:
-        """Whether a task is inside the block right now."""
-        return self.stepped_by is not None
+        self._thrown: asyncio.Task[object] | None = None
 
     @property
     def reason(self) -> StopReason | None:
@@ -61,10 +56,18 @@ class Run:
         """Ask the run to stop; only the first reason counts."""
         if self._reason is None:
             self._reason = reason
-            if self.stepped_by is not None:
-                self._thrown = True
-                # The reason goes along, for those inside who have something to say before they end.
-                self.stepped_by.cancel(reason)
+            loop, task = self._loop, self.stepped_by
+            if loop is not None and task is not None and task is current_task(loop):
+                # A task that cancels itself finds it where it waits next, and that may be behind the block.
+                loop.call_soon(self._throw, reason)
+            else:
+                self._throw(reason)
+
+    def _throw(self, reason: StopReason) -> None:
+        if self.stepped_by is not None:
+            self._thrown = self.stepped_by
+            # The reason goes along, for those inside who have something to say before they end.
+            self._thrown.cancel(reason)
 
     def expire(self, error: RunTimeout) -> None:
         """Stop the run because it takes too long; `error` comes out of it instead of `RunCancelled`."""
@@ -75,6 +78,7 @@ class Run:
     def resume(self) -> None:
         """Come back into the block."""
         if self._reason is not None:
+            self._take_back()
             raise self._stopped(self._reason)
         self.stepped_by = current_task(self._loop)
 
@@ -87,17 +91,19 @@ class Run:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
         task, self.stepped_by = self.stepped_by, None
-        if task is None:
-            return
-        if not self._thrown:
-            if kind is asyncio.CancelledError and not task.cancelling():
+        if self._thrown is None:
+            if task is not None and kind is asyncio.CancelledError and not task.cancelling():
                 # Something that the run waited for was cancelled. Passed on, it would end the request without a word.
                 raise RunError("What was run ended with a cancellation that nobody had asked for.") from error
             return
-        self._thrown = False
-        others = task.uncancel()
-        if kind is asyncio.CancelledError and not others and self._reason is not None:
+        others = self._take_back()
+        if task is not None and kind is asyncio.CancelledError and not others and self._reason is not None:
             raise self._stopped(self._reason) from error
+
+    def _take_back(self) -> int:
+        """Let what was thrown count no more; what is run may have taken no notice of it. Returns how many others do."""
+        thrown, self._thrown = self._thrown, None
+        return 0 if thrown is None else thrown.uncancel()
 
     def _stopped(self, reason: StopReason) -> RunError:
         return self._expired or RunCancelled(reason=reason)
@@ -111,9 +117,25 @@ class Run:
         finally:
             _whole.reset(token)
 
+    def call(self, end: Callable[[], None]) -> None:
+        """Call this in the run's loop, from whichever thread: at once where that is here, or where it has ended."""
+        loop = self._loop
+        if loop is not None and not loop.is_closed() and loop is not _running_loop():
+            with suppress(RuntimeError):  # it has ended meanwhile
+                loop.call_soon_threadsafe(end)
+                return
+        end()
+
     def end(self) -> None:
         """Say that the run is over; idempotent."""
         self._admission.leave(self)
+
+
+def _running_loop() -> asyncio.AbstractEventLoop | None:
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None
 
 
 _whole: Final[ContextVar[Run | None]] = ContextVar("agent_framework_hosting_whole_run", default=None)
@@ -127,7 +149,7 @@ class Admission:
         self._started = False
         self._draining = False
         self._runs: set[Run] = set()
-        self._calm: asyncio.Event | None = None
+        self._calm: set[asyncio.Future[None]] = set()
         self._told: set[asyncio.Future[None]] = set()
 
     @property
@@ -214,21 +236,23 @@ class Admission:
     def leave(self, run: Run) -> None:
         """Count a run that is over; called by `Run.end`."""
         self._runs.discard(run)
-        if not self._runs and self._calm is not None:
-            self._calm.set()
+        if not self._runs:
+            for told in self._calm:
+                _tell(told)
 
     async def calm(self, *, timeout: float | None) -> bool:
         """Wait until nothing runs any more; returns whether that came within `timeout` seconds."""
         if not self._runs:
             return True
-        self._calm = asyncio.Event()
+        told = asyncio.get_running_loop().create_future()
+        self._calm.add(told)
         try:
             async with asyncio.timeout(timeout):
-                await self._calm.wait()
+                await told
         except TimeoutError:
             return False
         finally:
-            self._calm = None
+            self._calm.discard(told)
         return True
 
     def stop_all(self, reason: StopReason) -> None:

@@ -53,13 +53,13 @@ class PipelineStream:
         """Stop the run from any task, and wait until everything bound to it is released."""
         if self._admitted.is_over:
             return
-        run = self._admitted.run
-        run.stop(reason)
-        if run.is_stepping:
-            await self._admitted.until_over()
-        else:
-            await self._updates.aclose()
+        self._admitted.run.stop(reason)
+        updates: Any = self._updates  # its type does not know that it tells whether it runs
+        # Otherwise whoever pulls it ends it, or somebody who closes it already.
+        if not updates.ag_running:
+            await updates.aclose()
             await self._admitted.close()
+        await self._admitted.until_over()
 
     async def aclose(self) -> None:
         """Stop the run; a turn that did not finish leaves no trace in the history. Idempotent."""
@@ -92,11 +92,16 @@ class Streaming(Admitted):
 
     def __del__(self) -> None:
         if not self._closed:
-            if self._is_timed:
-                self._bounds.deadlines.end(self.run)
-            if self._turn is not None:
-                self._turn.leave()
-            self._leave()
+            self._closed = True
+            # The garbage collector runs in whichever thread it is due, and lines belong to the loop's.
+            self.run.call(self._abandon)
+
+    def _abandon(self) -> None:
+        if self._is_timed:
+            self._bounds.deadlines.end(self.run)
+        if self._turn is not None:
+            self._turn.leave()
+        self._leave()
 
     async def opened(self, target: Target, state: SessionState | None) -> TargetStream:
         """Return what the target streams; what was said to it is let go of, unless a hook will ask for it.

@@ -276,7 +276,6 @@ class AgentFrameworkHost:
                 raise
             self._admission.start()
             self._tasks.start(without=self._started.disabled)
-            await self._tasks.warn_of_strays()
             self._say(self._line.said(bind=self._bind))
         return self
 
@@ -452,6 +451,8 @@ class AgentFrameworkHost:
             self._drain.start()
             started.append(self._drain.stop)
             await self._started.start()
+            started.append(self._started.stop)
+            await self._tasks.warn_of_strays()
             self._watched.start()
         except BaseException as error:
             await _lifespan.undo(started[::-1], because=error)

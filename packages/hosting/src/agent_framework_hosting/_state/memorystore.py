@@ -32,7 +32,8 @@ class MemoryStore:
 
     Args:
         aliases: What keys stand for after resets; may be kept elsewhere.
-        max_turns: Turns, answers, idempotency keys, documents that are kept, each; beyond it the oldest is forgotten.
+        max_turns: Turns, answers, idempotency keys, documents that are kept, each; beyond it the oldest is forgotten,
+            but no key of a request that still runs.
         max_waiting: Turns that may wait for one session.
         claim_ttl: Seconds for which an idempotency key is remembered, within the bound.
         document_ttl: Seconds without use after which the documents of a session key go, within the bound.
@@ -394,12 +395,19 @@ class _Marks:
                 del self._claims[scope]
 
     def _trim(self, *, made_before: float) -> None:
-        # The oldest come first.
-        while self._claims:
+        # The oldest come first. Those of requests that still run stay, as the youngest: nobody may run beside them.
+        running = 0
+        while running < len(self._claims):
+            scope, oldest = next(iter(self._claims.items()))
             is_full = len(self._claims) > self._max or (self._size > self._max_bytes and len(self._claims) > 1)
-            if not is_full and next(iter(self._claims.values())).made_at >= made_before:
+            if not is_full and oldest.made_at >= made_before:
                 break
-            self._drop(next(iter(self._claims)))
+            if oldest.is_running:
+                running += 1
+                oldest.made_at = next(reversed(self._claims.values())).made_at
+                self._claims.move_to_end(scope)
+            else:
+                self._drop(scope)
 
     def _drop(self, scope: tuple[Owner, str, str]) -> None:
         self._size -= len(self._claims.pop(scope).record or b"")

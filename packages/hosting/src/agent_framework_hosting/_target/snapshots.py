@@ -117,8 +117,14 @@ def rewind(session: AgentSession, known: Histories) -> None:
     """Take out of the history what came after `known`; the rest of the state stays as it is."""
     state = session.state
     for source in histories(session):
-        history = known.get(source)
-        state[source][_MESSAGES] = list(history.messages) if history else []
+        if source not in known:
+            state[source][_MESSAGES] = []
+    # Also where there is no list any more: what came after may have emptied it, or put something else there.
+    for source, history in known.items():
+        part = state.get(source)
+        if not isinstance(part, dict):
+            part = state[source] = {}
+        part[_MESSAGES] = list(history.messages)
 
 
 def name_messages(session: AgentSession, now: Histories, *, known: Histories) -> Histories:

@@ -14,7 +14,7 @@ from typing import Any, Final, Literal
 from starlette.types import Receive, Send
 
 from .._countdown import Countdown
-from .._stepping import current_task, resumed
+from .._stepping import current_task, resumed, turn
 from ..limits import Limits
 from .watch import PATIENCE
 
@@ -146,7 +146,7 @@ class Link:
             await sending
         except asyncio.CancelledError:
             # Ours when the link cut a send that made no progress; anybody else's goes on.
-            if not self._interrupted or self._task.uncancel():
+            if not self._take_back():
                 raise
         except OSError:
             # How servers say that nobody is there any more, when they say it here.
@@ -155,6 +155,14 @@ class Link:
             self._sending = False
             self._since = self._loop.time()
             self.beat_is_due = False
+            if self._interrupted:
+                # The send took no notice of it, so that it is nobody's any more.
+                self._take_back()
+
+    def _take_back(self) -> bool:
+        """Let the link's cancellation of its task count no more; says whether that was the only one."""
+        interrupted, self._interrupted = self._interrupted, False
+        return interrupted and not self._task.uncancel()
 
     async def close(self) -> None:
         """Stop the timer and the watch, and cancel what was begun and has nobody left who would finish it."""
@@ -170,7 +178,11 @@ class Link:
             self._task.cancel()
             try:
                 with suppress(asyncio.CancelledError, OSError):
-                    await rest
+                    try:
+                        await rest
+                    finally:
+                        # A rest that did not wait has left the cancellation to whatever waits next.
+                        await turn()
             finally:
                 self._task.uncancel()
 

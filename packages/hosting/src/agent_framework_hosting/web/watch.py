@@ -35,7 +35,7 @@ async def run_while_connected(work: Coroutine[Any, Any, T], receive: Receive) ->
     try:
         return await resumed(work, waits_for)
     except asyncio.CancelledError:
-        if watch.gone and not task.uncancel():
+        if watch.take_back():
             raise ClientGone from None
         raise
     finally:
@@ -45,7 +45,7 @@ async def run_while_connected(work: Coroutine[Any, Any, T], receive: Receive) ->
 
 class _Watch:
     def __init__(self, task: asyncio.Task[Any], receive: Receive) -> None:
-        self.gone = False
+        self._has_cancelled = False
         self._task = task
         self._receive = receive
         self._watching: asyncio.Task[None] | None = None
@@ -56,9 +56,17 @@ class _Watch:
     def end(self) -> None:
         if self._watching is not None:
             self._watching.cancel()
+        if self._has_cancelled:
+            # What is run took no notice of it, so that it is nobody's any more.
+            self.take_back()
+
+    def take_back(self) -> bool:
+        """Let its cancellation of the task count no more; says whether that was the only one."""
+        has_cancelled, self._has_cancelled = self._has_cancelled, False
+        return has_cancelled and not self._task.uncancel()
 
     async def _wait_for_disconnect(self) -> None:
         while (await self._receive())["type"] != "http.disconnect":
             continue
-        self.gone = True
+        self._has_cancelled = True
         self._task.cancel()
