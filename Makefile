@@ -4,18 +4,20 @@ ARGS ?=
 BIN := .venv/bin
 SERVES := .venv/.serves
 READY := .venv/.ready
-NEEDS := uv.lock pyproject.toml $(wildcard packages/*/pyproject.toml) scripts/setup
+# A Python that is named may be another one than before: scripts/setup looks, which is quick when it is not.
+NEEDS := uv.lock pyproject.toml $(wildcard packages/*/pyproject.toml) scripts/setup $(if $(PYTHON),named)
 # Most tests wait for processes that they have started, so that four at once suit two cores.
 # Files are begun in the order of `testpaths`: those with processes first, so that none is left to the end alone.
 PYTEST := $(BIN)/pytest -n 4 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help serve test torture lint format types layers check bench clean
+.PHONY: help serve test torture lint format types layers check bench clean named
 
 help: ## Say what there is
 	@sed -n 's/^\([a-z]*\): .*## \(.*\)/  make \1|\2/p' Makefile | while IFS='|' read -r name text; do printf '%-16s %s\n' "$$name" "$$text"; done
-	@echo "  ARGS=\"...\" goes to the program behind serve, test, torture and bench; PORT=8000 is where serve listens; PYTHON=... names the interpreter."
+	@echo "  ARGS=\"...\" goes to the program behind serve, test, torture and bench; PORT=8000 is where serve listens."
+	@echo "  PYTHON=... names the interpreter: a .venv that was made of another one is made anew."
 
 serve: $(SERVES) ## Serve the demo agent on http://127.0.0.1:$PORT
 	@exec $(BIN)/af-hosting demo --port $(PORT) $(ARGS)

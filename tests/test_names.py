@@ -1,5 +1,6 @@
 """Names and versions: what docs/decisions/0001-names-and-versions.md promises."""
 
+import re
 import tomllib
 from importlib import metadata
 from itertools import chain
@@ -69,6 +70,15 @@ def test_what_is_needed_is_what_the_contract_says() -> None:
     assert (needed["agent-framework-core"], needed["starlette"]) == ("<2,>=1.22", "<2,>=1.3.1")
     assert {"serve", "disk"} <= set(base["optional-dependencies"])
     assert "hypercorn" in {Requirement(item).name for item in base["optional-dependencies"]["serve"]}
+
+
+@pytest.mark.parametrize("package", PACKAGES, ids=lambda package: package.name)
+def test_every_package_names_the_pythons_that_its_tests_are_run_on(package: Path) -> None:
+    said = re.search(r"The whole suite is run on Python (.+?),? which", (ROOT / "CONTRIBUTING.md").read_text())
+    assert said is not None
+    prefix = "Programming Language :: Python :: "
+    named = [each.removeprefix(prefix) for each in project(package)["classifiers"] if each.startswith(prefix)]
+    assert named == ["3 :: Only", *re.findall(r"3\.\d+", said[1])]
 
 
 @pytest.mark.parametrize("package", PACKAGES, ids=lambda package: package.name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sys
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import AsyncExitStack, suppress
 from dataclasses import replace
@@ -169,6 +170,27 @@ async def test_a_line_is_done_one_by_one_in_order_and_lines_run_side_by_side(
     await done.until(20)
     assert [id for id in done.ids if id.startswith("a")] == [f"a{number}" for number in range(10)]
     assert [id for id in done.ids if id.startswith("b")] == [f"b{number}" for number in range(10)]
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="tasks that begin at once came with Python 3.12")
+async def test_what_ends_as_soon_as_it_begins_leaves_its_place_to_the_next(
+    probe: Any, done: Done, stack: AsyncExitStack
+) -> None:
+    """In a loop whose tasks begin at once."""
+    host, loop = host_of(probe, None, max_running_tasks=1), asyncio.get_running_loop()
+
+    async def handler(task: Task) -> None:
+        done.add(task)
+
+    probe.context.tasks.handle(KIND, handler)
+    before = loop.get_task_factory()
+    # By name, since type checkers read this as Python 3.11.
+    loop.set_task_factory(vars(asyncio)["eager_task_factory"])
+    stack.callback(loop.set_task_factory, before)
+    await stack.enter_async_context(host)
+    for number in range(3):
+        await give(probe.context, f"a{number}")
+    await done.until(3)
 
 
 async def test_a_task_that_is_known_is_not_kept_again(

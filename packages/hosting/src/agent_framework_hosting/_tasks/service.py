@@ -22,6 +22,7 @@ import msgspec
 
 from .._admission import Admission, Run
 from .._state.tasks import NewTask, TakenTask, TaskStore
+from .._stepping import turn
 from ..channel import TaskHandler
 from ..errors import ConfigurationError, Draining, InvalidRequest, NotStarted, RequestTooLarge, StateUnavailable
 from ..isolation import current_principal
@@ -237,6 +238,8 @@ class TaskService:
 
     async def _do(self, taken: TakenTask, run: Run) -> None:
         try:
+            # In a loop whose tasks begin at once this would be over before it is known to be running.
+            await turn()
             doer, is_ours = self._doers[taken.kind], partial(self._is_ours, taken)
             ending = await end_of(taken, run, doer, limits=self._limits, is_ours=is_ours)
             await self._store_end(taken, ending)
