@@ -6,7 +6,7 @@ import copy
 import pickle
 import subprocess
 import sys
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, field, replace
 
 import pytest
 from agent_framework import AgentResponse, AgentSession
@@ -64,6 +64,20 @@ def test_a_principal_can_be_made_of_another_ones_fields() -> None:
     assert [(each, each.owner, hash(each)) for each in made] == [(principal, principal.owner, hash(principal))] * 5
     assert replace(principal, kind="caller").owner != principal.owner
     assert "owner" not in repr(principal)
+
+
+@dataclass(frozen=True, slots=True)
+class Member(Principal):
+    """A principal of somebody's own."""
+
+    since: int = field(default=0, kw_only=True)
+
+
+def test_a_principal_of_ones_own_stays_what_it_is_when_it_is_copied() -> None:
+    member = Member("acme", "ada", "caller", since=1999)
+    pickled = pickle.dumps(member)
+    for each in (copy.copy(member), copy.deepcopy(member), pickle.loads(pickled)):  # noqa: S301 - it was pickled here
+        assert (type(each), each, each.owner) == (Member, member, member.owner)
 
 
 def test_a_result_is_replaced_part_by_part_and_an_explicit_none_counts() -> None:

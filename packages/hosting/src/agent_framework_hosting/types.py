@@ -6,7 +6,7 @@ All are frozen: a hook changes a request with `dataclasses.replace`, a result wi
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, Final, Generic, Literal, TypeAlias, TypeVar, cast
 
 from agent_framework import AgentSession
@@ -62,8 +62,18 @@ class Principal(_Owned):
         # Asked for several times a request, and kept with all that is this principal's: always the same object.
         object.__setattr__(self, "owner", (self.tenant, _SAID_BY.get(self.kind, 1), self.id))
 
-    def __reduce__(self) -> tuple[type[Principal], tuple[Any, ...]]:
-        return Principal, (self.tenant, self.id, self.kind, self.claims, self.scopes)
+    def __reduce__(self) -> tuple[Any, ...]:
+        # By its fields, since dataclasses know of no others; a subclass stays what it is, and has more of them.
+        return _with_fields, (type(self), {each.name: getattr(self, each.name) for each in fields(self)})
+
+
+def _with_fields(kind: type[Principal], values: Mapping[str, Any]) -> Principal:
+    """Return a principal that was copied or pickled."""
+    own = kind.__new__(kind)
+    for name, value in values.items():
+        object.__setattr__(own, name, value)
+    Principal.__post_init__(own)
+    return own
 
 
 ANONYMOUS: Final = Principal()
