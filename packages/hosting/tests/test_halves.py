@@ -66,6 +66,15 @@ def test_a_half_that_something_else_follows_stays_half() -> None:
     ]
 
 
+def test_two_texts_that_agent_framework_does_not_put_together_share_no_character() -> None:
+    refusal = text("\udd8a", additional_properties={"core": {"model_output_kind": "refusal"}})
+    assert said([update(text("a\ud83e")), update(refusal)]) == [("text", "a"), ("text", "\ufffd"), ("text", "\ufffd")]
+    thoughts = [Content.from_text_reasoning(id=name, text=each) for name, each in (("r1", "\ud83e"), ("r2", "\udd8a"))]
+    assert said([update(*thoughts)])[1:] == [("text_reasoning", "\ufffd"), ("text_reasoning", "\ufffd")]
+    thoughts[1].id = None
+    assert said([update(*thoughts)])[1:] == [("text_reasoning", "🦊")]
+
+
 def test_a_replacement_stands_for_the_half_too() -> None:
     replacement = text("a🦊", merge_mode="replace")
     assert said([update(text("a\ud83e")), update(replacement)]) == [("text", "a"), ("text", "a🦊")]

@@ -16,8 +16,8 @@ from typing import Any, Final, cast
 
 import msgspec
 
-from .pieces import replaces
-from .reading import text_of
+from .pieces import is_refusal, replaces
+from .reading import mapping_of, text_of
 
 _FIRST: Final = ("\ud800", "\udbff")
 _SAID: Final[Mapping[str, str]] = {"text": "text", "text_reasoning": "text", "function_call": "arguments"}
@@ -86,11 +86,19 @@ class Halves(msgspec.Struct, eq=False):
 
 
 def _is_of_same(held: Any, content: Any) -> bool:
-    """Whether a content goes on with what is held, or stands for it."""
+    """Whether a content goes on with what is held, or stands for it: where Agent Framework puts the two together."""
     kind = text_of(held, "type")
     if text_of(content, "type") != kind or not isinstance(getattr(content, _SAID[kind], None), str):
         return False
+    if kind == "text":
+        return is_refusal(_marks(content)) == is_refusal(_marks(held))
+    if kind == "text_reasoning":
+        return "" in (ids := (text_of(held, "id"), text_of(content, "id"))) or ids[0] == ids[1]
     return text_of(content, "call_id") in ("", text_of(held, "call_id"))
+
+
+def _marks(content: Any) -> Mapping[str, Any]:
+    return mapping_of(getattr(content, "additional_properties", None))
 
 
 def _said(content: Any) -> str:
