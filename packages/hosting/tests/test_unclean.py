@@ -8,7 +8,16 @@ from itertools import chain
 from typing import Any
 
 import pytest
-from agent_framework import Agent, AgentSession, ChatResponseUpdate, Content, ContextProvider, Message
+from agent_framework import (
+    Agent,
+    AgentResponseUpdate,
+    AgentSession,
+    ChatResponseUpdate,
+    Content,
+    ContextProvider,
+    InMemoryHistoryProvider,
+    Message,
+)
 
 from agent_framework_hosting._target.cleaning import clean_message
 from agent_framework_hosting.host import AgentFrameworkHost
@@ -115,6 +124,51 @@ async def test_what_was_kept_is_what_the_texts_are_to_be(kept: dict[str, Any], m
             await probe.context.run(ask(text))
     told = [message.text for message in client.calls[-1].messages if message.role == "assistant"]
     assert told == ["a fox 🦊", "half \ufffd"]
+
+
+async def test_a_history_that_was_rewritten_is_kept_clean_too(kept: dict[str, Any], make_probe: Any) -> None:
+    """As one that was summed up is: what is new in it stands where something else was before."""
+
+    class Summing(ContextProvider):
+        async def after_run(self, *, session: AgentSession | None, context: Any, **_: Any) -> None:
+            if session is not None and context.input_messages[-1].text == "sum up":
+                session.state["in_memory"]["messages"] = [Message("assistant", [f"all {HALF}"])]
+
+    client, probe = ScriptedChatClient(every="ok"), make_probe()
+    # What is first in the list comes last after a run.
+    agent = Agent(client, context_providers=[Summing("summing"), InMemoryHistoryProvider("in_memory")])
+    async with AgentFrameworkHost(agent, channels=[probe], **kept):
+        for text in ("one", "two", "sum up", "three"):
+            await probe.context.run(ask(text))
+    assert [message.text for message in client.calls[-1].messages] == ["all \ufffd", "three"]
+
+
+@pytest.mark.parametrize("oddity", ["holds itself", "has no name"])
+async def test_what_cannot_be_looked_into_does_not_fail_a_turn(make_probe: Any, oddity: str) -> None:
+    """It goes on in memory as it is."""
+    update = AgentResponseUpdate(contents=[Content.from_text("a")], role="assistant")
+    odd: Any = {}
+    odd["itself"] = odd
+    if oddity == "holds itself":
+        update.contents[0].additional_properties = odd
+    else:
+        update.author_name = odd
+    agent, probe = ScriptedAgent([update], "and on"), make_probe()
+    async with AgentFrameworkHost(agent, channels=[probe]):
+        await (await probe.context.run_stream(ask("one"))).get_final_response()
+        await probe.context.run(ask("two"))
+    (content,) = agent.runs[-1].history[-1].contents
+    assert content.type == "text"
+
+
+def test_what_holds_itself_is_left_and_what_is_beside_it_is_cleaned() -> None:
+    odd: dict[str, Any] = {HALF: 1}
+    odd["itself"] = odd
+    message = Message("assistant", [Content.from_text(HALF, additional_properties=odd)], additional_properties=odd)
+    cleaned = clean_message(message)
+    assert cleaned.text == "\ufffd"
+    assert cleaned.additional_properties is message.additional_properties
+    assert cleaned.contents[0].additional_properties is message.contents[0].additional_properties
 
 
 async def test_a_record_that_a_channel_has_sealed_is_kept(kept: dict[str, Any], make_probe: Any) -> None:

@@ -6,8 +6,8 @@ A model's client may hand out such halves, and tools may, since JSON lets them t
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
-from operator import attrgetter
+from collections.abc import Callable, Mapping
+from operator import attrgetter, is_
 from typing import Any, Final, cast
 
 import msgspec
@@ -23,15 +23,30 @@ _encode: Final = msgspec.json.Encoder().encode
 
 def clean_message(message: Message) -> Message:
     """Return a message whose texts are all clean; the message itself when they are already."""
-    contents, author, marks = message.contents, message.author_name, message.additional_properties
-    is_usual = (author is None or author.isascii()) and all(map(_is_plain, contents))
-    if is_usual and (not marks or _is_encodable(marks)):
-        return message
+    author, marks = message.author_name, message.additional_properties
+    # Nearly all messages say a text and nothing else, and each turn's are looked at.
+    for content in message.contents:
+        if type(content) is not Content or content.type != "text":
+            break
+        text: Any = content.text
+        is_clean = text is None or (type(text) is str and (text.isascii() or clean(text) is text))
+        if not is_clean or content.annotations or content.additional_properties:
+            break
+    else:
+        is_usual = author is None or (type(author) is str and author.isascii())
+        if is_usual and (not marks or _is_encodable(marks)):
+            return message
+    return _cleaned_message(message)
+
+
+def _cleaned_message(message: Message) -> Message:
+    contents: list[Any] = message.contents
+    parts = [_cleaned_content(each, look=_looked_into) if isinstance(each, Content) else each for each in contents]
     found = {
-        "contents": _cleaned(contents),
-        "author_name": _cleaned(author),
-        "message_id": _cleaned(message.message_id),
-        "additional_properties": _cleaned(marks),
+        "contents": contents if all(map(is_, parts, contents)) else parts,
+        "author_name": _looked_into(message.author_name),
+        "message_id": _looked_into(message.message_id),
+        "additional_properties": _looked_into(message.additional_properties),
     }
     changed = {name: value for name, value in found.items() if value is not getattr(message, name)}
     if not changed:
@@ -42,21 +57,21 @@ def clean_message(message: Message) -> Message:
     return own
 
 
-def _is_plain(content: Any) -> bool:
-    """Whether a content is a text and nothing else, as nearly all are, and clean."""
-    if content.type != "text" or content.annotations or content.additional_properties:
-        return False
-    text = content.text
-    return text is None or text.isascii() or clean(text) is text
-
-
 def _is_encodable(marks: Any) -> bool:
     """Whether something is JSON, so that there is no half in it: the host's own marks are on every question."""
     try:
         _encode(marks)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, RecursionError):
         return False
     return True
+
+
+def _looked_into(value: Any) -> Any:
+    """Return a value clean, or as it is when there is no end of looking into it, since it holds itself."""
+    try:
+        return _cleaned(value)
+    except RecursionError:
+        return value
 
 
 def _cleaned(value: Any) -> Any:
@@ -64,7 +79,7 @@ def _cleaned(value: Any) -> Any:
     if isinstance(value, str):
         return clean(value)
     if isinstance(value, Content):
-        return _cleaned_content(value)
+        return _cleaned_content(value, look=_cleaned)
     if isinstance(value, Mapping):
         named = cast("Mapping[Any, Any]", value)
         pairs = {_cleaned(key): _cleaned(each) for key, each in named.items()}
@@ -78,10 +93,10 @@ def _cleaned(value: Any) -> Any:
     return value
 
 
-def _cleaned_content(content: Content) -> Content:
+def _cleaned_content(content: Content, *, look: Callable[[Any], Any]) -> Content:
     own: Content | None = None
     for name, value in zip(_FIELDS, _fields(content), strict=True):
-        if value is not None and (new := _cleaned(value)) is not value:
+        if value is not None and (new := look(value)) is not value:
             own = own or copy.copy(content)
             setattr(own, name, new)
     return own or content

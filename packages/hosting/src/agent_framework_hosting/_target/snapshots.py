@@ -83,10 +83,18 @@ def clean_messages(session: AgentSession, now: Histories, *, known: Histories) -
         before = known.get(source)
         messages: tuple[Any, ...] = history.messages
         start = len(before.messages) if before is not None else 0
-        added = tuple([clean_message(each) if isinstance(each, Message) else each for each in messages[start:]])
-        if not all(map(is_, added, messages[start:])):
-            changed[source] = History((*messages[:start], *added))
-            session.state[source][_MESSAGES] = list(changed[source].messages)
+        if before is not None and messages[:start] != before.messages:
+            # A provider that rewrote its history (compaction) may have put something new anywhere.
+            start = 0
+        cleaned: list[Any] | None = None
+        for at in range(start, len(messages)):
+            message = messages[at]
+            if isinstance(message, Message) and (own := clean_message(message)) is not message:
+                cleaned = cleaned or list(messages)
+                cleaned[at] = own
+        if cleaned is not None:
+            session.state[source][_MESSAGES] = cleaned
+            changed[source] = History(tuple(cleaned))
     return {**now, **changed} if changed else now
 
 
