@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import dataclass
 from itertools import chain
 from typing import Any
 
@@ -59,12 +60,18 @@ UNCLEAN: dict[str, list[Any]] = {
 }
 
 
+@dataclass(frozen=True)
+class _Noted:
+    what: str
+
+
 class Notes(ContextProvider):
     """Keeps something of its own beside the messages."""
 
     async def after_run(self, *, agent: Any, session: AgentSession | None, context: Any, state: dict[str, Any]) -> None:
         del agent, session, context
         state[HALF] = [HALF]
+        state["set"], state["object"] = {HALF}, _Noted(HALF)
 
 
 def ask(text: str, key: str = "ada", *, after: str | None = None) -> ChannelRequest:

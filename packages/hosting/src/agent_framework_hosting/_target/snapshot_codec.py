@@ -123,8 +123,8 @@ def _json(value: Any) -> bytes:
         try:
             return msgspec.json.encode(value)
         except UnicodeEncodeError:
-            # An agent keeps what it likes, half a surrogate pair too.
-            return msgspec.json.encode(clean_json(value))
+            # An agent keeps what it likes, half a surrogate pair too, also in a set or an object of a dataclass.
+            return msgspec.json.encode(clean_json(msgspec.to_builtins(value, str_keys=True)))
     except (TypeError, ValueError) as error:
         raise _cannot_be_stored(str(error)) from error
 
