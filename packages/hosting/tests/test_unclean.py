@@ -22,6 +22,8 @@ from agent_framework import (
 
 from agent_framework_hosting._target.cleaning import clean_message
 from agent_framework_hosting.host import AgentFrameworkHost
+from agent_framework_hosting.rendering.halves import Halves
+from agent_framework_hosting.rendering.text import clean
 from agent_framework_hosting.testing import ScriptedAgent, ScriptedChatClient
 from agent_framework_hosting.types import JSON, ChannelRequest, ChannelSession, HostedRunResult
 
@@ -194,6 +196,22 @@ def test_a_message_that_is_clean_is_not_copied() -> None:
     for contents in (["plain", "é 🦊 \u2028"], [Content.from_function_call("c", "look", arguments={"at": ["é"]})], []):
         message = Message("assistant", contents, author_name="ada", additional_properties={"a": {"b": ("é", 1)}})
         assert clean_message(message) is message
+
+
+def test_a_message_that_was_made_of_chunks_has_the_texts_that_were_said_of_it() -> None:
+    def text_reasoning(text: str) -> Content:
+        return Content.from_text_reasoning(text=text)
+
+    for chunks in (["a\ud83e", "\udd8a"], ["\ud83e", "\udd8a\ud83e", "\udd8a!"], ["\ud83e", "\ud83e\udd8a", HALF]):
+        for make in (Content.from_text, text_reasoning):
+            message = Message("assistant", list(map(make, chunks)))
+            halves = Halves()
+            told = [*halves.contents_of(message), *halves.released()]
+            said = "".join(clean(each.text) for each in told)
+            assert "".join(each.text or "" for each in clean_message(message).contents) == said
+            assert [each.text for each in message.contents] == chunks
+    apart = Message("assistant", ["a\ud83e", Content.from_text_reasoning(text="\udd8a")])
+    assert [each.text for each in clean_message(apart).contents] == ["a\ufffd", "\ufffd"]
 
 
 def test_the_agents_own_message_is_left_as_it_is() -> None:

@@ -13,6 +13,7 @@ from typing import Any, Final, cast
 import msgspec
 from agent_framework import Content, Message
 
+from ..rendering.halves import joined
 from ..rendering.text import clean
 from .copying import shallow_copy
 
@@ -41,7 +42,9 @@ def clean_message(message: Message) -> Message:
 
 def _cleaned_message(message: Message) -> Message:
     contents: list[Any] = message.contents
-    parts = [_cleaned_content(each, look=_looked_into) if isinstance(each, Content) else each for each in contents]
+    parts = [
+        _cleaned_content(each, look=_looked_into) if isinstance(each, Content) else each for each in joined(contents)
+    ]
     found = {
         "contents": contents if all(map(is_, parts, contents)) else parts,
         "author_name": _looked_into(message.author_name),

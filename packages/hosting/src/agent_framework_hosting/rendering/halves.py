@@ -20,6 +20,7 @@ from .pieces import is_refusal, replaces
 from .reading import mapping_of, text_of
 
 _FIRST: Final = ("\ud800", "\udbff")
+_SECOND: Final = ("\udc00", "\udfff")
 _SAID: Final[Mapping[str, str]] = {"text": "text", "text_reasoning": "text", "function_call": "arguments"}
 """Where contents that come in pieces have what they say."""
 
@@ -83,6 +84,20 @@ class Halves(msgspec.Struct, eq=False):
                 self.held.merge_mode = None
             given.append(content)
         return given
+
+
+def joined(contents: Sequence[Any]) -> Sequence[Any]:
+    """Return the contents of a message, none of which shares a character with the next; themselves when none does."""
+    own: list[Any] | None = None
+    for at in range(1, len(contents)):
+        one, other = (own or contents)[at - 1], contents[at]
+        said, more = _said(one), _said(other)
+        is_cut = said and more and _FIRST[0] <= said[-1] <= _FIRST[1] and _SECOND[0] <= more[0] <= _SECOND[1]
+        if is_cut and _is_of_same(one, other):
+            # As the channels say it, which hold the first half back until the second is there.
+            own = own or list(contents)
+            own[at - 1 : at + 1] = _saying(one, said[:-1]), _saying(other, said[-1] + more)
+    return contents if own is None else own
 
 
 def _is_of_same(held: Any, content: Any) -> bool:
