@@ -132,7 +132,7 @@ class Turns:
         return ResponseFields(
             response_id=minted.response_id,
             created_at=minted.created_at,
-            model=echo.get("model") or name,
+            model=asked.requested_options.get("model") or name,
             previous_response_id=asked.previous_response_id,
             echo=echo,
             client_tools=client_tools,

@@ -73,7 +73,9 @@ def apply_policy(
         )
     options = passing_options(requested, allowed=allowed_options, unasking=_DEFAULTS, instructions=appended)
     dropped = () if appended else instructing
-    return Admitted(messages, options, (*dropped, *_unmet(requested, options), *request.without_effect))
+    if not _ECHOED.issuperset(requested):
+        dropped = (*dropped, *_unmet(requested, options))
+    return Admitted(messages, options, (*dropped, *request.without_effect))
 
 
 def refuse_instructions(history: History, *, caller_instructions: CallerInstructions) -> list[str]:

@@ -24,9 +24,11 @@ def to_messages(request: ChannelRequest) -> list[Message]:
     if not isinstance(request.input, (list, str, Content, Message, Sequence)):
         raise _unfit(given)
     name = request.attributes.get("turn_name")
-    listed: list[Any] = normalize_messages(given)
     messages: list[Message] = []
-    for message in listed:
+    # A channel has made a list of messages, mostly of one; anything else is made one by Agent Framework.
+    listed: list[Any] = given if isinstance(given, list) else normalize_messages(given)
+    for each in listed:
+        message = each if isinstance(each, Message) else normalize_messages([each])[0]
         if not isinstance(message, Message):
             raise _unfit(message)
         own = shallow_copy(message)
