@@ -183,7 +183,8 @@ class BoundedConnection(TCPServer):
 
     Hypercorn's own waits out its idle time before it closes what the client has left, and forgets that time at the
     preface of HTTP/2 without TLS. It has none for the head of a request that has begun, and takes a connection that
-    the system has given up for a failure of the app. It says of no answer that the connection ends, and ends it then.
+    the system has given up for a failure of the app. Its answers do not say that the connection ends while the process
+    stops, and then it does.
     """
 
     header_timeout: float = 10.0

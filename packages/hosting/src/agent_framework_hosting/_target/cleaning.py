@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from operator import attrgetter
 from typing import Any, Final, cast
 
+import msgspec
 from agent_framework import Content, Message
 
 from ..rendering.text import clean
@@ -17,12 +18,14 @@ from .copying import shallow_copy
 
 _FIELDS: Final = tuple(name for name in vars(Content("text")) if name != "raw_representation")
 _fields: Final = attrgetter(*_FIELDS)
+_encode: Final = msgspec.json.Encoder().encode
 
 
 def clean_message(message: Message) -> Message:
     """Return a message whose texts are all clean; the message itself when they are already."""
     contents, author, marks = message.contents, message.author_name, message.additional_properties
-    if (author is None or author.isascii()) and not marks and all(map(_is_plain, contents)):
+    is_usual = (author is None or author.isascii()) and all(map(_is_plain, contents))
+    if is_usual and (not marks or _is_encodable(marks)):
         return message
     found = {
         "contents": _cleaned(contents),
@@ -45,6 +48,15 @@ def _is_plain(content: Any) -> bool:
         return False
     text = content.text
     return text is None or text.isascii() or clean(text) is text
+
+
+def _is_encodable(marks: Any) -> bool:
+    """Whether something is JSON, so that there is no half in it: the host's own marks are on every question."""
+    try:
+        _encode(marks)
+    except (TypeError, ValueError):
+        return False
+    return True
 
 
 def _cleaned(value: Any) -> Any:
