@@ -138,6 +138,8 @@ class AgentTarget:
 
     async def run(self, request: ChannelRequest, state: AgentState | None) -> AgentResponse[Any]:
         """Run to the end."""
+        if state is not None:
+            state.begin()
         with self._bound(request) or _UNBOUND:
             run = self.served.run(to_messages(request), **self._arguments(request.options, state))
             # What nearly all agents return is awaited without a coroutine of ours around it.
@@ -149,6 +151,8 @@ class AgentTarget:
 
     async def stream(self, request: ChannelRequest, state: AgentState | None) -> AgentStream:
         """Start a run whose updates come one by one."""
+        if state is not None:
+            state.begin()
         bound = self._bound(request)
         try:
             run = self.served.run(to_messages(request), stream=True, **self._arguments(request.options, state))
