@@ -29,6 +29,9 @@ _AS_IT_IS: Final = frozenset(
 )
 """Fields that are repeated as they were sent."""
 
+UNSAID: Final = frozenset({"include", "input", "model", "previous_response_id", "stream"})
+"""Fields of which nothing is repeated, among those that most requests have."""
+
 _REASONING: Final[dict[str, Any]] = {"effort": None, "summary": None}
 """What a request that says something of its reasoning may have left out."""
 

@@ -141,9 +141,9 @@ class AgentTarget:
         if state is not None:
             state.begin()
         with self._bound(request) or _UNBOUND:
-            run = self.served.run(to_messages(request), **self._arguments(request.options, state))
+            run = given = self.served.run(to_messages(request), **self._arguments(request.options, state))
             # What nearly all agents return is awaited without a coroutine of ours around it.
-            response = await (run if isinstance(run, CoroutineType) else settled(run))
+            response = await (run if isinstance(given, CoroutineType) else settled(run))
             # Agents of one's own may return something else; whoever has to show it says so.
             if getattr(response, "continuation_token", None) is None:
                 return response
