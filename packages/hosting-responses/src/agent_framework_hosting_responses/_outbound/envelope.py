@@ -75,7 +75,7 @@ class Body(NamedTuple):
 
 
 class Head:
-    """All that is the same in every state of a response; `body` fills in the rest.
+    """All that is the same in every state of a response; `body` fills in the rest. Its `response_id` is clean.
 
     Args:
         response_id: The response's id.
@@ -86,7 +86,7 @@ class Head:
             ignored.
     """
 
-    __slots__ = ("_asked", "_begin", "_created_at", "_id", "_middle", "_model", "_previous", "_tail")
+    __slots__ = ("_asked", "_begin", "_created_at", "_middle", "_model", "_previous", "_tail", "response_id")
 
     def __init__(
         self,
@@ -97,7 +97,7 @@ class Head:
         previous_response_id: str | None = None,
         echo: Mapping[str, Any] | None = None,
     ) -> None:
-        self._id, named = clean_with_json(response_id)
+        self.response_id, named = clean_with_json(response_id)
         self._created_at = created_at
         self._model, answering = clean_with_json(model)
         self._previous, previous = None, _NULL
@@ -123,7 +123,7 @@ class Head:
         error: Mapping[str, Any] | None = None,
     ) -> Body:
         """Return the response object in one state; `output` is JSON on one line already."""
-        kept: dict[str, Any] = {"id": self._id, "object": "response", "created_at": self._created_at}
+        kept: dict[str, Any] = {"id": self.response_id, "object": "response", "created_at": self._created_at}
         kept["completed_at"], kept["model"] = None, self._model
         if self._previous is not None:
             kept["previous_response_id"] = self._previous

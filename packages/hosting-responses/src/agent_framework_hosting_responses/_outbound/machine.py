@@ -283,9 +283,9 @@ def _only_text(response: AgentResponse[Any]) -> bytes:
 def _plain_body(text: bytes, result: AgentResponse[Any], fields: ResponseFields, *, completed_at: int) -> Body:
     reason = _CUT_BY.get(text_of(result, "finish_reason"))
     status: Literal["completed", "incomplete"] = "completed" if reason is None else "incomplete"
-    named = item_id(clean(fields["response_id"]), prefix="msg_", index=0)
-    usage = _usage(result)
-    return _head(fields).body(
+    head, usage = _head(fields), _usage(result)
+    named = item_id(head.response_id, prefix="msg_", index=0)
+    return head.body(
         status=status,
         incomplete_reason=reason,
         output=b"[%b]" % plain_message(named, status, text),
