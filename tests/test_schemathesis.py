@@ -80,7 +80,8 @@ def test_every_answer_is_one_that_the_document_describes(
     described: str, at: str, mode: GenerationMode, figure: Callable[[int, int], int]
 ) -> None:
     # Its types are known in part only.
-    schema: Any = schemathesis.openapi.from_dict(document(described, at), config=schemathesis.Config.from_dict(REFUSES))
+    known: Any = schemathesis
+    schema = known.openapi.from_dict(document(described, at), config=known.Config.from_dict(REFUSES))
     for found in schema.get_all_operations():
         operation = found.ok()
         if mode is GenerationMode.NEGATIVE and not is_refusable(operation):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
 import time
 from collections.abc import AsyncGenerator, Callable
@@ -16,6 +17,7 @@ from sqlalchemy import NullPool, create_engine, text
 from agent_framework_hosting._state.database import open_store
 from agent_framework_hosting._state.documents import NewDocument
 from agent_framework_hosting._state.sql import forgetting, sqlstore
+from agent_framework_hosting._state.sql.postgres import PostgresDriver
 from agent_framework_hosting._state.sql.sqlstore import SqlPlace, SqlStore
 from agent_framework_hosting._state.sql.sqltasks import SqlTasks
 from agent_framework_hosting._state.store import Claim, Encoded, Finished, Opened, Place, Replay, TurnRequest
@@ -366,6 +368,25 @@ async def test_a_stop_that_is_cancelled_leaves_neither_threads_nor_tasks_nor_con
             left = f"SELECT pid FROM pg_stat_activity WHERE application_name = '{name}'"  # noqa: S608 - our own name
             while sql(left):  # noqa: ASYNC110 - the server takes a moment
                 await asyncio.sleep(0.01)
+
+
+@pytest.mark.parametrize("database", ["postgres"], indirect=True)
+async def test_a_stop_closes_a_connection_that_was_being_made(database: str, sql: Callable[[str], list[Any]]) -> None:
+    """By itself, whenever the garbage collector comes."""
+    name = f"stopped_{token_hex(8)}"
+    driver = PostgresDriver(f"{database}&application_name={name}")
+    gc.disable()
+    try:
+        await driver.start(lambda: None)
+        for _ in range(3):
+            await asyncio.sleep(0)
+        await driver.stop()
+        async with asyncio.timeout(SOON):
+            left = f"SELECT pid FROM pg_stat_activity WHERE application_name = '{name}'"  # noqa: S608 - our own name
+            while sql(left):  # noqa: ASYNC110 - the server takes a moment
+                await asyncio.sleep(0.01)
+    finally:
+        gc.enable()
 
 
 async def test_a_host_whose_start_is_called_off_at_its_last_step_leaves_nothing_behind(

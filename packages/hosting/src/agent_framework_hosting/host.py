@@ -58,8 +58,8 @@ from .types import DEFAULT_TENANT, ChannelRequest, HostedRunResult
 
 if TYPE_CHECKING:
     from agent_framework import CheckpointStorage, Workflow
-    from hypercorn.config import Config
 
+    from ._connections import BoundedConfig
     from ._workers.worker import Share
 
 _OPEN: Final = "allow_unauthenticated"
@@ -429,7 +429,7 @@ class AgentFrameworkHost:
         config = _server.configuration(bind="", options=options, limits=self._limits, is_shared=True)
         self._serve(config, told=told_by_supervisor)
 
-    def _serve(self, config: Config, *, told: _server.Told = _server.told_by_signals) -> None:
+    def _serve(self, config: BoundedConfig, *, told: _server.Told = _server.told_by_signals) -> None:
         self._watched.is_serving = True
         serving = _server.serve(
             self.app, config, limits=self._limits, told=told, on_told=self.begin_drain, drain=self.drain

@@ -74,9 +74,11 @@ class PostgresDriver:
 
     async def stop(self) -> None:
         """See `Driver`."""
-        if self._listener is not None:
-            self._listener.cancel()
-            await asyncio.gather(self._listener, return_exceptions=True)
+        # Not kept: what a task that was cancelled knows of its end has the connection that it was about to make.
+        listener, self._listener = self._listener, None
+        if listener is not None:
+            listener.cancel()
+            await asyncio.gather(listener, return_exceptions=True)
         if self._connections is not None:
             await self._connections.close()
             self._connections = None
