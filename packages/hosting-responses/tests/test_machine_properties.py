@@ -6,13 +6,16 @@ from collections.abc import Callable
 from typing import Any
 
 import httpx2
-from agent_framework import AgentResponse, AgentResponseUpdate
+from agent_framework import AgentResponse, AgentResponseUpdate, Content, Message
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
+from msgspec.json import encode
 from openai import OpenAI
 from responses_rules import check, check_body
 from responses_tool_rules import names_two_calls
 from responses_updates import (
+    ANY_CONTENT,
+    WORDS,
     any_update,
     coherent_updates,
     machine,
@@ -20,10 +23,12 @@ from responses_updates import (
     rendered_whole,
     shown,
     stream,
+    text,
     without_ids,
 )
 
 from agent_framework_hosting_responses._inbound.request import messages_from_responses_input
+from agent_framework_hosting_responses._waiting import Waiting
 
 INCLUDED = frozenset({"code_interpreter_call.outputs", "file_search_call.results", "web_search_call.action.sources"})
 FLAGS = st.fixed_dictionaries(
@@ -154,6 +159,10 @@ class Unusual(AgentResponseUpdate):
     """An update of another class, which is read attribute by attribute, not by the short way of plain chunks."""
 
 
+class UnusualMessage(Message):
+    """The same for the message of a whole answer."""
+
+
 @settings(deadline=None)
 @given(updates=UPDATES, flags=FLAGS)
 def test_the_short_way_of_plain_chunks_sends_what_the_long_way_does(
@@ -165,6 +174,32 @@ def test_the_short_way_of_plain_chunks_sends_what_the_long_way_does(
     one, other = check(stream(*updates, **flags)), check(stream(*unusual, **flags))
     assert (one.types, one.deltas()) == (other.types, other.deltas())
     assert without_ids(one.body["output"]) == without_ids(other.body["output"])
+
+
+@settings(deadline=None)
+@given(
+    contents=st.lists(ANY_CONTENT, max_size=2) | st.lists(st.builds(text, WORDS), min_size=1, max_size=1),
+    role=st.sampled_from(["assistant", "assistant", "assistant", "", "tool", "user"]),
+    end=st.sampled_from([None, "stop", "length", "content_filter"]),
+    usage=st.sampled_from([None, {}, {"input_token_count": 3, "output_token_count": True}]),
+    waiting=st.sampled_from([(), (), (Waiting(call_id="c1", name="look"),)]),
+)
+def test_the_short_way_of_a_plain_answer_says_what_the_long_way_does(
+    contents: list[Any], role: str, end: Any, usage: Any, waiting: tuple[Waiting, ...]
+) -> None:
+    said = [Message(role), UnusualMessage(role)]
+    for message in said:
+        message.contents = contents
+    one, other = (
+        rendered_whole(AgentResponse(messages=[each], finish_reason=end, usage_details=usage), waiting=waiting)
+        for each in said
+    )
+    if any(content.type != "text" for content in contents if isinstance(content, Content)):
+        # What is minted differs; nothing but text goes the short way.
+        assert without_ids(shown(one.body)["output"]) == without_ids(shown(other.body)["output"])
+    else:
+        assert (one.body.json, encode(one.body.kept)) == (other.body.json, encode(other.body.kept))
+        assert one.waiting == other.waiting
 
 
 def _with_contents(update: AgentResponseUpdate, contents: list[Any]) -> AgentResponseUpdate:

@@ -368,7 +368,8 @@ def test_the_echo_repeats_what_was_sent() -> None:
         "user": "ada",
     }
     echo = read(**sent, service_tier="flex").echo
-    assert echo == sent
+    told_apart = {"model", "previous_response_id"}
+    assert echo == {name: value for name, value in sent.items() if name not in told_apart}
     assert shown(service_tier="flex")["service_tier"] == "default"
 
 

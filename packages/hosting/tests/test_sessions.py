@@ -615,12 +615,13 @@ async def test_equal_turns_are_all_kept(connect: Connect) -> None:
     assert [m.text for m in client.calls[3].messages] == ["ping", "ok", "ping", "ok", "ping", "ok", "ping"]
 
 
-async def test_messages_of_the_history_have_ids_while_they_are_in_memory() -> None:
+async def test_messages_of_the_history_have_ids_when_a_turn_goes_on_from_them() -> None:
     """Without, every turn would serialise all of them; an agent's own objects and snapshots stay as they are."""
     reply = Message("assistant", ["ok"])
     session = AgentSession(session_id="room")
     state = AgentState(session)
     for text in ("one", "two"):
+        state.begin()
         history = session.state.setdefault("memory", {}).setdefault("messages", [])
         session.state["memory"]["messages"] = [*history, Message("user", [text], message_id=text), reply]
         snapshot = await state.settle(named=True)
@@ -628,11 +629,32 @@ async def test_messages_of_the_history_have_ids_while_they_are_in_memory() -> No
     assert reply.message_id is None
     assert [message.message_id for message in snapshot.added["memory"].messages] == ["two", None]
     assert snapshot.added["memory"].kept == 2
-    restored = AgentState(AgentSession(session_id="branch"), snapshot=snapshot).session
-    for each in (session, restored):
-        messages = each.state["memory"]["messages"]
+    for each in (state, AgentState(AgentSession(session_id="branch"), snapshot=snapshot)):
+        assert each.session.state["memory"]["messages"][-1].message_id is None
+        each.begin()
+        messages = each.session.state["memory"]["messages"]
         assert [message.text for message in messages] == ["one", "ok", "two", "ok"]
         assert len({message.message_id for message in messages} - {None}) == 4
+
+
+async def test_what_a_history_does_by_itself_between_two_turns_stays() -> None:
+    """One that goes on in the background may add messages, or put one in the place of many."""
+    session = AgentSession(session_id="room")
+    state = AgentState(session)
+    state.begin()
+    kept = session.state["memory"] = {"messages": [Message("user", ["hi"]), Message("assistant", ["ok"])]}
+    await state.settle(named=True)
+    kept["messages"].append(Message("assistant", ["later"]))
+    state.begin()
+    assert [message.text for message in kept["messages"]] == ["hi", "ok", "later"]
+    await state.settle(named=True)
+    kept["messages"] = [Message("assistant", ["all in all"])]
+    state.begin()
+    assert [message.text for message in kept["messages"]] == ["all in all"]
+    snapshot = await state.settle(named=True)
+    assert snapshot is not None
+    restored = AgentState(AgentSession(session_id="branch"), snapshot=snapshot).session
+    assert [message.text for message in restored.state["memory"]["messages"]] == ["all in all"]
 
 
 @in_memory

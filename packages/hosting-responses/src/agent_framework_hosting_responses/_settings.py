@@ -21,7 +21,7 @@ class CreationSettings(msgspec.Struct, frozen=True, kw_only=True):
     run_hook: ChannelRunHook | None
     response_hook: ChannelResponseHook | None
     stream_update_hook: ChannelStreamUpdateHook | None
-    response_id_factory: Callable[[str | None], str]
+    response_id_factory: Callable[[str | None], str] | None
     caller_instructions: CallerInstructions
     show_tool_calls: bool
     tokenizer: TokenizerProtocol | None

@@ -11,8 +11,8 @@ import msgspec
 
 from agent_framework_hosting.channel import ChannelContext
 from agent_framework_hosting.errors import HookError
+from agent_framework_hosting.ids import mint
 from agent_framework_hosting.parsing.agent_tools import asking_names, declared_names, own_tools
-from agent_framework_hosting.parsing.checks import is_list
 from agent_framework_hosting.parsing.policy import Admitted
 from agent_framework_hosting.types import JSON, BeginTurn, ChannelRequest, HostedRunResult, IdempotencyKey
 from agent_framework_hosting.web.models import model_name
@@ -92,7 +92,7 @@ class Turns:
             minted: What its response is called already, when it was accepted before.
         """
         limits, referenced = self._context.limits, _NOTHING_REFERENCED
-        if is_list(decoded.get("input")):
+        if isinstance(decoded.get("input"), list):
             referenced = await find_referenced(decoded, self._context.read_records, max_items=limits.max_input_items)
         asked = read_request(decoded, limits=limits, channel=self._settings.channel, referenced=referenced)
         admitted = apply_policy(asked, caller_instructions=self._settings.caller_instructions)
@@ -132,7 +132,7 @@ class Turns:
         return ResponseFields(
             response_id=minted.response_id,
             created_at=minted.created_at,
-            model=echo.get("model") or name,
+            model=asked.requested_options.get("model") or name,
             previous_response_id=asked.previous_response_id,
             echo=echo,
             client_tools=client_tools,
@@ -147,7 +147,10 @@ class Turns:
         )
 
     def _minted_id(self, previous: str | None) -> str:
-        minted: Any = self._settings.response_id_factory(previous)
+        factory = self._settings.response_id_factory
+        if factory is None:
+            return mint("resp_")
+        minted: Any = factory(previous)
         if not isinstance(minted, str) or not minted.isprintable() or not minted:
             raise HookError(
                 f"The response_id_factory returned {minted!r}; it must return the new id as text that can be printed."

@@ -10,7 +10,6 @@ from starlette.routing import BaseRoute, Route, WebSocketRoute
 from agent_framework_hosting.channel import ChannelContext, ChannelContribution, SiblingRoute
 from agent_framework_hosting.errors import ConfigurationError
 from agent_framework_hosting.hooks import ChannelResponseHook, ChannelRunHook, ChannelStreamUpdateHook
-from agent_framework_hosting.ids import mint
 from agent_framework_hosting.parsing.policy import CallerInstructions
 from agent_framework_hosting.web.endpoint import Endpoint
 from agent_framework_hosting.web.models import MODELS, model_name, model_routes
@@ -85,7 +84,7 @@ class ResponsesChannel:
             run_hook=run_hook,
             response_hook=response_hook,
             stream_update_hook=stream_update_hook,
-            response_id_factory=response_id_factory or _response_id,
+            response_id_factory=response_id_factory,
             caller_instructions=caller_instructions,
             show_tool_calls=show_tool_calls,
             tokenizer=tokenizer,
@@ -133,7 +132,3 @@ class ResponsesChannel:
             limits=context.limits,
             name=model_name(context.target),
         )
-
-
-def _response_id(_: str | None) -> str:
-    return mint("resp_")

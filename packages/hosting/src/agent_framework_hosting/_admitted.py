@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from typing import Any, cast
+from typing import Any, Final, cast
 
 import msgspec
 from agent_framework import AgentResponseUpdate
@@ -21,6 +21,8 @@ from .hooks import ChannelResponseHook, ChannelRunHook, ChannelStreamUpdateHook,
 from .limits import Limits
 from .rendering.text import clean_json
 from .types import BeginTurn, ChannelRequest, HostedRunResult, IdempotencyKey, Owner, Seal, SealUnfinished
+
+_encode: Final = msgspec.json.Encoder().encode
 
 
 class Steps(msgspec.Struct, frozen=True, kw_only=True):
@@ -137,9 +139,9 @@ class Admitted:
         record = self.steps.seal(result) if self.steps.seal is not None else None
         if self._turn is not None:
             try:
-                sealed = msgspec.json.encode(record)
+                sealed = _encode(record)
             except UnicodeEncodeError:
-                sealed = msgspec.json.encode(clean_json(record))
+                sealed = _encode(clean_json(record))
             commit = self._turn.commit(sealed)
             await (commit if watched is None else watched.committed(commit))
             self._turn = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Final
@@ -34,9 +34,8 @@ class HandledRequest(msgspec.Struct, eq=False, gc=False):
 _current: Final[ContextVar[HandledRequest | None]] = ContextVar("agent_framework_hosting_request", default=None)
 
 
-def handled_request() -> HandledRequest | None:
-    """Return the request that is being handled; `None` outside of one."""
-    return _current.get()
+handled_request: Final[Callable[[], HandledRequest | None]] = _current.get
+"""Return the request that is being handled; `None` outside of one."""
 
 
 def request_id() -> str:

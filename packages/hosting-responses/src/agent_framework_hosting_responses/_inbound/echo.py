@@ -15,10 +15,8 @@ _AS_IT_IS: Final = frozenset(
         "max_output_tokens",
         "max_tool_calls",
         "metadata",
-        "model",
         "parallel_tool_calls",
         "presence_penalty",
-        "previous_response_id",
         "prompt_cache_key",
         "safety_identifier",
         "store",
@@ -31,12 +29,15 @@ _AS_IT_IS: Final = frozenset(
 )
 """Fields that are repeated as they were sent."""
 
+UNSAID: Final = frozenset({"include", "input", "model", "previous_response_id", "stream"})
+"""Fields of which nothing is repeated, among those that most requests have."""
+
 _REASONING: Final[dict[str, Any]] = {"effort": None, "summary": None}
 """What a request that says something of its reasoning may have left out."""
 
 
 def echo(fields: Mapping[str, Any], tools: ClientTools, choice: ToolChoice | None) -> dict[str, Any]:
-    """Return the request's share of a response object.
+    """Return the request's share of a response object, beside the model and the response that it continues.
 
     `service_tier` has none: it says what was done, not what was wished for.
     """

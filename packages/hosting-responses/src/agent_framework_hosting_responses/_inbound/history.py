@@ -14,6 +14,7 @@ from typing import Literal, NamedTuple
 import msgspec
 from agent_framework import Content, Message
 
+from agent_framework_hosting.parsing.contents import message_of
 from agent_framework_hosting.parsing.refusals import wrong_value
 
 Role = Literal["user", "assistant", "system"]
@@ -157,7 +158,7 @@ class History(msgspec.Struct, eq=False):
         self._thoughts.clear()
 
     def _add(self, role: str, contents: list[Content], at: str) -> Message:
-        message = Message(role, contents)
+        message = message_of(role, contents)
         self.messages.append(message)
         self.origins.append(at)
         return message

@@ -71,9 +71,13 @@ def apply_policy(
             param="input",
             code="invalid_value",
         )
-    options = passing_options(requested, allowed=allowed_options, unasking=_DEFAULTS, instructions=appended)
-    dropped = () if appended else instructing
-    return Admitted(messages, options, (*dropped, *_unmet(requested, options), *request.without_effect))
+    options: dict[str, Any] = {}
+    ignored = () if appended else instructing
+    # Most requests name a model at the most, which is repeated and no more.
+    if not NEVER.issuperset(requested):
+        options = passing_options(requested, allowed=allowed_options, unasking=_DEFAULTS, instructions=appended)
+        ignored = (*ignored, *_unmet(requested, options))
+    return Admitted(messages, options, (*ignored, *request.without_effect))
 
 
 def refuse_instructions(history: History, *, caller_instructions: CallerInstructions) -> list[str]:

@@ -18,7 +18,7 @@ from agent_framework_hosting.parsing.body import decode
 from agent_framework_hosting.parsing.refusals import missing, shown, wrong_value
 from agent_framework_hosting.types import ChannelIdentity, ChannelSession
 
-from .echo import echo
+from .echo import UNSAID, echo
 from .fields import OPTION_NAMES, check_fields
 from .history import Decision, History
 from .input import Referenced, read_input
@@ -27,6 +27,10 @@ from .tools import NO_TOOLS, ClientTools, ToolChoice, read_tool_choice, read_too
 _NO_OPTION = ("access_programs", "background_options", "image")
 """Fields that say what only OpenAI's own service can do."""
 _UNSERVED: Final = frozenset({*_NO_OPTION, "stream_options"})
+_EXCLUSIVE: Final = frozenset({"background", "conversation"})
+"""Fields that do not go together with every other one."""
+_IDENTIFYING: Final = ("safety_identifier", "user")
+_NAMES: Final = frozenset(_IDENTIFYING)
 _NOTHING: Final[frozenset[str]] = frozenset()
 
 
@@ -107,7 +111,9 @@ def read_request(
     """Return the create request that a decoded body holds; see `parse`."""
     parts = _read(body, limits, referenced)
     fields, history = parts.fields, parts.history
-    _refuse_unserved(fields)
+    # What nothing was sent for need not be looked for.
+    if not _EXCLUSIVE.isdisjoint(fields):
+        _refuse_unserved(fields)
     for call_id, at in history.open_calls.items():
         raise InvalidRequest(
             f"No tool output found for function call '{shown(call_id)}': a 'function_call_output' item with its"
@@ -123,13 +129,13 @@ def read_request(
         client_tools=parts.tools.functions,
         custom_tools=parts.tools.custom,
         forbidden_tools=parts.choice.forbidden(parts.tools.kinds) if parts.choice else _NOTHING,
-        echo=echo(fields, parts.tools, parts.choice),
+        echo={} if UNSAID.issuperset(fields) else echo(fields, parts.tools, parts.choice),
         stream=fields.get("stream", False),
         store=fields.get("store", True),
         background=fields.get("background", False),
         previous_response_id=fields.get("previous_response_id"),
         conversation=fields.get("conversation"),
-        identity=parse_responses_identity(fields, channel),
+        identity=None if _NAMES.isdisjoint(fields) else parse_responses_identity(fields, channel),
         declared_calls=history.declared_calls,
         answered_calls=history.answered_calls,
         decisions=history.decisions,
@@ -178,7 +184,7 @@ def parse_responses_identity(body: Mapping[str, Any], channel: str) -> ChannelId
         >>> parse_responses_identity({"user": "ada"}, "responses").native_id
         'ada'
     """
-    for key in ("safety_identifier", "user"):
+    for key in _IDENTIFYING:
         value = body.get(key)
         if isinstance(value, str) and value:
             return ChannelIdentity(channel, value)

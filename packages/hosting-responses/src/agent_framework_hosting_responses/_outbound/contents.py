@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 import msgspec
+from agent_framework import Content
 
 from agent_framework_hosting.rendering.pieces import CallChunk, is_refusal, replaces
 from agent_framework_hosting.rendering.reading import as_text, items_of, mapping_of, text_of
@@ -40,6 +41,20 @@ class Passage(msgspec.Struct):
     def follows(self, source: str | None) -> bool:
         """Whether it may continue reasoning that came under this name."""
         return not source or not self.source or source == self.source
+
+
+def plain_text(content: Any) -> str:
+    """Return the text of a content that says it and nothing else, else nothing.
+
+    Nearly all answers are made of these, so it looks at attributes only; whatever is odd is left to `passage`.
+    """
+    if type(content) is not Content or content.type != "text" or content.annotations or content.merge_mode is not None:
+        return ""
+    marks = content.additional_properties
+    if marks and (type(marks) is not dict or "core" in marks or "model_output_kind" in marks):
+        return ""
+    text = content.text
+    return text if type(text) is str else ""
 
 
 def passage(content: Any) -> Passage:

@@ -59,6 +59,7 @@ _BEGIN: Final = b'{"id":%b,"object":"response","created_at":%d,"completed_at":'
 _MIDDLE: Final = b'"model":%b,"previous_response_id":%b,"output":'
 _WHOLE: Final = b'%b%b,"status":"%b","incomplete_details":%b,"error":%b,%b%b,"usage":%b,%b'
 _NULL: Final = b"null"
+_NOTHING: Final[Mapping[str, Any]] = {}
 
 
 class Body(NamedTuple):
@@ -74,7 +75,7 @@ class Body(NamedTuple):
 
 
 class Head:
-    """All that is the same in every state of a response; `body` fills in the rest.
+    """All that is the same in every state of a response; `body` fills in the rest. Its `response_id` is clean.
 
     Args:
         response_id: The response's id.
@@ -85,7 +86,7 @@ class Head:
             ignored.
     """
 
-    __slots__ = ("_asked", "_begin", "_created_at", "_id", "_middle", "_model", "_previous", "_tail")
+    __slots__ = ("_asked", "_begin", "_created_at", "_middle", "_model", "_previous", "_tail", "response_id")
 
     def __init__(
         self,
@@ -96,7 +97,7 @@ class Head:
         previous_response_id: str | None = None,
         echo: Mapping[str, Any] | None = None,
     ) -> None:
-        self._id, named = clean_with_json(response_id)
+        self.response_id, named = clean_with_json(response_id)
         self._created_at = created_at
         self._model, answering = clean_with_json(model)
         self._previous, previous = None, _NULL
@@ -104,12 +105,8 @@ class Head:
             self._previous, previous = clean_with_json(previous_response_id)
         self._begin = _BEGIN % (named, created_at)
         self._middle = _MIDDLE % (answering, previous)
-        unusual = without_usual(echo) if echo else {}
-        asked = {name: value for name, value in unusual.items() if name in _ECHOED and value is not None}
-        if len(asked) > 1:
-            asked = {name: asked[name] for name in _ECHOED if name in asked}
-        self._asked: dict[str, Any] = clean_json(asked) if asked else asked
-        self._tail = to_json({**_OF_REQUEST, **self._asked})[1:] if asked else _TAIL
+        self._asked: Mapping[str, Any] = _asked(echo) if echo else _NOTHING
+        self._tail = to_json({**_OF_REQUEST, **self._asked})[1:] if self._asked else _TAIL
 
     def json(self, status: ResponseStatus) -> bytes:
         """Return the response object before anything was said, as it is sent."""
@@ -126,7 +123,7 @@ class Head:
         error: Mapping[str, Any] | None = None,
     ) -> Body:
         """Return the response object in one state; `output` is JSON on one line already."""
-        kept: dict[str, Any] = {"id": self._id, "object": "response", "created_at": self._created_at}
+        kept: dict[str, Any] = {"id": self.response_id, "object": "response", "created_at": self._created_at}
         kept["completed_at"], kept["model"] = None, self._model
         if self._previous is not None:
             kept["previous_response_id"] = self._previous
@@ -141,10 +138,20 @@ class Head:
             kept["error"], problem = error, to_json(error)
         if usage is not None:
             kept["usage"], counts = usage, to_json(usage)
-        kept.update(self._asked)
+        if self._asked:
+            kept.update(self._asked)
         begin, middle, tail = self._begin, self._middle, self._tail
         json = _WHOLE % (begin, completed, status.encode(), details, problem, middle, output, counts, tail)
         return Body(json, kept)
+
+
+def _asked(echo: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what was asked for that is unusual, clean, and in its order."""
+    unusual = without_usual(echo)
+    asked = {name: value for name, value in unusual.items() if name in _ECHOED and value is not None}
+    if len(asked) > 1:
+        asked = {name: asked[name] for name in _ECHOED if name in asked}
+    return clean_json(asked) if asked else asked
 
 
 def error_object(code: str, message: str, reason: str | None = None) -> dict[str, Any]:

@@ -34,7 +34,13 @@ _PART: Final[Mapping[PartKind, bytes]] = {
     "reasoning_text": b'{"type":"reasoning_text","text":%b}',
     "summary_text": b'{"type":"summary_text","text":%b}',
 }
+_NO_ANNOTATIONS: Final = b"[]"
 _MESSAGE: Final = b'{"id":%b,"type":"message","status":"%b","role":"assistant","content":[%b]}'
+
+
+def plain_message(item_id: str, status: ItemStatus, text: bytes) -> bytes:
+    """Return a message that says one text, which is JSON, and nothing else; as its item shows it."""
+    return _MESSAGE % (to_json(item_id), status.encode(), _PART["output_text"] % (text, _NO_ANNOTATIONS))
 
 
 def joined(chunks: list[str]) -> str:
@@ -85,7 +91,7 @@ class Part(msgspec.Struct, eq=False):
     def around(self, text: bytes) -> bytes:
         """Return the part as it is shown with this text, which is JSON."""
         if self.kind == "output_text":
-            return _PART[self.kind] % (text, to_json(self.annotations) if self.annotations else b"[]")
+            return _PART[self.kind] % (text, to_json(self.annotations) if self.annotations else _NO_ANNOTATIONS)
         return _PART[self.kind] % text
 
 

@@ -13,16 +13,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, Literal, NamedTuple, NotRequired, TypedDict, Unpack
 
 import msgspec
-from agent_framework import AgentResponse, AgentResponseUpdate, Content
+from agent_framework import AgentResponse, AgentResponseUpdate, Content, Message
 
 from agent_framework_hosting.rendering.reading import text_of
 from agent_framework_hosting.rendering.text import ascii_json, clean, clean_with_json
 from agent_framework_hosting.rendering.usage import TokenCounts, UsageTally
 
+from .._item_ids import item_id
 from .._waiting import Waiting
+from .contents import plain_text
 from .envelope import Body, Head, error_object
 from .events import EventWriter, Silence, say_queued
-from .items import adopt_ids
+from .items import adopt_ids, plain_message
 from .output import Output
 from .showing import Showing
 from .tape import CREATED, add_length, take_down, terminal_event
@@ -252,11 +254,44 @@ class Rendered(NamedTuple):
 
 def render(result: AgentResponse[Any], *, completed_at: int, **fields: Unpack[ResponseFields]) -> Rendered:
     """Return an answer that is not streamed."""
+    if not fields.get("waiting") and (text := _only_text(result)):
+        return Rendered(_plain_body(text, result, fields, completed_at=completed_at), [])
     shown = _taken(result, _showing(fields))
     end = _ending(shown, shown.finish_reason)
     shown.finish(is_cut=end.is_cut)
     body = _body(_head(fields), shown, end, usage=shown.usage.counts, completed_at=completed_at)
     return Rendered(body, shown.waiting)
+
+
+def _only_text(response: AgentResponse[Any]) -> bytes:
+    """Return what an answer says that is one text of the assistant's and nothing else, as JSON; else nothing.
+
+    Nearly all answers are, and `Output` has much to prepare for the others. What it makes of these is the same.
+    """
+    messages = response.messages
+    if type(messages) is not list or len(messages) != 1:
+        return b""
+    message: Any = messages[0]
+    if type(message) is not Message or message.role != "assistant" or type(message.contents) is not list:
+        return b""
+    if len(message.contents) != 1 or not (text := plain_text(message.contents[0])):
+        return b""
+    said, data = clean_with_json(text)
+    return data if said is text else b""
+
+
+def _plain_body(text: bytes, result: AgentResponse[Any], fields: ResponseFields, *, completed_at: int) -> Body:
+    reason = _CUT_BY.get(text_of(result, "finish_reason"))
+    status: Literal["completed", "incomplete"] = "completed" if reason is None else "incomplete"
+    head, usage = _head(fields), _usage(result)
+    named = item_id(head.response_id, prefix="msg_", index=0)
+    return head.body(
+        status=status,
+        incomplete_reason=reason,
+        output=b"[%b]" % plain_message(named, status, text),
+        usage=usage_object(usage) if usage is not None else None,
+        completed_at=completed_at,
+    )
 
 
 class _Ending(NamedTuple):

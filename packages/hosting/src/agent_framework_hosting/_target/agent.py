@@ -6,6 +6,7 @@ import inspect
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, ExitStack, nullcontext
+from types import CoroutineType
 from typing import Any, Final, cast
 
 from agent_framework import (
@@ -99,8 +100,14 @@ class AgentTarget:
 
     async def fresh(self, name: SessionName, *, is_new: bool) -> AgentState:
         """See `Target`."""
-        loaded = await self._stored.load(name.session_id) if self._stored is not None and not is_new else None
-        return AgentState(loaded or await self._session(name), stored=self._stored)
+        session: Any = None
+        if self._stored is not None and not is_new:
+            session = await self._stored.load(name.session_id)
+        if session is None:
+            session = self.served.create_session(session_id=name.session_id)
+        if not isinstance(session, AgentSession):
+            session = await settled(session)
+        return AgentState(session, stored=self._stored)
 
     async def branch(self, name: SessionName, snapshot: Snapshot) -> AgentState:
         """See `Target`."""
@@ -131,8 +138,12 @@ class AgentTarget:
 
     async def run(self, request: ChannelRequest, state: AgentState | None) -> AgentResponse[Any]:
         """Run to the end."""
+        if state is not None:
+            state.begin()
         with self._bound(request) or _UNBOUND:
-            response = await settled(self.served.run(to_messages(request), **self._arguments(request.options, state)))
+            run = given = self.served.run(to_messages(request), **self._arguments(request.options, state))
+            # What nearly all agents return is awaited without a coroutine of ours around it.
+            response = await (run if isinstance(given, CoroutineType) else settled(run))
             # Agents of one's own may return something else; whoever has to show it says so.
             if getattr(response, "continuation_token", None) is None:
                 return response
@@ -140,6 +151,8 @@ class AgentTarget:
 
     async def stream(self, request: ChannelRequest, state: AgentState | None) -> AgentStream:
         """Start a run whose updates come one by one."""
+        if state is not None:
+            state.begin()
         bound = self._bound(request)
         try:
             run = self.served.run(to_messages(request), stream=True, **self._arguments(request.options, state))

@@ -29,13 +29,15 @@ _NONE: Histories = dict[str, History]()
 class AgentState:
     """An `AgentSession` with its history as the last finished turn left it, and the last snapshot that was taken.
 
+    Every run of it says first that it will `begin`.
+
     Args:
         session: The session; one that was loaded has its history already.
         snapshot: What a fresh session is to look like.
         stored: Where the session is kept after every run.
     """
 
-    __slots__ = ("_captured", "_finished", "_snapshot", "_stored", "session")
+    __slots__ = ("_captured", "_finished", "_named", "_snapshot", "_stored", "session")
 
     def __init__(
         self, session: AgentSession, *, snapshot: Snapshot | None = None, stored: StoredSessions | None = None
@@ -46,8 +48,19 @@ class AgentState:
         if snapshot is not None:
             restore(snapshot, session)
         # Nothing is the rule for a session that begins.
-        self._finished = name_messages(session, histories(session), known=_NONE) if session.state else _NONE
+        self._finished = histories(session) if session.state else _NONE
         self._captured = self._finished if snapshot is not None else _NONE
+        # Whose messages have an id, each of them.
+        self._named = _NONE
+
+    def begin(self) -> None:
+        """Name the messages of the turns before: most sessions have one turn, and need no names."""
+        finished = self._finished
+        if finished is self._named:
+            return
+        self._named = self._finished = name_messages(self.session, finished, known=self._named)
+        if self._captured is finished:
+            self._captured = self._finished
 
     async def settle(self, *, named: bool) -> Snapshot | None:
         """See `SessionState`."""
@@ -59,10 +72,10 @@ class AgentState:
             await self._stored.keep(self.session)
         if named:
             self._snapshot = capture(self.session, lists, parent=self._snapshot, known=self._captured)
-        self._finished = name_messages(self.session, lists, known=self._finished)
+        self._finished = lists
         if not named:
             return None
-        self._captured = self._finished
+        self._captured = lists
         return self._snapshot
 
     async def rewind(self) -> None:

@@ -19,14 +19,17 @@ def to_messages(request: ChannelRequest) -> list[Message]:
     Agent Framework's histories take two messages with equal content and no id for a repeat and drop the second, so
     every message has an id of its own.
     """
-    given: Any = request.input
+    given = listed = request.input
     # Lists are asked for first: whether something else is a sequence takes a while to say.
     if not isinstance(request.input, (list, str, Content, Message, Sequence)):
         raise _unfit(given)
     name = request.attributes.get("turn_name")
-    listed: list[Any] = normalize_messages(given)
     messages: list[Message] = []
-    for message in listed:
+    # A channel has made a list of messages, mostly of one; anything else is made one by Agent Framework.
+    if not isinstance(given, list):
+        listed = normalize_messages(given)
+    for each in listed:
+        message: Any = each if isinstance(each, Message) else normalize_messages([each])[0]
         if not isinstance(message, Message):
             raise _unfit(message)
         own = shallow_copy(message)

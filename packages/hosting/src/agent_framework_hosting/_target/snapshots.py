@@ -139,7 +139,7 @@ def name_messages(session: AgentSession, now: Histories, *, known: Histories) ->
     """Give those messages of the lists an id that came after `known` and have none; returns the lists as they are then.
 
     At every turn Agent Framework's history compares what is new with all that it has; what has no id is serialised for
-    that. Snapshots are taken before: an id says nothing of the conversation, and would be kept with each message.
+    that. Snapshots have none of these: an id says nothing of the conversation, and would be kept with each message.
     """
     changed: dict[str, History] = {}
     for source, history in now.items():
@@ -152,8 +152,10 @@ def name_messages(session: AgentSession, now: Histories, *, known: Histories) ->
                 # A copy: an agent may give the same message again, and its response is the channel's.
                 named[at] = own = shallow_copy(message)
                 own.message_id = mint("msg_")
-        if named is not None:
-            session.state[source][_MESSAGES] = named
+        held = _messages_of(session.state.get(source)) if named is not None else ()
+        # A source may have gone on by itself since; what it has rewritten stays as it is.
+        if named is not None and held[: len(named)] == history.messages:
+            session.state[source][_MESSAGES] = [*named, *held[len(named) :]]
             changed[source] = History(tuple(named))
     return {**now, **changed} if changed else now
 

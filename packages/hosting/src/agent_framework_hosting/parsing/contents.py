@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from agent_framework import Content
+from agent_framework import Content, Message
 
 from .checks import filled
 from .media import Place, read_base64, read_uri
@@ -14,6 +14,9 @@ ANY_IMAGE: Final = "image/*"
 """The media type of a picture of which only that much is known."""
 
 _TEXT: Final = vars(Content.from_text(""))
+_FIELDS: Final = {"role", "contents", "author_name", "message_id", "additional_properties", "raw_representation"}
+_ARE_ALL: Final = set(vars(Message("user"))) == _FIELDS
+"""Whether messages of the Agent Framework that is installed have these fields and no others."""
 
 AUDIO_TYPES: Final = {"mp3": "audio/mpeg", "wav": "audio/wav"}
 """Media types of sounds by the names that model APIs give to their formats."""
@@ -28,6 +31,20 @@ def text_content(text: str) -> Content:
     vars(content).update(_TEXT)
     content.text, content.additional_properties = text, {}
     return content
+
+
+def message_of(role: str, contents: list[Content]) -> Message:
+    """Return a message of contents as `Message` does, which looks through what may be anything else."""
+    if not _ARE_ALL:
+        return Message(role, contents)
+    message = Message.__new__(Message)
+    message.role = role
+    message.contents = contents
+    message.author_name = None
+    message.message_id = None
+    message.additional_properties = {}
+    message.raw_representation = None
+    return message
 
 
 def content_at(place: Place, media_type: str, **fields: Any) -> Content:

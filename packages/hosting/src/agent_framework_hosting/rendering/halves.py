@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping, Sequence
-from typing import Any, Final, cast
+from typing import Any, Final
 
 import msgspec
 
@@ -47,10 +47,10 @@ class Halves(msgspec.Struct, eq=False):
 
     def contents_of(self, holder: Any) -> Sequence[Any]:
         """Return the contents of an update or a message, which goes on where the one before has ended."""
-        contents = getattr(holder, "contents", None)
+        contents: Any = getattr(holder, "contents", None)
+        given: Sequence[Any] = contents
         if not isinstance(contents, (list, tuple)):
             return ()
-        given = cast("Sequence[Any]", contents)
         if self.held is None:
             for content in given:
                 said: Any = getattr(content, "text", None) or getattr(content, "arguments", None)
