@@ -228,6 +228,35 @@ def test_an_import_path_is_followed_by_the_workers(tmp_path: Path) -> None:
     assert error.rstrip().endswith("StartFailed: The module 'app' has no 'nothing'. Name a variable of it.")
 
 
+CHOSEN_LOOP = """
+    import asyncio
+    import signal
+
+    import app
+
+    class Jealous(asyncio.SelectorEventLoop):
+        def add_signal_handler(self, number, callback, *args):
+            if number == signal.SIGCHLD:
+                raise RuntimeError("this loop keeps that signal to itself, as uvloop does")
+            super().add_signal_handler(number, callback, *args)
+
+    class Policy(asyncio.DefaultEventLoopPolicy):
+        def new_event_loop(self):
+            return Jealous()
+
+    asyncio.set_event_loop_policy(Policy())
+    app.make_host().serve(workers=2, import_path="app:nothing")
+"""
+
+
+def test_a_program_may_choose_a_loop_that_keeps_the_ends_of_children_to_itself(tmp_path: Path) -> None:
+    """It comes as far as a worker, which says what it has to say."""
+    write_app(tmp_path)
+    code, error = failed([sys.executable, "-c", dedent(CHOSEN_LOOP)], tmp_path)
+    assert code == 1
+    assert error.rstrip().endswith("StartFailed: The module 'app' has no 'nothing'. Name a variable of it.")
+
+
 def test_a_host_that_nobody_else_can_import_is_refused_with_both_mends(tmp_path: Path) -> None:
     host = AgentFrameworkHost(ScriptedAgent(), channels=[], database=f"sqlite:///{tmp_path}/host.db")
     with pytest.raises(ConfigurationError, match="Another process cannot find this host") as refused:

@@ -161,21 +161,31 @@ class _Listening(socket.socket):
             done.set_result(None)
 
 
-def bound_connections(limits: Limits, *, is_told: Callable[[], bool]) -> None:
+def bound_connections(limits: Limits, *, is_told: Callable[[], bool]) -> Callable[[], None]:
     """Let all connections of this process be bounded in time; there is no setting for that, so a class is replaced.
 
     Args:
         limits: For the time of a request's head.
         is_told: Whether the process was told to stop.
+
+    Returns:
+        What cuts the connections that are open when it is called, with all that they have not taken.
     """
+    open_ones: WeakSet[BoundedConnection] = WeakSet()
 
     class Bounded(BoundedConnection):
         header_timeout = limits.header_timeout
         is_ending = staticmethod(is_told)
+        known = open_ones
+
+    def cut() -> None:
+        for each in list(open_ones):
+            each.writer.transport.abort()
 
     server: Any = run  # what it imports is not its to export
     server.TCPServer = Bounded
     bound_websockets()
+    return cut
 
 
 class BoundedConnection(TCPServer):
@@ -189,6 +199,7 @@ class BoundedConnection(TCPServer):
 
     header_timeout: float = 10.0
     is_ending: Callable[[], bool]
+    known: WeakSet[BoundedConnection]
     _has_left = False
     _is_in_head = False
     _is_http2 = False
@@ -208,6 +219,7 @@ class BoundedConnection(TCPServer):
             await self.protocol.handle(Closed())
 
     async def _read_data(self) -> None:
+        self.known.add(self)
         while not self.reader.at_eof():
             try:
                 data = await asyncio.wait_for(self.reader.read(MAX_RECV), self.config.read_timeout)

@@ -31,6 +31,8 @@ Told: TypeAlias = Callable[[Callable[[], None]], AbstractContextManager[None]]
 
 _FLUSH_TIME: Final = 10.0
 """Seconds for readers to take what is left of their answers once all runs have ended."""
+_LAST_STEPS: Final = 5.0
+"""Seconds for whoever served a connection to notice that it was cut."""
 
 
 def configuration(
@@ -212,7 +214,7 @@ async def serve(
     from ._connections import bound_connections
 
     is_told = asyncio.Event()
-    bound_connections(limits, is_told=is_told.is_set)
+    cut = bound_connections(limits, is_told=is_told.is_set)
     # Looked up, not imported by name: its signature speaks of types of Hypercorn's own that say nothing here.
     hypercorn_serve: Any = importlib.import_module("hypercorn.asyncio").serve
 
@@ -229,6 +231,10 @@ async def serve(
             )
             asyncio.get_running_loop().call_later(config.graceful_timeout, os._exit, 1)
         await config.cease_listening()
+        # Hypercorn's own time would not do: from Python 3.12 on it begins when all connections are closed, and a task
+        # that it cancels waits on for its reader.
+        asyncio.get_running_loop().call_later(config.graceful_timeout, cut)
+        config.graceful_timeout += _LAST_STEPS
 
     with told(tell):
         await hypercorn_serve(app, config, shutdown_trigger=shutdown_trigger)

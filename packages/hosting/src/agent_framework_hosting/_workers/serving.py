@@ -65,7 +65,9 @@ def supervise(
     patience = drain + config.graceful_timeout + config.shutdown_timeout + 10.0
     start = partial(_start, work=work, location=location, share=share)
     try:
-        asyncio.run(_supervise(start, count, on_up, patience, share.close))
+        # Whichever loop the program has chosen for what it serves: some keep the signals of children to themselves.
+        with asyncio.Runner(loop_factory=asyncio.SelectorEventLoop) as runner:
+            runner.run(_supervise(start, count, on_up, patience, share.close))
     except StartFailed as error:
         # Raised anew: the way through the supervisor tells whoever called nothing.
         raise StartFailed(error.message) from None
