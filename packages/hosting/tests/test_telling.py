@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
@@ -97,3 +98,19 @@ async def test_events_that_nobody_wants_any_more_stop_the_run() -> None:
     await anext(events)
     await events.aclose()
     assert said.is_closed
+
+
+async def test_a_run_that_says_nothing_for_long_lets_others_have_their_turn() -> None:
+    turns, is_over = 0, False
+
+    async def others() -> None:
+        nonlocal turns
+        while not is_over:
+            await asyncio.sleep(0)
+            turns += 1
+
+    other = asyncio.create_task(others())
+    assert [event async for event in tell(Shouting(), Said(*[""] * 6_400), ended=impossible)] == [b"<", b">"]
+    is_over = True
+    await other
+    assert turns >= 100

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
-from typing import Protocol, TypeVar
+from typing import Final, Protocol, TypeVar
+
+from .._stepping import turn
+
+_SILENT_BEFORE_GIVING_WAY: Final = 64
 
 UpdateT_co = TypeVar("UpdateT_co", covariant=True)
 UpdateT_contra = TypeVar("UpdateT_contra", contravariant=True)
@@ -51,13 +55,17 @@ async def tell(
         ended: Returns the last event of an answer that an error has ended. What it raises ends the events.
         on_commit: Is awaited once the turn is committed, before the end is told.
     """
-    ending = b""
+    ending, silent = b"", 0
     try:
         yield machine.start()
         async for update in updates:
             data = machine.feed(update)
             if data:
                 yield data
+            elif (silent := silent + 1) == _SILENT_BEFORE_GIVING_WAY:
+                # Whoever sends what is said gives way by that; what its caller is not shown comes as quickly.
+                silent = 0
+                await turn()
             # A stream that waits for its model holds nothing of what it has said.
             del data
         ending = machine.closing()
