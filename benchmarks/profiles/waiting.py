@@ -1,4 +1,7 @@
-"""What the floor does while an agent waits: nothing of it is made for one that does not."""
+"""What the floor does while an agent waits: nothing of it is made for one that does not.
+
+Some of it the host has, too. None of the host's is taken: a limit that moves with what it measures would be none.
+"""
 
 from __future__ import annotations
 

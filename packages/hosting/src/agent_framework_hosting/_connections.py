@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import select
+import selectors
 import socket
 import sys
 from collections.abc import Awaitable, Callable, Iterable, Mapping
@@ -143,7 +143,10 @@ class _Listening(socket.socket):
     async def take_the_rest(self) -> None:
         """Let the loop accept until nobody waits, and close at that moment; the next one is refused by the system."""
         self._has_taken_all = asyncio.get_running_loop().create_future()
-        if not select.select([self], [], [], 0)[0]:
+        with selectors.DefaultSelector() as selector:
+            selector.register(self, selectors.EVENT_READ)
+            does_somebody_wait = bool(selector.select(0))
+        if not does_somebody_wait:
             self._leave(self._has_taken_all)
         with suppress(TimeoutError):
             async with asyncio.timeout(_LAST_REQUEST):
@@ -193,8 +196,8 @@ class BoundedConnection(TCPServer):
 
     Hypercorn's own waits out its idle time before it closes what the client has left, and forgets that time at the
     preface of HTTP/2 without TLS. It has none for the head of a request that has begun, and takes a connection that
-    the system has given up for a failure of the app. Its answers do not say that the connection ends while the process
-    stops, and then it does.
+    the system has given up for a failure of the app. Nor do its answers say, while the process stops, that the
+    connection ends with them.
     """
 
     header_timeout: float = 10.0

@@ -48,7 +48,7 @@ def plain_text(content: Any) -> str:
 
     Nearly all answers are made of these, so it looks at attributes only; whatever is odd is left to `passage`.
     """
-    if type(content) is not Content or content.type != "text" or content.annotations or content.merge_mode is not None:
+    if type(content) is not Content or content.type != "text" or content.annotations or content.merge_mode == "replace":
         return ""
     marks = content.additional_properties
     if marks and (type(marks) is not dict or "core" in marks or "model_output_kind" in marks):

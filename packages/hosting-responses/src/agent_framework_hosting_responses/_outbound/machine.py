@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, Literal, NamedTuple, NotRequired, TypedDict, Unpack
 
 import msgspec
-from agent_framework import AgentResponse, AgentResponseUpdate, Content, Message
+from agent_framework import AgentResponse, AgentResponseUpdate, Message
 
 from agent_framework_hosting.rendering.reading import text_of
 from agent_framework_hosting.rendering.text import ascii_json, clean, clean_with_json
@@ -363,14 +363,7 @@ def _plain_text(update: AgentResponseUpdate, output: Output) -> str:
         or len(contents) != 1
     ):
         return ""
-    content = contents[0]
-    if type(content) is not Content or content.type != "text" or content.merge_mode == "replace" or content.annotations:
-        return ""
-    marks = content.additional_properties
-    if marks and (type(marks) is not dict or "core" in marks or "model_output_kind" in marks):
-        return ""
-    text = content.text
-    return text if type(text) is str else ""
+    return plain_text(contents[0])
 
 
 def _head(fields: ResponseFields) -> Head:
