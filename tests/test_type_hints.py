@@ -25,9 +25,8 @@ def modules(package: str) -> Iterator[Any]:
 def exported(module: Any) -> Iterator[Any]:
     """What a module offers of its package's own: all that is listed, or else all that it defines itself."""
     package = str(module.__name__).partition(".")[0]
-    own = [str(name) for name in vars(module)]
     listed: list[str] | None = getattr(module, "__all__", None)
-    for name in listed or [name for name in own if not name.startswith("_")]:
+    for name in listed or [name for name in dir(module) if not name.startswith("_")]:
         value = getattr(module, name)
         home = str(getattr(value, "__module__", ""))
         if home == module.__name__ or (listed and home.startswith(package)):

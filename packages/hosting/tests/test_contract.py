@@ -51,7 +51,7 @@ from agent_framework_hosting.isolation import (
     set_current_isolation_keys,
 )
 from agent_framework_hosting.testing import Gate, InMemoryDriver, ScriptedAgent
-from agent_framework_hosting.types import ChannelIdentity, ChannelRequest, ChannelSession, HostedRunResult
+from agent_framework_hosting.types import ChannelIdentity, ChannelRequest, ChannelSession, HostedRunResult, Principal
 
 Connect = Callable[..., ChannelContext]
 
@@ -251,11 +251,49 @@ def test_a_key_is_opaque(keys: list[str]) -> None:
             for key in keys:
                 await host.run(ask("again", key))
         assert [len(run.seen) for run in agent.runs] == [1] * len(keys) + [3] * len(keys)
-        assert [run.session_id for run in agent.runs[: len(keys)]] == [
-            f"tenant:7:default:{key}" if key.startswith("tenant:") else key for key in keys
-        ]
+        assert [run.session_id for run in agent.runs[: len(keys)]] == keys
 
     asyncio.run(main())
+
+
+KEYS_WITH_A_TENANT = st.builds(
+    "tenant:{}:{}:{}".format, st.integers(0, 20) | st.text(max_size=12), st.text(":acme", max_size=12), st.text("a:1")
+)
+
+
+def session_ids(*pairs: tuple[str, str]) -> list[str | None]:
+    """Return the id of the session that each tenant's key gets."""
+
+    async def main() -> list[str | None]:
+        agent = ScriptedAgent(every="ok")
+        host = AgentFrameworkHost(agent, channels=[])
+        for tenant, key in pairs:
+            await host.run(ask("hi", key, principal=Principal(tenant=tenant)))
+        return [run.session_id for run in agent.runs]
+
+    return asyncio.run(main())
+
+
+@pytest.mark.parametrize(
+    "key",
+    ["tenant:acme", "tenant:acme:ada", "tenant:42:ada", "tenant:", "tenant::", "tenant:4:acme", "tenants:4:acme:ada"],
+)
+def test_a_key_that_begins_with_a_tenant_is_the_session_id_as_any_other(key: str) -> None:
+    """So that history which an agent keeps under it is found."""
+    assert session_ids(("default", key)) == [key]
+
+
+@pytest.mark.parametrize("key", ["tenant:4:acme:ada", "tenant:0::", "tenant:4:acme:", f"tenant:{'9' * 5_000}:acme:ada"])
+def test_a_key_that_could_be_the_session_id_of_another_tenant_is_written_out(key: str) -> None:
+    """However long a tenant it claims to name."""
+    assert session_ids(("default", key)) == [f"tenant:7:default:{key}"]
+
+
+@given(st.lists(st.tuples(st.sampled_from(["default", "acme", "a", "tenant:4"]), KEYS_WITH_A_TENANT), unique=True))
+def test_no_two_tenants_have_one_session_id(pairs: list[tuple[str, str]]) -> None:
+    """Whatever their keys look like."""
+    named = [("acme", "ada"), *pairs]
+    assert len(set(session_ids(*named))) == len(set(named))
 
 
 async def test_two_channels_share_a_session_by_an_equal_key(make_probe: Any) -> None:
