@@ -89,8 +89,8 @@ class Checkpoints(msgspec.Struct, frozen=True, kw_only=True):
             return paths
         if not _is_path(self.location):
             logger.warning(
-                "Checkpoints are kept in the given %s, as checkpoint_location says, and not in %s, as state_dir says: there "
-                "the host notes which of them is whose.",
+                "Checkpoints are kept in the given %s, as checkpoint_location says, and not in %s, as state_dir says: "
+                "there the host notes which of them is whose.",
                 type(self.location).__name__,
                 paths.checkpoints,
             )
