@@ -84,6 +84,7 @@ def test_the_host_takes_its_target_first_and_everything_else_by_name() -> None:
     """The names of version 1, each with its default."""
     taken = shape(AgentFrameworkHost)
     assert taken[:3] == ["target", "*channels", "*debug=False"]
+    assert {"*checkpoint_location=None", "*state_dir=None"} < set(taken)
     assert all(name.startswith("*") for name in taken[1:])
 
 
@@ -94,13 +95,17 @@ def test_serve_has_the_defaults_of_version_1() -> None:
     assert taken[-1] == "server_options"
 
 
-def test_a_channels_context_takes_what_version_1_took() -> None:
+def test_a_channels_context_takes_what_version_1_took(connect: Connect) -> None:
     """A channel written for version 1 calls it unchanged; what is new comes behind, by name."""
-    run, stream = shape(ChannelContext.run), shape(ChannelContext.run_stream)
+    given = type(connect(ScriptedAgent()))
+    assert shape(given.run) == shape(ChannelContext.run)
+    assert shape(given.run_stream) == shape(ChannelContext.run_stream)
+    run, stream = shape(given.run), shape(given.run_stream)
     hooks = ["*run_hook=None", "*protocol_request=None"]
     assert run[:6] == ["self", "request", *hooks, "*response_hook=None", "*channel_name=None"]
     assert stream[:4] == ["self", "request", *hooks]
     assert set(stream[4:7]) == {"*stream_update_hook=None", "*response_hook=None", "*channel_name=None"}
+    assert all(name.startswith("*") for name in [*run[2:], *stream[2:]])
 
 
 def test_debug_logs_at_debug_level(make_probe: Any, level_of_the_logger: logging.Logger) -> None:
@@ -139,9 +144,14 @@ def test_the_small_values_have_the_shape_of_version_1() -> None:
     async def handle(_: ChannelCommandContext) -> None: ...
 
     assert ChannelSession().isolation_key is None
+    assert ChannelIdentity("test", "42", {"name": "Ada"}).attributes == {"name": "Ada"}
     assert ChannelIdentity("test", "42") == ChannelIdentity(channel="test", native_id="42", attributes=None)
     assert HostedRunResult("text").session is None
+    assert shape(HostedRunResult) == ["result", "*session=None"]
     assert ChannelContribution() == ChannelContribution(routes=(), commands=(), on_startup=(), on_shutdown=())
+    assert shape(ChannelContribution)[:4] == ["routes=()", "commands=()", "on_startup=()", "on_shutdown=()"]
+    assert all(name.startswith("*") for name in shape(ChannelContribution)[4:])
+    assert shape(ChannelCommandContext) == ["request", "reply"]
     command = ChannelCommand("new", "Start anew", handle)
     assert (command.name, command.description, command.handle) == ("new", "Start anew", handle)
 
