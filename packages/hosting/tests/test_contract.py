@@ -51,7 +51,7 @@ from agent_framework_hosting.isolation import (
     set_current_isolation_keys,
 )
 from agent_framework_hosting.testing import Gate, InMemoryDriver, ScriptedAgent
-from agent_framework_hosting.types import ChannelIdentity, ChannelRequest, ChannelSession, HostedRunResult
+from agent_framework_hosting.types import ChannelIdentity, ChannelRequest, ChannelSession, HostedRunResult, Principal
 
 Connect = Callable[..., ChannelContext]
 
@@ -84,6 +84,7 @@ def test_the_host_takes_its_target_first_and_everything_else_by_name() -> None:
     """The names of version 1, each with its default."""
     taken = shape(AgentFrameworkHost)
     assert taken[:3] == ["target", "*channels", "*debug=False"]
+    assert {"*checkpoint_location=None", "*state_dir=None"} < set(taken)
     assert all(name.startswith("*") for name in taken[1:])
 
 
@@ -94,13 +95,17 @@ def test_serve_has_the_defaults_of_version_1() -> None:
     assert taken[-1] == "server_options"
 
 
-def test_a_channels_context_takes_what_version_1_took() -> None:
+def test_a_channels_context_takes_what_version_1_took(connect: Connect) -> None:
     """A channel written for version 1 calls it unchanged; what is new comes behind, by name."""
-    run, stream = shape(ChannelContext.run), shape(ChannelContext.run_stream)
+    given = type(connect(ScriptedAgent()))
+    assert shape(given.run) == shape(ChannelContext.run)
+    assert shape(given.run_stream) == shape(ChannelContext.run_stream)
+    run, stream = shape(given.run), shape(given.run_stream)
     hooks = ["*run_hook=None", "*protocol_request=None"]
     assert run[:6] == ["self", "request", *hooks, "*response_hook=None", "*channel_name=None"]
     assert stream[:4] == ["self", "request", *hooks]
     assert set(stream[4:7]) == {"*stream_update_hook=None", "*response_hook=None", "*channel_name=None"}
+    assert all(name.startswith("*") for name in [*run[2:], *stream[2:]])
 
 
 def test_debug_logs_at_debug_level(make_probe: Any, level_of_the_logger: logging.Logger) -> None:
@@ -139,9 +144,14 @@ def test_the_small_values_have_the_shape_of_version_1() -> None:
     async def handle(_: ChannelCommandContext) -> None: ...
 
     assert ChannelSession().isolation_key is None
+    assert ChannelIdentity("test", "42", {"name": "Ada"}).attributes == {"name": "Ada"}
     assert ChannelIdentity("test", "42") == ChannelIdentity(channel="test", native_id="42", attributes=None)
     assert HostedRunResult("text").session is None
+    assert shape(HostedRunResult) == ["result", "*session=None"]
     assert ChannelContribution() == ChannelContribution(routes=(), commands=(), on_startup=(), on_shutdown=())
+    assert shape(ChannelContribution)[:4] == ["routes=()", "commands=()", "on_startup=()", "on_shutdown=()"]
+    assert all(name.startswith("*") for name in shape(ChannelContribution)[4:])
+    assert shape(ChannelCommandContext) == ["request", "reply"]
     command = ChannelCommand("new", "Start anew", handle)
     assert (command.name, command.description, command.handle) == ("new", "Start anew", handle)
 
@@ -251,11 +261,49 @@ def test_a_key_is_opaque(keys: list[str]) -> None:
             for key in keys:
                 await host.run(ask("again", key))
         assert [len(run.seen) for run in agent.runs] == [1] * len(keys) + [3] * len(keys)
-        assert [run.session_id for run in agent.runs[: len(keys)]] == [
-            f"tenant:7:default:{key}" if key.startswith("tenant:") else key for key in keys
-        ]
+        assert [run.session_id for run in agent.runs[: len(keys)]] == keys
 
     asyncio.run(main())
+
+
+KEYS_WITH_A_TENANT = st.builds(
+    "tenant:{}:{}:{}".format, st.integers(0, 20) | st.text(max_size=12), st.text(":acme", max_size=12), st.text("a:1")
+)
+
+
+def session_ids(*pairs: tuple[str, str]) -> list[str | None]:
+    """Return the id of the session that each tenant's key gets."""
+
+    async def main() -> list[str | None]:
+        agent = ScriptedAgent(every="ok")
+        host = AgentFrameworkHost(agent, channels=[])
+        for tenant, key in pairs:
+            await host.run(ask("hi", key, principal=Principal(tenant=tenant)))
+        return [run.session_id for run in agent.runs]
+
+    return asyncio.run(main())
+
+
+@pytest.mark.parametrize(
+    "key",
+    ["tenant:acme", "tenant:acme:ada", "tenant:42:ada", "tenant:", "tenant::", "tenant:4:acme", "tenants:4:acme:ada"],
+)
+def test_a_key_that_begins_with_a_tenant_is_the_session_id_as_any_other(key: str) -> None:
+    """So that history which an agent keeps under it is found."""
+    assert session_ids(("default", key)) == [key]
+
+
+@pytest.mark.parametrize("key", ["tenant:4:acme:ada", "tenant:0::", "tenant:4:acme:", f"tenant:{'9' * 5_000}:acme:ada"])
+def test_a_key_that_could_be_the_session_id_of_another_tenant_is_written_out(key: str) -> None:
+    """However long a tenant it claims to name."""
+    assert session_ids(("default", key)) == [f"tenant:7:default:{key}"]
+
+
+@given(st.lists(st.tuples(st.sampled_from(["default", "acme", "a", "tenant:4"]), KEYS_WITH_A_TENANT), unique=True))
+def test_no_two_tenants_have_one_session_id(pairs: list[tuple[str, str]]) -> None:
+    """Whatever their keys look like."""
+    named = [("acme", "ada"), *pairs]
+    assert len(set(session_ids(*named))) == len(set(named))
 
 
 async def test_two_channels_share_a_session_by_an_equal_key(make_probe: Any) -> None:

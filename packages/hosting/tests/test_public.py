@@ -12,7 +12,15 @@ import pytest
 from agent_framework import AgentResponse, AgentSession
 
 import agent_framework_hosting as package
-from agent_framework_hosting.errors import ConfigurationError
+from agent_framework_hosting.errors import (
+    AnsweredAlready,
+    ConfigurationError,
+    HostError,
+    InsufficientScope,
+    InvalidRequest,
+    LimitReached,
+    StateDamaged,
+)
 from agent_framework_hosting.limits import Limits
 from agent_framework_hosting.types import ChannelSession, HostedRunResult, Principal
 
@@ -78,6 +86,24 @@ def test_a_principal_of_ones_own_stays_what_it_is_when_it_is_copied() -> None:
     pickled = pickle.dumps(member)
     for each in (copy.copy(member), copy.deepcopy(member), pickle.loads(pickled)):  # noqa: S301 - it was pickled here
         assert (type(each), each, each.owner) == (Member, member, member.owner)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        InvalidRequest("No.", param="input", code="invalid_value"),
+        AnsweredAlready(param="input[0]"),
+        InsufficientScope({"read", "write"}),
+        LimitReached("Later.", retry_after=7),
+        StateDamaged("turn 7"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_an_error_stays_what_it_is_when_it_goes_to_another_process(error: HostError) -> None:
+    """It says the same, and so do all its fields."""
+    pickled = pickle.dumps(error)
+    for each in (copy.copy(error), copy.deepcopy(error), pickle.loads(pickled)):  # noqa: S301 - it was pickled here
+        assert (type(each), str(each), vars(each)) == (type(error), str(error), vars(error))
 
 
 def test_a_result_is_replaced_part_by_part_and_an_explicit_none_counts() -> None:

@@ -388,6 +388,29 @@ def test_an_explicit_location_wins_over_state_dir(tmp_path: Path, caplog: pytest
     assert not (tmp_path / "state" / "checkpoints").exists()
 
 
+async def test_an_explicit_storage_wins_over_state_dir(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """With a warning that names both; of what was said the folder has nothing, only which checkpoint is whose."""
+    storage = InMemoryCheckpointStorage()
+    async with host_with(storage, tmp_path) as host:
+        await host.run(say("a cup of tea"))
+    (warning,) = [text for text in caplog.messages if text.startswith("Checkpoints are kept in the given")]
+    assert "InMemoryCheckpointStorage" in warning
+    assert str(tmp_path / "checkpoints") in warning
+    assert await storage.list_checkpoint_ids(workflow_name="notebook")
+    assert not any(b"cup" in file.read_bytes() for file in files(tmp_path / "checkpoints"))
+
+
+def test_a_storage_beside_resets_alone_contradicts_nothing(caplog: pytest.LogCaptureFixture, tmp_path: Path) -> None:
+    """Nobody has said where else checkpoints were to be."""
+    AgentFrameworkHost(
+        notebook,
+        channels=[],
+        checkpoint_location=InMemoryCheckpointStorage(),
+        state_dir={"sessions": tmp_path},
+    )
+    assert "Checkpoints are kept" not in caplog.text
+
+
 def test_a_generated_name_is_refused_with_checkpoints(tmp_path: Path) -> None:
     """The message names the mend; without checkpoints it is served."""
     with pytest.raises(ConfigurationError, match=r"WorkflowBuilder\(name=\.\.\.\)"):

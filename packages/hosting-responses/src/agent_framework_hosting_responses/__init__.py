@@ -9,6 +9,7 @@ from agent_framework_hosting._project import __version__
 
 from ._inbound.request import messages_from_responses_input, parse_responses_identity, parse_responses_request
 from .channel import ResponsesChannel
+from .standalone import response_events, response_object
 
 __all__ = [
     "ResponsesChannel",
@@ -16,4 +17,6 @@ __all__ = [
     "messages_from_responses_input",
     "parse_responses_identity",
     "parse_responses_request",
+    "response_events",
+    "response_object",
 ]

@@ -90,7 +90,7 @@ class Streamed(msgspec.Struct):
         """Return the record of a turn that this error has ended; nothing when it is to be run once more."""
         if self._is_void(error):
             return None
-        self.ending = _ended(self.machine, error)
+        self.ending = last_event(self.machine, error)
         private = self.exchange.private(tape=self._tape(), unfinished=True)
         body = self.machine.body
         self.exchange.remains = plain(sealed(body.kept if body is not None else {}, private))
@@ -100,7 +100,7 @@ class Streamed(msgspec.Struct):
         """Return the last event of a stream that this error has ended; it is raised when the turn is run once more."""
         if self._is_void(error):
             raise error
-        return self.ending or _ended(self.machine, error)
+        return self.ending or last_event(self.machine, error)
 
     def _is_void(self, error: Exception) -> bool:
         return self.is_to_try_again is not None and not self.machine.is_ended and self.is_to_try_again(error)
@@ -109,7 +109,7 @@ class Streamed(msgspec.Struct):
         return self.machine.tape if self.exchange.is_kept else None
 
 
-def _ended(machine: ResponseMachine, error: Exception) -> bytes:
+def last_event(machine: ResponseMachine, error: Exception) -> bytes:
     """Return the last event of a stream that did not finish."""
     if isinstance(error, RunCancelled):
         # Of the reasons that the protocol knows, this one says best that there would have been more.

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
+import agent_framework
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 
 from agent_framework_hosting.channel import ChannelContext, ChannelContribution, SiblingRoute
@@ -19,9 +20,6 @@ from ._counting import EstimatedTokens
 from ._errors import error_response
 from ._routes import conversations_routes, responses_routes, socket_route
 from ._settings import CreationSettings
-
-if TYPE_CHECKING:
-    from agent_framework import TokenizerProtocol
 
 _DEFAULT_PATH = "/responses"
 _TOKENIZER: Final = EstimatedTokens()
@@ -69,7 +67,7 @@ class ResponsesChannel:
         response_id_factory: Callable[[str | None], str] | None = None,
         caller_instructions: CallerInstructions = "ignore",
         show_tool_calls: bool = True,
-        tokenizer: TokenizerProtocol | None = _TOKENIZER,
+        tokenizer: agent_framework.TokenizerProtocol | None = _TOKENIZER,
         openapi: str | None = "/openapi.json",
     ) -> None:
         check_place(openapi)

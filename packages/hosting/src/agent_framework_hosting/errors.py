@@ -45,7 +45,7 @@ A `message` is written for the person who reads the answer; it never contains te
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import ClassVar
+from typing import Any, ClassVar
 
 
 class HostError(Exception):
@@ -59,6 +59,17 @@ class HostError(Exception):
     def __init__(self, message: str) -> None:
         super().__init__(message)
         self.message = message
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # By themselves exceptions are made again of their message, and many of these are made of something else.
+        return _made_again, (type(self), self.args, self.__dict__)
+
+
+def _made_again(kind: type[HostError], args: tuple[Any, ...], fields: dict[str, Any]) -> HostError:
+    """Return an error that was copied or pickled."""
+    error = kind.__new__(kind, *args)
+    error.__dict__.update(fields)
+    return error
 
 
 class ConfigurationError(HostError, ValueError):

@@ -10,6 +10,8 @@ from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Literal, Self
 
+# The types that Agent Framework loads only when somebody asks for them stand by their full names.
+import agent_framework
 from agent_framework import SupportsAgentRun
 from msgspec.structs import replace
 from starlette.applications import Starlette
@@ -57,8 +59,6 @@ from .observability import Observability
 from .types import DEFAULT_TENANT, ChannelRequest, HostedRunResult
 
 if TYPE_CHECKING:
-    from agent_framework import CheckpointStorage, Workflow
-
     from ._connections import BoundedConfig
     from ._workers.worker import Share
 
@@ -125,11 +125,11 @@ class AgentFrameworkHost:
 
     def __init__(
         self,
-        target: SupportsAgentRun | Workflow | Callable[[], Any] | Any,
+        target: SupportsAgentRun | agent_framework.Workflow | Callable[[], Any] | Any,
         *,
         channels: Sequence[Channel],
         debug: bool = False,
-        checkpoint_location: str | os.PathLike[str] | CheckpointStorage | None = None,
+        checkpoint_location: str | os.PathLike[str] | agent_framework.CheckpointStorage | None = None,
         checkpoint_key: str | bytes | None = None,
         state_dir: StateDir | None = None,
         limits: Limits | None = None,

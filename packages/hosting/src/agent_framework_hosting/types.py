@@ -13,7 +13,7 @@ from agent_framework import AgentSession
 
 ResultT = TypeVar("ResultT")
 
-JSON: TypeAlias = "Mapping[str, Any] | list[Any] | str | int | float | bool | None"
+JSON: TypeAlias = Mapping[str, Any] | list[Any] | str | int | float | bool | None
 """A value that JSON can carry; what a `seal` returns."""
 
 DEFAULT_TENANT: Final = "default"

@@ -9,8 +9,11 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, TypeGuard, cast
+from typing import Any, Final, TypeGuard, cast
 
+# Every channel reads results with this module, and most hosts serve no workflow: the types that Agent Framework loads
+# only when somebody asks for them stand by their full names.
+import agent_framework
 import msgspec
 from agent_framework import AgentResponse, AgentResponseUpdate, Content, Message
 
@@ -18,10 +21,6 @@ from ._kinds import is_a
 from .errors import RunError
 from .ids import mint
 from .types import HostedRunResult
-
-if TYPE_CHECKING:
-    # Every channel reads results with this module, and most hosts serve no workflow.
-    from agent_framework import Workflow, WorkflowEvent, WorkflowRunResult
 
 REQUEST_INFO: Final = "request_info"
 """The name of the function call that stands for something a workflow asks: `WorkflowAgent` has the same."""
@@ -44,7 +43,7 @@ class WorkflowAnswers:
     answers: Mapping[str, Any]
 
 
-def is_workflow(target: object) -> TypeGuard[Workflow]:
+def is_workflow(target: object) -> TypeGuard[agent_framework.Workflow]:
     """Whether a target is a `Workflow`; loads nothing of Agent Framework's to say so.
 
     Example:
@@ -54,7 +53,7 @@ def is_workflow(target: object) -> TypeGuard[Workflow]:
     return is_a(target, "Workflow")
 
 
-def is_workflow_result(result: object) -> TypeGuard[WorkflowRunResult]:
+def is_workflow_result(result: object) -> TypeGuard[agent_framework.WorkflowRunResult]:
     """Whether a result is a `WorkflowRunResult`; loads nothing of Agent Framework's to say so.
 
     Example:
@@ -64,7 +63,7 @@ def is_workflow_result(result: object) -> TypeGuard[WorkflowRunResult]:
     return is_a(result, "WorkflowRunResult")
 
 
-def pending_requests(result: WorkflowRunResult) -> dict[str, WorkflowEvent[Any]]:
+def pending_requests(result: agent_framework.WorkflowRunResult) -> dict[str, agent_framework.WorkflowEvent[Any]]:
     """Return what a run asked before it paused, by id; an event's `data` and `response_type` say what is wanted.
 
     Example:
@@ -75,7 +74,7 @@ def pending_requests(result: WorkflowRunResult) -> dict[str, WorkflowEvent[Any]]
     return {event.request_id: event for event in result.get_request_info_events()}
 
 
-def shown(result: HostedRunResult[Any], *, by: str) -> AgentResponse[Any] | WorkflowRunResult:
+def shown(result: HostedRunResult[Any], *, by: str) -> AgentResponse[Any] | agent_framework.WorkflowRunResult:
     """Return what a channel is to show of a result: this is where hooks and agents come in untyped.
 
     Args:
@@ -98,7 +97,7 @@ not str. Look at what the response hook, or else the agent's run(), returns.
             f"The {by} channel can show an AgentResponse or a WorkflowRunResult, not {type(answer).__name__}. "
             "Look at what the response hook, or else the agent's run(), returns."
         )
-    return cast("AgentResponse[Any] | WorkflowRunResult", answer)
+    return cast("AgentResponse[Any] | agent_framework.WorkflowRunResult", answer)
 
 
 def shown_response(result: HostedRunResult[Any], *, by: str) -> AgentResponse[Any]:
@@ -109,7 +108,7 @@ def shown_response(result: HostedRunResult[Any], *, by: str) -> AgentResponse[An
     return as_agent_response(shown(result, by=by))
 
 
-def as_agent_response(result: WorkflowRunResult | AgentResponse[Any]) -> AgentResponse[Any]:
+def as_agent_response(result: agent_framework.WorkflowRunResult | AgentResponse[Any]) -> AgentResponse[Any]:
     """Return a workflow's result as an agent's response: its outputs as messages, its pauses as function calls.
 
     An `AgentResponse` is returned as it is.
@@ -124,7 +123,7 @@ def as_agent_response(result: WorkflowRunResult | AgentResponse[Any]) -> AgentRe
     return AgentResponse.from_updates([update for event in result for update in updates_of(event)])
 
 
-def updates_of(event: WorkflowEvent[Any]) -> list[AgentResponseUpdate]:
+def updates_of(event: agent_framework.WorkflowEvent[Any]) -> list[AgentResponseUpdate]:
     """Return what an event adds to the answer; the event itself is each update's `raw_representation`.
 
     Outputs and pauses are shown. Everything else (states, supersteps, intermediate outputs) adds nothing.
@@ -136,7 +135,7 @@ def updates_of(event: WorkflowEvent[Any]) -> list[AgentResponseUpdate]:
     return []
 
 
-def _updates_of_output(event: WorkflowEvent[Any]) -> list[AgentResponseUpdate]:
+def _updates_of_output(event: agent_framework.WorkflowEvent[Any]) -> list[AgentResponseUpdate]:
     data = event.data
     if isinstance(data, AgentResponseUpdate):
         # The workflow still holds the update itself.
@@ -153,20 +152,26 @@ def _updates_of_output(event: WorkflowEvent[Any]) -> list[AgentResponseUpdate]:
     return [_update(event, _contents(data))]
 
 
-def _updates_of_response(event: WorkflowEvent[Any], response: AgentResponse[Any]) -> list[AgentResponseUpdate]:
+def _updates_of_response(
+    event: agent_framework.WorkflowEvent[Any], response: AgentResponse[Any]
+) -> list[AgentResponseUpdate]:
     updates = [_said(event, message) for message in response.messages]
     if response.usage_details and updates:
         updates[-1].contents = [*updates[-1].contents, Content.from_usage(response.usage_details)]
     return updates
 
 
-def _said(event: WorkflowEvent[Any], message: Message) -> AgentResponseUpdate:
+def _said(event: agent_framework.WorkflowEvent[Any], message: Message) -> AgentResponseUpdate:
     author = message.author_name or event.executor_id
     return _update(event, list(message.contents), role=message.role, author=author)
 
 
 def _update(
-    event: WorkflowEvent[Any], contents: list[Content], *, role: Any = "assistant", author: str | None = None
+    event: agent_framework.WorkflowEvent[Any],
+    contents: list[Content],
+    *,
+    role: Any = "assistant",
+    author: str | None = None,
 ) -> AgentResponseUpdate:
     return AgentResponseUpdate(
         contents=contents,
@@ -186,7 +191,7 @@ def _contents(data: Any) -> list[Content]:
     return [Content.from_text("" if data is None else str(cast("object", data)))]
 
 
-def _asked(event: WorkflowEvent[Any]) -> Content:
+def _asked(event: agent_framework.WorkflowEvent[Any]) -> Content:
     # As Agent Framework's own WorkflowAgent shows it; its module is there, since an event of it is.
     from agent_framework import WorkflowAgent
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Final, Protocol
 
 from ..types import DEFAULT_TENANT
 from .turns import SessionName
+
+_PREFIX: Final = "tenant:"
+_LONGEST: Final = 9
+"""Digits of a length that is looked at; beyond it, whatever reads like one is taken for one."""
 
 
 class Aliases(Protocol):
@@ -31,9 +35,16 @@ class Aliases(Protocol):
 def session_id_of(tenant: str, key: str, *, suffix: str | None) -> str:
     """Return the session id of a key with the suffix of its last reset; without one it is the key's first session."""
     # The key itself for the default tenant; otherwise prefixed so that no two (tenant, key) pairs give one id.
-    is_plain = tenant == DEFAULT_TENANT and not key.startswith("tenant:")
-    session_id = key if is_plain else f"tenant:{len(tenant)}:{tenant}:{key}"
+    is_plain = tenant == DEFAULT_TENANT and not (key.startswith(_PREFIX) and _reads_as_prefixed(key))
+    session_id = key if is_plain else f"{_PREFIX}{len(tenant)}:{tenant}:{key}"
     return session_id if suffix is None else f"{session_id}#{suffix}"
+
+
+def _reads_as_prefixed(key: str) -> bool:
+    """Whether a key could be the session id of another tenant."""
+    length, _, rest = key.removeprefix(_PREFIX).partition(":")
+    # As a number it would have to be read, which takes long for one of many digits.
+    return length.isdecimal() and (len(length) > _LONGEST or rest[int(length) :].startswith(":"))
 
 
 def first_session(tenant: str, key: str) -> SessionName:

@@ -15,7 +15,7 @@ from ..logs import logger
 _SESSIONS: Final = "sessions"
 _CHECKPOINTS: Final = "checkpoints"
 
-AnyPath: TypeAlias = "str | os.PathLike[str]"
+AnyPath: TypeAlias = str | os.PathLike[str]
 
 
 class HostStatePaths(TypedDict, total=False):
@@ -32,7 +32,7 @@ class HostStatePaths(TypedDict, total=False):
     """Checkpoints of a workflow target."""
 
 
-StateDir: TypeAlias = "AnyPath | HostStatePaths | Mapping[str, AnyPath | None]"
+StateDir: TypeAlias = AnyPath | HostStatePaths | Mapping[str, AnyPath | None]
 """What `state_dir` takes."""
 
 

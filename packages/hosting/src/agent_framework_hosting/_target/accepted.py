@@ -84,8 +84,16 @@ class Checkpoints(msgspec.Struct, frozen=True, kw_only=True):
         return self._folders(folder, is_named=False)
 
     def placed(self, paths: StatePaths) -> StatePaths:
-        """Return the folders that the host needs besides; a path of the developer's own wins over the derived one."""
-        if not _is_path(self.location) or paths.checkpoints is None:
+        """Return the folders that the host needs besides; what the developer gave wins over the derived one."""
+        if self.location is None or paths.checkpoints is None:
+            return paths
+        if not _is_path(self.location):
+            logger.warning(
+                "Checkpoints are kept in the given %s, as checkpoint_location says, and not in %s, as state_dir says: "
+                "there the host notes which of them is whose.",
+                type(self.location).__name__,
+                paths.checkpoints,
+            )
             return paths
         logger.warning(
             "Checkpoints are kept in %s, as checkpoint_location says, and not in %s, as state_dir says.",

@@ -18,7 +18,7 @@ from ..errors import ConfigurationError
 from ..types import ANONYMOUS, Principal
 from .users import principal_of
 
-Caller: TypeAlias = Callable[[HTTPConnection], "Principal | None | Awaitable[Principal | None]"]
+Caller: TypeAlias = Callable[[HTTPConnection], Principal | None | Awaitable[Principal | None]]
 """Says who is calling, `None` for nobody; gets a `Request`, for a WebSocket an `HTTPConnection`, and no body."""
 
 Authenticator: TypeAlias = AuthenticationBackend | Caller
@@ -32,7 +32,7 @@ Nobody passes without a principal. `None`, an anonymous principal, Starlette's `
 of the host's own is told as it is; any other exception is a 500 that tells nothing.
 """
 
-Authenticate: TypeAlias = Callable[[HTTPConnection], Coroutine[Any, Any, "Principal | None"]]
+Authenticate: TypeAlias = Callable[[HTTPConnection], Coroutine[Any, Any, Principal | None]]
 
 _ACCEPTED: Final = (
     "Give auth= an object such as ApiKeys.from_environment(), a Starlette AuthenticationBackend, or a function "

@@ -11,7 +11,7 @@ from ..hooks import settled
 from ..logs import logger
 from .incoming import Incoming
 
-Allow: TypeAlias = "str | int | Iterable[str | int] | Callable[[Incoming], bool | Awaitable[bool]]"
+Allow: TypeAlias = str | int | Iterable[str | int] | Callable[[Incoming], bool | Awaitable[bool]]
 """Who may talk: ids of persons, `@usernames`, ids of chats, or a function, plain or async, that is asked each time."""
 
 _TOLD_AT_MOST: Final = 10_000
