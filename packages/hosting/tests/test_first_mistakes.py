@@ -1,4 +1,4 @@
-"""The mistakes of a first day are told in a sentence: with what is the user's own, and nothing of the way through here."""
+"""The mistakes of a first day are told in a sentence, with what is the user's own, and not the way through here."""
 
 from __future__ import annotations
 
@@ -16,10 +16,20 @@ from agent_framework_hosting.hooks import refuse_unfit
 from agent_framework_hosting.messaging.turns import Hooks
 from agent_framework_hosting.testing import ScriptedAgent
 
+KEY: Any = "ada"
 HEAD = """
 from agent_framework_hosting import AgentFrameworkHost
 from agent_framework_hosting.testing import ScriptedAgent
 """
+
+
+def alone(given: Any) -> Any:
+    """A hook as one would guess it to be."""
+    return given
+
+
+def nothing() -> None:
+    """A function that takes nothing."""
 
 
 class Program:
@@ -136,12 +146,9 @@ def test_channels_that_are_no_list_are_refused(channels: Any) -> None:
     ("hooks", "said"),
     [
         ({"run_hook": "shout"}, "run_hook='shout' is no function"),
-        (
-            {"run_hook": lambda request: request},
-            r"run_hook cannot .*'target'.*\(request, \*, target, protocol_request\)",
-        ),
-        ({"response_hook": lambda result: result}, r"response_hook cannot .*\(result, \*, request, channel_name\)"),
-        ({"stream_update_hook": lambda: None}, r"stream_update_hook cannot .*\(update\)"),
+        ({"run_hook": alone}, r"run_hook cannot .*'target'.*\(request, \*, target, protocol_request\)"),
+        ({"response_hook": alone}, r"response_hook cannot .*\(result, \*, request, channel_name\)"),
+        ({"stream_update_hook": nothing}, r"stream_update_hook cannot .*\(update\)"),
         ({"stream_update_hook": Hooks}, "is no function"),
     ],
 )
@@ -152,17 +159,17 @@ def test_a_hook_that_could_not_be_called_is_refused_before_the_first_request(hoo
 
 
 def test_hooks_that_take_what_comes_are_taken() -> None:
-    async def later(request: ChannelRequest, **_: object) -> ChannelRequest:
-        return request
+    async def later(given: Any, **_: object) -> Any:
+        return given
 
-    refuse_unfit(run_hook=later, response_hook=lambda result, **_: result, stream_update_hook=str.upper)  # type: ignore[arg-type]
+    refuse_unfit(run_hook=later, response_hook=later, stream_update_hook=alone)
 
 
 @pytest.mark.parametrize(
     ("request_", "said"),
     [
         ("hello", "takes a ChannelRequest, not an object of type str"),
-        (ChannelRequest("script", "message", "hello", "ada"), r"is 'ada'\. Write ChannelSession\(key\)"),  # type: ignore[arg-type]
+        (ChannelRequest("script", "message", "hello", KEY), r"is 'ada'\. Write ChannelSession\(key\)"),
     ],
 )
 async def test_a_run_of_something_that_is_no_request_says_what_is_wanted(request_: Any, said: str) -> None:
