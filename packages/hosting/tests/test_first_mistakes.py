@@ -175,3 +175,16 @@ def test_hooks_that_take_what_comes_are_taken() -> None:
 async def test_a_run_of_something_that_is_no_request_says_what_is_wanted(request_: Any, said: str) -> None:
     with pytest.raises(TypeError, match=said):
         await AgentFrameworkHost(ScriptedAgent(), channels=[]).run(request_)
+
+
+def test_a_password_with_an_at_sign_is_told_how_to_write_it(capsys: pytest.CaptureFixture[str]) -> None:
+    """Half of it would be taken for a host otherwise, and shown."""
+    assert main(["migrate", "postgresql://ada:p@tea@127.0.0.1/x"]) == 2
+    said = capsys.readouterr().err
+    assert "%40" in said
+    assert "tea" not in said
+
+
+def test_a_database_that_is_away_is_named_as_its_user_named_it(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["migrate", "postgresql://ada:secret@127.0.0.1:1/x"]) == 2
+    assert "database postgresql://ada:***@127.0.0.1:1/x cannot be used" in capsys.readouterr().err
