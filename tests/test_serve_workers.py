@@ -225,7 +225,7 @@ def test_an_import_path_is_followed_by_the_workers(tmp_path: Path) -> None:
     program = "import app; app.make_host().serve(workers=2, import_path='app:nothing')"
     code, error = failed([sys.executable, "-c", program], tmp_path)
     assert code == 1
-    assert error.rstrip().endswith("StartFailed: The module 'app' has no 'nothing'. Name a variable of it.")
+    assert error.rstrip().endswith("StartFailed: The module 'app' has no 'nothing'. Is 'app:host' meant?")
 
 
 CHOSEN_LOOP = """
@@ -254,7 +254,7 @@ def test_a_program_may_choose_a_loop_that_keeps_the_ends_of_children_to_itself(t
     write_app(tmp_path)
     code, error = failed([sys.executable, "-c", dedent(CHOSEN_LOOP)], tmp_path)
     assert code == 1
-    assert error.rstrip().endswith("StartFailed: The module 'app' has no 'nothing'. Name a variable of it.")
+    assert error.rstrip().endswith("StartFailed: The module 'app' has no 'nothing'. Is 'app:host' meant?")
 
 
 def test_a_host_that_nobody_else_can_import_is_refused_with_both_mends(tmp_path: Path) -> None:

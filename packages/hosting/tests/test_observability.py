@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import AsyncGenerator
 from pathlib import Path
@@ -20,8 +21,9 @@ from agent_framework_hosting._telemetry.telemetry import tracer
 from agent_framework_hosting.channel import ChannelContext, Task
 from agent_framework_hosting.errors import InvalidRequest
 from agent_framework_hosting.host import AgentFrameworkHost
+from agent_framework_hosting.logs import access_logger
 from agent_framework_hosting.observability import Observability
-from agent_framework_hosting.testing import Gate, InMemoryDriver, ScriptedAgent, ScriptedChatClient
+from agent_framework_hosting.testing import Gate, InMemoryDriver, LoopbackDriver, ScriptedAgent, ScriptedChatClient
 from agent_framework_hosting.types import ChannelRequest, ChannelSession, Principal
 
 PAGE = (Path(__file__).parents[3] / "docs" / "observability.md").read_text()
@@ -187,7 +189,21 @@ async def test_a_turn_that_is_refused_is_one_error_of_its_code(make_probe: Any, 
         assert (await driver.request("GET", "/probe")).status == 400
         assert (await driver.request("GET", "/nowhere")).status == 404
     errors = {point.attributes["error.type"]: point.value for point in collected.metrics()["af_hosting.errors"]}
-    assert errors == {"invalid_request": 1, "404": 1}
+    assert errors == {"invalid_request": 1, "not_found": 1}
+
+
+async def test_what_the_door_refuses_is_an_error_of_its_code_in_metrics_and_log(
+    make_probe: Any, collected: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, logger=access_logger.name)
+    host = AgentFrameworkHost(ScriptedAgent(), channels=[make_probe(routes=[Route("/", asking(None))])])
+    with LoopbackDriver(host.app) as driver:
+        assert (await driver.request("GET", "/probe", headers={"host": "evil.example"})).status == 421
+        assert (await driver.request("GET", "/probe", headers={"origin": "https://evil.example"})).status == 403
+    errors = {point.attributes["error.type"]: point.value for point in collected.metrics()["af_hosting.errors"]}
+    assert errors == {"misdirected_request": 1, "foreign_origin": 1}
+    lines = [record.getMessage() for record in caplog.records if record.name == access_logger.name]
+    assert [line.rpartition(", ")[2] for line in lines] == ["misdirected_request", "foreign_origin"]
 
 
 async def test_tokens_are_counted_by_channel_and_by_caller_when_that_is_wanted(collected: Any, connect: Any) -> None:

@@ -9,7 +9,7 @@ from starlette.routing import Route
 
 from agent_framework_hosting.channel import ChannelContext, ChannelContribution, SiblingRoute
 from agent_framework_hosting.errors import ConfigurationError
-from agent_framework_hosting.hooks import ChannelResponseHook, ChannelRunHook, ChannelStreamUpdateHook
+from agent_framework_hosting.hooks import ChannelResponseHook, ChannelRunHook, ChannelStreamUpdateHook, refuse_unfit
 from agent_framework_hosting.parsing.policy import CallerInstructions
 from agent_framework_hosting.web.endpoint import Endpoint, NotFound
 from agent_framework_hosting.web.models import MODELS, model_name, model_routes
@@ -76,6 +76,7 @@ class ChatCompletionsChannel:
             raise ConfigurationError(f"session_header={session_header!r} is no name of a header, like 'x-session-id'.")
         if model_name is not None and not model_name:
             raise ConfigurationError("model_name is empty. Leave it out, and the agent's own name is used.")
+        refuse_unfit(run_hook=run_hook, response_hook=response_hook, stream_update_hook=stream_update_hook)
         self.path = path
         self._settings = CompletionSettings(
             channel=self.name,

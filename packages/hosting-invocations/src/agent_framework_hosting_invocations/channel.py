@@ -5,7 +5,7 @@ from __future__ import annotations
 from starlette.routing import Route
 
 from agent_framework_hosting.channel import ChannelContext, ChannelContribution
-from agent_framework_hosting.hooks import ChannelResponseHook, ChannelRunHook, ChannelStreamUpdateHook
+from agent_framework_hosting.hooks import ChannelResponseHook, ChannelRunHook, ChannelStreamUpdateHook, refuse_unfit
 from agent_framework_hosting.web.endpoint import Endpoint, NotFound
 from agent_framework_hosting.web.openapi import OpenApiDocument, check_place
 
@@ -55,6 +55,7 @@ class InvocationsChannel:
         stream_update_hook: ChannelStreamUpdateHook | None = None,
     ) -> None:
         check_place(openapi)
+        refuse_unfit(run_hook=run_hook, response_hook=response_hook, stream_update_hook=stream_update_hook)
         self.name = name
         self.path = path
         self._openapi = openapi

@@ -10,7 +10,7 @@ from starlette.routing import BaseRoute, Route, WebSocketRoute
 
 from agent_framework_hosting.channel import ChannelContext, ChannelContribution, SiblingRoute
 from agent_framework_hosting.errors import ConfigurationError
-from agent_framework_hosting.hooks import ChannelResponseHook, ChannelRunHook, ChannelStreamUpdateHook
+from agent_framework_hosting.hooks import ChannelResponseHook, ChannelRunHook, ChannelStreamUpdateHook, refuse_unfit
 from agent_framework_hosting.parsing.policy import CallerInstructions
 from agent_framework_hosting.web.endpoint import Endpoint
 from agent_framework_hosting.web.models import MODELS, model_name, model_routes
@@ -75,6 +75,7 @@ class ResponsesChannel:
             raise ConfigurationError(
                 f"caller_instructions={caller_instructions!r} is unknown. Use 'ignore', 'append' or 'refuse'."
             )
+        refuse_unfit(run_hook=run_hook, response_hook=response_hook, stream_update_hook=stream_update_hook)
         self.path = path
         self._openapi = openapi
         self._settings = CreationSettings(

@@ -40,7 +40,7 @@ from .entrances import HOST, NOBODY, Entrance
 from .errors import HostError, StateUnavailable, Unavailable
 from .limits import Limits
 from .web.error_objects import error_response
-from .web.errors import ErrorDescription, describe
+from .web.errors import ErrorDescription, describe, noted
 
 READINESS: Final = "/readiness"
 LIVENESS: Final = "/livez"
@@ -255,7 +255,7 @@ async def _not_served(request: Request, error: Exception) -> Response:
     }
     status = error.status_code
     description = ErrorDescription(status, codes.get(status, "error"), messages.get(status, error.detail))
-    answer = error_response(description)
+    answer = error_response(noted(description) if status in codes else description)
     answer.headers.update(error.headers or {})
     return answer
 

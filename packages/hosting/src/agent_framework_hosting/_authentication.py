@@ -27,7 +27,7 @@ from .ids import mint
 from .logs import logger
 from .types import ANONYMOUS, Principal
 from .web.error_objects import error_response
-from .web.errors import ErrorDescription, describe
+from .web.errors import ErrorDescription, describe, noted
 from .web.upload import Upload, answer_early
 
 _POLICY_VIOLATION: Final = 1008
@@ -189,4 +189,4 @@ def _told(error: Exception) -> ErrorDescription:
         extra={"frames": "".join(traceback.format_tb(error.__traceback__))},
     )
     message = f"The server failed to find out who is calling. (error id {incident})"
-    return ErrorDescription(500, "internal_error", message, may_retry=True)
+    return noted(ErrorDescription(500, "internal_error", message, may_retry=True))

@@ -11,7 +11,7 @@ from starlette.websockets import WebSocketClose
 from ._arrival import Arrival, Step
 from .entrances import Entrance
 from .web.error_objects import error_response
-from .web.errors import ErrorDescription
+from .web.errors import ErrorDescription, noted
 from .web.upload import Upload, answer_early
 
 _TRY_AGAIN_LATER: Final = 1013
@@ -44,6 +44,7 @@ class DisabledChannels:
 
 
 async def _refuse(entrance: Entrance, scope: Scope, receive: Receive, send: Send) -> None:
+    noted(_DESCRIPTION)
     if scope["type"] == "websocket":
         await WebSocketClose(_TRY_AGAIN_LATER)(scope, receive, send)
     else:

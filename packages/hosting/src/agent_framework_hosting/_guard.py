@@ -23,7 +23,7 @@ from .door import Door, public_origin
 from .entrances import NOBODY
 from .logs import logger
 from .web.error_objects import error_response
-from .web.errors import ErrorDescription
+from .web.errors import ErrorDescription, noted
 from .web.upload import Upload, answer_early
 
 _POLICY_VIOLATION: Final = 1008
@@ -77,6 +77,7 @@ class Guard:
             # Whoever probes knows an address and no name, and learns one word.
             await self._step(arrival, receive, send)
             return
+        noted(refusal)
         if scope["type"] == "websocket":
             logger.warning("A WebSocket was refused: %s", refusal.message)
             await WebSocketClose(_POLICY_VIOLATION)(scope, receive, send)

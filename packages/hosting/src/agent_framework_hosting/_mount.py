@@ -6,7 +6,7 @@ import copy
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute, compile_path
@@ -18,7 +18,9 @@ from .errors import ConfigurationError
 
 def normal_path(channel: Channel) -> str:
     """Return a channel's path without a slash at its end; `""` is the app's root."""
-    path = channel.path
+    path: Any = channel.path
+    if not isinstance(path, str):
+        raise ConfigurationError(f"The path of channel {channel.name!r} is {path!r}. Give it one such as '/chat'.")
     if path not in ("", "/") and not path.startswith("/"):
         raise ConfigurationError(f"The path {path!r} of channel {channel.name!r} must start with '/', or be empty.")
     return path.rstrip("/")
@@ -36,15 +38,19 @@ def checked_channels(channels: Sequence[Channel]) -> tuple[Channel, ...]:
     return given
 
 
-def listed(channels: Sequence[Channel] | Channel) -> tuple[Channel, ...]:
+def listed(channels: Any) -> tuple[Channel, ...]:
     """Return the channels that a host is given.
 
     Raises:
-        ConfigurationError: It is one channel where several are wanted.
+        ConfigurationError: It is one channel where several are wanted, or nothing of the kind.
     """
     if isinstance(channels, Channel):
         raise ConfigurationError(f"channels is the channel {channels.name!r} itself. Give a list: channels=[...].")
-    return tuple(channels)
+    if not isinstance(channels, Iterable):
+        raise ConfigurationError(
+            f"channels is an object of type {type(channels).__name__}. Give a list, channels=[...], or an empty one."
+        )
+    return tuple(cast("Iterable[Channel]", channels))
 
 
 def refuse_strangers(channels: Sequence[object]) -> None:
@@ -91,7 +97,10 @@ def refuse_clashes(channels: Sequence[Channel]) -> None:
     for channel in channels:
         path = normal_path(channel)
         if channel.name in names:
-            raise ConfigurationError(f"Two channels are named {channel.name!r}. Give one of them another name.")
+            raise ConfigurationError(
+                f"Two channels are named {channel.name!r}. Give one of them another name, if its kind takes `name=`; "
+                "otherwise leave one of them out."
+            )
         if path in paths:
             raise ConfigurationError(
                 f"The channels {paths[path]!r} and {channel.name!r} both have the path {path or '/'!r}. "

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
+from ._users_part import users_part
 from .cli import OK, CommandError, Subparsers
+from .errors import HostError
 
 _HIGHEST_PORT: Final = 65_535
 _DESCRIPTION: Final = """\
@@ -42,8 +46,9 @@ def _serve(args: argparse.Namespace) -> int:
     from .host import AgentFrameworkHost
 
     sys.path.insert(0, str(Path.cwd()))
-    host = load(args.import_path, kind=AgentFrameworkHost)
-    try:
+    with _told(f"{args.import_path} cannot be loaded"):
+        host = load(args.import_path, kind=AgentFrameworkHost)
+    with _told(f"{args.import_path} cannot be served"):
         host.serve(
             host=args.host,
             port=args.port,
@@ -53,23 +58,27 @@ def _serve(args: argparse.Namespace) -> int:
             log_format=args.log_format,
             access_log=not args.no_access_log,
         )
-    except OSError as error:  # a socket file that cannot be made
-        raise CommandError(
-            f"cannot listen at {args.host}, port {args.port}: {error.strerror or error}. Name another with --host or "
-            "--port"
-        ) from error
     return OK
 
 
+@contextmanager
+def _told(what: str) -> Generator[None]:
+    """Tell of an error in the user's code as far as it is the user's; what the host refuses has a sentence already."""
+    try:
+        yield
+    except HostError:
+        raise
+    except Exception as error:
+        raise CommandError(f"{what}:\n{users_part(error)}") from error
+
+
 def _port(text: str) -> int:
-    port = int(text)
-    if not 0 < port <= _HIGHEST_PORT:
-        raise argparse.ArgumentTypeError(f"{text} is no port; choose one from 1 to {_HIGHEST_PORT}")
-    return port
+    if not text.isdecimal() or not 0 < int(text) <= _HIGHEST_PORT:
+        raise argparse.ArgumentTypeError(f"{text!r} is no port; choose one from 1 to {_HIGHEST_PORT}")
+    return int(text)
 
 
 def _count(text: str) -> int:
-    count = int(text)
-    if count < 1:
-        raise argparse.ArgumentTypeError(f"{text} processes cannot serve; choose 1 or more")
-    return count
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of processes that can serve; choose 1 or more")
+    return int(text)

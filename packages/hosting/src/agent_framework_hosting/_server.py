@@ -9,6 +9,7 @@ import signal
 import socket
 from collections.abc import Awaitable, Callable, Coroutine, Generator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from ._addresses import is_loopback
@@ -89,7 +90,8 @@ def refuse_open_door(config: Config, *, authenticated: bool, allow_unauthenticat
             raise ConfigurationError(
                 f"Serving on {address!r} would let anybody who can reach it use the agent: nothing says who is "
                 "calling. Give the host auth=, for example ApiKeys.from_environment(); or serve on 127.0.0.1 behind "
-                "something that authenticates; or pass allow_unauthenticated=True."
+                "something that authenticates; or pass allow_unauthenticated=True "
+                "(on the command line --allow-unauthenticated)."
             )
 
 
@@ -102,8 +104,11 @@ def refuse_taken(addresses: Sequence[str]) -> None:
         ConfigurationError: Another process listens there, or there is no such address.
     """
     for address in addresses:
+        if address.startswith("unix:"):
+            _refuse_folder(Path(address.removeprefix("unix:")).absolute().parent, address)
+            continue
         host, _, port = address.replace("[", "").replace("]", "").rpartition(":")
-        if address.startswith(("unix:", "fd://")) or not port.isdecimal():
+        if address.startswith("fd://") or not port.isdecimal():
             continue
         with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -116,10 +121,22 @@ def refuse_taken(addresses: Sequence[str]) -> None:
                 ) from error
 
 
+def _refuse_folder(folder: Path, address: str) -> None:
+    if not os.access(folder, os.W_OK | os.X_OK):
+        reason = "this process may not write to" if folder.is_dir() else "there is no folder"
+        raise ConfigurationError(f"Nothing can be served on {address}: {reason} {folder}. Make it, or choose another.")
+
+
 def address_of(host: str, port: int) -> str:
-    """Return where to bind, as Hypercorn has it; a host `unix:PATH` has no port."""
+    """Return where to bind, as Hypercorn has it; a host `unix:PATH` has no port.
+
+    Raises:
+        ConfigurationError: It is a URL.
+    """
     if host.startswith("unix:"):
         return host
+    if "/" in host:
+        raise ConfigurationError(f"host={host!r} is no address. Give it a name or an IP alone, such as '127.0.0.1'.")
     return f"[{host}]:{port}" if ":" in host and not host.startswith("[") else f"{host}:{port}"
 
 

@@ -17,6 +17,7 @@ from .door import ALLOW_UNAUTHENTICATED_VARIABLE
 from .errors import ConfigurationError
 from .limits import Limits, misspelt_variables
 from .logs import CONTENT_VARIABLE, FORMAT_VARIABLE, logger
+from .types import ChannelRequest, ChannelSession
 
 _OTHER_VARIABLES: Final = (
     ALLOW_UNAUTHENTICATED_VARIABLE,
@@ -46,6 +47,22 @@ def checked_limits(limits: object) -> Limits:
             "Limits(max_waiting=8), from agent_framework_hosting.limits."
         )
     return limits.with_environment()
+
+
+def refuse_unfit(request: object) -> None:
+    """Raise when a request of the user's own code is none.
+
+    Raises:
+        TypeError: It is something else, or its session is.
+    """
+    if not isinstance(request, ChannelRequest):
+        raise TypeError(
+            f"host.run() takes a ChannelRequest, not an object of type {type(request).__name__}. Write "
+            "ChannelRequest(channel='script', operation='message', input=...)."
+        )
+    session: Any = request.session
+    if session is not None and not isinstance(session, ChannelSession):
+        raise TypeError(f"The session of a ChannelRequest is {session!r}. Write ChannelSession(key).")
 
 
 def checked_order(concurrency: Order, *, session_store: SessionStore | None) -> Order:

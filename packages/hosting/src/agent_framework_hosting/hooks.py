@@ -9,7 +9,7 @@ from typing import Any, Protocol, TypeVar
 
 from agent_framework import AgentResponseUpdate
 
-from .errors import HookError
+from .errors import ConfigurationError, HookError
 from .types import ChannelRequest, HostedRunResult
 
 T = TypeVar("T")
@@ -46,6 +46,38 @@ class ChannelStreamUpdateHook(Protocol):
     def __call__(
         self, update: AgentResponseUpdate, /
     ) -> AgentResponseUpdate | None | Awaitable[AgentResponseUpdate | None]: ...
+
+
+def refuse_unfit(
+    *,
+    run_hook: ChannelRunHook | None,
+    response_hook: ChannelResponseHook | None,
+    stream_update_hook: ChannelStreamUpdateHook | None,
+) -> None:
+    """Raise when a hook could not be called, before the first request finds out.
+
+    Raises:
+        ConfigurationError: It is no function, or does not take what hooks are given.
+    """
+    _refuse_unfit("run_hook", run_hook, "(request, *, target, protocol_request)", "target", "protocol_request")
+    _refuse_unfit("response_hook", response_hook, "(result, *, request, channel_name)", "request", "channel_name")
+    _refuse_unfit("stream_update_hook", stream_update_hook, "(update)")
+
+
+def _refuse_unfit(name: str, hook: object, form: str, *keywords: str) -> None:
+    if hook is None:
+        return
+    mend = f"Give a plain or async function that takes {form}."
+    if not callable(hook) or isinstance(hook, type):
+        raise ConfigurationError(f"{name}={hook!r} is no function. {mend}")
+    try:
+        signature = inspect.signature(hook)
+    except (TypeError, ValueError):
+        return  # of some that are written in C, Python does not know
+    try:
+        signature.bind(object(), **dict.fromkeys(keywords))
+    except TypeError as error:
+        raise ConfigurationError(f"{name} cannot be called as hooks are: {error}. {mend}") from error
 
 
 async def settled(value: T | Awaitable[T]) -> T:

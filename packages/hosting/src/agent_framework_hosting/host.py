@@ -35,6 +35,7 @@ from ._setup import (
     may_fail,
     memory_store,
     placed,
+    refuse_unfit,
     refuse_unordered,
     stored_sessions,
 )
@@ -304,6 +305,7 @@ class AgentFrameworkHost:
         Raises:
             RequestError: The request cannot be served as it is.
             Unavailable: The host was not started, or drains.
+            TypeError: It is no request.
 
         Example:
             >>> import asyncio
@@ -313,6 +315,7 @@ class AgentFrameworkHost:
             >>> asyncio.run(host.run(request)).result.text
             'echo: hello'
         """
+        refuse_unfit(request)
         return await self._pipeline.run(request, Steps())
 
     def reset_session(self, isolation_key: str, *, tenant: str = DEFAULT_TENANT) -> None:

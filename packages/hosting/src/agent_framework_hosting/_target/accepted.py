@@ -222,6 +222,9 @@ def _refusal(said: str) -> str:
 
 
 def _described(target: object) -> str:
+    if inspect.iscoroutine(target):
+        target.close()  # Python would complain beside the refusal that nobody awaited it
+        return f"a coroutine of {target.__name__!r} (give the function itself, without calling it)"
     if isinstance(target, type):
         return f"the class {target.__name__} (an instance is wanted)"
     if inspect.isroutine(target):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 import sys
 from collections.abc import Callable
 from operator import attrgetter
@@ -53,14 +54,36 @@ def load(import_path: str, *, kind: type[KindT]) -> KindT:
     try:
         found: Any = attrgetter(names)(module)
     except AttributeError:
-        raise ConfigurationError(f"The module {module_name!r} has no {names!r}. Name a variable of it.") from None
-    made: Any = found if isinstance(found, kind) or not callable(found) else cast("Callable[[], Any]", found)()
+        hosts = [repr(f"{module_name}:{name}") for name, value in vars(module).items() if isinstance(value, kind)]
+        meant = f"Is {' or '.join(hosts)} meant?" if hosts else "Name a variable of it."
+        raise ConfigurationError(f"The module {module_name!r} has no {names!r}. {meant}") from None
+    if isinstance(found, kind):
+        return found
+    made: Any = cast("Callable[[], Any]", found)() if _makes_something(found) else found
     if not isinstance(made, kind):
         raise ConfigurationError(
-            f"{import_path!r} is an object of type {type(made).__name__}. Name a variable that is the host, or a "
-            "function without arguments that makes it."
+            f"{import_path!r} is {_described(made)}. Name a variable that is the host itself, or a plain function "
+            "without arguments that makes it."
         )
     return made
+
+
+def _makes_something(found: object) -> bool:
+    if not callable(found) or inspect.iscoroutinefunction(found):
+        return False
+    try:
+        inspect.signature(found).bind()
+    except (TypeError, ValueError):
+        return False
+    return True
+
+
+def _described(found: object) -> str:
+    if inspect.iscoroutinefunction(found):
+        return "an async function, and no event loop runs yet"
+    if inspect.isroutine(found):
+        return "a function that needs arguments"
+    return f"an object of type {type(found).__name__}"
 
 
 def _imported(name: str) -> ModuleType:
@@ -69,8 +92,9 @@ def _imported(name: str) -> ModuleType:
     except ModuleNotFoundError as error:
         if error.name is None or not f"{name}.".startswith(f"{error.name}."):
             raise  # the module is there, and something that it wants is not: its own traceback says more
+        mend = f" Write a module without '.py': '{name.removesuffix('.py')}:host'." if name.endswith(".py") else ""
         raise ConfigurationError(
-            f"No module {error.name!r}: it was looked for from {str(Path.cwd())!r} and among the installed ones."
+            f"No module {error.name!r}: it was looked for from {str(Path.cwd())!r} and among the installed ones.{mend}"
         ) from None
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import sys
-import traceback
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 
+from .._users_part import users_part
 from ..errors import HostError
 
 
@@ -36,7 +36,7 @@ def reporting(reports: Connection) -> Generator[Callable[[str], None]]:
     except Exception as error:
         if is_told:
             raise
-        text = error.message if isinstance(error, HostError) else traceback.format_exc().strip()
+        text = error.message if isinstance(error, HostError) else f"a worker cannot start:\n{users_part(error)}"
         reports.send(Report(is_up=False, text=text))
         sys.exit(1)
     finally:

@@ -25,7 +25,7 @@ from ..errors import (
     Unavailable,
     UnknownId,
 )
-from ..hooks import ChannelResponseHook, ChannelRunHook, ChannelStreamUpdateHook
+from ..hooks import ChannelResponseHook, ChannelRunHook, ChannelStreamUpdateHook, refuse_unfit
 from ..logs import logger
 from ..types import JSON, ChannelRequest, ChannelSession, HostedRunResult, IdempotencyKey
 from ..web.errors import describe
@@ -59,6 +59,11 @@ class Hooks:
     run_hook: ChannelRunHook | None = None
     response_hook: ChannelResponseHook | None = None
     stream_update_hook: ChannelStreamUpdateHook | None = None
+
+    def __post_init__(self) -> None:
+        refuse_unfit(
+            run_hook=self.run_hook, response_hook=self.response_hook, stream_update_hook=self.stream_update_hook
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,7 @@ from .._answer import answer_by
 from .._handled import request_id as current_request_id
 from .body import ClientGone
 from .error_objects import RenderError, error_response
-from .errors import ErrorDescription, describe
+from .errors import ErrorDescription, describe, noted
 from .upload import Upload, answer_early
 
 _JSON: Final = (b"content-type", b"application/json")
@@ -60,7 +60,8 @@ class Endpoint:
     def _not_offered(self, scope: Scope, request_id: bytes) -> Response:
         allowed = ", ".join(sorted(self._operations))
         message = f"{scope['method']} is not offered here. Use {allowed}."
-        refusal = self._render_error(ErrorDescription(405, "method_not_allowed", message), request_id=request_id)
+        described = noted(ErrorDescription(405, "method_not_allowed", message))
+        refusal = self._render_error(described, request_id=request_id)
         refusal.headers["allow"] = allowed
         return refusal
 
@@ -73,7 +74,7 @@ class NotFound:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        description = ErrorDescription(404, "not_found", f"Invalid URL ({scope['method']} {scope['path']}).")
+        description = noted(ErrorDescription(404, "not_found", f"Invalid URL ({scope['method']} {scope['path']})."))
         await answer_early(self._render_error(description), scope, send, upload=Upload(receive))
 
 

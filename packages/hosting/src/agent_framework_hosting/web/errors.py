@@ -60,10 +60,15 @@ _CORE_ERRORS: Final[tuple[tuple[type[Exception], int, str, str], ...]] = (
 
 def describe(error: BaseException) -> ErrorDescription:
     """Return what the caller may know of `error`; whatever is not the caller's doing is logged under an id."""
-    described, request = _described(error), handled_request()
+    return noted(_described(error))
+
+
+def noted(refusal: ErrorDescription) -> ErrorDescription:
+    """Return what a caller is told, once the log line, the span and the metrics of the request have its code."""
+    request = handled_request()
     if request is not None:
-        request.error = described.code
-    return described
+        request.error = refusal.code
+    return refusal
 
 
 def _described(error: BaseException) -> ErrorDescription:

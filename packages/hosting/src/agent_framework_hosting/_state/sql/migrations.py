@@ -108,6 +108,8 @@ def postgres_engine(url: str) -> Engine:
         raise ConfigurationError(
             "The database's URL cannot be read; write postgresql://user:password@server/name"
         ) from error
+    if "@" in (parsed.host or ""):
+        raise ConfigurationError("The database's URL has more than one '@'. Write those of the password as %40.")
     patience = {} if "connect_timeout" in parsed.query else {"connect_timeout": _PATIENCE}
     return create_engine(parsed.set(drivername="postgresql+psycopg"), poolclass=NullPool, connect_args=patience)
 
@@ -137,7 +139,7 @@ def _usable(engine: Engine) -> Generator[None]:
                 "or move it away to begin with an empty one."
             ) from error
         # Options may hold a password, too.
-        shown = engine.url.set(query={}).render_as_string(hide_password=True)
+        shown = engine.url.set(query={}, drivername="postgresql").render_as_string(hide_password=True)
         said = " ".join(str(error.orig).split())
         raise ConfigurationError(
             f"The database {shown} cannot be used: {said}. Start it, or mend its URL: it has to answer when the host "
