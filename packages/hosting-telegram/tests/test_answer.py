@@ -38,6 +38,8 @@ def failed(status: int, description: str, **parameters: Any) -> OutletError:
         (400, "Bad Request: chat not found", Gone),
         (400, "Bad Request: message thread not found", Gone),
         (400, "Bad Request: not enough rights to send text messages to the chat", Gone),
+        (400, "Bad Request: not enough rights to send photos to the chat", NotOffered),
+        (400, "Bad Request: not enough rights to send documents to the chat", NotOffered),
         (403, "Forbidden: bot was blocked by the user", Gone),
         (403, "Forbidden: bot was kicked from the supergroup chat", Gone),
         (401, "Unauthorized", Unauthorized),

@@ -33,6 +33,8 @@ _LONGEST_SILENCE: Final = 24 * 3600.0
 """Seconds: whoever wants more of it is asked again after a day."""
 
 _FORMAT: Final = ("can't parse entities", "can't parse message text", "can't find end", "unsupported start tag")
+_NO_FILES: Final = tuple(f"not enough rights to send {what}" for what in ("photos", "documents"))
+"""What a group lets nobody send, or this bot not, where it may speak all the same."""
 _UNCHANGED: Final = "message is not modified"
 _GONE: Final = (
     "chat not found",
@@ -127,6 +129,8 @@ def _kind(description: str) -> type[OutletError]:
         return Unchanged
     if any(words in description for words in _FORMAT):
         return FormatRefused
+    if any(words in description for words in _NO_FILES):
+        return NotOffered
     if any(words in description for words in _GONE):
         return Gone
     return NotOffered
