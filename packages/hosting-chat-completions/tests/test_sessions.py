@@ -129,3 +129,41 @@ async def test_the_clients_tools_are_answered_in_a_conversation(stream: bool) ->
         told = await message_of(driver, [*HELLO, message, result], tools=[FUNCTION], headers=TEA, stream=stream)
     assert told["content"] == "done"
     assert [each.role for each in client.calls[1].messages] == ["user", "assistant", "tool"]
+
+
+@WAYS
+@pytest.mark.parametrize("call_id", ["c1", "c2"])
+async def test_a_result_of_a_call_that_does_not_wait_in_a_conversation_is_refused(stream: bool, call_id: str) -> None:
+    """Sent again after it was answered, or never made: the model's service would refuse the whole history."""
+    client = ScriptedChatClient([Content.from_function_call("c1", "f", arguments="{}")], every="done")
+    async with serving(Agent(client), session_header=HEADER) as driver:
+        message = await message_of(driver, tools=[FUNCTION], headers=TEA)
+        result = {"role": "tool", "tool_call_id": "c1", "content": "R"}
+        await message_of(driver, [*HELLO, message, result], tools=[FUNCTION], headers=TEA)
+        message["tool_calls"][0]["id"] = result["tool_call_id"] = call_id
+        answer = await ask(driver, [*HELLO, message, result], tools=[FUNCTION], headers=TEA, stream=stream)
+        assert error_of(answer) == (400, "invalid_value", "messages[2].tool_call_id")
+        assert (await message_of(driver, headers=TEA))["content"] == "done"
+    assert len(client.calls) == 3
+
+
+async def test_a_result_that_is_sent_again_under_its_key_is_answered_again() -> None:
+    client = ScriptedChatClient([Content.from_function_call("c1", "f", arguments="{}")], "done")
+    async with serving(Agent(client), session_header=HEADER) as driver:
+        message = await message_of(driver, tools=[FUNCTION], headers=TEA)
+        messages = [*HELLO, message, {"role": "tool", "tool_call_id": "c1", "content": "R"}]
+        for _ in range(2):
+            told = await message_of(driver, messages, tools=[FUNCTION], headers={**TEA, "Idempotency-Key": "once"})
+            assert told["content"] == "done"
+    assert len(client.calls) == 2
+
+
+async def test_a_result_whose_turn_failed_may_be_sent_again() -> None:
+    call = [Content.from_function_call("c1", "f", arguments="{}")]
+    client = ScriptedChatClient(call, ValueError("no model today"), every="done")
+    async with serving(Agent(client), session_header=HEADER) as driver:
+        message = await message_of(driver, tools=[FUNCTION], headers=TEA)
+        messages = [*HELLO, message, {"role": "tool", "tool_call_id": "c1", "content": "R"}]
+        assert (await ask(driver, messages, tools=[FUNCTION], headers=TEA)).status == 500
+        assert (await message_of(driver, messages, tools=[FUNCTION], headers=TEA))["content"] == "done"
+    assert [each.role for each in client.calls[-1].messages] == ["user", "assistant", "tool"]

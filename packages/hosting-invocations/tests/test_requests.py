@@ -193,6 +193,9 @@ async def test_a_request_that_cannot_be_served_is_refused_at_its_place_before_an
         (b" ", {"content-type": "text/plain"}, (400, "invalid_request", None)),
         (b"hi", {"content-type": "application/x-www-form-urlencoded"}, (415, "unsupported_media_type", "Content-Type")),
         (b'{"input": "hi"}', {"x-session-id": "a b"}, (400, "invalid_value", "x-session-id")),
+        (b'{"input": "hi"}', {"x-session-id": "a"}, (404, "session_not_found", "x-session-id")),
+        (b'{"input": "hi", "session_id": "a"}', {"x-session-id": "a"}, (404, "session_not_found", "session_id")),
+        (b'{"input": "hi"}', [("x-session-id", "a"), ("x-session-id", "b")], (400, "invalid_value", "x-session-id")),
         (b'{"input": "hi", "session_id": "a"}', {"x-session-id": "b"}, (400, "invalid_value", "session_id")),
         (b'{"input": "hi"}', {"idempotency-key": ""}, (400, "invalid_request", "Idempotency-Key")),
         (b"x" * 2_000, {}, (413, "request_too_large", None)),
@@ -201,7 +204,7 @@ async def test_a_request_that_cannot_be_served_is_refused_at_its_place_before_an
     ],
 )
 async def test_bodies_and_headers_that_cannot_be_read_are_refused(
-    data: bytes, headers: dict[str, str], told: tuple[int, str, str | None]
+    data: bytes, headers: Any, told: tuple[int, str, str | None]
 ) -> None:
     limits = Limits(max_request_bytes=1_000, max_json_depth=20, max_input_items=4)
     async with serving(ScriptedAgent(), host={"limits": limits}) as driver:

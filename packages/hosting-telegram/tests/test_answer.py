@@ -31,6 +31,8 @@ def failed(status: int, description: str, **parameters: Any) -> OutletError:
     [
         (400, 'Bad Request: can\'t parse entities: Unsupported start tag "x" at byte offset 0', FormatRefused),
         (400, "Bad Request: can't parse entities: Can't find end tag corresponding to start tag b", FormatRefused),
+        (400, "Bad Request: ENTITIES_TOO_LONG", FormatRefused),
+        (400, "Bad Request: ENTITY_BOUNDS_INVALID", FormatRefused),
         (400, "Bad Request: message is not modified: specified new message content", Unchanged),
         (400, "Bad Request: message to edit not found", NotOffered),
         (400, "Bad Request: TEXTDRAFT_PEER_INVALID", NotOffered),
@@ -38,6 +40,8 @@ def failed(status: int, description: str, **parameters: Any) -> OutletError:
         (400, "Bad Request: chat not found", Gone),
         (400, "Bad Request: message thread not found", Gone),
         (400, "Bad Request: not enough rights to send text messages to the chat", Gone),
+        (400, "Bad Request: not enough rights to send photos to the chat", NotOffered),
+        (400, "Bad Request: not enough rights to send documents to the chat", NotOffered),
         (403, "Forbidden: bot was blocked by the user", Gone),
         (403, "Forbidden: bot was kicked from the supergroup chat", Gone),
         (401, "Unauthorized", Unauthorized),

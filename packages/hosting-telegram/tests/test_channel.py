@@ -10,14 +10,21 @@ from typing import Any
 
 import httpx2
 import pytest
-from agent_framework import Content
+from agent_framework import Agent, Content, tool
 
 from agent_framework_hosting.channel import ChannelCommand, ChannelCommandContext
 from agent_framework_hosting.errors import ConfigurationError
 from agent_framework_hosting.host import AgentFrameworkHost
 from agent_framework_hosting.limits import Limits
 from agent_framework_hosting.messaging.incoming import Incoming
-from agent_framework_hosting.testing import Gate, LoopbackDriver, PlatformReply, ScriptedAgent, recall
+from agent_framework_hosting.testing import (
+    Gate,
+    LoopbackDriver,
+    PlatformReply,
+    ScriptedAgent,
+    ScriptedChatClient,
+    recall,
+)
 from agent_framework_hosting_telegram.channel import TelegramChannel
 from agent_framework_hosting_telegram.testing import BOT_TOKEN, TelegramServer
 
@@ -366,6 +373,65 @@ async def test_a_pressed_button_says_what_is_written_on_it_and_is_offered_no_mor
     assert message.buttons == []
     assert len(telegram.calls_to("answerCallbackQuery")) == 2
     assert len(telegram.calls_to("editMessageReplyMarkup")) == 1
+
+
+def pays(*amounts: int) -> tuple[Agent, list[int]]:
+    """Return an agent that pays one amount after the other, each when it may, and what it has paid."""
+    paid: list[int] = []
+
+    @tool(approval_mode="always_require")
+    def pay(amount: int) -> str:
+        """Pay."""
+        paid.append(amount)
+        return "paid"
+
+    calls = [[Content.from_function_call("call", "pay", arguments={"amount": amount})] for amount in amounts]
+    return Agent(ScriptedChatClient(*calls, every="Done."), tools=[pay]), paid
+
+
+async def test_a_button_that_is_pressed_twice_answers_only_what_stands_above_it(telegram: TelegramServer) -> None:
+    agent, paid = pays(5, 5000)
+    async with polling(telegram, agent):
+        telegram.push(telegram.said("Pay."))
+        await telegram.wait_texts(7)
+        (first,) = telegram.messages(7)
+        yes = first.buttons[0][0]["callback_data"]
+        telegram.push(telegram.pressed(first, yes), telegram.pressed(first, yes))
+        assert "not open any more" in (await telegram.wait_texts(7, 3))[2]
+        second = telegram.messages(7)[1]
+        assert '"amount": 5000' in second.text
+        assert (paid, len(second.buttons)) == ([5], 2)
+        telegram.push(telegram.pressed(second, second.buttons[0][0]["callback_data"]))
+        assert (await telegram.wait_texts(7, 4))[3] == "Done."
+    assert paid == [5, 5000]
+
+
+async def test_in_a_group_a_button_is_for_whoever_was_asked_and_stays_until_they_press_it(
+    telegram: TelegramServer,
+) -> None:
+    agent, paid = pays(5)
+    async with polling(telegram, agent, groups="all"):
+        telegram.push(telegram.said("Pay.", chat=GROUP, sender=7))
+        await telegram.wait_texts(GROUP)
+        (asked,) = telegram.messages(GROUP)
+        buttons = asked.buttons
+        telegram.push(telegram.pressed(asked, buttons[0][0]["callback_data"], sender=8))
+        await telegram.wait_texts(GROUP, 2)
+        assert (asked.buttons, paid) == (buttons, [])
+        telegram.push(telegram.pressed(asked, buttons[0][0]["callback_data"], sender=7))
+        assert (await telegram.wait_texts(GROUP, 3))[2] == "Done."
+        await (await telegram.call("editMessageReplyMarkup")).wait_ended()
+    assert (asked.buttons, paid) == ([], [5])
+
+
+async def test_what_a_group_lets_nobody_send_keeps_nothing_else_of_the_answer_back(telegram: TelegramServer) -> None:
+    picture = Content.from_data(b"\x89PNG", "image/png", additional_properties={"filename": "fox.png"})
+    report = Content.from_data(b"%PDF", "application/pdf", additional_properties={"filename": "report.pdf"})
+    telegram.script("sendPhoto", telegram.error(400, "Bad Request: not enough rights to send photos to the chat"))
+    async with polling(telegram, ScriptedAgent(["Here.", picture, report]), groups="all"):
+        telegram.push(telegram.said("Draw.", chat=GROUP))
+        await telegram.wait_texts(GROUP, 3)
+    assert [message.file for message in telegram.messages(GROUP)] == [None, b"\x89PNG", b"%PDF"]
 
 
 # ------------------------------------------------------------------------------------------------------- polling

@@ -4,7 +4,14 @@ from collections.abc import Callable
 
 import pytest
 
-from agent_framework_hosting.messaging.outlet import FormatRefused, Gone, NotOffered, OutcomeUnknown, OutgoingFile
+from agent_framework_hosting.messaging.outlet import (
+    Choice,
+    FormatRefused,
+    Gone,
+    NotOffered,
+    OutcomeUnknown,
+    OutgoingFile,
+)
 from agent_framework_hosting.testing import FakeClock, PlatformReply
 from agent_framework_hosting_telegram._api import BotApi
 from agent_framework_hosting_telegram._outlet import LONGEST, Place, TelegramOutlet
@@ -43,6 +50,12 @@ async def test_in_a_group_the_first_message_replies_and_all_stay_in_their_topic(
         "action": "typing",
     }
     assert place.address == f"telegram:4711:{GROUP}"
+
+
+async def test_a_link_with_an_apostrophe_in_it_is_a_link(telegram: TelegramServer, outlet: Outlets) -> None:
+    await outlet().send("[Ada's page](https://example.org/ada's)")
+    (message,) = telegram.messages(7)
+    assert (message.text, message.html is None) == ("Ada's page", False)
 
 
 async def test_a_draft_shows_in_a_private_chat_until_the_message_comes(
@@ -95,6 +108,11 @@ async def test_choices_are_buttons_that_say_what_is_written_on_them(
     assert message.buttons == [
         [{"text": "Yes", "callback_data": "Yes"}],
         [{"text": long, "callback_data": "#1"}],
+    ]
+    await outlet().send("Which?", choices=[Choice("Yes", mark="5f2c"), Choice(long[:60], mark="5f2c")])
+    assert telegram.messages(7)[1].buttons == [
+        [{"text": "Yes", "callback_data": "~5f2c:Yes"}],
+        [{"text": long[:60], "callback_data": "~5f2c:#1"}],
     ]
 
 

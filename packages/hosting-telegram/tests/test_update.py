@@ -193,6 +193,16 @@ def test_a_pressed_button_says_what_is_written_on_it() -> None:
     assert found.attributes == {"message_id": 4, "chat_type": "supergroup", "callback_query_id": "q1"}
 
 
+def test_a_marked_button_says_what_it_answers_beside_what_is_written_on_it() -> None:
+    keyboard = {"inline_keyboard": [[{"text": "Yes, all of it", "callback_data": "~5f2c:#0"}]]}
+    for below, text in (({"reply_markup": keyboard}, "Yes, all of it"), ({"date": 0}, "#0")):
+        message = {"message_id": 4, "chat": PRIVATE, **below}
+        query = {"id": "q1", "from": ADA, "message": message, "data": "~5f2c:#0"}
+        found = parsed(callback_query=query).incoming
+        assert found is not None
+        assert (found.text, found.answers) == (text, "5f2c")
+
+
 def test_a_button_whose_message_is_out_of_reach_says_its_data_and_one_of_no_message_nothing() -> None:
     gone = {"message_id": 4, "chat": PRIVATE, "date": 0}
     found = parsed(callback_query={"id": "q1", "from": ADA, "message": gone, "data": "Yes"}).incoming

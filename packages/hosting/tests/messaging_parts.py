@@ -13,6 +13,7 @@ from agent_framework_hosting.messaging.access import Access
 from agent_framework_hosting.messaging.conversations import Conversations
 from agent_framework_hosting.messaging.incoming import Attachment, Incoming, Sender
 from agent_framework_hosting.messaging.outlet import (
+    Choice,
     FormatRefused,
     MessageRef,
     NotOffered,
@@ -145,6 +146,7 @@ class Chats:
             is_group=payload.get("group", False),
             is_addressed=payload.get("addressed", True),
             attachments=tuple(Attachment(**each) for each in payload.get("files", ())),
+            answers=payload.get("answers"),
         )
 
     def outlet(self, incoming: Incoming) -> Place:
@@ -169,6 +171,12 @@ class Chats:
         """Let the platform hand a message in."""
         self._count = getattr(self, "_count", 0) + 1
         return await self.conversations.take({"id": id or f"m{self._count}", "text": text, **more})
+
+    async def press(self, choice: str, below: str, **more: Any) -> bool:
+        """Let somebody press one of the choices below the newest message that says this."""
+        asked = next(call for call in reversed(self.at().made("send")) if below in call.text)
+        mark = next(each.mark for each in asked.choices if isinstance(each, Choice) and each == choice)
+        return await self.say(choice, answers=mark, **more)
 
     async def until(self, *texts: str, chat: str = "home") -> list[str]:
         """Wait until a chat shows these texts, among others and in order; return all that it shows."""

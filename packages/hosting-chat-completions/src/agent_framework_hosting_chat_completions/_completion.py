@@ -37,7 +37,7 @@ from ._inbound.request import ChatRequest, parse
 from ._inbound.tools import NAME_PLACE
 from ._outbound.machine import ChatFields, ChatMachine, fold, render
 from ._outbound.showing import Showing
-from ._sessions import session_key, session_name
+from ._sessions import refuse_strange_results, session_key, session_name
 
 RequestsAs: TypeAlias = Literal["text", "tool_calls"]
 """How a client is told what an agent or a workflow asks of people."""
@@ -116,6 +116,9 @@ class Completion:
         self._check_tools(asked)
         continues = session is not None
         admitted = apply_policy(asked, caller_instructions=settings.caller_instructions, continues=continues)
+        if session is not None and named is None:
+            # What is sent again under a key is answered with what was said, whatever has been answered since.
+            await self._check_results(asked, session)
         decided = await self._decided(asked.decisions, session)
         fields = self._fields(asked, remembers=continues)
         request = self._request(asked, admitted, decided, session, fields["showing"].completion_id)
@@ -134,6 +137,15 @@ class Completion:
         if name is None:
             return None
         return session_key(name, channel=self._settings.channel, principal=self._context.principal)
+
+    async def _check_results(self, asked: ChatRequest, session: str) -> None:
+        settings = self._settings
+        # A hook may choose another conversation; a workflow, which takes no options, knows itself what it waits for.
+        if not asked.answered or settings.run_hook is not None or not self._context.accepts_options:
+            return
+        newest = await self._context.records.newest(session)
+        if newest is None or newest.record is not None:
+            refuse_strange_results(asked.answered, None if newest is None else newest.record)
 
     async def _decided(self, decisions: Mapping[str, Decision], session: str | None) -> list[Message]:
         """Return what people have decided as one message to the agent; its own answers to what this server asked."""

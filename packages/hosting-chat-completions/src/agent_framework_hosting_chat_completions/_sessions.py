@@ -7,13 +7,15 @@ calling, so that nobody can name a conversation of somebody else's, or of anothe
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Mapping
 from hashlib import sha256
-from typing import Final
+from typing import Any, Final
 
 from starlette.types import Scope
 
 from agent_framework_hosting.errors import InvalidRequest
-from agent_framework_hosting.types import Principal
+from agent_framework_hosting.parsing.refusals import shown
+from agent_framework_hosting.types import JSON, Principal
 
 _LONGEST: Final = 255
 
@@ -49,6 +51,32 @@ def session_key(name: str, *, channel: str, principal: Principal) -> str:
     """
     named = json.dumps([*principal.owner, name]).encode()
     return f"{channel}:{sha256(named).hexdigest()[:32]}"
+
+
+def refuse_strange_results(answered: Mapping[str, str], record: JSON) -> None:
+    """Refuse results of calls that the newest turn of a remembered conversation has not made.
+
+    Args:
+        answered: The places of the results, by the ids of the calls.
+        record: The completion of that turn; `None` where there is none.
+
+    Raises:
+        InvalidRequest: `param` says where.
+    """
+    made = {call["id"] for call in _calls_of(record)}
+    for call_id, at in answered.items():
+        if call_id not in made:
+            raise InvalidRequest(
+                f"No tool call '{shown(call_id)}' waits for its output in this conversation, which the server"
+                " remembers: it was not made there, or has been answered.",
+                param=f"{at}.tool_call_id",
+                code="invalid_value",
+            )
+
+
+def _calls_of(record: JSON) -> Iterable[Mapping[str, Any]]:
+    choices: Any = record.get("choices") if isinstance(record, Mapping) else None
+    return (choices[0]["message"].get("tool_calls") or ()) if choices else ()
 
 
 def _refused(header: str, why: str) -> InvalidRequest:

@@ -86,7 +86,7 @@ class Invoke:
         headers = _headers(scope)
         named = idempotency_key(scope, _all_that_counts(body, headers))
         asked = read_request(body, headers=headers, limits=self._context.limits)
-        place = await self._settings.sessions.find(asked.session_id, self._context)
+        place = await self._settings.sessions.find(asked.session_id, self._context, at=asked.session_at)
         where = _session(place.session_id)
         try:
             run = self._run(asked, place, named)
@@ -220,7 +220,12 @@ def _session(session_id: str | None) -> list[tuple[bytes, bytes]]:
 
 
 def _headers(scope: Scope) -> Mapping[str, str]:
-    return {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+    joined: dict[str, str] = {}
+    for name, value in scope["headers"]:
+        known, said = name.decode("latin-1"), value.decode("latin-1")
+        # Sent twice, a header is a list: of two sessions none is gone on with.
+        joined[known] = f"{joined[known]}, {said}" if known in joined else said
+    return joined
 
 
 def _all_that_counts(body: bytes, headers: Mapping[str, str]) -> bytes:

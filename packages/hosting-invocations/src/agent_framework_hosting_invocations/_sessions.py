@@ -23,6 +23,8 @@ from agent_framework_hosting.types import JSON, ChannelSession, Principal
 SessionNames: TypeAlias = str | re.Pattern[str] | Callable[[str, Principal], str | None | Awaitable[str | None]]
 """Which names callers may give to sessions; see `InvocationsChannel`."""
 
+BODY: Final = "session_id"
+"""Where a body names the session; a header may, too."""
 _MINTED: Final = "ses_"
 _NAMED: Final = "session:"
 """Marks the ids under which turns of named sessions are stored, so that no name can be the id of something else."""
@@ -33,11 +35,11 @@ class UnknownSession(UnknownId):
 
     code = "session_not_found"
 
-    def __init__(self, session_id: str) -> None:
+    def __init__(self, session_id: str, *, at: str = BODY) -> None:
         super().__init__(
-            f"There is no session '{shown(session_id)}': it is unknown or has expired. Leave 'session_id' out to start "
-            "a new one.",
-            param="session_id",
+            f"There is no session '{shown(session_id)}': it is unknown or has expired. Leave '{at}' out to start a new "
+            "one.",
+            param=at,
         )
 
 
@@ -63,8 +65,8 @@ class Sessions:
     def __init__(self, names: SessionNames | None) -> None:
         self._pattern, self._name = _understood(names)
 
-    async def find(self, session_id: str | None, context: ChannelContext) -> Place:
-        """Return where a request of the current caller runs.
+    async def find(self, session_id: str | None, context: ChannelContext, *, at: str = BODY) -> Place:
+        """Return where a request of the current caller runs; `at` is where it names the session.
 
         Raises:
             UnknownSession: There is no such session for this caller.
@@ -78,19 +80,27 @@ class Sessions:
             minted = mint(_MINTED)
             return Place(ChannelSession(commit_as=minted), minted)
         if self._name is None or session_id.startswith(_MINTED):
-            return await _minted(session_id, context)
-        key = await settled(self._name(session_id, context.principal))
-        if key is None:
-            raise self._refused()
-        if not isinstance(key, str) or not key:  # pyright: ignore[reportUnnecessaryIsInstance] - it may be untyped code
-            raise HookError(f"session_names returned {key!r}; it must return a session key, or None to refuse.")
+            return await _minted(session_id, context, at=at)
+        key = await self._key(self._name, session_id, context.principal, at=at)
         return await _named(key, session_id, context)
 
-    def _refused(self) -> InvalidRequest:
+    async def _key(self, name: _Name, session_id: str, principal: Principal, *, at: str) -> str:
+        try:
+            key: Any = await settled(name(session_id, principal))
+        except AccessDenied as refusal:
+            refusal.param = refusal.param and at
+            raise
+        if key is None:
+            raise self._refused(at)
+        if not isinstance(key, str) or not key:
+            raise HookError(f"session_names returned {key!r}; it must return a session key, or None to refuse.")
+        return key
+
+    def _refused(self, at: str) -> InvalidRequest:
         rule = "is allowed" if self._pattern is None else f"matches '{self._pattern}'"
         return InvalidRequest(
-            f"Invalid value for 'session_id': it must be an id that this server gave, or a name that {rule}.",
-            param="session_id",
+            f"Invalid value for '{at}': it must be an id that this server gave, or a name that {rule}.",
+            param=at,
             code="invalid_value",
         )
 
@@ -127,21 +137,21 @@ class _OwnNames:
             return None
         if principal.kind == "anonymous":
             raise AccessDenied(
-                "Names of sessions belong to their callers, and nobody knows who is calling. Leave 'session_id' out, "
-                "and go on with the id in the answer.",
-                param="session_id",
+                "Names of sessions belong to their callers, and nobody knows who is calling. Leave yours out, and go "
+                "on with the id in the answer.",
+                param=BODY,
             )
         # The length keeps 'a' with 'b:c' apart from 'a:b' with 'c'.
         return f"invocations:{len(principal.id)}:{principal.id}:{name}"
 
 
-async def _minted(session_id: str, context: ChannelContext) -> Place:
+async def _minted(session_id: str, context: ChannelContext, *, at: str) -> Place:
     if not session_id.startswith(_MINTED):
-        raise UnknownSession(session_id)
+        raise UnknownSession(session_id, at=at)
     try:
         record = await context.read_record(session_id)
     except UnknownId:
-        raise UnknownSession(session_id) from None
+        raise UnknownSession(session_id, at=at) from None
     return Place(ChannelSession(session_id, commit_as=session_id), session_id, record)
 
 

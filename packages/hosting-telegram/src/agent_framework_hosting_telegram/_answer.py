@@ -32,7 +32,16 @@ _USUAL_SILENCE: Final = 5.0
 _LONGEST_SILENCE: Final = 24 * 3600.0
 """Seconds: whoever wants more of it is asked again after a day."""
 
-_FORMAT: Final = ("can't parse entities", "can't parse message text", "can't find end", "unsupported start tag")
+_FORMAT: Final = (
+    "can't parse entities",
+    "can't parse message text",
+    "can't find end",
+    "unsupported start tag",
+    "entities_too_long",
+    "entity_",
+)
+_NO_FILES: Final = tuple(f"not enough rights to send {what}" for what in ("photos", "documents"))
+"""What a group lets nobody send, or this bot not, where it may speak all the same."""
 _UNCHANGED: Final = "message is not modified"
 _GONE: Final = (
     "chat not found",
@@ -127,6 +136,8 @@ def _kind(description: str) -> type[OutletError]:
         return Unchanged
     if any(words in description for words in _FORMAT):
         return FormatRefused
+    if any(words in description for words in _NO_FILES):
+        return NotOffered
     if any(words in description for words in _GONE):
         return Gone
     return NotOffered

@@ -25,6 +25,7 @@ class Intake:
         platform: Reads them.
         keep: Keeps an update, and says whether it is new; see `Conversations.take`.
         admits: Whether somebody may talk to the agent; see `Access.admits`.
+        is_open: Whether what was pressed answers something that is open; see `Conversations.is_open`.
     """
 
     def __init__(
@@ -34,11 +35,13 @@ class Intake:
         *,
         keep: Callable[[Any], Awaitable[bool]],
         admits: Callable[[Incoming], Awaitable[bool]],
+        is_open: Callable[[Incoming], Awaitable[bool]],
     ) -> None:
         self._api = api
         self._platform = platform
         self._keep = keep
         self._admits = admits
+        self._is_open = is_open
         self._asides: set[asyncio.Task[None]] = set()
 
     async def take(self, update: Mapping[str, Any]) -> None:
@@ -48,9 +51,12 @@ class Intake:
             InvalidRequest: It is no update.
             Unavailable: It cannot be kept now.
         """
+        pressed = self._platform.parse(update) if update.get("callback_query") is not None else None
+        # Looked at before the turn that answers it.
+        is_others = pressed is not None and pressed.answers is not None and not await self._is_open(pressed)
         is_new = await self._keep(update)
-        if is_new and update.get("callback_query") is not None:
-            aside = asyncio.create_task(self._release(update))
+        if is_new and pressed is not None:
+            aside = asyncio.create_task(self._release(pressed, is_others=is_others))
             self._asides.add(aside)
             aside.add_done_callback(self._asides.discard)
 
@@ -60,13 +66,15 @@ class Intake:
             aside.cancel()
         await asyncio.gather(*self._asides, return_exceptions=True)
 
-    async def _release(self, update: Mapping[str, Any]) -> None:
-        """Let a pressed button go, which shows until then that it waits, and offer no more what was chosen."""
-        pressed = self._platform.parse(update)
-        if pressed is None:
-            return
+    async def _release(self, pressed: Incoming, *, is_others: bool) -> None:
+        """Let a pressed button go, which shows until then that it waits, and offer no more what was chosen.
+
+        Args:
+            pressed: What the button says.
+            is_others: Whether it is not open for whoever pressed it; it may be for somebody else, who was asked.
+        """
         await self._try("answerCallbackQuery", {"callback_query_id": pressed.attributes["callback_query_id"]})
-        if await self._admits(pressed):
+        if not (is_others and pressed.is_group) and await self._admits(pressed):
             below = {"chat_id": int(pressed.chat), "message_id": pressed.attributes["message_id"]}
             await self._try("editMessageReplyMarkup", below)
 

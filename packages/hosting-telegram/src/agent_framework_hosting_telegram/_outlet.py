@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from agent_framework_hosting.clock import SYSTEM_CLOCK, Clock
 from agent_framework_hosting.messaging.outlet import (
+    Choice,
     FormatRefused,
     MessageRef,
     NotOffered,
@@ -25,6 +26,7 @@ from agent_framework_hosting.rendering.text import clean
 
 from ._answer import Moved, Unchanged
 from ._api import BotApi
+from ._buttons import data_of
 from ._html import render
 
 LONGEST: Final = 4096
@@ -191,11 +193,14 @@ def _said(text: str, *, plain: bool) -> dict[str, Any]:
 
 
 def _keyboard(choices: Sequence[str]) -> dict[str, Any] | None:
-    rows = [
-        [{"text": choice, "callback_data": choice if len(choice.encode()) <= _BUTTON else f"#{index}"}]
-        for index, choice in enumerate(choices)
-    ]
+    rows = [[{"text": choice, "callback_data": _pressed(choice, index)}] for index, choice in enumerate(choices)]
     return {"inline_keyboard": rows} if rows else None
+
+
+def _pressed(choice: str, index: int) -> str:
+    mark = choice.mark if isinstance(choice, Choice) else ""
+    said = data_of(choice, mark=mark)
+    return said if len(said.encode()) <= _BUTTON else data_of(f"#{index}", mark=mark)
 
 
 def _draft_id() -> int:

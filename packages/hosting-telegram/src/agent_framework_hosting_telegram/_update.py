@@ -19,6 +19,7 @@ from agent_framework_hosting.messaging.incoming import Attachment, Incoming, Sen
 from agent_framework_hosting.parsing.body import decode
 from agent_framework_hosting.parsing.media import UNKNOWN, media_type_of
 
+from ._buttons import read_data
 from ._objects import CallbackQuery, File, Message, User
 
 GroupPolicy: TypeAlias = Literal["addressed", "all", "never"]
@@ -138,8 +139,9 @@ def _said(update_id: int, message: Message, bot: BotAccount, groups: GroupPolicy
 
 
 def _pressed(update_id: int, query: CallbackQuery, groups: GroupPolicy) -> Incoming | None:
-    message = query.message
-    text = query.data if message is None else _label(message, query.data)
+    message, data = query.message, query.data or ""
+    said, mark = read_data(data)
+    text = said if message is None else _label(message, data) or said
     if message is None or not text:
         return None
     return _incoming(
@@ -147,6 +149,7 @@ def _pressed(update_id: int, query: CallbackQuery, groups: GroupPolicy) -> Incom
         message,
         sender=_person(query.sender),
         text=text,
+        answers=mark,
         is_addressed=message.chat.type == "private" or groups != "never",
         attachments=(),
         attributes={"callback_query_id": query.id},
@@ -162,6 +165,7 @@ def _incoming(
     is_addressed: bool,
     attachments: tuple[Attachment, ...],
     attributes: Mapping[str, Any],
+    answers: str | None = None,
 ) -> Incoming:
     is_topic = message.is_topic_message and message.message_thread_id is not None
     return Incoming(
@@ -173,6 +177,7 @@ def _incoming(
         is_group=message.chat.type != "private",
         is_addressed=is_addressed,
         attachments=attachments,
+        answers=answers,
         attributes={"message_id": message.message_id, "chat_type": message.chat.type, **attributes},
     )
 
@@ -197,11 +202,11 @@ def _person(user: User) -> Sender:
     )
 
 
-def _label(message: Message, data: str | None) -> str | None:
+def _label(message: Message, data: str) -> str | None:
     """Return what is written on the pressed button: its data may be a shorter name for that."""
     buttons = [] if message.reply_markup is None else message.reply_markup.inline_keyboard
     labels = [button.text for row in buttons for button in row if button.callback_data == data]
-    return labels[0] if labels else data
+    return labels[0] if labels else None
 
 
 # ------------------------------------------------------------------------------------------------------- for the bot?

@@ -147,7 +147,13 @@ class TelegramChannel:
             hooks=self._hooks,
             clock=self._clock,
         )
-        intake = Intake(self._api, self._platform, keep=conversations.take, admits=self._access.admits)
+        intake = Intake(
+            self._api,
+            self._platform,
+            keep=conversations.take,
+            admits=self._access.admits,
+            is_open=conversations.is_open,
+        )
         poller = Poller(self._api, intake, clock=self._clock)
 
         async def start() -> None:

@@ -41,6 +41,7 @@ class Conversation:
         origins: For each message, its place (`messages[3]`).
         latest: The number of the first message behind the last one of the assistant's.
         decisions: The answers to requests for approval behind it, by the ids of the calls that stand for them.
+        answered: The places of the results behind it, by the ids of the calls that they answer.
         unused: Places of what carries nothing that an agent can be given.
     """
 
@@ -49,6 +50,7 @@ class Conversation:
         self.origins: list[str] = []
         self.latest = 0
         self.decisions: dict[str, Decision] = {}
+        self.answered: dict[str, str] = {}
         self.unused: list[str] = []
         self._open: dict[str, str] = {}
         self._asked: set[str] = set()
@@ -65,6 +67,7 @@ class Conversation:
         """Add what the assistant said, and which tools it called: id, name and arguments of each."""
         self._require_answers()
         self.decisions.clear()
+        self.answered.clear()
         self._asked.clear()
         for index, (call_id, name, arguments) in enumerate(calls):
             place = f"{at}.tool_calls[{index}]"
@@ -94,6 +97,7 @@ class Conversation:
         if call_id in self._asked:
             self.decisions[call_id] = read_decision(said, at)
             return
+        self.answered[call_id] = at
         result = Content.from_function_result(call_id, result=said)
         if self.messages and self.messages[-1].role == "tool":
             self.messages[-1].contents.append(result)

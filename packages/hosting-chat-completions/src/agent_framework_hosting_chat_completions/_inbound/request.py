@@ -39,6 +39,7 @@ class ChatRequest:
         include_usage: Whether the chunks are to tell the usage.
         identity: How the caller names its user.
         decisions: The answers to requests for approval, by the ids of the calls that stand for them.
+        answered: The places of the results that are new, by the ids of the calls that they answer.
         without_effect: Places of what was accepted although nothing comes of it, options aside.
     """
 
@@ -53,6 +54,7 @@ class ChatRequest:
     include_usage: bool
     identity: ChannelIdentity | None
     decisions: dict[str, Decision]
+    answered: dict[str, str]
     without_effect: tuple[str, ...]
 
 
@@ -104,6 +106,7 @@ def parse(
         include_usage=streaming.get("include_usage", False),
         identity=_identity(fields, channel),
         decisions=conversation.decisions,
+        answered=conversation.answered,
         without_effect=(
             *(("stream_options.include_obfuscation",) if streaming.get("include_obfuscation") else ()),
             *tools.without_effect,

@@ -30,6 +30,7 @@ from .conversion import convert
 
 SESSION_ID: Final = re.compile(r"[!-~]{1,256}")
 """What a session can be called."""
+_HEADER: Final = "x-session-id"
 _INPUT: Final = ("prompt", "message", "messages", "query", "text", "data")
 """What other servers call the input."""
 
@@ -50,6 +51,7 @@ class InvocationRequest:
         input: The input as it came; `UNSET` when the request answers instead.
         replies: The answers to what was asked before.
         session_id: Which session to go on with.
+        session_at: Where that is said.
         stream: Whether events are wanted.
         metadata: For hooks.
     """
@@ -58,6 +60,7 @@ class InvocationRequest:
     input: Any
     replies: tuple[Reply, ...]
     session_id: str | None
+    session_at: str
     stream: bool
     metadata: Mapping[str, Any]
 
@@ -82,11 +85,13 @@ def read_request(data: bytes, *, headers: Mapping[str, str], limits: Limits) -> 
             raise RequestTooLarge(
                 f"'{name}' has more items than the {limits.max_input_items} that this server takes.", param=name
             )
+    session_id, session_at = _session(fields.session_id, headers.get(_HEADER))
     return InvocationRequest(
         body=body,
         input=fields.input,
         replies=_replies(fields),
-        session_id=_session_id(fields.session_id, headers.get("x-session-id")),
+        session_id=session_id,
+        session_at=session_at,
         stream=wants_events(headers.get("accept", "")) if fields.stream is None else fields.stream,
         metadata=fields.metadata or {},
     )
@@ -155,12 +160,12 @@ def _replies(fields: InvocationBody) -> tuple[Reply, ...]:
     return replies
 
 
-def _session_id(given: str | None, header: str | None) -> str | None:
+def _session(given: str | None, header: str | None) -> tuple[str | None, str]:
     if given is not None and header is not None and given != header:
         raise wrong_value("session_id", "be the same in the body and in the header x-session-id")
-    param = "session_id" if given is not None else "x-session-id"
+    param = _HEADER if given is None and header is not None else "session_id"
     session_id = given if given is not None else header
     # It is told in a header, too.
     if session_id is not None and not SESSION_ID.fullmatch(session_id):
         raise wrong_value(param, "have 1 to 256 visible ASCII characters, without spaces")
-    return session_id
+    return session_id, param

@@ -12,7 +12,7 @@ _ATTRIBUTES: Final = {
     "code": re.compile(r'(?: class="language-[^"<>\s]+")?'),
 }
 _NAMES: Final = frozenset({"b", "i", "u", "s", "a", "code", "pre", "blockquote"})
-_ENTITY: Final = re.compile(r"&(?!(?:amp|lt|gt|quot);)")
+_ENTITY: Final = re.compile(r"&(?!(?:amp|lt|gt|quot|#\d+|#x[0-9a-fA-F]+);)")
 
 
 def shown(html: str) -> str:

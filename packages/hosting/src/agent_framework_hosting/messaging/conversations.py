@@ -23,6 +23,7 @@ from ..logs import logger
 from ..types import ChannelRequest, ChannelSession
 from ..web.errors import describe
 from .access import Access
+from .asked import Asked
 from .attachments import AttachmentPolicy
 from .commands import SpokenCommand, by_name, parse_command
 from .incoming import Incoming
@@ -89,12 +90,14 @@ class Conversations:
         self._clock = clock
         self._pause = max(context.limits.task_backoff, min(patience, _PAUSE))
         self._gates = Gates(clock=clock, patience=patience)
+        self._asked = Asked(context, self._phrases, clock=clock)
         self._turns = Turns(
             context,
             platform,
             phrases=self._phrases,
             policy=attachments or AttachmentPolicy(),
             hooks=hooks or Hooks(),
+            asked=self._asked,
         )
         self._kind = f"{platform.name}.message"
         self._progress: OrderedDict[str, Progress] = OrderedDict()
@@ -118,16 +121,18 @@ class Conversations:
             Unavailable: The host cannot keep it; the platform has to send it again.
         """
         incoming = self._platform.parse(payload)
-        if incoming is None or not _is_meant(incoming):
+        if incoming is None or not incoming.is_for_agent:
             return False
         spoken = self._spoken(incoming)
         if spoken is not None and not spoken.is_ours:
             return False
         line = _line(self._key_of(incoming))
+        task_id = f"{self._platform.account}:{incoming.id}"
+        self._asked.has_come(task_id)
         try:
             return await self._context.tasks.accept(
                 kind=self._kind,
-                id=f"{self._platform.account}:{incoming.id}",
+                id=task_id,
                 line=f"{line}!" if spoken is not None and spoken.name in _OVERTAKING else line,
                 payload=payload,
                 principal=principal_of(self._platform, incoming),
@@ -138,6 +143,15 @@ class Conversations:
             # Sent again it would be the same, so that it has to be acknowledged.
             logger.warning("A message cannot be taken: %s", error)
         return False
+
+    async def is_open(self, incoming: Incoming) -> bool:
+        """Whether what somebody has pressed answers something that they were asked, and that is open.
+
+        Raises:
+            Unavailable: The host cannot tell now.
+        """
+        principal = principal_of(self._platform, incoming)
+        return await self._asked.is_open(self._key_of(incoming), principal, incoming.answers or "")
 
     async def close(self) -> None:
         """Leave off what need not arrive; for a channel's `on_shutdown`."""
@@ -275,11 +289,6 @@ class Conversations:
     async def _help(self, command: ChannelCommandContext) -> None:
         known = [f"/{each.name}: {each.description}" for each in self.commands.values() if each.description]
         await command.reply("\n".join((self._phrases.help, "", *known)))
-
-
-def _is_meant(incoming: Incoming) -> bool:
-    says_something = bool(incoming.text.strip() or incoming.attachments)
-    return says_something and incoming.is_addressed and not incoming.sender.is_bot
 
 
 def _line(key: str) -> str:

@@ -60,6 +60,7 @@ class Incoming:
         is_group: Whether others read along.
         is_addressed: Whether it is meant for the agent; what is not meant for it is not answered.
         attachments: The files that came with it.
+        answers: The mark of the `Choice` that was pressed; `None` for what was typed.
         attributes: What else the channel needs to answer it, or hooks may want to know.
     """
 
@@ -71,4 +72,11 @@ class Incoming:
     is_group: bool = False
     is_addressed: bool = True
     attachments: tuple[Attachment, ...] = ()
+    answers: str | None = None
     attributes: Mapping[str, Any] = field(default_factory=dict[str, Any], hash=False)
+
+    @property
+    def is_for_agent(self) -> bool:
+        """Whether a person says something that is meant for the agent."""
+        says_something = bool(self.text.strip() or self.attachments)
+        return says_something and self.is_addressed and not self.sender.is_bot

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, Literal, Protocol, TypeAlias
+from typing import Final, Literal, Protocol, Self, TypeAlias
 
 from ..errors import ConfigurationError
 
@@ -80,6 +80,28 @@ class OutletTraits:
     choices: bool = False
 
 
+class Choice(str):
+    """An answer that people may press, and what it answers.
+
+    A platform whose buttons carry more than they show carries the mark too, and hands it in with what was pressed
+    (`Incoming.answers`): so a button that is pressed late, or twice, answers nothing that was asked since.
+
+    Example:
+        >>> Choice("yes", mark="5f2c").mark
+        '5f2c'
+    """
+
+    __slots__ = ("mark",)
+
+    mark: str
+
+    def __new__(cls, text: str, *, mark: str = "") -> Self:
+        """Mark a text."""
+        choice = super().__new__(cls, text)
+        choice.mark = mark
+        return choice
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutgoingFile:
     """A file or an image to be sent: its bytes, or where the platform can fetch it.
@@ -121,7 +143,8 @@ class Outlet(Protocol):
             text: Markdown, not longer than the limits.
             plain: Send it as it is, without markup.
             choices: Answers that people may press instead of typing them; what is pressed has to come in as a message
-                with that text. Without the trait `choices` they are dropped.
+                with that text. Without the trait `choices` they are dropped. Those that answer a question are of the
+                class `Choice`.
         """
         ...
 

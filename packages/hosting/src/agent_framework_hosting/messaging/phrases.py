@@ -39,6 +39,8 @@ class Phrases:
 
     approval: str = "May I do this?"
     """Above what the agent wants to do."""
+    outdated: str = "That is not open any more."
+    """To somebody who has pressed a button of something that was answered before, or asked of somebody else."""
     approval_hint: str = "Answer “{yes}” to allow it. Any other answer means no."
     yes: tuple[str, ...] = ("yes", "y", "ok", "okay", "allow", "approve")
     """What counts as yes; the first one is shown."""

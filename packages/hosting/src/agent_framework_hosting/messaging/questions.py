@@ -71,7 +71,7 @@ def prompt(questions: Sequence[Question], phrases: Phrases) -> tuple[str, Sequen
     """Return how what is asked next is put, and the answers that are offered."""
     first = questions[0]
     if first.kind == "approval":
-        wanted = "\n".join(question.text for question in _asked_next(questions))
+        wanted = "\n".join(question.text for question in asked_next(questions))
         text = f"{phrases.approval}\n\n{wanted}\n\n{phrases.approval_hint.replace('{yes}', phrases.yes[0])}"
         return text, (phrases.yes[0], phrases.no[0])
     return first.text, (phrases.yes[0], phrases.no[0]) if first.is_flag else first.choices
@@ -83,10 +83,9 @@ def reply_to(questions: Sequence[Question], said: Message, phrases: Phrases) -> 
     All approvals that are open are answered at once, since they were put together. What is no clear yes means no; what
     is no clear no either is passed on to the agent as well.
     """
-    next_ones = _asked_next(questions)
+    next_ones = asked_next(questions)
     remaining = questions[len(next_ones) :]
-    word = said.text.strip().casefold().strip(".!")
-    is_yes, is_no = word in _words(phrases.yes), word in _words(phrases.no)
+    is_yes, is_no = _is_one_of(said.text, phrases.yes), _is_one_of(said.text, phrases.no)
     if next_ones[0].kind == "question":
         return Reply(Message("user", [_answer(next_ones[0], said, is_yes=is_yes, is_no=is_no)]), remaining)
     contents = [
@@ -97,8 +96,14 @@ def reply_to(questions: Sequence[Question], said: Message, phrases: Phrases) -> 
     return Reply(Message("user", contents, author_name=said.author_name), remaining)
 
 
-def _asked_next(questions: Sequence[Question]) -> Sequence[Question]:
-    if questions[0].kind == "question":
+def is_yes_to_approval(questions: Sequence[Question], text: str, phrases: Phrases) -> bool:
+    """Whether a text allows what is asked next."""
+    return bool(questions) and questions[0].kind == "approval" and _is_one_of(text, phrases.yes)
+
+
+def asked_next(questions: Sequence[Question]) -> Sequence[Question]:
+    """Return those that are put together, and answered by one message."""
+    if questions and questions[0].kind == "question":
         return questions[:1]
     count = 0
     while count < len(questions) and questions[count].kind == "approval":
@@ -202,5 +207,5 @@ def _cut(text: str) -> str:
     return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}…"
 
 
-def _words(words: Iterable[str]) -> set[str]:
-    return {word.casefold() for word in words}
+def _is_one_of(text: str, words: Iterable[str]) -> bool:
+    return text.strip().casefold().strip(".!") in {word.casefold() for word in words}

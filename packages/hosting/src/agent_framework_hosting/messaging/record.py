@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -9,9 +11,11 @@ import msgspec
 
 from ..types import JSON
 from .outlet import OutgoingFile
-from .questions import Question
+from .questions import Question, asked_next
 
 _VERSION: Final = 1
+_MARK: Final = 12
+"""Characters of a mark; buttons have little room."""
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True):
@@ -22,6 +26,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
         files: Its files.
         asked: What is open after it, in the order in which it is asked.
         session: The id of the session that the questions belong to; after a reset they are nobody's any more.
+        task: The id of the message that it answers.
         schema_version: Grows with every change of these fields that an older release cannot read.
     """
 
@@ -29,6 +34,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     files: Sequence[OutgoingFile] = ()
     asked: Sequence[Question] = ()
     session: str = ""
+    task: str = ""
     schema_version: int = _VERSION
 
     @classmethod
@@ -42,6 +48,12 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
         if record.schema_version > _VERSION:
             raise msgspec.ValidationError(f"A record of version {record.schema_version} is a newer release's.")
         return record
+
+    @property
+    def mark(self) -> str:
+        """What the choices carry of what is asked next: no two questions have the same one."""
+        asked = [self.task, *(question.id for question in asked_next(self.asked))]
+        return hashlib.sha256(json.dumps(asked).encode()).hexdigest()[:_MARK]
 
     def sealed(self) -> JSON:
         """Return it as JSON."""

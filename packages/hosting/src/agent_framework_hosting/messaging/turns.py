@@ -23,7 +23,6 @@ from ..errors import (
     SessionBusy,
     StateUnavailable,
     Unavailable,
-    UnknownId,
 )
 from ..hooks import ChannelResponseHook, ChannelRunHook, ChannelStreamUpdateHook, refuse_unfit
 from ..logs import logger
@@ -32,11 +31,12 @@ from ..web.errors import describe
 from ..workflows import as_agent_response
 from . import attachments
 from .answer import Answer, contents_of, files_of, text_of
+from .asked import Asked, Outdated, last_turn
 from .attachments import AttachmentPolicy, AttachmentRefused
 from .fitting import fitting
 from .incoming import Incoming
 from .keys import identity_of
-from .outlet import NotOffered, OutletError
+from .outlet import Choice, NotOffered, OutletError
 from .phrases import Phrases
 from .platform import ChatPlatform
 from .questions import Question, prompt, questions_of, reply_to
@@ -80,9 +80,12 @@ class Said:
 class _Seal:
     """Folds a finished turn into the record of what is sent."""
 
-    def __init__(self, hooks: Hooks, spoken: Answer, *, session: str, remaining: Sequence[Question]) -> None:
+    def __init__(
+        self, hooks: Hooks, spoken: Answer, *, task: str, session: str, remaining: Sequence[Question] = ()
+    ) -> None:
         self.spoken = spoken
         self.record = Record()
+        self._task = task
         self._session = session
         self._remaining = remaining
         # What was streamed is what is sent, as the hook left it; a response hook has the last word.
@@ -95,6 +98,7 @@ class _Seal:
             files=files_of(self.spoken.contents if self._is_rewritten else contents_of(response)),
             asked=(*self._remaining, *questions_of(result.result)),
             session=self._session,
+            task=self._task,
         )
         return self.record.sealed()
 
@@ -108,6 +112,7 @@ class Turns:
         phrases: What people are told.
         policy: Which files are taken.
         hooks: The channel's hooks.
+        asked: Knows what is open.
     """
 
     def __init__(
@@ -118,12 +123,14 @@ class Turns:
         phrases: Phrases,
         policy: AttachmentPolicy,
         hooks: Hooks,
+        asked: Asked,
     ) -> None:
         self._context = context
         self._platform = platform
         self._phrases = phrases
         self._policy = replace(policy, max_bytes=min(policy.max_bytes, context.limits.max_request_bytes))
         self._hooks = hooks
+        self._asked = asked
 
     async def answer(self, said: Said) -> None:
         """Answer a message.
@@ -143,6 +150,8 @@ class Turns:
                 raise
             except AttachmentRefused as refused:
                 await said.voice.say(refused.text)
+            except Outdated:
+                await said.voice.say(self._phrases.outdated)
             except Exception as error:  # noqa: BLE001 - whatever went wrong in the run, people are told something of it
                 await self._fail(said, spoken, renderer, error)
             else:
@@ -151,17 +160,23 @@ class Turns:
     async def _run(self, said: Said, spoken: Answer, renderer: StreamRenderer) -> Record:
         """Return what is to be sent: of this run, or of an earlier one that was not answered."""
         session = await self._context.session_id(said.key)
-        asked = await self._asked(said, session)
+        last = await self._asked.last(said.key, said.task.principal, session=session)
+        if self._asked.is_too_early(last, said.incoming, key=said.key, task=said.task):
+            # It is asked again.
+            return msgspec.structs.replace(last, text="", files=())
         message = await self._message(said.incoming)
-        if asked:
-            reply = reply_to(asked, message, self._phrases)
-            seal = _Seal(self._hooks, spoken, session=session, remaining=tuple(reply.remaining))
+        if last.asked:
+            reply = reply_to(last.asked, message, self._phrases)
+            remaining = tuple(reply.remaining)
+            seal = _Seal(self._hooks, spoken, task=said.task.id, session=session, remaining=remaining)
             try:
                 return await self._streamed(said, reply.input, seal, renderer)
             except AnsweredAlready:
+                if said.incoming.answers is not None:
+                    raise Outdated from None
                 # By a turn that did not finish, or from another channel. To insist on it would end the conversation.
                 logger.info("What was asked had been answered before; the message goes to the agent as it is.")
-        seal = _Seal(self._hooks, spoken, session=session, remaining=())
+        seal = _Seal(self._hooks, spoken, task=said.task.id, session=session)
         return await self._streamed(said, fitting(message, self._context.target), seal, renderer)
 
     async def _streamed(self, said: Said, value: Any, seal: _Seal, renderer: StreamRenderer) -> Record:
@@ -191,26 +206,12 @@ class Turns:
             channel=self._platform.name,
             operation="message",
             input=value,
-            # One id for the newest turn of each person in a conversation: what it asks them is found under it.
-            session=ChannelSession(said.key, commit_as=_last_turn(said.key)),
+            session=ChannelSession(said.key, commit_as=last_turn(said.key)),
             stream=True,
             identity=identity_of(self._platform, incoming),
             principal=said.task.principal,
             attributes={"message_id": incoming.id, "chat": incoming.chat, "thread": incoming.thread},
         )
-
-    async def _asked(self, said: Said, session: str) -> Sequence[Question]:
-        """Return what the person was asked last, and has not answered."""
-        try:
-            stored = await self._context.read_record(_last_turn(said.key), principal=said.task.principal)
-        except UnknownId:
-            return ()
-        try:
-            record = Record.read(stored)
-        except msgspec.ValidationError as error:
-            logger.warning("What was asked last cannot be read, and is taken for answered: %s", error)
-            return ()
-        return record.asked if record.session == session else ()
 
     async def _message(self, incoming: Incoming) -> Message:
         files = await attachments.contents_of(
@@ -230,8 +231,9 @@ class Turns:
             progress.files += 1
         if record.asked and not progress.has_asked:
             text, choices = prompt(record.asked, self._phrases)
-            await said.voice.say(text, choices=choices)
+            await said.voice.say(text, choices=tuple(Choice(choice, mark=record.mark) for choice in choices))
             progress.has_asked = True
+            self._asked.was_put(said.key, said.task.principal)
         if not (record.text.strip() or record.files or record.asked):
             await said.voice.say(self._phrases.nothing)
 
@@ -268,10 +270,6 @@ class Turns:
                 await renderer.finish(spoken.text)
             elif reason == "drained" and not self._context.tasks.is_durable and self._phrases.restarting:
                 await said.voice.show_message(self._phrases.restarting)
-
-
-def _last_turn(key: str) -> str:
-    return f"chat:{key}"
 
 
 async def _whole(work: Coroutine[Any, Any, None]) -> None:

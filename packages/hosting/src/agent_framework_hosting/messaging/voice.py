@@ -51,7 +51,7 @@ class Voice:
         """Deliver one message; returns `None` when nobody knows whether it arrived, or the place takes no such message.
 
         It is not sent a second time then: most calls whose answer is lost have been done, and what is refused for good
-        must not keep the rest of the answer back.
+        must not keep the rest of the answer back. Choices that are refused do not keep the question back.
         """
         try:
             return await _plain_if_refused(
@@ -60,6 +60,9 @@ class Voice:
         except OutcomeUnknown as error:
             logger.warning("Nobody knows whether a message arrived; it is not sent again: %s", error)
         except NotOffered as error:
+            if choices:
+                logger.warning("What can be chosen cannot be shown, so that people have to type it: %s", error)
+                return await self.deliver_message(text)
             logger.warning("A message of an answer cannot be sent here, and is left out: %s", error)
         return None
 
