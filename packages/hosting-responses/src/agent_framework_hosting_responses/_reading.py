@@ -27,12 +27,14 @@ from ._standing import Standing, unknown
 class Reading:
     """Reads responses that were stored, and forgets them."""
 
-    def __init__(self, context: ChannelContext, background: Background) -> None:
+    def __init__(
+        self, context: ChannelContext, background: Background, standing: Standing, following: Following
+    ) -> None:
         self._context = context
         self._background = background
         self._conversations = Conversations(context)
-        self._following = Following(context)
-        self._standing = Standing(context)
+        self._following = following
+        self._standing = standing
 
     async def retrieve(self, scope: Scope, receive: Receive, send: Send, *, request_id: bytes) -> None:
         """Return a response, or its stream."""
