@@ -129,6 +129,32 @@ async def test_a_process_that_stood_still_keeps_what_nobody_took_over(store: Sql
     assert await store.find(ADA, "t3") is not None
 
 
+@pytest.fixture
+def let_sleep(sql: Callable[[str], list[Any]], monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
+    """Return a function after which it is later for the database, and by date, but not by the monotonic clock."""
+    date = time.time
+
+    def let_sleep(seconds: float) -> None:
+        sql(f"UPDATE af_worker SET alive_until = alive_until - {seconds}")
+        monkeypatch.setattr(time, "time", lambda: date() + seconds)
+
+    return let_sleep
+
+
+async def test_on_a_machine_that_slept_turns_go_on_one_at_a_time(
+    store: SqlStore, let_sleep: Callable[[float], None]
+) -> None:
+    first = await accepted(store)
+    opened = await first.open()
+    let_sleep(3600)
+    second = await accepted(store)
+    waiting = asyncio.create_task(second.open())
+    async with asyncio.timeout(SOON):
+        number = await first.commit(done(opened, "t1"))
+        assert (await waiting).head == number
+        await second.leave(has_run=False)
+
+
 async def test_a_conversation_that_nobody_used_is_forgotten_with_all_that_belongs_to_it(
     store: SqlStore, sql: Callable[[str], list[Any]]
 ) -> None:
