@@ -178,6 +178,9 @@ class Worker:
                 if self.is_well:
                     logger.warning("The lease of this process could not be renewed; it is tried until it can be.")
                 self.is_well = False
+            except Exception:  # noqa: BLE001 - a lease that nobody renews any more would stop the whole process
+                logger.exception("The lease of this process could not be renewed; it is tried until it can be.")
+                self.is_well = False
             else:
                 self.is_well = True
             self.wake()
@@ -190,6 +193,9 @@ class Worker:
                 await self._look()
             except StateUnavailable:
                 # The next look comes by itself, and the driver has said what is wrong.
+                await asyncio.sleep(_LOOK)
+            except Exception:  # noqa: BLE001 - nobody would ever get a turn here again because one look went wrong
+                logger.exception("It could not be looked whose turn it is; it is tried again.")
                 await asyncio.sleep(_LOOK)
 
     async def _move_on(self) -> None:
