@@ -135,7 +135,7 @@ def let_sleep(sql: Callable[[str], list[Any]], monkeypatch: pytest.MonkeyPatch) 
     date = time.time
 
     def let_sleep(seconds: float) -> None:
-        sql(f"UPDATE af_worker SET alive_until = alive_until - {seconds}")
+        sql(f"UPDATE af_worker SET alive_until = alive_until - {seconds}")  # noqa: S608 - a number
         monkeypatch.setattr(time, "time", lambda: date() + seconds)
 
     return let_sleep
@@ -618,10 +618,10 @@ async def test_what_an_operators_own_rule_forbids_for_a_while_is_told_and_tried_
             sql(statement.format(what=what))
         sql("INSERT INTO af_worker (id, address, alive_until) VALUES ('dead, too', '', 0)")
         async with asyncio.timeout(SOON):
-            while "it is tried again" not in caplog.text if what == "DELETE" else store.is_well:  # noqa: ASYNC110
+            while "it is tried again" not in caplog.text if what == "DELETE" else store.is_well:  # noqa: ASYNC110 - a look
                 await asyncio.sleep(0.01)
             sql(_ALLOWING[kind])
-            while not store.is_well or sql("SELECT 1 FROM af_worker WHERE alive_until = 0"):
+            while not store.is_well or sql("SELECT 1 FROM af_worker WHERE alive_until = 0"):  # noqa: ASYNC110 - a look
                 await asyncio.sleep(0.01)
     finally:
         await store.stop()
