@@ -59,8 +59,7 @@ class Reading:
         record = await self._standing.find(response)
         conversation = conversation_of(record)
         if conversation is not None:
-            # That they were read is known from the record alone.
-            await self._conversations.drop_read(conversation, until=taken_of(record))
+            await self._conversations.discard_read(conversation, until=taken_of(record))
         was_accepted = await self._background.forget(record)
         if not await self._context.records.forget(response) and not was_accepted:
             raise unknown(response)
