@@ -14,6 +14,7 @@ from openai import AsyncOpenAI, BadRequestError, NotFoundError
 from sqlalchemy import NullPool, create_engine, text
 from starlette.requests import HTTPConnection
 
+from agent_framework_hosting._tasks import service
 from agent_framework_hosting.cli import main
 from agent_framework_hosting.host import AgentFrameworkHost
 from agent_framework_hosting.limits import Limits
@@ -109,6 +110,24 @@ def let_die(where: str | None) -> None:
     engine = create_engine(where.replace("postgresql://", "postgresql+psycopg://"), poolclass=NullPool)
     with engine.begin() as connection:
         connection.execute(text("UPDATE af_worker SET alive_until = 0 WHERE id IN (SELECT worker FROM af_task)"))
+
+
+@pytest.fixture
+def looks_when_woken(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have no process find out by itself that others took over what it runs, as one that stands still does not."""
+    monkeypatch.setattr(service, "_LOOK", 600.0)
+
+
+async def none_left(where: str | None, rows: str) -> None:
+    """Wait until there are no such rows in the database any more."""
+    assert where is not None
+    engine = create_engine(where.replace("postgresql://", "postgresql+psycopg://"), poolclass=NullPool)
+    async with asyncio.timeout(SOON):
+        while True:
+            with engine.connect() as connection:
+                if not connection.execute(text(f"SELECT count(*) FROM {rows}")).scalar_one():  # noqa: S608 - a constant
+                    return
+            await asyncio.sleep(0.01)
 
 
 async def test_a_response_is_accepted_at_once_and_polled_to_its_end(replica: Replica) -> None:
@@ -604,6 +623,61 @@ async def test_a_second_attempt_is_told_from_the_first_and_never_mixed_with_it(
     more = (await post(there, "more", previous_response_id=response)).json()
     assert said(more) == "hi | more"
     assert agent.runs[-1].seen == ["hi", "second whole", "more"]
+
+
+@pytest.mark.parametrize("where", ["sqlite"], indirect=True)
+async def test_a_response_that_a_later_attempt_finds_done_stays_what_it_is(
+    replica: Replica, where: str | None, looks_when_woken: None
+) -> None:
+    """The earlier attempt's process had only stood still: it stored the turn, and let go of what was kept."""
+    half_way, found = Gate(), Gate()
+
+    async def hook(request: ChannelRequest, **_: Any) -> ChannelRequest:
+        await found.wait()
+        return request
+
+    agent, limits = ScriptedAgent(["half", half_way]), Limits(lease=600.0, drain_timeout=0.1)
+    here = await replica(agent, limits=limits)
+    response = await begin(here)
+    await half_way.wait_reached()
+    let_die(where)
+    there = await replica(agent, limits=limits, run_hook=hook)
+    await found.wait_reached()
+    half_way.open()
+    done = await polled(here, response)
+    await none_left(where, "af_document WHERE kind = 'responses.accepted'")
+    found.open()
+    await none_left(where, "af_task WHERE outcome IS NULL")
+    assert await read(here, response) == await read(there, response) == done
+
+
+@pytest.mark.parametrize("where", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("is_deleted", [False, True])
+async def test_what_was_stopped_while_its_process_stood_still_is_never_stored(
+    replica: Replica, where: str | None, looks_when_woken: None, is_deleted: bool
+) -> None:
+    gate, other, limits = Gate(), Gate(), Limits(lease=600.0, max_running_tasks=1, drain_timeout=0.1)
+    here = await replica(ScriptedAgent(["half", gate], every=recall), limits=limits)
+    talk = (await here.request("POST", "/conversations", json={})).json()["id"]
+    response = await begin(here, "never mind", conversation=talk)
+    await gate.wait_reached()
+    # One that has no room for it, so that it only waits.
+    there = await replica(ScriptedAgent([other, "else"], every=recall), limits=limits)
+    await begin(there, "something else")
+    await other.wait_reached()
+    let_die(where)
+    if is_deleted:
+        assert (await there.request("DELETE", f"/responses/{response}")).status == 200
+    else:
+        assert (await cancel(there, response))["status"] == "cancelled"
+    gate.open()
+    await none_left(where, f"af_lane WHERE ticket IS NOT NULL AND key = '{talk}'")
+    if is_deleted:
+        assert (await here.request("GET", f"/responses/{response}")).status == 404
+    else:
+        assert (await read(here, response))["status"] == "cancelled"
+    more = (await post(there, "more", conversation=talk)).json()
+    assert said(more) == "more"
 
 
 @pytest.mark.parametrize("where", ["sqlite"], indirect=True)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sqlite3
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from pydantic import TypeAdapter
 from agent_framework_hosting.host import AgentFrameworkHost
 from agent_framework_hosting.limits import Limits
 from agent_framework_hosting.testing import (
+    AgentRun,
     Answer,
     Gate,
     InMemoryDriver,
@@ -342,6 +344,31 @@ async def test_a_deleted_response_leaves_its_conversation_usable_and_is_not_list
         await create(driver, "b", conversation)
         assert texts(await items_of(driver, conversation)) == ["b", "ok"]
     assert agent.runs[1].seen == ["zero", "a", "ok", "b"]
+
+
+async def test_a_response_is_not_deleted_while_what_it_has_read_cannot_be_dropped(tmp_path: Path) -> None:
+    """Its record alone tells that the items were read: the next turn would read them once more."""
+    file = tmp_path / "state" / "host.db"
+
+    def rename(old: str, new: str) -> None:
+        with closing(sqlite3.connect(file)) as connection:
+            connection.execute(f"ALTER TABLE {old} RENAME TO {new}")
+
+    async def speak(run: AgentRun) -> AsyncGenerator[str]:
+        if len(run.seen) == 2:
+            rename("af_document", "elsewhere")
+        yield f"seen {len(run.seen)}"
+
+    agent = ScriptedAgent(every=speak)
+    async with InMemoryDriver(hosted(agent, database=f"sqlite:///{file}")) as driver:
+        talk = await begin(driver)
+        await add(driver, talk, user("noted"))
+        response = (await create(driver, "hi", talk))["id"]
+        assert (await driver.request("DELETE", f"/responses/{response}")).status == 503
+        rename("elsewhere", "af_document")
+        assert (await driver.request("DELETE", f"/responses/{response}")).status == 200
+        await create(driver, "more", talk)
+    assert agent.runs[-1].seen == ["noted", "hi", "seen 2", "more"]
 
 
 async def test_instructions_that_are_added_go_the_way_of_all_instructions() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import threading
 from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any
@@ -14,12 +15,13 @@ import pytest
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from agent_framework_hosting._state.documents import NewDocument
-from agent_framework_hosting._state.sql import connections
+from agent_framework_hosting._state.sql import connections, postgres
 from agent_framework_hosting._state.sql.connections import CONNECTIONS, SHARE, Connections
 from agent_framework_hosting._state.sql.postgres import PostgresDriver
 from agent_framework_hosting._state.sql.retention import Ages
 from agent_framework_hosting._state.sql.script import Script, do, one
 from agent_framework_hosting._state.sql.sqlstore import SqlStore
+from agent_framework_hosting._state.sql.turns import rotate
 from agent_framework_hosting._state.sql.worker import Worker
 from agent_framework_hosting._state.tasks import NewTask
 from agent_framework_hosting.errors import StateUnavailable
@@ -191,3 +193,39 @@ def task(id: str) -> NewTask:
         max_waiting=9,
         max_open=9,
     )
+
+
+async def test_who_waits_without_an_event_loop_is_let_go_when_the_server_does_not_answer_in_time(
+    make_database: Callable[[str], str], gate: Gate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(postgres, "PATIENCE", 1.0)
+    driver = PostgresDriver(make_database("postgres"), longest_pause=0.5)
+    with pytest.raises(StateUnavailable):
+        async with asyncio.timeout(SOON):
+            await asyncio.to_thread(driver.run_now, gate.through)
+
+
+async def test_who_stands_still_without_an_event_loop_lets_others_at_its_rows(
+    make_database: Callable[[str], str],
+) -> None:
+    """As a process that is stopped in the middle of a reset."""
+    is_in_the_middle, goes_on = threading.Event(), threading.Event()
+    driver = PostgresDriver(make_database("postgres"), longest_pause=0.2)
+    await driver.start(lambda: None)
+
+    def slowly() -> Script[None]:
+        yield from rotate("default", "k", "slow")
+        is_in_the_middle.set()
+        goes_on.wait(SOON)
+
+    standing = asyncio.create_task(asyncio.to_thread(driver.run_now, slowly))
+    await asyncio.to_thread(is_in_the_middle.wait)
+    try:
+        async with asyncio.timeout(SOON):
+            await asyncio.to_thread(driver.run_now, lambda: rotate("default", "k", "quick"))
+    finally:
+        goes_on.set()
+    with pytest.raises(StateUnavailable):
+        await standing
+    assert await driver.read(lambda: one("SELECT suffix FROM af_alias")) == ("quick",)
+    await driver.stop()

@@ -11,8 +11,9 @@ import pytest
 from sqlalchemy import Connection, NullPool, create_engine, event, text
 
 from agent_framework_hosting.channel import ChannelContext
-from agent_framework_hosting.errors import StateUnavailable, UnknownId
+from agent_framework_hosting.errors import RunCancelled, StateUnavailable, UnknownId
 from agent_framework_hosting.host import AgentFrameworkHost
+from agent_framework_hosting.limits import Limits
 from agent_framework_hosting.testing import AgentRun, ScriptedAgent
 from agent_framework_hosting.types import ChannelRequest, ChannelSession
 
@@ -104,6 +105,48 @@ async def test_a_turn_whose_commit_failed_leaves_what_it_used_up_and_what_it_had
     await streamed(context, "three", "t3")
     assert agent.runs[-1].seen == ["one", "done", "three"]
     assert agent.paid() == ["one", "two", "three"]
+
+
+async def test_a_turn_that_is_being_stored_when_the_drain_is_over_is_told_as_it_is_stored(
+    database: str, make_probe: Callable[[], Any]
+) -> None:
+    probe, at_commit, begun, stopped = make_probe(), asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def speak(run: AgentRun) -> AsyncGenerator[str]:
+        yield "done"
+        if run.messages[-1].text == "another":
+            begun.set()
+            try:
+                await asyncio.Event().wait()
+            finally:
+                stopped.set()
+
+    async with AgentFrameworkHost(
+        ScriptedAgent(every=speak), channels=[probe], database=database, limits=Limits(drain_timeout=0.01)
+    ) as host:
+        context: ChannelContext = probe.context
+        elsewhere = ChannelRequest(channel="probe", operation="message", input="another")
+        another = asyncio.create_task(context.run(elsewhere))
+        await begun.wait()
+        with beside(database) as connection:
+            is_sqlite = connection.dialect.name == "sqlite"
+            lock = "BEGIN IMMEDIATE" if is_sqlite else "LOCK TABLE af_turn IN ACCESS EXCLUSIVE MODE"
+
+            def hold() -> None:
+                connection.execute(text(lock))
+                at_commit.set()
+
+            turn = asyncio.create_task(streamed(context, "one", "t1", hold))
+            await at_commit.wait()
+            draining = asyncio.create_task(host.drain())
+            # All are told at once.
+            await stopped.wait()
+            connection.execute(text("ROLLBACK"))
+        await turn
+        assert await record_of(context, "t1") == "whole"
+        assert await draining
+        with pytest.raises(RunCancelled):
+            await another
 
 
 @pytest.mark.parametrize("steps", [0, 1, 2, 5])

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
+from typing import Final
 
 import pytest
-from sqlalchemy import text, update
+from sqlalchemy import NullPool, create_engine, text, update
 
 from agent_framework_hosting._state.database import open_engine, open_store
 from agent_framework_hosting._state.documents import NewDocument
 from agent_framework_hosting._state.memory import MemoryAliases
 from agent_framework_hosting._state.memorystore import MemoryStore
+from agent_framework_hosting._state.sql.documents import add
+from agent_framework_hosting._state.sql.postgres import PostgresDriver
 from agent_framework_hosting._state.sql.schema import DOCUMENTS
+from agent_framework_hosting._state.sql.script import Script, do
 from agent_framework_hosting._state.sql.sqlstore import SqlStore
 from agent_framework_hosting.limits import Limits
 from agent_framework_hosting.testing.contracts._store_kept import ids, note
 from agent_framework_hosting.testing.contracts._store_turns import ADA, said
+
+SOON: Final = 60.0
 
 
 async def test_in_memory_documents_of_a_key_that_was_reset_outlive_the_session_before() -> None:
@@ -93,3 +100,33 @@ async def test_documents_without_a_conversation_are_swept_after_their_time(
     await store.sweep()
     assert await ids(store) == []
     await store.stop()
+
+
+async def test_a_document_that_is_added_while_another_one_is_still_being_added_comes_after_it(
+    postgres: str, make_database: Callable[[str], str]
+) -> None:
+    """The other one has its number already; whoever read past it, and went on from there, would never see it."""
+    database = make_database("postgres")
+    first, second = PostgresDriver(database), open_store(database, limits=Limits())
+
+    def slowly() -> Script[None]:
+        yield from add(ADA, "k", [note("1")])
+        yield from do("SELECT pg_sleep(0.5) AS among_documents")
+
+    await second.start()
+    await first.start(lambda: None)
+    async with asyncio.timeout(SOON):
+        adding = asyncio.create_task(first.run(slowly, durable=True))
+        engine = create_engine(postgres.replace("postgresql://", "postgresql+psycopg://"), poolclass=NullPool)
+        sleeping = text(
+            "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND query LIKE '%among_documents'"
+        )
+        with engine.connect() as connection:
+            while not connection.execute(sleeping).scalar_one():
+                connection.rollback()
+                await asyncio.sleep(0.01)  # until the database is in the middle of it
+        assert await second.documents.add(ADA, "k", [note("2")])
+        assert await ids(second) == ["1", "2"]
+        await adding
+    await first.stop()
+    await second.stop()

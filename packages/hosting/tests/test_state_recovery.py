@@ -129,6 +129,32 @@ async def test_a_process_that_stood_still_keeps_what_nobody_took_over(store: Sql
     assert await store.find(ADA, "t3") is not None
 
 
+@pytest.fixture
+def let_sleep(sql: Callable[[str], list[Any]], monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
+    """Return a function after which it is later for the database, and by date, but not by the monotonic clock."""
+    date = time.time
+
+    def let_sleep(seconds: float) -> None:
+        sql(f"UPDATE af_worker SET alive_until = alive_until - {seconds}")  # noqa: S608 - a number
+        monkeypatch.setattr(time, "time", lambda: date() + seconds)
+
+    return let_sleep
+
+
+async def test_on_a_machine_that_slept_turns_go_on_one_at_a_time(
+    store: SqlStore, let_sleep: Callable[[float], None]
+) -> None:
+    first = await accepted(store)
+    opened = await first.open()
+    let_sleep(3600)
+    second = await accepted(store)
+    waiting = asyncio.create_task(second.open())
+    async with asyncio.timeout(SOON):
+        number = await first.commit(done(opened, "t1"))
+        assert (await waiting).head == number
+        await second.leave(has_run=False)
+
+
 async def test_a_conversation_that_nobody_used_is_forgotten_with_all_that_belongs_to_it(
     store: SqlStore, sql: Callable[[str], list[Any]]
 ) -> None:
@@ -562,3 +588,40 @@ async def test_a_turn_that_begins_while_its_conversation_is_being_forgotten_begi
             sql("DELETE FROM af_turn")
     finally:
         await other.stop()
+
+
+_FORBIDDING = {
+    "sqlite": ["CREATE TRIGGER kept BEFORE {what} ON af_worker BEGIN SELECT RAISE(ABORT, 'kept'); END"],
+    "postgresql": [
+        "CREATE FUNCTION kept() RETURNS trigger AS 'BEGIN RAISE integrity_constraint_violation; END' LANGUAGE plpgsql",
+        "CREATE TRIGGER kept BEFORE {what} ON af_worker FOR EACH ROW EXECUTE FUNCTION kept()",
+    ],
+}
+_ALLOWING = {"sqlite": "DROP TRIGGER kept", "postgresql": "DROP TRIGGER kept ON af_worker"}
+
+
+@pytest.mark.parametrize("what", ["DELETE", "UPDATE"])
+async def test_what_an_operators_own_rule_forbids_for_a_while_is_told_and_tried_again(
+    database: str,
+    sql: Callable[[str], list[Any]],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    what: str,
+) -> None:
+    """The sweep as well as the lease go on; they would have ended without a word."""
+    monkeypatch.setattr(sqlstore, "_SWEEP", 0.02)
+    store, kind = open_store(database, limits=Limits(lease=LEASE)), database.partition(":")[0]
+    await store.start()
+    sql("INSERT INTO af_worker (id, address, alive_until) VALUES ('long dead', '', 0)")
+    try:
+        for statement in _FORBIDDING[kind]:
+            sql(statement.format(what=what))
+        sql("INSERT INTO af_worker (id, address, alive_until) VALUES ('dead, too', '', 0)")
+        async with asyncio.timeout(SOON):
+            while "it is tried again" not in caplog.text if what == "DELETE" else store.is_well:  # noqa: ASYNC110 - a look
+                await asyncio.sleep(0.01)
+            sql(_ALLOWING[kind])
+            while not store.is_well or sql("SELECT 1 FROM af_worker WHERE alive_until = 0"):  # noqa: ASYNC110 - a look
+                await asyncio.sleep(0.01)
+    finally:
+        await store.stop()

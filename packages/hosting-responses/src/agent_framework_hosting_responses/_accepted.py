@@ -8,6 +8,7 @@ Rules of this file:
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any, Final, NamedTuple, cast
@@ -66,6 +67,12 @@ class AcceptedResponses:
         return await self._documents.remove(_RESPONSE, response, principal=principal)
 
 
+def run_name(response: str) -> IdempotencyKey:
+    """Return the idempotency key under which the turn of a response is run, in all of its attempts."""
+    # No header can say this: it holds more than ASCII.
+    return IdempotencyKey(f"\u2192{response}", hashlib.sha256(response.encode()).digest())
+
+
 class AcceptedKeys:
     """The idempotency keys under which responses were accepted; those of runs in the foreground are among the same.
 
@@ -97,6 +104,10 @@ class AcceptedKeys:
     async def release(self, key: str) -> None:
         """Let a key be used again."""
         await self._claims.forget(self._channel, key)
+
+    async def disown(self, response: str) -> None:
+        """Have an attempt at a response that is still under way somewhere store nothing; what is stored stays."""
+        await self._claims.forget(self._channel, run_name(response).key)
 
     async def give_back(self, named: IdempotencyKey, response: str, *, principal: Principal) -> None:
         """Let a key be used again if it stands for a response, and leave it to others otherwise."""

@@ -31,7 +31,7 @@ from agent_framework_hosting.errors import (
 from agent_framework_hosting.types import JSON, IdempotencyKey
 from agent_framework_hosting.web.errors import describe
 
-from ._accepted import Accepted, AcceptedKeys, AcceptedResponses
+from ._accepted import Accepted, AcceptedKeys, AcceptedResponses, run_name
 from ._continuation import chat_key
 from ._errors import failure_of
 from ._leavings import Leavings
@@ -55,15 +55,16 @@ class Background:
     Args:
         context: The host's.
         turns: Reads and runs them.
+        standing: Knows where they stand.
     """
 
-    def __init__(self, context: ChannelContext, turns: Turns) -> None:
+    def __init__(self, context: ChannelContext, turns: Turns, standing: Standing) -> None:
         self._context = context
         self._turns = turns
         self._accepted = AcceptedResponses(context)
         self._keys = AcceptedKeys(context, channel=turns.channel)
         self._leavings = Leavings(context, self._accepted, self._keys)
-        self._standing = Standing(context)
+        self._standing = standing
         context.runs.handle(KIND, self._do, on_give_up=self._give_up, needs_start=False, keeps_log=False)
 
     async def accept(self, turn: Turn, body: dict[str, Any], *, named: IdempotencyKey | None) -> tuple[JSON, bool]:
@@ -134,6 +135,7 @@ class Background:
         if not has_ended(record):
             with suppress(UnknownId):
                 await self._stop(response)
+            await self._keys.disown(response)
         await self._context.runs.forget(response, kind=KIND)
         return was_kept
 
@@ -168,22 +170,22 @@ class Background:
             return
         turn: Turn | None = None
         try:
-            # No header can say this: it holds more than ASCII.
-            named = IdempotencyKey(f"\u2192{response}", hashlib.sha256(response.encode()).digest())
-            turn = await self._turns.read(accepted.body, named=named, minted=_minted(response, accepted))
+            named, minted = run_name(response), _minted(response, accepted)
+            turn = await self._turns.read(accepted.body, named=named, minted=minted)
             await self._run(turn, accepted, writer)
         except Replayed:
-            pass
+            await self._done(response, None)
+            return
         except asyncio.CancelledError as error:
             if turn is not None and error.args[:1] == ("cancelled",):
-                await self._done(response, turn.exchange.remains)
+                await self._done(response, turn.exchange.remains, attempt=task.attempt)
             raise
         except Exception as error:
             if _is_to_try_again(error):
                 raise TryAgain(after=getattr(error, "retry_after", None) or _SOON) from error
             await self._done(response, failed(accepted.record, failure_of(describe(error))))
             return
-        await self._done(response, turn.exchange.remains if turn is not None else None)
+        await self._done(response, turn.exchange.remains, attempt=task.attempt)
 
     async def _run(self, turn: Turn, accepted: Accepted, writer: RunWriter) -> None:
         exchange = turn.exchange
@@ -200,8 +202,11 @@ class Background:
                 # The end that comes of it has no room in the log; readers get it from the record.
                 await events.athrow(error)
 
-    async def _done(self, response: str, remains: JSON) -> None:
-        """Let go of what was kept until the record of the turn was there; keep `remains` when there is none."""
+    async def _done(self, response: str, remains: JSON, *, attempt: int | None = None) -> None:
+        """Let go of what was kept until the record of the turn was there; keep `remains` when there is none.
+
+        `attempt` is the one whose turn it is.
+        """
         try:
             await self._context.read_record(response)
         except UnknownId:
@@ -209,9 +214,14 @@ class Background:
                 with suppress(UnknownId):
                     await self._standing.settle(response, remains)
             return
-        if not await self._accepted.remove(response):
-            # It was deleted while it ran.
+        if not await self._accepted.remove(response) and await self._is_newest(response, attempt):
+            # It was deleted while it ran. A later attempt, which found it done, would have let go of it, too.
             await self._context.records.forget(response)
+
+    async def _is_newest(self, response: str, attempt: int | None) -> bool:
+        with suppress(UnknownId):
+            return (await self._context.runs.status(response, kind=KIND)).attempt == attempt
+        return False
 
     async def _give_up(self, task: Task) -> None:
         # Whoever reads it later would find the same; but what became of a run is known for a shorter time.

@@ -122,12 +122,15 @@ class Conversations:
 
     async def drop_read(self, conversation: str, *, until: int) -> None:
         """Drop the items that a committed turn holds from now on; those that stay are passed over all the same."""
-        if not until:
-            return
         try:
-            await self._documents.discard(_ITEM, conversation, until=until)
+            await self.discard_read(conversation, until=until)
         except StateUnavailable:
             logger.warning("Items of a conversation that were read stay where they are for now.")
+
+    async def discard_read(self, conversation: str, *, until: int) -> None:
+        """Drop the items that a turn has read whose record is about to go: nothing else tells that they were read."""
+        if until:
+            await self._documents.discard(_ITEM, conversation, until=until)
 
     async def remove_added(self, conversation: str, item_id: str) -> bool:
         """Drop an item that was added and not read yet; says whether there was one."""

@@ -32,11 +32,11 @@ _Said: TypeAlias = bytes | AsyncGenerator[bytes, None]
 class Creation:
     """Creates responses."""
 
-    def __init__(self, context: ChannelContext, turns: Turns, background: Background) -> None:
+    def __init__(self, context: ChannelContext, turns: Turns, background: Background, following: Following) -> None:
         self._context = context
         self._turns = turns
         self._background = background
-        self._following = Following(context)
+        self._following = following
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send, *, request_id: bytes) -> None:
         """Answer one request."""

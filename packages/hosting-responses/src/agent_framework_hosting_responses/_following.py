@@ -25,11 +25,16 @@ from ._standing import KIND, Standing
 
 
 class Following:
-    """Reads streams of responses."""
+    """Reads streams of responses.
 
-    def __init__(self, context: ChannelContext) -> None:
+    Args:
+        context: The host's.
+        standing: Knows where they stand.
+    """
+
+    def __init__(self, context: ChannelContext, standing: Standing) -> None:
         self._context = context
-        self._standing = Standing(context)
+        self._standing = standing
 
     async def follow(self, record: JSON, *, after: int) -> AsyncGenerator[bytes, None]:
         """Yield the events of a response from behind the sequence number `after`, until its end.

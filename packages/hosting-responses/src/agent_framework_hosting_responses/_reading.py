@@ -27,12 +27,14 @@ from ._standing import Standing, unknown
 class Reading:
     """Reads responses that were stored, and forgets them."""
 
-    def __init__(self, context: ChannelContext, background: Background) -> None:
+    def __init__(
+        self, context: ChannelContext, background: Background, standing: Standing, following: Following
+    ) -> None:
         self._context = context
         self._background = background
         self._conversations = Conversations(context)
-        self._following = Following(context)
-        self._standing = Standing(context)
+        self._following = following
+        self._standing = standing
 
     async def retrieve(self, scope: Scope, receive: Receive, send: Send, *, request_id: bytes) -> None:
         """Return a response, or its stream."""
@@ -57,8 +59,7 @@ class Reading:
         record = await self._standing.find(response)
         conversation = conversation_of(record)
         if conversation is not None:
-            # That they were read is known from the record alone.
-            await self._conversations.drop_read(conversation, until=taken_of(record))
+            await self._conversations.discard_read(conversation, until=taken_of(record))
         was_accepted = await self._background.forget(record)
         if not await self._context.records.forget(response) and not was_accepted:
             raise unknown(response)

@@ -19,17 +19,20 @@ from ._conversations import ConversationEndpoints
 from ._counting import Counting
 from ._create import Creation
 from ._errors import error_response
+from ._following import Following
 from ._operation import Handler, JSONOperation
 from ._reading import Reading
 from ._settings import CreationSettings
+from ._standing import Standing
 from ._turns import Turns
 
 
 def responses_routes(context: ChannelContext, settings: CreationSettings) -> list[Route]:
     """Return the routes below the channel's path; the first one is at the path itself."""
     turns = Turns(context, settings)
-    background = Background(context, turns)
-    reading, compaction = Reading(context, background), Compaction(context)
+    standing = Standing(context, channel=settings.channel)
+    background, following = Background(context, turns, standing), Following(context, standing)
+    reading, compaction = Reading(context, background, standing, following), Compaction(context)
     counting = Counting(context, turns, settings.tokenizer)
 
     def json(handle: Handler) -> Operation:
@@ -37,7 +40,7 @@ def responses_routes(context: ChannelContext, settings: CreationSettings) -> lis
 
     one: dict[str, Operation] = {"GET": reading.retrieve, "DELETE": json(reading.delete)}
     return [
-        _route("/", {"POST": Creation(context, turns, background)}),
+        _route("/", {"POST": Creation(context, turns, background, following)}),
         _route("/compact", {"POST": json(compaction.compact)}),
         _route("/input_tokens", {"POST": json(counting.count)}),
         _route("/{response:path}/input_items", {"GET": json(reading.list_input)}),

@@ -15,7 +15,7 @@ from agent_framework_hosting.errors import UnknownId
 from agent_framework_hosting.parsing.refusals import shown
 from agent_framework_hosting.types import JSON
 
-from ._accepted import Accepted, AcceptedResponses
+from ._accepted import Accepted, AcceptedKeys, AcceptedResponses
 from ._errors import Failure
 from ._log import number_of
 from ._outbound.envelope import error_object
@@ -30,11 +30,17 @@ GIVEN_UP: Final = Failure("server_error", "The server has tried to answer this r
 
 
 class Standing:
-    """Responses of whoever is calling, as they stand now."""
+    """Responses of whoever is calling, as they stand now.
 
-    def __init__(self, context: ChannelContext) -> None:
+    Args:
+        context: The host's.
+        channel: What the channel is called.
+    """
+
+    def __init__(self, context: ChannelContext, *, channel: str) -> None:
         self._context = context
         self._accepted = AcceptedResponses(context)
+        self._keys = AcceptedKeys(context, channel=channel)
 
     async def find(self, response: str) -> JSON:
         """Return the record of a response; of one that has not ended, as it is now.
@@ -56,11 +62,16 @@ class Standing:
     async def settle(self, response: str, record: JSON) -> JSON:
         """Keep how a response ended of which no turn is stored, and return it.
 
-        One that ended without a word of its own says so behind all that was said before.
+        None will be: a process that stood still meanwhile may still be at one. If it was quicker, that is the end. One
+        that ended without a word of its own says so behind all that was said before.
 
         Raises:
             UnknownId: It was forgotten.
         """
+        await self._keys.disown(response)
+        stored = await self._stored(response)
+        if stored is not None:
+            return stored
         is_silent = tape_of(record) is None
         ended = stands(record, first=await self.next_number(response)) if is_silent else record
         if not await self._accepted.settle(response, ended):

@@ -108,6 +108,10 @@ class Run:
     def _stopped(self, reason: StopReason) -> RunError:
         return self._expired or RunCancelled(reason=reason)
 
+    def settle(self) -> None:
+        """Let it go on to its end, whoever asks it to stop from now on: what becomes of it is being stored."""
+        self.stepped_by = None
+
     @contextmanager
     def parts(self) -> Generator[None]:
         """Let what is entered inside the block count as part of this run: it is taken also while the host drains."""

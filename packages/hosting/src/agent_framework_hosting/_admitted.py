@@ -142,6 +142,8 @@ class Admitted:
                 sealed = _encode(record)
             except UnicodeEncodeError:
                 sealed = _encode(clean_json(record))
+            # Cut in the middle it would be told as one that did not finish, and be stored all the same.
+            self.run.settle()
             commit = self._turn.commit(sealed)
             await (commit if watched is None else watched.committed(commit))
             self._turn = None

@@ -13,12 +13,13 @@ from __future__ import annotations
 import asyncio
 import select
 import socket
+import threading
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any, Final
 
-from psycopg import AsyncConnection
+from psycopg import AsyncConnection, BaseConnection, Connection
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from .script import Row
@@ -141,7 +142,21 @@ def _at_most(connection: AsyncConnection[Row], seconds: float) -> Generator[None
         late.cancel()
 
 
-def _hang_up(connection: AsyncConnection[Row]) -> None:
+@contextmanager
+def hung_up_after(connection: Connection[Row], seconds: float) -> Generator[None]:
+    """Do the same where a thread waits for the server; the connection is to be closed after it."""
+    late = threading.Timer(seconds, _hang_up, (connection,))
+    late.daemon = True
+    late.start()
+    try:
+        yield
+    finally:
+        late.cancel()
+        # Where it has just begun the file that it is about must not become another one.
+        late.join()
+
+
+def _hang_up(connection: BaseConnection[Row]) -> None:
     if not connection.closed:
         with socket.fromfd(connection.fileno(), socket.AF_INET, socket.SOCK_STREAM) as ours:
             ours.shutdown(socket.SHUT_RDWR)

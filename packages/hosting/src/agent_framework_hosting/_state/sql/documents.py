@@ -4,6 +4,8 @@ Rules of this file:
 1. Whose a document is, is part of every look-up.
 2. Documents go with the conversation of their session key. Those of a key that has no conversation go when they have
    not been written to for as long as a conversation may lie idle.
+3. Those who add documents to a key do it one by one, so that numbers become visible in their order: a reader goes on
+   behind the last number that it has seen.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ from typing import Any, Final
 
 from ...types import Owner
 from ..documents import Document, NewDocument
+from .alone import alone
 from .driver import Driver
 from .names import is_known_possibly, require_key
 from .script import Script, all_of, do, one
@@ -43,6 +46,21 @@ DELETE FROM af_document WHERE number IN (
 _ALL: Final = 2**62
 
 
+class _Taken(Exception):
+    """There is such a document already."""
+
+
+def add(owner: Owner, root: str, new: Sequence[NewDocument]) -> Script[None]:
+    """Add documents to a session key, all or none of them."""
+    require_key(owner[0], root)
+    yield from alone("document", owner[0], root)
+    for each in new:
+        added = yield from one(_ADD, **_own(owner, each.kind), id=each.id, root=root, body=each.body)
+        if added is None:
+            # Raised, so that those before it are not made either.
+            raise _Taken
+
+
 def forget(*, tenant: str, root: str) -> Script[int]:
     """Forget all documents of a session key; returns how many."""
     return len((yield from all_of(_FORGET, tenant=tenant, root=root)))
@@ -62,7 +80,7 @@ class SqlDocuments:
     async def add(self, owner: Owner, root: str, new: Sequence[NewDocument]) -> bool:
         """See `DocumentStore`."""
         try:
-            await self._driver.run(partial(_add, owner, root, new), durable=True)
+            await self._driver.run(partial(add, owner, root, new), durable=True)
         except _Taken:
             return False
         return True
@@ -97,19 +115,6 @@ class SqlDocuments:
             return
         until = _ALL if until is None else until
         await self._driver.run(partial(do, _DISCARD, **_own(owner, kind), root=root, until=until), durable=True)
-
-
-class _Taken(Exception):
-    """There is such a document already."""
-
-
-def _add(owner: Owner, root: str, new: Sequence[NewDocument]) -> Script[None]:
-    require_key(owner[0], root)
-    for each in new:
-        added = yield from one(_ADD, **_own(owner, each.kind), id=each.id, root=root, body=each.body)
-        if added is None:
-            # Raised, so that those before it are not made either.
-            raise _Taken
 
 
 def _find(owner: Owner, kind: str, id: str) -> Script[Document | None]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Generator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, closing, contextmanager
 from typing import Any, Final, TypeVar
 
 import psycopg
@@ -22,7 +22,7 @@ from psycopg_pool import PoolTimeout
 from ...errors import ConfigurationError, StateUnavailable
 from ...ids import mint
 from ...logs import logger
-from .connections import PATIENCE, Connections
+from .connections import PATIENCE, Connections, hung_up_after
 from .driver import Transaction, step_through
 from .lanes import Wake
 from .migrations import migrate_postgres
@@ -39,6 +39,7 @@ _AWAY: Final = (
     psycopg.ProgrammingError,
     PoolTimeout,
 )
+_PAUSE: Final = "SELECT set_config('idle_in_transaction_session_timeout', %s, false)"
 _ATTEMPTS: Final = 5
 _BETWEEN_CONNECTIONS: Final = 0.5
 
@@ -49,7 +50,8 @@ class PostgresDriver:
     def __init__(self, url: str, *, migrate: bool = True, longest_pause: float = 15.0) -> None:
         self._url = url
         self._migrate = migrate
-        self._longest_pause = longest_pause
+        self._pause = f"{max(1, round(longest_pause * 1000))}ms"
+        self._longest = max(longest_pause, PATIENCE)
         self._connecting = _patient(url)
         self._channel = mint("af_")
         self._connections: Connections | None = None
@@ -66,7 +68,7 @@ class PostgresDriver:
         self._connections = Connections(
             self._url,
             connecting=self._connecting,
-            longest=max(self._longest_pause, PATIENCE),
+            longest=self._longest,
             configure=self._configure,
         )
         await self._connections.open()
@@ -102,7 +104,13 @@ class PostgresDriver:
         """See `Driver`."""
         for left in reversed(range(_ATTEMPTS)):
             try:
-                with _translated(), psycopg.connect(self._url, **self._connecting) as connection:
+                with (
+                    _translated(),
+                    closing(psycopg.connect(self._url, **self._connecting)) as connection,
+                    hung_up_after(connection, self._longest),
+                    connection.transaction(),
+                ):
+                    connection.execute(_PAUSE, (self._pause,))
                     return step_through(transaction(), _executor(connection), POSTGRES)
             except _AGAIN as error:
                 _refuse_last(left, error)
@@ -145,8 +153,7 @@ class PostgresDriver:
                 yield connection
 
     async def _configure(self, connection: AsyncConnection[Row]) -> None:
-        pause = f"{max(1, round(self._longest_pause * 1000))}ms"
-        await connection.execute("SELECT set_config('idle_in_transaction_session_timeout', %s, false)", (pause,))
+        await connection.execute(_PAUSE, (self._pause,))
 
 
 @contextmanager

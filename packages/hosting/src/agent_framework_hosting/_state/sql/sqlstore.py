@@ -236,6 +236,8 @@ class SqlStore:
                 await self.sweep()
             except StateUnavailable:
                 logger.warning("What has expired could not be forgotten now; it is tried again.")
+            except Exception:  # noqa: BLE001 - what expires must not stay for ever because one sweep went wrong
+                logger.exception("What has expired could not be forgotten; it is tried again.")
 
 
 async def _until_it_answers(work: Callable[[], Coroutine[Any, Any, None]]) -> None:

@@ -13,21 +13,18 @@ Rules of this file:
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any, Final
 
-import msgspec
-
 from ...types import Owner
 from ..refusals import require_keepable, too_many_tasks
 from ..tasks import NewTask, Outcome, StopCause, TakenTask, TaskState
+from .alone import alone
 from .lanes import Wake
 from .names import is_keepable
 from .script import Script, all_of, do, one
 
-_ALONE: Final = "SELECT {alone}"
 _ADD: Final = """
 INSERT INTO af_task (
   tenant, is_named, owner, kind, task_id, line, payload, circumstances, attempt, failures, deaths, is_stopped,
@@ -95,7 +92,7 @@ def accept(new: NewTask) -> Script[bool]:
         InvalidRequest: Its id or line cannot be kept.
     """
     require_keepable(new)
-    yield from do(_ALONE, name=_lock_of(new.tenant, new.line))
+    yield from alone("task", new.tenant, new.line)
     added = yield from one(
         _ADD,
         **_whose(new.owner),
@@ -241,12 +238,6 @@ def _named(kinds: Sequence[str]) -> dict[str, str]:
 @cache
 def _of_kinds(text: str, names: tuple[str, ...]) -> str:
     return text.replace("KINDS", ", ".join(f":{name}" for name in names))
-
-
-def _lock_of(tenant: str, line: str) -> int:
-    """Return what those lock who add to a line: a number, which other lines may share."""
-    digest = hashlib.sha256(msgspec.json.encode(["task", tenant, line])).digest()
-    return int.from_bytes(digest[:8], signed=True)
 
 
 def _whose(owner: Owner) -> dict[str, Any]:

@@ -5,7 +5,8 @@ Rules of this file:
 2. Whether a ticket has its turn is read in the database; a wake only says that it is time to look.
 3. While tickets wait this process looks by itself, too, in case that a wake was lost or a holder died.
 4. Nothing is entered and nothing looked at under a lease that may have run out: it is renewed first, or this process
-   would take its own lines for a dead one's.
+   would take its own lines for a dead one's. The database's clock goes on while this machine sleeps, and may be set
+   forward, of which the monotonic clock knows nothing: so both clocks are asked.
 5. A ticket that may have entered a line although nobody here holds it (its caller has gone, or the answer to its
    transaction was lost) is given back as soon as it is seen there.
 """
@@ -87,7 +88,7 @@ class Worker:
         self._wanted = asyncio.Event()
         self._has_overlooked = False
         self._tasks: list[asyncio.Task[None]] = []
-        self._alive_until = self._moves_on_at = 0.0
+        self._alive_until = self._alive_until_by_date = self._moves_on_at = 0.0
         self.is_well = True
         """Whether the database answered when the lease was to be renewed last."""
 
@@ -121,7 +122,7 @@ class Worker:
         Raises:
             StateUnavailable: The database does not answer.
         """
-        if time.monotonic() > self._alive_until:
+        if time.monotonic() > self._alive_until or time.time() > self._alive_until_by_date:
             await self._register()
 
     def entered(self, held: Held, fence: int | None) -> None:
@@ -162,11 +163,11 @@ class Worker:
 
     async def _register(self) -> None:
         # Counted from before the transaction, so that this process never believes in a lease longer than it has it.
-        asked_at = time.monotonic()
+        asked_at, date = time.monotonic(), time.time()
         registering = partial(lanes.register, worker=self.id, address=self._driver.address, lease=self._lease)
         if await self._driver.run(registering, durable=False, ahead=True):
             logger.warning("The lease of this process had run out; sessions that others took over are stopped.")
-        self._alive_until = asked_at + self._lease / 2
+        self._alive_until, self._alive_until_by_date = asked_at + self._lease / 2, date + self._lease / 2
 
     async def _renew(self) -> None:
         while True:
@@ -176,6 +177,9 @@ class Worker:
             except StateUnavailable:
                 if self.is_well:
                     logger.warning("The lease of this process could not be renewed; it is tried until it can be.")
+                self.is_well = False
+            except Exception:  # noqa: BLE001 - a lease that nobody renews any more would stop the whole process
+                logger.exception("The lease of this process could not be renewed; it is tried until it can be.")
                 self.is_well = False
             else:
                 self.is_well = True
@@ -189,6 +193,9 @@ class Worker:
                 await self._look()
             except StateUnavailable:
                 # The next look comes by itself, and the driver has said what is wrong.
+                await asyncio.sleep(_LOOK)
+            except Exception:  # noqa: BLE001 - nobody would ever get a turn here again because one look went wrong
+                logger.exception("It could not be looked whose turn it is; it is tried again.")
                 await asyncio.sleep(_LOOK)
 
     async def _move_on(self) -> None:
