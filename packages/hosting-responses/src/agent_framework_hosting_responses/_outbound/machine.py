@@ -33,6 +33,7 @@ from .wire import DONE
 from .words import IncompleteReason, ResponseStatus
 
 _SILENCE: Final = Silence()
+_NOBODYS: Final[frozenset[str]] = frozenset()
 _LONG: Final = 255
 """Characters of a chunk whose length is more than a byte."""
 _OFTEN: Final = 127
@@ -91,7 +92,7 @@ class ResponseMachine:
 
     def __init__(self, *, first: int = 0, is_queued: bool = False, **fields: Unpack[ResponseFields]) -> None:
         self._head = _head(fields)
-        self._showing = _showing(fields)
+        self._showing = _showing(fields, response_id=self._head.response_id)
         self._writer = EventWriter(first=first)
         self._is_queued = is_queued
         self._output = Output(self._writer, self._showing)
@@ -133,8 +134,8 @@ class ResponseMachine:
 
     def feed(self, update: AgentResponseUpdate) -> bytes:
         """Return the events of one update: most often one delta, sometimes nothing."""
-        part = self._texts.hot
-        if part is not None and (text := _plain_text(update, self._output)):
+        part, begun = self._texts.hot, b""
+        if (part is not None or self._begins(update)) and (text := _plain_text(update, self._output)):
             if text.isascii():
                 data = ascii_json(text)
             else:
@@ -142,8 +143,11 @@ class ResponseMachine:
                 if said is not text:
                     # Half a character, which may belong together with one that came before or is to come.
                     return self._take(update)
-            part.chunks.append(text)
             writer = self._writer
+            if part is None:
+                part = self._texts.open_plain()
+                begun = writer.take()
+            part.chunks.append(text)
             if writer.source is not part:
                 writer.follow(part)
             number = writer.sequence_number
@@ -154,7 +158,8 @@ class ResponseMachine:
             if not number & _OFTEN:
                 part.fold()
             writer.sequence_number = number + 1
-            return part.template % (number, data)
+            delta = part.template % (number, data)
+            return begun + delta if begun else delta
         return self._take(update)
 
     def complete(self, final: AgentResponse[Any] | None = None, *, completed_at: int, override: bool = False) -> Body:
@@ -201,6 +206,15 @@ class ResponseMachine:
         `reason` is for the status `incomplete`; the protocol has no words for others.
         """
         return self._stop(_Ending(status, reason if status == "incomplete" else None))
+
+    def _begins(self, update: AgentResponseUpdate) -> bool:
+        """Whether the assistant begins the answer with this update: with plain text, nearly always."""
+        output = self._output
+        if output.message or self._body is not None:
+            return False
+        self._open()
+        output.follow(update)
+        return output.role == "assistant"
 
     def _take(self, update: AgentResponseUpdate) -> bytes:
         if self._body is not None:
@@ -256,10 +270,11 @@ def render(result: AgentResponse[Any], *, completed_at: int, **fields: Unpack[Re
     """Return an answer that is not streamed."""
     if not fields.get("waiting") and (text := _only_text(result)):
         return Rendered(_plain_body(text, result, fields, completed_at=completed_at), [])
-    shown = _taken(result, _showing(fields))
+    head = _head(fields)
+    shown = _taken(result, _showing(fields, response_id=head.response_id))
     end = _ending(shown, shown.finish_reason)
     shown.finish(is_cut=end.is_cut)
-    body = _body(_head(fields), shown, end, usage=shown.usage.counts, completed_at=completed_at)
+    body = _body(head, shown, end, usage=shown.usage.counts, completed_at=completed_at)
     return Rendered(body, shown.waiting)
 
 
@@ -376,16 +391,16 @@ def _head(fields: ResponseFields) -> Head:
     )
 
 
-def _showing(fields: ResponseFields) -> Showing:
+def _showing(fields: ResponseFields, *, response_id: str) -> Showing:
     return Showing(
-        response_id=clean(fields["response_id"]),
-        client_tools=fields.get("client_tools", frozenset()),
-        custom_tools=fields.get("custom_tools", frozenset()),
-        forbidden_tools=fields.get("forbidden_tools", frozenset()),
-        approval_tools=fields.get("approval_tools", frozenset()),
+        response_id=response_id,
+        client_tools=fields.get("client_tools", _NOBODYS),
+        custom_tools=fields.get("custom_tools", _NOBODYS),
+        forbidden_tools=fields.get("forbidden_tools", _NOBODYS),
+        approval_tools=fields.get("approval_tools", _NOBODYS),
         server_label=clean(fields.get("server_label", "agent")),
         show_tool_calls=fields.get("show_tool_calls", True),
         encrypted_reasoning=fields.get("encrypted_reasoning", False),
-        include=fields.get("include", frozenset()),
+        include=fields.get("include", _NOBODYS),
         waiting=fields.get("waiting", ()),
     )

@@ -90,6 +90,11 @@ class Output(Accumulator):
         """Close all that is open, in order; of a response that was cut, the last item is left incomplete."""
         if self.halves.held is not None:
             self.release()
+        if self._calls is None and self._tools is None:
+            # As of nearly all answers: text alone may be open, which is the last item then.
+            self.texts.close("incomplete" if is_cut else "completed")
+            self.texts.restart()
+            return
         closing: list[tuple[Item, Callable[[bool], None]]] = []
         if self._calls is not None:
             called = self._calls.open_items()

@@ -119,14 +119,13 @@ def terminal_event(status: str) -> str:
 
 @lru_cache(maxsize=16)
 def whole(name: str) -> Entry:
-    """Return the entry of an event that carries the response itself: one for all streams."""
-    return name, b"", WHOLE, b""
+    """Return the entry of an event that carries the response itself: one for all streams, with what a tape says of it."""
+    return name, b"", WHOLE, b"" if name in _LAST else b'[0,"%b",{},{}]' % name.encode()
 
 
 def take_down(entries: Iterable[Entry], items: Iterable[Item]) -> msgspec.Raw:
     """Return the `Tape`, as JSON, of what was said by a stream that ends, or has ended, in a body of these items."""
-    places = _places(items)
-    alike = _Alike(places)
+    places, alike = _places(items), None
     sources: dict[bytes, Spoken] = {}
     numbers: dict[bytes, int] = {}
     kept: list[bytes] = []
@@ -137,19 +136,24 @@ def take_down(entries: Iterable[Entry], items: Iterable[Item]) -> msgspec.Raw:
             kept.append(b"[1,%d,%b]" % (numbers.setdefault(template, len(numbers)), lengths))
             continue
         name, before, key, about = entry
-        if key is WHOLE:
-            if name not in _LAST:
-                kept.append(b'[0,"%b",{},{}]' % name.encode())
-        elif isinstance(about, bytes):
-            kept.append(_KEPT % (name.encode(), before, key, about))
-        elif (told := places.get(about) or alike.place(about)) is not None:
+        if isinstance(about, bytes):
+            if key is not WHOLE:
+                kept.append(_KEPT % (name.encode(), before, key, about))
+            elif about:
+                kept.append(about)
+            continue
+        told = places.get(about)
+        if told is None:
+            alike = alike or _Alike(places)
+            told = alike.place(about)
+        if told is not None:
             kept.append(_TOLD % (name.encode(), before, key, key, told))
         else:
             kept.append(_KEPT % (name.encode(), before, key, _json(about)))
-    spoken = [
-        b"[%b,%b]" % (ascii_json(template.decode()), places.get(text := source.text) or to_json(text))
-        for template, source in sources.items()
-    ]
+    spoken: list[bytes] = []
+    for template, source in sources.items():
+        text = source.text
+        spoken.append(b"[%b,%b]" % (ascii_json(template.decode()), places.get(text) or to_json(text)))
     return msgspec.Raw(b"[[%b],[%b]]" % (b",".join(spoken), b",".join(kept)))
 
 
@@ -229,8 +233,8 @@ def _places(items: Iterable[Item]) -> dict[Fact, bytes]:
     places: dict[Fact, bytes] = {}
     for index, item in enumerate(items):
         for number, fact in enumerate(_facts(item)):
-            if (not isinstance(fact, str) or len(fact) > _SHORT) and fact not in places:
-                places[fact] = _place(index, number)
+            if not isinstance(fact, str) or len(fact) > _SHORT:
+                places.setdefault(fact, _place(index, number))
     return places
 
 
@@ -264,9 +268,10 @@ def _facts(item: Item) -> list[Fact]:
     if isinstance(item, ToolItem):
         return [item, *(item.fields[name] for name in _TEXTS if isinstance(item.fields.get(name), str))]
     parts = item.parts
-    if len(parts) > 1:
-        # Summaries are shown last.
-        parts = sorted(parts, key=lambda part: part.kind == "summary_text")
+    if len(parts) == 1:
+        return [item, part := parts[0], part.text]
+    # Summaries are shown last.
+    parts = sorted(parts, key=lambda part: part.kind == "summary_text")
     facts: list[Fact] = [item]
     for part in parts:
         facts += (part, part.text)
