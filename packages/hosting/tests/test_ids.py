@@ -30,8 +30,11 @@ def test_an_id_has_128_bits_in_hexadecimal_behind_its_prefix() -> None:
 
 
 def test_threads_never_get_the_same_id() -> None:
+    def many(_: int) -> list[str]:
+        return [mint() for _ in range(2_000)]
+
     with ThreadPoolExecutor(4) as threads:
-        minted = [made for many in threads.map(lambda _: [mint() for _ in range(2_000)], range(8)) for made in many]
+        minted = [made for ids in threads.map(many, range(8)) for made in ids]
     assert len(set(minted)) == len(minted)
 
 

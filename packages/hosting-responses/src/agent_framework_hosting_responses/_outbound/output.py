@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 from agent_framework_hosting.logs import logger
 from agent_framework_hosting.rendering.accumulator import Accumulator, kind_of
 from agent_framework_hosting.rendering.reading import text_of
+from agent_framework_hosting.rendering.text import clean
 
 from .._waiting import Waiting
 from .contents import Passage, passage, runs
@@ -52,7 +53,7 @@ class Output(Accumulator):
 
     def __init__(self, listener: Listener, showing: Showing, *, first_id: int = 0) -> None:
         super().__init__()
-        self.items = Items(showing.response_id, first=first_id)
+        self.items = Items(clean(showing.response_id), first=first_id)
         self.texts = Texts(self.items, listener, encrypted=showing.encrypted_reasoning)
         self._calls = self._tool_calls(listener, showing) if showing.waiting else None
         self._listener = listener

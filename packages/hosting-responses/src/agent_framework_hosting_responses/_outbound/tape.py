@@ -119,13 +119,14 @@ def terminal_event(status: str) -> str:
 
 @lru_cache(maxsize=16)
 def whole(name: str) -> Entry:
-    """Return the entry of an event that carries the response itself: one for all streams, with what a tape says of it."""
+    """Return the entry of an event that carries the response itself, with what a tape has of it: one for all."""
     return name, b"", WHOLE, b"" if name in _LAST else b'[0,"%b",{},{}]' % name.encode()
 
 
 def take_down(entries: Iterable[Entry], items: Iterable[Item]) -> msgspec.Raw:
     """Return the `Tape`, as JSON, of what was said by a stream that ends, or has ended, in a body of these items."""
-    places, alike = _places(items), None
+    places = _places(items)
+    alike = _Alike(places)
     sources: dict[bytes, Spoken] = {}
     numbers: dict[bytes, int] = {}
     kept: list[bytes] = []
@@ -142,18 +143,14 @@ def take_down(entries: Iterable[Entry], items: Iterable[Item]) -> msgspec.Raw:
             elif about:
                 kept.append(about)
             continue
-        told = places.get(about)
-        if told is None:
-            alike = alike or _Alike(places)
-            told = alike.place(about)
-        if told is not None:
+        if (told := places.get(about) or alike.place(about)) is not None:
             kept.append(_TOLD % (name.encode(), before, key, key, told))
         else:
             kept.append(_KEPT % (name.encode(), before, key, _json(about)))
-    spoken: list[bytes] = []
-    for template, source in sources.items():
-        text = source.text
-        spoken.append(b"[%b,%b]" % (ascii_json(template.decode()), places.get(text) or to_json(text)))
+    spoken = [
+        b"[%b,%b]" % (ascii_json(template.decode()), places.get(text := source.text) or to_json(text))
+        for template, source in sources.items()
+    ]
     return msgspec.Raw(b"[[%b],[%b]]" % (b",".join(spoken), b",".join(kept)))
 
 

@@ -18,7 +18,6 @@ from .events import Listener
 from .items import FlowItem, Items, MessageItem, Part, ReasoningItem
 from .words import ItemStatus
 
-
 _PLAIN: Final = Passage("output_text", "")
 
 
