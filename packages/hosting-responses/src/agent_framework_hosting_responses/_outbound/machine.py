@@ -201,7 +201,8 @@ class ResponseMachine:
         output = self._output
         if output.message or self._body is not None:
             return False
-        self._open()
+        if not self._is_started:
+            self._open()
         output.follow(update)
         return output.role == "assistant"
 

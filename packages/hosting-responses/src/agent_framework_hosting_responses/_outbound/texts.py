@@ -145,7 +145,8 @@ class Texts:
 
     def _item_for(self, passage: Passage) -> FlowItem:
         if self._item is None or not self._continues(passage):
-            self.close()
+            if self._item is not None:
+                self.close()
             if self.before_opening is not None:
                 self.before_opening()
             index = len(self._items)
