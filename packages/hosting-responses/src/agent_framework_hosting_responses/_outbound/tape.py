@@ -207,7 +207,8 @@ def lengths_in(lengths: bytearray) -> list[int]:
     if _GOES_ON not in lengths:
         # As nearly all are: each byte is one.
         return list(lengths)
-    found, length = list[int](), 0
+    found: list[int] = []
+    length = 0
     for each in lengths:
         length += each
         if each < _GOES_ON:
