@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from responses_tools import ANY_TOOL, CITATIONS, Make, asks, cited, tool_uses
 
 from agent_framework_hosting_responses._outbound.envelope import Body
-from agent_framework_hosting_responses._outbound.machine import Rendered, ResponseMachine, render
+from agent_framework_hosting_responses._outbound.machine import Rendered, ResponseFields, ResponseMachine, render
 
 MINTED: Final = re.compile("call_[0-9a-f]{32}")
 RESPONSE: Final[dict[str, Any]] = {
@@ -59,7 +59,7 @@ def uses(read: int, written: int, **fields: Any) -> Content:
 
 
 def machine(**fields: Any) -> ResponseMachine:
-    return ResponseMachine(**{**RESPONSE, **fields})
+    return ResponseMachine(ResponseFields(**{**RESPONSE, **fields}))
 
 
 def stream(*updates: AgentResponseUpdate, **fields: Any) -> bytes:
@@ -81,7 +81,7 @@ def rendered(result: AgentResponse[Any], **fields: Any) -> dict[str, Any]:
 
 
 def rendered_whole(result: AgentResponse[Any], **fields: Any) -> Rendered:
-    return render(result, completed_at=1_700_000_009, **{**RESPONSE, **fields})
+    return render(result, ResponseFields(**{**RESPONSE, **fields}), completed_at=1_700_000_009)
 
 
 def without_ids(output: list[dict[str, Any]]) -> list[dict[str, Any]]:

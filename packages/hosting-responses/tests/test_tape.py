@@ -206,3 +206,16 @@ def test_a_tape_costs_a_few_bytes_for_each_delta_and_repeats_no_text() -> None:
     bare = responder.complete(completed_at=1).json
     assert len(data) > 1_000_000
     assert len(record) - len(bare) < 2 * 10_000 + 3_000
+
+
+@given(st.lists(st.text(), max_size=6))
+def test_a_stream_of_one_text_is_taken_down_as_its_events_are_one_by_one(chunks: list[str]) -> None:
+    responder = machine()
+    responder.start()
+    for chunk in chunks:
+        responder.feed(says(chunk))
+    responder.complete(completed_at=1_700_000_009)
+    before = bytes(responder.tape)
+    # With its last event it is no tape of the usual entries any more, and that event is on none.
+    responder.closing()
+    assert bytes(responder.tape) == before

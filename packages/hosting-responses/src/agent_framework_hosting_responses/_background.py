@@ -87,9 +87,9 @@ class Background:
             return known, False
         await self._leavings.remove_all()
         await self._turns.check(turn)
-        exchange, response = turn.exchange, turn.fields["response_id"]
+        exchange, response = turn.exchange, turn.fields.response_id
         exchange.key = named.key if named is not None else None
-        record = plain(sealed(queued_body(**turn.fields).kept, exchange.private()))
+        record = plain(sealed(queued_body(turn.fields).kept, exchange.private()))
         continued = _continued(turn)
         accepted = Accepted(record, _line_of(continued), body)
         is_free = True
@@ -189,7 +189,7 @@ class Background:
 
     async def _run(self, turn: Turn, accepted: Accepted, writer: RunWriter) -> None:
         exchange = turn.exchange
-        exchange.first = number = await self._standing.next_number(turn.fields["response_id"])
+        exchange.first = number = await self._standing.next_number(turn.fields.response_id)
         exchange.key = key_of(accepted.record)
         events = await self._turns.stream(turn, is_queued=not number, is_to_try_again=_is_to_try_again)
         async with aclosing(events):
@@ -243,7 +243,7 @@ def _is_to_try_again(error: Exception) -> bool:
 def _continued(turn: Turn) -> str:
     """Return what a turn goes on from, itself when that is nothing: what is kept of it goes with that."""
     asked = turn.asked
-    return asked.conversation or asked.previous_response_id or chat_key() or turn.fields["response_id"]
+    return asked.conversation or asked.previous_response_id or chat_key() or turn.fields.response_id
 
 
 def _line_of(continued: str) -> str:

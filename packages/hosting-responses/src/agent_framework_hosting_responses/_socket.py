@@ -158,7 +158,7 @@ class _Conversation:
             return await turns.stream(await turns.read(create.body, named=None))
         body = create.body if create.body.get("input") or previous else {**create.body, "input": _NOTHING_TO_SAY}
         turn = await turns.read(body, named=None)
-        self._agenda.prepared(turn.fields["response_id"], create)
+        self._agenda.prepared(turn.fields.response_id, create)
         return _said(turns.prepared(turn))
 
     async def _refuse(self, error: Exception, continues: str | None, stream_id: str | None) -> None:

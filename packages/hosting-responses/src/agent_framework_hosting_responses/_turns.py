@@ -178,15 +178,13 @@ class Turns:
             principal=self._context.principal,
         )
 
-    def _begin(self, turn: Turn, machine: ResponseMachine | None = None) -> BeginTurn | None:
-        """Return what has to be done once the session is this turn's alone: a conversation may have moved on."""
+    def _begin(self, turn: Turn, machine: ResponseMachine | None = None) -> BeginTurn:
+        """Return what has to be done once the session is this turn's alone: its conversation may have moved on."""
         asked, fields, exchange = turn.asked, turn.fields, turn.exchange
-        if asked.conversation is None:
-            return None
 
         async def begin(request: ChannelRequest) -> ChannelRequest:
             begun = await self._continuation.begin(asked, request)
-            fields["waiting"] = begun.waiting
+            fields.waiting = begun.waiting
             if machine is not None:
                 machine.expect(begun.waiting)
             exchange.input = [*begun.items, *exchange.input]
@@ -205,7 +203,7 @@ class Turns:
 
         def seal(result: HostedRunResult[Any]) -> JSON:
             nonlocal body
-            rendered = render(shown_response(result, by="Responses"), completed_at=int(time.time()), **fields)
+            rendered = render(shown_response(result, by="Responses"), fields, completed_at=int(time.time()))
             body = rendered.body.json
             return sealed(rendered.body.kept, exchange.private(waiting=rendered.waiting))
 
@@ -215,7 +213,7 @@ class Turns:
             protocol_request=asked.body,
             response_hook=self._settings.response_hook,
             seal=seal,
-            begin=self._begin(turn),
+            begin=None if asked.conversation is None else self._begin(turn),
             idempotency=exchange.named,
         )
         if asked.conversation is not None:
@@ -224,7 +222,7 @@ class Turns:
 
     def prepared(self, turn: Turn) -> bytes:
         """Return the events of a turn that says nothing: the agent is not run."""
-        machine = ResponseMachine(**turn.fields)
+        machine = ResponseMachine(turn.fields)
         machine.complete(completed_at=int(time.time()))
         return machine.closing()
 
@@ -242,7 +240,7 @@ class Turns:
         # What waits for as long as the stream lasts holds nothing of the turn but its exchange, and what a conversation
         # needs to `begin`.
         asked, exchange, hook = turn.asked, turn.exchange, self._settings.response_hook
-        machine = ResponseMachine(first=exchange.first, is_queued=is_queued, **turn.fields)
+        machine = ResponseMachine(turn.fields, first=exchange.first, is_queued=is_queued)
         streamed = Streamed(exchange, machine, is_overridden=hook is not None, is_to_try_again=is_to_try_again)
         stream = await self._context.run_stream(
             turn.request,
@@ -252,7 +250,7 @@ class Turns:
             response_hook=hook,
             seal=streamed.seal,
             seal_unfinished=streamed.seal_unfinished,
-            begin=self._begin(turn, machine),
+            begin=None if asked.conversation is None else self._begin(turn, machine),
             idempotency=exchange.named,
         )
         conversation = asked.conversation

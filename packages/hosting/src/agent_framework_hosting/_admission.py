@@ -27,16 +27,16 @@ class Run:
     says before it yields that it is `stepped_by` nobody, and calls `resume` after: in between its puller is about other
     things.
 
-    `request` is the one that brought it, for whoever tells of the run from elsewhere.
+    `request` is the one that brought it, for whoever tells of the run from elsewhere; `loop` is where it is stepped.
     """
 
-    __slots__ = ("_admission", "_expired", "_loop", "_reason", "_thrown", "request", "stepped_by")
+    __slots__ = ("_admission", "_expired", "_reason", "_thrown", "loop", "request", "stepped_by")
 
     def __init__(self, admission: Admission) -> None:
         self._admission = admission
         self.request: Final = handled_request()
         self._expired: RunTimeout | None = None
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self.loop: asyncio.AbstractEventLoop | None = None
         self._reason: StopReason | None = None
         self.stepped_by: asyncio.Task[object] | None = None
         self._thrown: asyncio.Task[object] | None = None
@@ -56,7 +56,7 @@ class Run:
         """Ask the run to stop; only the first reason counts."""
         if self._reason is None:
             self._reason = reason
-            loop, task = self._loop, self.stepped_by
+            loop, task = self.loop, self.stepped_by
             if loop is not None and task is not None and task is current_task(loop):
                 # A task that cancels itself finds it where it waits next, and that may be behind the block.
                 loop.call_soon(self._throw, reason)
@@ -80,12 +80,12 @@ class Run:
         if self._reason is not None:
             self._take_back()
             raise self._stopped(self._reason)
-        self.stepped_by = current_task(self._loop)
+        self.stepped_by = current_task(self.loop)
 
     def __enter__(self) -> Self:
         if self._reason is not None:
             raise self._stopped(self._reason)
-        self._loop = loop = asyncio.get_running_loop()
+        self.loop = loop = asyncio.get_running_loop()
         self.stepped_by = current_task(loop)
         return self
 
@@ -123,7 +123,7 @@ class Run:
 
     def call(self, end: Callable[[], None]) -> None:
         """Call this in the run's loop, from whichever thread: at once where that is here, or where it has ended."""
-        loop = self._loop
+        loop = self.loop
         if loop is not None and not loop.is_closed() and loop is not _running_loop():
             with suppress(RuntimeError):  # it has ended meanwhile
                 loop.call_soon_threadsafe(end)

@@ -73,7 +73,7 @@ class Authentication:
         is_asked = self._authenticate is not None or "user" in arrival.scope
         is_stranger = not is_asked and self._is_stranger(arrival.scope)
         if is_asked or is_stranger or self._demands_scopes:
-            entrance = arrival.entrance
+            entrance = None if arrival.place is None else arrival.place.entrance
             if entrance is None or entrance.authenticated_by == HOST:
                 try:
                     known = self._known_at_once(arrival, is_stranger=is_stranger)

@@ -36,9 +36,9 @@ class Countdown(Generic[T]):
         # Whoever begins first would otherwise lend his context to all who come until nobody waits any more.
         self._context = Context()
 
-    def begin(self, what: T) -> None:
-        """Let the time of this begin."""
-        loop = asyncio.get_running_loop()
+    def begin(self, what: T, *, loop: asyncio.AbstractEventLoop | None = None) -> None:
+        """Let the time of this begin. Whoever knows the loop that runs says so: to find it is a call of the system."""
+        loop = loop or asyncio.get_running_loop()
         if loop is not self._loop:
             self._move(loop)
         until = self._waiting[what] = loop.time() + self._seconds

@@ -53,9 +53,9 @@ class Deadlines:
         """Let the time of a run begin; one that is not streamed says nothing before its end."""
         whole = self._background if _in_background.get() else self._total
         if whole is not None:
-            whole.begin(run)
+            whole.begin(run, loop=run.loop)
         if is_streamed and self._first is not None:
-            self._first.begin(run)
+            self._first.begin(run, loop=run.loop)
 
     def updated(self, run: Run) -> None:
         """Take notice that a run has said something."""

@@ -103,8 +103,8 @@ not str. Look at what the response hook, or else the agent's run(), returns.
 def shown_response(result: HostedRunResult[Any], *, by: str) -> AgentResponse[Any]:
     """Return what a channel that shows agents' responses alone is to show; see `shown` and `as_agent_response`."""
     answer: Any = result.result
-    if isinstance(answer, AgentResponse):
-        return cast("AgentResponse[Any]", answer)
+    if isinstance(result.result, AgentResponse):
+        return answer
     return as_agent_response(shown(result, by=by))
 
 

@@ -111,8 +111,9 @@ def read_request(
     """Return the create request that a decoded body holds; see `parse`."""
     parts = _read(body, limits, referenced)
     fields, history = parts.fields, parts.history
-    # What nothing was sent for need not be looked for.
-    if not _EXCLUSIVE.isdisjoint(fields):
+    # What nothing was sent for need not be looked for: most requests say what their response does not repeat.
+    is_plain = UNSAID.issuperset(fields)
+    if not is_plain and not _EXCLUSIVE.isdisjoint(fields):
         _refuse_unserved(fields)
     for call_id, at in history.open_calls.items():
         raise InvalidRequest(
@@ -129,17 +130,17 @@ def read_request(
         client_tools=parts.tools.functions,
         custom_tools=parts.tools.custom,
         forbidden_tools=parts.choice.forbidden(parts.tools.kinds) if parts.choice else _NOTHING,
-        echo={} if UNSAID.issuperset(fields) else echo(fields, parts.tools, parts.choice),
+        echo={} if is_plain else echo(fields, parts.tools, parts.choice),
         stream=fields.get("stream", False),
         store=fields.get("store", True),
         background=fields.get("background", False),
         previous_response_id=fields.get("previous_response_id"),
         conversation=fields.get("conversation"),
-        identity=None if _NAMES.isdisjoint(fields) else parse_responses_identity(fields, channel),
+        identity=None if is_plain or _NAMES.isdisjoint(fields) else parse_responses_identity(fields, channel),
         declared_calls=history.declared_calls,
         answered_calls=history.answered_calls,
         decisions=history.decisions,
-        without_effect=_without_effect(parts),
+        without_effect=() if is_plain and not history.unused else _without_effect(parts),
     )
 
 

@@ -10,13 +10,13 @@ Rules of this file:
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Final, Literal, NamedTuple, NotRequired, TypedDict, Unpack
+from typing import Any, Final, Literal
 
 import msgspec
 from agent_framework import AgentResponse, AgentResponseUpdate, Message
 
 from agent_framework_hosting.rendering.reading import text_of
-from agent_framework_hosting.rendering.text import ascii_json, clean, clean_with_json
+from agent_framework_hosting.rendering.text import ascii_json, clean_with_json
 from agent_framework_hosting.rendering.usage import TokenCounts, UsageTally
 
 from .._item_ids import item_id
@@ -40,26 +40,16 @@ _OFTEN: Final = 127
 _CUT_BY: Final[Mapping[str, IncompleteReason]] = {"length": "max_output_tokens", "content_filter": "content_filter"}
 
 
-class ResponseFields(TypedDict):
-    """What a response knows about itself before the agent says anything.
+class ResponseFields(Showing, kw_only=True):
+    """What a response knows about itself before the agent says anything, and what of it is shown.
 
-    `echo` holds the request's fields that the response repeats. Those after it are explained at `Showing`.
+    `echo` holds the request's fields that the response repeats.
     """
 
-    response_id: str
     created_at: int
     model: str
-    previous_response_id: NotRequired[str | None]
-    echo: NotRequired[Mapping[str, Any] | None]
-    client_tools: NotRequired[frozenset[str]]
-    custom_tools: NotRequired[frozenset[str]]
-    forbidden_tools: NotRequired[frozenset[str]]
-    approval_tools: NotRequired[frozenset[str]]
-    server_label: NotRequired[str]
-    show_tool_calls: NotRequired[bool]
-    encrypted_reasoning: NotRequired[bool]
-    include: NotRequired[frozenset[str]]
-    waiting: NotRequired[tuple[Waiting, ...]]
+    previous_response_id: str | None = None
+    echo: Mapping[str, Any] | None = None
 
 
 class ResponseMachine:
@@ -69,9 +59,9 @@ class ResponseMachine:
     `complete` return the bytes to send. After the end they return nothing.
 
     Args:
+        fields: What the response knows about itself.
         first: The sequence number of its first event.
         is_queued: Say first that the response waits.
-        fields: What the response knows about itself.
     """
 
     __slots__ = (
@@ -89,12 +79,12 @@ class ResponseMachine:
         "waiting",
     )
 
-    def __init__(self, *, first: int = 0, is_queued: bool = False, **fields: Unpack[ResponseFields]) -> None:
+    def __init__(self, fields: ResponseFields, *, first: int = 0, is_queued: bool = False) -> None:
         self._head = _head(fields)
-        self._showing = _showing(fields)
+        self._showing = fields
         self._writer = EventWriter(first=first)
         self._is_queued = is_queued
-        self._output = Output(self._writer, self._showing)
+        self._output = Output(self._writer, fields)
         self._texts = self._output.texts
         self._shown = self._output
         self._usage: TokenCounts | None = None
@@ -133,8 +123,8 @@ class ResponseMachine:
 
     def feed(self, update: AgentResponseUpdate) -> bytes:
         """Return the events of one update: most often one delta, sometimes nothing."""
-        part = self._texts.hot
-        if part is not None and (text := _plain_text(update, self._output)):
+        part, begun = self._texts.hot, b""
+        if (part is not None or self._begins(update)) and (text := _plain_text(update, self._output)):
             if text.isascii():
                 data = ascii_json(text)
             else:
@@ -142,8 +132,11 @@ class ResponseMachine:
                 if said is not text:
                     # Half a character, which may belong together with one that came before or is to come.
                     return self._take(update)
-            part.chunks.append(text)
             writer = self._writer
+            if part is None:
+                part = self._texts.open_plain()
+                begun = writer.take()
+            part.chunks.append(text)
             if writer.source is not part:
                 writer.follow(part)
             number = writer.sequence_number
@@ -154,7 +147,8 @@ class ResponseMachine:
             if not number & _OFTEN:
                 part.fold()
             writer.sequence_number = number + 1
-            return part.template % (number, data)
+            delta = part.template % (number, data)
+            return begun + delta if begun else delta
         return self._take(update)
 
     def complete(self, final: AgentResponse[Any] | None = None, *, completed_at: int, override: bool = False) -> Body:
@@ -202,6 +196,16 @@ class ResponseMachine:
         """
         return self._stop(_Ending(status, reason if status == "incomplete" else None))
 
+    def _begins(self, update: AgentResponseUpdate) -> bool:
+        """Whether the assistant begins the answer with this update: with plain text, nearly always."""
+        output = self._output
+        if output.message or self._body is not None:
+            return False
+        if not self._is_started:
+            self._open()
+        output.follow(update)
+        return output.role == "assistant"
+
     def _take(self, update: AgentResponseUpdate) -> bytes:
         if self._body is not None:
             return b""
@@ -240,23 +244,23 @@ class ResponseMachine:
         return self._writer.take() + DONE
 
 
-def queued_body(**fields: Unpack[ResponseFields]) -> Body:
+def queued_body(fields: ResponseFields) -> Body:
     """Return a response that waits for its turn."""
     return _head(fields).body(status="queued")
 
 
-class Rendered(NamedTuple):
+class Rendered(msgspec.Struct, frozen=True):
     """An answer that is not streamed: the response object, and the calls that a later turn will run."""
 
     body: Body
     waiting: list[Waiting]
 
 
-def render(result: AgentResponse[Any], *, completed_at: int, **fields: Unpack[ResponseFields]) -> Rendered:
+def render(result: AgentResponse[Any], fields: ResponseFields, *, completed_at: int) -> Rendered:
     """Return an answer that is not streamed."""
-    if not fields.get("waiting") and (text := _only_text(result)):
+    if not fields.waiting and (text := _only_text(result)):
         return Rendered(_plain_body(text, result, fields, completed_at=completed_at), [])
-    shown = _taken(result, _showing(fields))
+    shown = _taken(result, fields)
     end = _ending(shown, shown.finish_reason)
     shown.finish(is_cut=end.is_cut)
     body = _body(_head(fields), shown, end, usage=shown.usage.counts, completed_at=completed_at)
@@ -294,7 +298,7 @@ def _plain_body(text: bytes, result: AgentResponse[Any], fields: ResponseFields,
     )
 
 
-class _Ending(NamedTuple):
+class _Ending(msgspec.Struct, frozen=True):
     """How a response ended."""
 
     status: ResponseStatus
@@ -368,24 +372,9 @@ def _plain_text(update: AgentResponseUpdate, output: Output) -> str:
 
 def _head(fields: ResponseFields) -> Head:
     return Head(
-        response_id=fields["response_id"],
-        created_at=fields["created_at"],
-        model=fields["model"],
-        previous_response_id=fields.get("previous_response_id"),
-        echo=fields.get("echo"),
-    )
-
-
-def _showing(fields: ResponseFields) -> Showing:
-    return Showing(
-        response_id=clean(fields["response_id"]),
-        client_tools=fields.get("client_tools", frozenset()),
-        custom_tools=fields.get("custom_tools", frozenset()),
-        forbidden_tools=fields.get("forbidden_tools", frozenset()),
-        approval_tools=fields.get("approval_tools", frozenset()),
-        server_label=clean(fields.get("server_label", "agent")),
-        show_tool_calls=fields.get("show_tool_calls", True),
-        encrypted_reasoning=fields.get("encrypted_reasoning", False),
-        include=fields.get("include", frozenset()),
-        waiting=fields.get("waiting", ()),
+        response_id=fields.response_id,
+        created_at=fields.created_at,
+        model=fields.model,
+        previous_response_id=fields.previous_response_id,
+        echo=fields.echo,
     )

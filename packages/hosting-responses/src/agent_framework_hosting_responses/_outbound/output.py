@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 from agent_framework_hosting.logs import logger
 from agent_framework_hosting.rendering.accumulator import Accumulator, kind_of
 from agent_framework_hosting.rendering.reading import text_of
+from agent_framework_hosting.rendering.text import clean
 
 from .._waiting import Waiting
 from .contents import Passage, passage, runs
@@ -52,7 +53,7 @@ class Output(Accumulator):
 
     def __init__(self, listener: Listener, showing: Showing, *, first_id: int = 0) -> None:
         super().__init__()
-        self.items = Items(showing.response_id, first=first_id)
+        self.items = Items(clean(showing.response_id), first=first_id)
         self.texts = Texts(self.items, listener, encrypted=showing.encrypted_reasoning)
         self._calls = self._tool_calls(listener, showing) if showing.waiting else None
         self._listener = listener
@@ -90,6 +91,11 @@ class Output(Accumulator):
         """Close all that is open, in order; of a response that was cut, the last item is left incomplete."""
         if self.halves.held is not None:
             self.release()
+        if self._calls is None and self._tools is None:
+            # As of nearly all answers: text alone may be open, which is the last item then.
+            self.texts.close("incomplete" if is_cut else "completed")
+            self.texts.restart()
+            return
         closing: list[tuple[Item, Callable[[bool], None]]] = []
         if self._calls is not None:
             called = self._calls.open_items()

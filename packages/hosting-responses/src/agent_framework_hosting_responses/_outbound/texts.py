@@ -9,6 +9,7 @@ Rules of this file:
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Final
 
 from agent_framework_hosting.rendering.pieces import missing
 
@@ -16,6 +17,8 @@ from .contents import Passage
 from .events import Listener
 from .items import FlowItem, Items, MessageItem, Part, ReasoningItem
 from .words import ItemStatus
+
+_PLAIN: Final = Passage("output_text", "")
 
 
 class Texts:
@@ -54,6 +57,10 @@ class Texts:
         elif passage.text:
             self._append(passage, passage.text)
         self._adorn(passage)
+
+    def open_plain(self) -> Part:
+        """Open what plain text continues, and return it; there has to be text for it."""
+        return self._part_for(_PLAIN)
 
     def restate(self, passage: Passage, known: Sequence[tuple[FlowItem, Part]]) -> tuple[FlowItem, Part] | None:
         """Add what a passage of a replaced message adds to the first known part of its kind; return that part."""
@@ -138,7 +145,8 @@ class Texts:
 
     def _item_for(self, passage: Passage) -> FlowItem:
         if self._item is None or not self._continues(passage):
-            self.close()
+            if self._item is not None:
+                self.close()
             if self.before_opening is not None:
                 self.before_opening()
             index = len(self._items)

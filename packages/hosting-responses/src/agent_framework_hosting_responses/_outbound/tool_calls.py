@@ -17,6 +17,7 @@ from agent_framework_hosting.ids import mint
 from agent_framework_hosting.logs import logger
 from agent_framework_hosting.rendering.pieces import CallChunk, call_chunk, missing_arguments
 from agent_framework_hosting.rendering.reading import text_of
+from agent_framework_hosting.rendering.text import clean
 
 from .._waiting import Waiting
 from .calls import Call, Calls
@@ -214,7 +215,7 @@ class ToolCalls:
 
     def _add_item(self, form: CallForm, name: str, call_id: str, server: str | None) -> CallItem:
         item_id = self._items.new_id(_PREFIXES[form])
-        item = CallItem(len(self._items), form, name, call_id, server or self._showing.server_label, item_id)
+        item = CallItem(len(self._items), form, name, call_id, server or clean(self._showing.server_label), item_id)
         self._items.append(item)
         self._listener.item_added(item)
         return item
@@ -222,7 +223,11 @@ class ToolCalls:
     def _request(self, request_id: str, chunk: CallChunk, server: str | None) -> Waiting:
         self._before_opening()
         arguments = chunk.arguments or "{}"
-        shown = {"name": chunk.name, "arguments": arguments, "server_label": server or self._showing.server_label}
+        shown = {
+            "name": chunk.name,
+            "arguments": arguments,
+            "server_label": server or clean(self._showing.server_label),
+        }
         item = ToolItem(len(self._items), "mcp_approval_request", self._items.new_id("mcpr_"), shown, status=None)
         self._items.append(item)
         self._listener.item_added(item)

@@ -59,7 +59,8 @@ class LiveSessions:
         return () if now <= self._due_at else self._drop(now)
 
     def _drop(self, now: float) -> Sequence[LiveSession]:
-        sessions, dropped = self._sessions, list[LiveSession]()
+        sessions = self._sessions
+        dropped: list[LiveSession] = []
         while len(sessions) > self._max_sessions or (sessions and now > self._due_at):
             # The first one is looked at only when it has to go, or may be too old.
             if len(sessions) <= self._max_sessions:

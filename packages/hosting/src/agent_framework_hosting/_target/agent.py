@@ -16,6 +16,7 @@ from agent_framework import (
     HistoryProvider,
     InMemoryHistoryProvider,
     RawAgent,
+    ResponseStream,
 )
 
 from .._state.store import Encoded
@@ -155,8 +156,9 @@ class AgentTarget:
             state.begin()
         bound = self._bound(request)
         try:
-            run = self.served.run(to_messages(request), stream=True, **self._arguments(request.options, state))
-            return AgentStream(await opened(run), target=self, options=request.options, state=state, bound=bound)
+            run = given = self.served.run(to_messages(request), stream=True, **self._arguments(request.options, state))
+            source = run if isinstance(given, ResponseStream) else await opened(run)
+            return AgentStream(source, target=self, options=request.options, state=state, bound=bound)
         except BaseException:
             if bound is not None:
                 bound.__exit__(*sys.exc_info())

@@ -147,7 +147,8 @@ class _Answer(Answer):
     __slots__ = ("_request", "_telemetry", "is_over", "is_stream", "status")
 
     def __init__(self, telemetry: Telemetry, request: HandledRequest, send: Send) -> None:
-        super().__init__(send)
+        # Not by the way of the class above: each request has one.
+        self._send, self.has_begun = send, False
         self._telemetry = telemetry
         self._request = request
         self.status = 0

@@ -56,7 +56,7 @@ class Accumulator(ABC):
 
     def take_update(self, update: Any) -> None:
         """Add a streamed update."""
-        self._follow(update)
+        self.follow(update)
         self.finish_reason = text_of(update, "finish_reason") or self.finish_reason
         if replaces(update) and self.role == "assistant":
             # What it stands for has the half in it, too.
@@ -91,7 +91,8 @@ class Accumulator(ABC):
         elif self.role == "assistant" or (self.role == "tool" and kind in self.OF_TOOLS):
             self.take_content(content, kind)
 
-    def _follow(self, update: Any) -> None:
+    def follow(self, update: Any) -> None:
+        """Take notice of whose an update is, and of the message that it begins; it may be told twice."""
         role, author = text_of(update, "role"), text_of(update, "author_name")
         message_id = text_of(update, "message_id")
         is_new = (
