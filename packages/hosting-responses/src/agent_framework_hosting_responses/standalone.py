@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 from agent_framework import AgentResponse, AgentResponseUpdate
+from msgspec.structs import replace
 
 from agent_framework_hosting.ids import mint
 
@@ -47,7 +48,7 @@ def response_object(
         RequestError: The request is malformed, too large, or asks for what is not offered; `param` says where.
     """
     fields = _fields(model, request, response_id, show_tool_calls=show_tool_calls)
-    return msgspec.json.decode(render(response, completed_at=int(time.time()), **fields).body.json)
+    return msgspec.json.decode(render(response, fields, completed_at=int(time.time())).body.json)
 
 
 def response_events(
@@ -66,7 +67,7 @@ def response_events(
     Raises:
         RequestError: As `response_object` does, before the first event.
     """
-    return _events(updates, ResponseMachine(**_fields(model, request, response_id, show_tool_calls=show_tool_calls)))
+    return _events(updates, ResponseMachine(_fields(model, request, response_id, show_tool_calls=show_tool_calls)))
 
 
 async def _events(updates: AsyncIterable[AgentResponseUpdate], machine: ResponseMachine) -> AsyncGenerator[bytes, None]:
@@ -95,9 +96,8 @@ def _fields(
         return fields
     asked = parse(request)
     include = frozenset(asked.requested_options.get("include", ()))
-    fields |= ResponseFields(
-        response_id=fields["response_id"],
-        created_at=fields["created_at"],
+    return replace(
+        fields,
         model=asked.requested_options.get("model", model),
         previous_response_id=asked.previous_response_id,
         echo=asked.echo,
@@ -107,4 +107,3 @@ def _fields(
         encrypted_reasoning="reasoning.encrypted_content" in include,
         include=include,
     )
-    return fields
