@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, Final, NamedTuple
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from agent_framework import Content, Message
 
@@ -18,8 +19,6 @@ from agent_framework_hosting.parsing.refusals import shown
 from agent_framework_hosting.types import JSON, ChannelRequest, ChannelSession
 from agent_framework_hosting.workflows import is_workflow
 
-from ._accepted import AcceptedResponses
-from ._conversation import Conversations, Standing
 from ._inbound.decisions import settle
 from ._inbound.history import Decision
 from ._inbound.input import read_input
@@ -29,6 +28,10 @@ from ._item_ids import response_id_of
 from ._record import chat_of, is_of_another_channel, is_unfinished, waiting_of
 from ._settings import CreationSettings
 from ._waiting import Waiting
+
+if TYPE_CHECKING:
+    from ._accepted import AcceptedResponses
+    from ._conversation import Conversations, Standing
 
 _UNKNOWN_CONVERSATION: Final = "conversation_not_found"
 
@@ -57,8 +60,20 @@ class Continuation:
     def __init__(self, context: ChannelContext, settings: CreationSettings) -> None:
         self._context = context
         self._settings = settings
-        self._conversations = Conversations(context)
-        self._accepted = AcceptedResponses(context)
+
+    @cached_property
+    def conversations(self) -> Conversations:
+        """The conversations of whoever is calling; loaded with the first request that names one."""
+        from ._conversation import Conversations
+
+        return Conversations(self._context)
+
+    @cached_property
+    def _accepted(self) -> AcceptedResponses:
+        # Only who continues what no turn was stored of needs to know.
+        from ._accepted import AcceptedResponses
+
+        return AcceptedResponses(self._context)
 
     async def check(self, asked: ResponsesRequest) -> tuple[Waiting, ...]:
         """Check a request; return what that which it continues has left waiting.
@@ -73,7 +88,7 @@ class Continuation:
             refuse_clashes(asked.client_tools, tool_names(self._context.target))
         if asked.conversation is not None:
             await self._require(asked.conversation)
-            return self._settled(asked, await self._conversations.standing(asked.conversation))
+            return self._settled(asked, await self.conversations.standing(asked.conversation))
         previous = asked.previous_response_id
         record = None if previous is None else await self._record(previous)
         if record is not None:
@@ -92,7 +107,7 @@ class Continuation:
         Raises:
             InvalidRequest: The conversation has moved on, so that the request does not go together with it.
         """
-        standing = await self._conversations.standing(asked.conversation or "")
+        standing = await self.conversations.standing(asked.conversation or "")
         waiting = self._settled(asked, standing)
         added = read_input(standing.items).messages
         if self._settings.caller_instructions != "append":
@@ -103,7 +118,7 @@ class Continuation:
 
     async def _require(self, conversation: str) -> None:
         try:
-            await self._conversations.find(conversation)
+            await self.conversations.find(conversation)
         except UnknownId as error:
             # It is the request that is wrong, as with a response that is not there.
             raise InvalidRequest(error.message, param="conversation", code=_UNKNOWN_CONVERSATION) from None

@@ -20,7 +20,6 @@ from agent_framework_hosting.web.telling import tell
 from agent_framework_hosting.workflows import shown_response
 
 from ._continuation import Continuation, is_kept, session_of
-from ._conversation import Conversations
 from ._exchange import Exchange, Streamed
 from ._inbound.input import Referenced
 from ._inbound.listing import listed
@@ -76,7 +75,6 @@ class Turns:
         self._settings = settings
         self._is_apart = is_apart
         self._continuation = Continuation(context, settings)
-        self._conversations = Conversations(context)
 
     @property
     def channel(self) -> str:
@@ -197,7 +195,7 @@ class Turns:
 
     async def _drop_read(self, conversation: str, exchange: Exchange) -> None:
         if exchange.reads:
-            await self._conversations.drop_read(conversation, until=exchange.taken)
+            await self._continuation.conversations.drop_read(conversation, until=exchange.taken)
 
     async def whole(self, turn: Turn) -> bytes:
         """Run it to its end, and return the response as JSON."""

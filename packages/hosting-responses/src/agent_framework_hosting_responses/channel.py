@@ -15,10 +15,11 @@ from agent_framework_hosting.web.endpoint import Endpoint
 from agent_framework_hosting.web.models import MODELS, model_name, model_routes
 from agent_framework_hosting.web.openapi import OpenApiDocument, check_place
 
-from ._counting import EstimatedTokens
 from ._errors import error_response
+from ._rare import Rare
 from ._routes import conversations_routes, responses_routes, socket_route
-from ._settings import CreationSettings
+from ._settings import CreationSettings, EstimatedTokens
+from ._turns import Turns
 
 if TYPE_CHECKING:
     from agent_framework import TokenizerProtocol
@@ -92,13 +93,16 @@ class ResponsesChannel:
 
     def contribute(self, context: ChannelContext) -> ChannelContribution:
         """Return the routes; every path below the channel's own answers, if only to say that nothing is there."""
-        routes, socket = responses_routes(context, self._settings), socket_route(context, self._settings)
+        turns = Turns(context, self._settings)
+        rare = Rare(context, self._settings, turns)
+        routes, socket = responses_routes(context, turns, rare), socket_route(context, self._settings)
         beside = self.path.rstrip("/").rpartition("/")[0]
         if self._openapi is not None:
             # Before ids, which may be any text, and behind the path itself, which stands first.
             described = OpenApiDocument(lambda: self._document(context))
             routes.insert(1, Route(self._openapi, Endpoint({"GET": described}, render_error=error_response)))
-        beside_it: list[BaseRoute] = [*conversations_routes(context, self._settings, prefix=beside)]
+        prefixes = [beside, "/v1"] if self.path == _DEFAULT_PATH else [beside]
+        beside_it: list[BaseRoute] = [*conversations_routes(context, rare, prefixes=prefixes)]
         own: list[BaseRoute] = [socket, *routes]
         if not self.path.rstrip("/"):
             # Below the root everything is the channel's own, in the order in which it is looked through.
@@ -109,7 +113,6 @@ class ResponsesChannel:
             beside_it += [Route(f"{alias}{route.path}", route.endpoint) for route in routes]
             beside_it += [Route(alias, routes[0].endpoint)]
             beside_it += [WebSocketRoute(at, socket.endpoint) for at in (alias, f"{alias}/")]
-            beside_it += conversations_routes(context, self._settings, prefix="/v1")
             shared = model_routes("/v1", name=lambda: model_name(context.target), render_error=error_response)
         siblings = [SiblingRoute(route) for route in beside_it]
         siblings += [SiblingRoute(route, shared_as=MODELS) for route in shared]
