@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from typing import Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import msgspec
 from agent_framework import AgentResponseUpdate
@@ -15,12 +15,14 @@ from ._quotas import Meter, Quotas
 from ._seen import Seen
 from ._sessions.apart import ApartSessions
 from ._sessions.turn import OpenTurn
-from ._target.target import SessionState
 from ._telemetry.turns import WatchedTurn
 from .hooks import ChannelResponseHook, ChannelRunHook, ChannelStreamUpdateHook, returned, settled
 from .limits import Limits
 from .rendering.text import clean_json
 from .types import BeginTurn, ChannelRequest, HostedRunResult, IdempotencyKey, Owner, Seal, SealUnfinished
+
+if TYPE_CHECKING:
+    from ._target.target import SessionState
 
 _encode: Final = msgspec.json.Encoder().encode
 

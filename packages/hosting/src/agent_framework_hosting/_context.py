@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from types import CoroutineType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ._admitted import Steps
 from ._kept import OwnClaims, OwnDocuments, OwnRecords
@@ -13,7 +13,6 @@ from ._sessions.apart import ApartSessions, Budget
 from ._sessions.sessions import Sessions
 from ._state.records import record_of
 from ._streaming import PipelineStream
-from ._target.target import Target
 from .channel import ChannelCommand, Runs, Tasks
 from .errors import UnknownId
 from .hooks import ChannelResponseHook, ChannelRunHook, ChannelStreamUpdateHook
@@ -21,6 +20,9 @@ from .isolation import current_principal
 from .limits import Limits
 from .types import JSON, BeginTurn, ChannelRequest, HostedRunResult, IdempotencyKey, Principal, Seal, SealUnfinished
 from .web.events import Buffers
+
+if TYPE_CHECKING:
+    from ._target.target import Target
 
 
 class HostContext:

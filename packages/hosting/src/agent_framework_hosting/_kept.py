@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import msgspec
 
-from ._state.documents import Document, DocumentStore, NewDocument
+from ._state.documents import Document, NewDocument
 from ._state.records import read
-from ._state.recordstore import RecordStore, Told
-from ._state.store import Claim, ClaimStore
+from ._state.recordstore import Told
+from ._state.store import Claim
 from .isolation import current_principal
 from .kept import KeptDocument, KeptRecord
 from .types import JSON, IdempotencyKey, Owner, Principal
+
+if TYPE_CHECKING:
+    from ._state.parts import ClaimStore, DocumentStore, RecordStore
 
 
 class OwnDocuments:

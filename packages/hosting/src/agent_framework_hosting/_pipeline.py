@@ -10,7 +10,7 @@ end of its answer.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
@@ -23,7 +23,6 @@ from ._sessions.turn import OpenTurn
 from ._state import records
 from ._state.store import Claim
 from ._streaming import PipelineStream, Streaming
-from ._target.target import Target
 from ._telemetry.telemetry import Telemetry
 from ._telemetry.turns import watch
 from ._tracing import under
@@ -33,6 +32,9 @@ from .hooks import ChannelRunHook, returned, settled
 from .isolation import current_principal
 from .limits import Limits
 from .types import ChannelRequest, ChannelSession, HostedRunResult
+
+if TYPE_CHECKING:
+    from ._target.target import Target
 
 _NO_SESSION: Final = ChannelSession()
 

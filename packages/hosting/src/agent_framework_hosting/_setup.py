@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from typing import Any, Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 from ._state.aliases import Aliases
 from ._state.memorystore import MemoryStore
 from ._state.paths import StateDir, StatePaths, resolve
-from ._state.store import Concurrency, StateStore
+from ._state.store import Concurrency
 from ._target.accepted import Checkpoints, has_checkpoints, refuse_concurrent_turns
 from ._target.session_store import SessionStore, StoredSessions
 from ._target.workflow.key import KEY_VARIABLE
@@ -17,6 +17,9 @@ from .door import ALLOW_UNAUTHENTICATED_VARIABLE
 from .errors import ConfigurationError
 from .limits import Limits, misspelt_variables
 from .logs import CONTENT_VARIABLE, FORMAT_VARIABLE, logger
+
+if TYPE_CHECKING:
+    from ._state.port import StateStore
 
 _OTHER_VARIABLES: Final = (
     ALLOW_UNAUTHENTICATED_VARIABLE,

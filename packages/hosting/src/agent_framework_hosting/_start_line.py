@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -10,10 +11,12 @@ from ._doorway import Doorway
 from ._lifespan import Channels
 from ._state.database import described
 from ._state.folders import StateFolders
-from ._state.store import StateStore
 from ._target.session_store import StoredSessions
-from ._target.target import Target
 from ._tasks.service import TaskService
+
+if TYPE_CHECKING:
+    from ._state.port import StateStore
+    from ._target.target import Target
 
 _BESIDE = "turns of one session run side by side, and none remembers another"
 _LOST = "work that was accepted and is not done is lost when the process ends: database= keeps it"

@@ -41,10 +41,8 @@ from ._start_line import StartLine
 from ._state.database import Migrate, open_store
 from ._state.folders import StateFolders
 from ._state.paths import StateDir
-from ._state.store import StateStore
 from ._target.accepted import Checkpoints, accept
 from ._target.session_store import SessionStore
-from ._target.target import Target
 from ._tasks.service import TaskService
 from ._telemetry.watched import WatchedHost
 from .auth.authenticator import Authenticator
@@ -60,6 +58,8 @@ if TYPE_CHECKING:
     from agent_framework import CheckpointStorage, Workflow
 
     from ._connections import BoundedConfig
+    from ._state.port import StateStore
+    from ._target.target import Target
     from ._workers.worker import Share
 
 _OPEN: Final = "allow_unauthenticated"

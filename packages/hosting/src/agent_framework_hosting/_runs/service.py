@@ -6,11 +6,10 @@ import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import suppress
 from functools import partial
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from .._deadlines import in_background
-from .._state.events import EventLog, Position, RunName
-from .._state.store import StateStore
+from .._state.events import Position, RunName
 from .._state.tasks import TaskState
 from .._tasks.service import TaskService
 from ..channel import RunEvent, RunHandler, RunStatus, Task, TaskHandler
@@ -20,6 +19,10 @@ from ..isolation import current_principal
 from ..limits import Limits
 from ..types import JSON, Principal
 from .writer import Writer
+
+if TYPE_CHECKING:
+    from .._state.parts import EventLog
+    from .._state.port import StateStore
 
 _LOOK: Final = 0.2
 """Seconds between two looks at a run that another process does."""

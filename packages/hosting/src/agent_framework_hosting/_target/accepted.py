@@ -20,10 +20,10 @@ from ..logs import logger
 from .agent import AgentTarget
 from .factory import FactoryTarget
 from .session_store import StoredSessions
-from .target import AnswerStore, Target
 
 # Workflows load a quarter of all that a host has in memory. What they need is imported where one has come.
 if TYPE_CHECKING:
+    from .target import AnswerStore, Target
     from .workflow.instances import Instances
     from .workflow.keeping import FolderKeeping, Keeping
     from .workflow.target import WorkflowTarget

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, ExitStack, nullcontext
 from types import CoroutineType
-from typing import Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from agent_framework import (
     AgentResponse,
@@ -30,8 +30,10 @@ from .messages import to_messages
 from .session_store import StoredSessions
 from .snapshots import Snapshot
 from .streams import AgentStream, Source, opened
-from .target import AnswerStore
 from .unfinished import finish
+
+if TYPE_CHECKING:
+    from .target import AnswerStore
 
 _COSTS: Final = (
     "what a session store cannot know lives in memory alone: ids of turns are unknown after a restart, where a session "
