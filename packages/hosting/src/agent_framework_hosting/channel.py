@@ -13,6 +13,7 @@ from agent_framework import AgentResponse, AgentResponseUpdate
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
+from ._alike import alike
 from .hooks import ChannelResponseHook, ChannelRunHook, ChannelStreamUpdateHook
 from .kept import ChannelClaims, ChannelDocuments, ChannelRecords
 from .limits import Limits
@@ -45,6 +46,7 @@ __all__ = [
 ]
 
 
+@alike
 @dataclass(frozen=True, slots=True)
 class ChannelCommandContext:
     """What a command's handler gets: the request that called it, and a way to answer."""
@@ -53,6 +55,7 @@ class ChannelCommandContext:
     reply: Callable[[str], Awaitable[None]]
 
 
+@alike
 @dataclass(frozen=True, slots=True)
 class ChannelCommand:
     """A command of a channel or an app (`/new`), offered by every channel that knows commands."""
@@ -62,6 +65,7 @@ class ChannelCommand:
     handle: Callable[[ChannelCommandContext], Awaitable[None]]
 
 
+@alike
 @dataclass(frozen=True, slots=True)
 class SiblingRoute:
     """A route beside a channel's own path, absolute below the app's root.
@@ -78,6 +82,7 @@ class SiblingRoute:
     verifier: str | None = field(default=None, kw_only=True)
 
 
+@alike
 @dataclass(frozen=True, slots=True)
 class VerifiedRoute:
     """A route whose requests the channel verifies itself, as webhooks of a platform are: the host asks nobody.
@@ -95,6 +100,7 @@ ErrorRenderer: TypeAlias = Callable[[ErrorDescription], Response]
 """Says an error in a channel's protocol."""
 
 
+@alike
 @dataclass(frozen=True, slots=True)
 class ChannelContribution:
     """All that a channel adds to the app.

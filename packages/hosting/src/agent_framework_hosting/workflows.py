@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeGuard, cast
 import msgspec
 from agent_framework import AgentResponse, AgentResponseUpdate, Content, Message
 
+from ._alike import alike
 from ._kinds import is_a
 from .errors import RunError
 from .ids import mint
@@ -27,6 +28,7 @@ REQUEST_INFO: Final = "request_info"
 """The name of the function call that stands for something a workflow asks: `WorkflowAgent` has the same."""
 
 
+@alike
 @dataclass(frozen=True, slots=True)
 class WorkflowAnswers:
     """The input of a request that answers what a paused workflow asks.

@@ -13,6 +13,7 @@ from typing import Any, Literal, TypeAlias
 
 import msgspec
 
+from .._alike import alike
 from ..types import Owner
 from .turns import SessionName
 
@@ -22,6 +23,7 @@ Concurrency: TypeAlias = Literal["queue", "reject", "interrupt"]
 LossReason: TypeAlias = Literal["interrupted", "lease_lost"]
 
 
+@alike
 @dataclass(frozen=True, slots=True)
 class Encoded:
     """A snapshot as bytes, as the difference to the one before; `is_base` when nothing before it is needed.
