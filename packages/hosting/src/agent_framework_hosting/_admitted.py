@@ -13,7 +13,6 @@ from ._capacity import Capacity
 from ._deadlines import Deadlines
 from ._quotas import Meter, Quotas
 from ._seen import Seen
-from ._sessions.apart import ApartSessions
 from ._sessions.turn import OpenTurn
 from ._telemetry.turns import WatchedTurn
 from .hooks import ChannelResponseHook, ChannelRunHook, ChannelStreamUpdateHook, returned, settled
@@ -22,6 +21,7 @@ from .rendering.text import clean_json
 from .types import BeginTurn, ChannelRequest, HostedRunResult, IdempotencyKey, Owner, Seal, SealUnfinished
 
 if TYPE_CHECKING:
+    from ._sessions.apart import ApartSessions
     from ._target.target import SessionState
 
 _encode: Final = msgspec.json.Encoder().encode

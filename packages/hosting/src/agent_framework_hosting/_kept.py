@@ -17,6 +17,7 @@ from .types import JSON, IdempotencyKey, Owner, Principal
 
 if TYPE_CHECKING:
     from ._state.parts import ClaimStore, DocumentStore, RecordStore
+    from ._state.port import StateStore
 
 
 class OwnDocuments:
@@ -132,3 +133,12 @@ def _kept(document: Document) -> KeptDocument:
 
 def _read(told: Told) -> JSON:
     return read(told.record, place=f"the column record of af_turn, id {told.turn_id!r}")
+
+
+class Kept:
+    """All of it that a store has."""
+
+    def __init__(self, store: StateStore) -> None:
+        self.claims = OwnClaims(store.claims)
+        self.documents = OwnDocuments(store.documents)
+        self.records = OwnRecords(store.records)

@@ -17,7 +17,6 @@ import msgspec
 from ._admission import Admission
 from ._admitted import Admitted, Bounds, Steps
 from ._sessions.answers import answer_ids
-from ._sessions.apart import ApartSessions
 from ._sessions.sessions import Repeated, Sessions
 from ._sessions.turn import OpenTurn
 from ._state import records
@@ -34,6 +33,7 @@ from .limits import Limits
 from .types import ChannelRequest, ChannelSession, HostedRunResult
 
 if TYPE_CHECKING:
+    from ._sessions.apart import ApartSessions
     from ._target.target import Target
 
 _NO_SESSION: Final = ChannelSession()

@@ -12,7 +12,7 @@ from ._lifespan import Channels
 from ._state.database import described
 from ._state.folders import StateFolders
 from ._target.session_store import StoredSessions
-from ._tasks.service import TaskService
+from ._tasks.accepted import AcceptedWork
 
 if TYPE_CHECKING:
     from ._state.port import StateStore
@@ -32,7 +32,7 @@ class StartLine(msgspec.Struct, frozen=True, kw_only=True):
     folders: StateFolders
     max_sessions: int
     is_concurrent: bool
-    tasks: TaskService
+    tasks: AcceptedWork
     doorway: Doorway
 
     def said(self, *, bind: str | None) -> str:

@@ -24,7 +24,7 @@ from ._drain import Drain
 from ._lifespan import Channels, NamedContribution
 from ._mount import checked_channels
 from ._pipeline import Pipeline
-from ._runs.service import RunService
+from ._runs.late import LateRuns
 from ._sessions.sessions import Sessions
 from ._setup import (
     Order,
@@ -43,7 +43,7 @@ from ._state.folders import StateFolders
 from ._state.paths import StateDir
 from ._target.accepted import Checkpoints, accept
 from ._target.session_store import SessionStore
-from ._tasks.service import TaskService
+from ._tasks.accepted import AcceptedWork
 from ._telemetry.watched import WatchedHost
 from .auth.authenticator import Authenticator
 from .channel import Channel
@@ -181,7 +181,9 @@ class AgentFrameworkHost:
             limits=self._limits,
             telemetry=self._watched.telemetry,
         )
-        self._tasks = TaskService(store=self._store.tasks, admission=self._admission, limits=self._limits)
+        self._tasks = AcceptedWork(
+            store=self._store, admission=self._admission, limits=self._limits, is_in_memory=database is None
+        )
         self._started = Channels(self._contributed(), may_fail=may_fail(failing_channels))
         self._entrances = (
             readiness_probe(
@@ -464,7 +466,7 @@ class AgentFrameworkHost:
             limits=self._limits,
             pipeline=self._pipeline,
             sessions=self._sessions,
-            runs=RunService(tasks=self._tasks, store=self._store, limits=self._limits),
+            runs=LateRuns(work=self._tasks, store=self._store, limits=self._limits),
             tasks=self._tasks,
         )
         contributions = contributions_of(self._channels, context, handled_by=self._tasks.handled_by)
