@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from agent_framework import Content, Message
 
-from agent_framework_hosting.channel import ChannelContext
 from agent_framework_hosting.errors import InvalidRequest, UnknownId, UnknownParent
 from agent_framework_hosting.ids import mint
 from agent_framework_hosting.isolation import get_current_isolation_keys
@@ -30,6 +29,8 @@ from ._settings import CreationSettings
 from ._waiting import Waiting
 
 if TYPE_CHECKING:
+    from agent_framework_hosting.channel import ChannelContext
+
     from ._accepted import AcceptedResponses
     from ._conversation import Conversations, Standing
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Coroutine
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from starlette.types import Receive, Scope, Send
 
-from agent_framework_hosting.channel import ChannelContext, Replayed
+from agent_framework_hosting.channel import Replayed
 from agent_framework_hosting.parsing.body import decode
 from agent_framework_hosting.rendering.text import to_json
 from agent_framework_hosting.types import JSON
@@ -22,6 +22,9 @@ from ._operation import Headers
 from ._rare import Rare
 from ._record import body_of
 from ._turns import Turn, Turns
+
+if TYPE_CHECKING:
+    from agent_framework_hosting.channel import ChannelContext
 
 _Said: TypeAlias = bytes | AsyncGenerator[bytes, None]
 """A whole response, or its events."""

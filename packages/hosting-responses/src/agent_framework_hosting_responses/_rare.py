@@ -9,12 +9,12 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from agent_framework_hosting.channel import ChannelContext, RunWriter, Task
-
 from ._settings import BACKGROUND, CreationSettings
 from ._turns import Turns
 
 if TYPE_CHECKING:
+    from agent_framework_hosting.channel import ChannelContext, RunWriter, Task
+
     from ._background import Background
     from ._compact import Compaction
     from ._conversations import ConversationEndpoints

@@ -6,11 +6,11 @@ The most particular path stands first: ids of responses may be any text, with sl
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from starlette.routing import Route, WebSocketRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from agent_framework_hosting.channel import ChannelContext
 from agent_framework_hosting.web.endpoint import Endpoint, NotFound, Operation
 
 from ._create import Creation
@@ -19,6 +19,9 @@ from ._operation import Handler, JSONOperation
 from ._rare import Rare
 from ._settings import CreationSettings
 from ._turns import Turns
+
+if TYPE_CHECKING:
+    from agent_framework_hosting.channel import ChannelContext
 
 
 def responses_routes(context: ChannelContext, turns: Turns, rare: Rare) -> list[Route]:

@@ -5,11 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncGenerator, Callable, Mapping
 from functools import partial
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from agent_framework_hosting.channel import ChannelContext
 from agent_framework_hosting.errors import HookError
 from agent_framework_hosting.ids import mint
 from agent_framework_hosting.parsing.agent_tools import asking_names, declared_names, own_tools
@@ -30,6 +29,9 @@ from ._record import sealed
 from ._references import find_referenced
 from ._settings import CreationSettings
 from ._waiting import Waiting
+
+if TYPE_CHECKING:
+    from agent_framework_hosting.channel import ChannelContext
 
 _NOTHING_REFERENCED: Final[Referenced] = {}
 _NO_METADATA: Final[Mapping[str, str]] = {}

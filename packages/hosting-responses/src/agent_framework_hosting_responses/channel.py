@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 
-from agent_framework_hosting.channel import ChannelContext, ChannelContribution, SiblingRoute
+from agent_framework_hosting import channel as contract
+from agent_framework_hosting.channel import ChannelContribution, SiblingRoute
 from agent_framework_hosting.errors import ConfigurationError
 from agent_framework_hosting.hooks import ChannelResponseHook, ChannelRunHook, ChannelStreamUpdateHook
 from agent_framework_hosting.parsing.policy import CallerInstructions
@@ -91,7 +92,7 @@ class ResponsesChannel:
             tokenizer=tokenizer,
         )
 
-    def contribute(self, context: ChannelContext) -> ChannelContribution:
+    def contribute(self, context: contract.ChannelContext) -> ChannelContribution:
         """Return the routes; every path below the channel's own answers, if only to say that nothing is there."""
         turns = Turns(context, self._settings)
         rare = Rare(context, self._settings, turns)
@@ -120,7 +121,7 @@ class ResponsesChannel:
             routes=own, siblings=siblings, render_error=error_response, body_types=("application/json",)
         )
 
-    def _document(self, context: ChannelContext) -> dict[str, object]:
+    def _document(self, context: contract.ChannelContext) -> dict[str, object]:
         # With the types of all that is sent; few hosts are ever asked for it.
         from ._document import document
 

@@ -11,7 +11,6 @@ from agent_framework import AgentResponseUpdate
 from ._admission import Run
 from ._capacity import Capacity
 from ._deadlines import Deadlines
-from ._quotas import Meter, Quotas
 from ._seen import Seen
 from ._sessions.turn import OpenTurn
 from ._telemetry.turns import WatchedTurn
@@ -21,6 +20,7 @@ from .rendering.text import clean_json
 from .types import BeginTurn, ChannelRequest, HostedRunResult, IdempotencyKey, Owner, Seal, SealUnfinished
 
 if TYPE_CHECKING:
+    from ._quotas import Meter, Quotas
     from ._sessions.apart import ApartSessions
     from ._target.target import SessionState
 
@@ -48,8 +48,11 @@ class Bounds:
     __slots__ = ("capacity", "deadlines", "quotas")
 
     def __init__(self, limits: Limits) -> None:
-        quotas = Quotas(limits)
-        self.quotas = quotas if quotas.are_granted else None
+        self.quotas: Quotas | None = None
+        if limits.tokens_per_minute is not None or limits.tokens_per_day is not None:
+            from ._quotas import Quotas
+
+            self.quotas = Quotas(limits)
         self.capacity = Capacity(
             what="runs", most=limits.max_concurrent_runs, most_of_one=limits.max_runs_per_principal
         )

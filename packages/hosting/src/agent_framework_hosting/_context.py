@@ -12,7 +12,7 @@ from ._pipeline import Pipeline
 from ._sessions.sessions import Sessions
 from ._state.records import record_of
 from ._streaming import PipelineStream
-from .channel import ChannelCommand, Runs, Tasks
+from .channel import ChannelCommand
 from .errors import UnknownId
 from .hooks import ChannelResponseHook, ChannelRunHook, ChannelStreamUpdateHook
 from .isolation import current_principal
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from ._kept import Kept, OwnClaims, OwnDocuments, OwnRecords
     from ._sessions.apart import ApartSessions, Budget
     from ._target.target import Target
+    from .channel import Runs, Tasks
 
 
 class HostContext:

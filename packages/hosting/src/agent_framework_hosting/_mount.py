@@ -6,14 +6,17 @@ import copy
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute, compile_path
 
-from .channel import Channel, ChannelContext, ChannelContribution
+from .channel import ChannelContribution
 from .entrances import NOBODY, Entrance
 from .errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from .channel import Channel, ChannelContext
 
 
 def normal_path(channel: Channel) -> str:
@@ -42,9 +45,15 @@ def listed(channels: Sequence[Channel] | Channel) -> tuple[Channel, ...]:
     Raises:
         ConfigurationError: It is one channel where several are wanted.
     """
-    if isinstance(channels, Channel):
-        raise ConfigurationError(f"channels is the channel {channels.name!r} itself. Give a list: channels=[...].")
-    return tuple(channels)
+    given: Any = channels
+    if _is_channel(given):
+        raise ConfigurationError(f"channels is the channel {given.name!r} itself. Give a list: channels=[...].")
+    return tuple(given)
+
+
+def _is_channel(given: object) -> bool:
+    # As `isinstance` looks at it, without the contract's classes, which no host needs.
+    return all(hasattr(given, name) for name in ("name", "path", "contribute"))
 
 
 def refuse_strangers(channels: Sequence[object]) -> None:
@@ -58,7 +67,7 @@ def refuse_strangers(channels: Sequence[object]) -> None:
             raise ConfigurationError(
                 f"channels[{index}] is the class {channel.__name__}. Give an instance: {channel.__name__}(...)."
             )
-        if not isinstance(channel, Channel):
+        if not _is_channel(channel):
             raise ConfigurationError(
                 f"channels[{index}] is an object of type {type(channel).__name__}, which is no channel: a channel has "
                 "`name`, `path` and `contribute(context)`."

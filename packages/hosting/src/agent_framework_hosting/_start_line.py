@@ -11,11 +11,11 @@ from ._doorway import Doorway
 from ._lifespan import Channels
 from ._state.database import described
 from ._state.folders import StateFolders
-from ._target.session_store import StoredSessions
 from ._tasks.accepted import AcceptedWork
 
 if TYPE_CHECKING:
     from ._state.port import StateStore
+    from ._target.session_store import StoredSessions
     from ._target.target import Target
 
 _BESIDE = "turns of one session run side by side, and none remembers another"

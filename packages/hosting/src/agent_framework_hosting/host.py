@@ -14,7 +14,7 @@ from agent_framework import SupportsAgentRun
 from msgspec.structs import replace
 from starlette.applications import Starlette
 
-from . import _lifespan, _server
+from . import _lifespan, channel
 from ._admission import Admission
 from ._admitted import Steps
 from ._app import build_app, contributions_of, liveness_probe, mounted, readiness_probe
@@ -42,11 +42,9 @@ from ._state.database import Migrate, open_store
 from ._state.folders import StateFolders
 from ._state.paths import StateDir
 from ._target.accepted import Checkpoints, accept
-from ._target.session_store import SessionStore
 from ._tasks.accepted import AcceptedWork
 from ._telemetry.watched import WatchedHost
 from .auth.authenticator import Authenticator
-from .channel import Channel
 from .door import Door
 from .entrances import HOST, Entrance
 from .limits import Limits
@@ -57,8 +55,10 @@ from .types import DEFAULT_TENANT, ChannelRequest, HostedRunResult
 if TYPE_CHECKING:
     from agent_framework import CheckpointStorage, Workflow
 
+    from . import _server
     from ._connections import BoundedConfig
     from ._state.port import StateStore
+    from ._target.session_store import SessionStore
     from ._target.target import Target
     from ._workers.worker import Share
 
@@ -127,7 +127,7 @@ class AgentFrameworkHost:
         self,
         target: SupportsAgentRun | Workflow | Callable[[], Any] | Any,
         *,
-        channels: Sequence[Channel],
+        channels: Sequence[channel.Channel],
         debug: bool = False,
         checkpoint_location: str | os.PathLike[str] | CheckpointStorage | None = None,
         checkpoint_key: str | bytes | None = None,
@@ -214,7 +214,7 @@ class AgentFrameworkHost:
         return self._target.served
 
     @property
-    def channels(self) -> Sequence[Channel]:
+    def channels(self) -> Sequence[channel.Channel]:
         """The channels, in the order in which they start."""
         return self._channels
 
@@ -377,6 +377,8 @@ class AgentFrameworkHost:
                 address is taken, or several processes cannot serve this host.
             StartFailed: None of several processes could start.
         """
+        from . import _server
+
         _server.refuse_running_loop()
         config = _server.configuration(
             bind=_server.address_of(host, port),
@@ -428,13 +430,22 @@ class AgentFrameworkHost:
         silence_addresses()
         options = share.taken()
         self._doorway.lets_strangers_in = options.pop(_OPEN)
+        from . import _server
+
         config = _server.configuration(bind="", options=options, limits=self._limits, is_shared=True)
         self._serve(config, told=told_by_supervisor)
 
-    def _serve(self, config: BoundedConfig, *, told: _server.Told = _server.told_by_signals) -> None:
+    def _serve(self, config: BoundedConfig, *, told: _server.Told | None = None) -> None:
+        from . import _server
+
         self._watched.is_serving = True
         serving = _server.serve(
-            self.app, config, limits=self._limits, told=told, on_told=self.begin_drain, drain=self.drain
+            self.app,
+            config,
+            limits=self._limits,
+            told=told or _server.told_by_signals,
+            on_told=self.begin_drain,
+            drain=self.drain,
         )
         _server.run(serving, failure=lambda: self._failure)
 
@@ -444,7 +455,10 @@ class AgentFrameworkHost:
             await self._state.start(is_called_off=lambda: self._admission.draining)
             started.append(self._state.stop)
             # Not sooner: a host that gives its state up gives its port up before.
-            _server.refuse_taken(self._addresses)
+            if self._addresses:
+                from . import _server
+
+                _server.refuse_taken(self._addresses)
             await self._store.start()
             started.append(self._store.stop)
             await self._target.start()

@@ -7,13 +7,13 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from .._tasks.accepted import AcceptedWork
-from ..channel import RunEvent, RunHandler, RunStatus, Task, TaskHandler
 from ..limits import Limits
 from ..types import JSON, Principal
 
 if TYPE_CHECKING:
     from .._state.events import Position
     from .._state.port import StateStore
+    from ..channel import RunEvent, RunHandler, RunStatus, Task, TaskHandler
     from .service import RunService
 
 

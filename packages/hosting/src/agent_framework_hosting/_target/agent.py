@@ -27,12 +27,12 @@ from . import snapshot_codec
 from .agent_state import AgentState
 from .entered import Entered
 from .messages import to_messages
-from .session_store import StoredSessions
 from .snapshots import Snapshot
 from .streams import AgentStream, Source, opened
 from .unfinished import finish
 
 if TYPE_CHECKING:
+    from .session_store import StoredSessions
     from .target import AnswerStore
 
 _COSTS: Final = (

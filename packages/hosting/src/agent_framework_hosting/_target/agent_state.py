@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from agent_framework import AgentSession, Message
 
 from ..errors import StateUnavailable
 from ..logs import logger
-from .session_store import StoredSessions
 from .snapshot_codec import encode_rest
 from .snapshots import (
     Histories,
@@ -22,6 +22,9 @@ from .snapshots import (
     restore,
     rewind,
 )
+
+if TYPE_CHECKING:
+    from .session_store import StoredSessions
 
 _NONE: Histories = dict[str, History]()
 

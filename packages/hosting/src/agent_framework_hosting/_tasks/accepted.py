@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from .._admission import Admission
-from ..channel import TaskHandler
 from ..errors import ConfigurationError
 from ..limits import Limits
 from ..types import JSON, Principal
 
 if TYPE_CHECKING:
     from .._state.port import StateStore
+    from ..channel import TaskHandler
     from .service import TaskService
 
 

@@ -23,7 +23,6 @@ import msgspec
 from .._admission import Admission, Run
 from .._state.tasks import NewTask, TakenTask
 from .._stepping import turn
-from ..channel import TaskHandler
 from ..errors import ConfigurationError, Draining, InvalidRequest, NotStarted, RequestTooLarge, StateUnavailable
 from ..isolation import current_principal
 from ..limits import Limits
@@ -34,6 +33,7 @@ from .running import Doer, Ending, end_of
 
 if TYPE_CHECKING:
     from .._state.parts import TaskStore
+    from ..channel import TaskHandler
 
 _LOOK: Final = 1.0
 """Seconds between two looks, and between two tries when the store does not answer."""
