@@ -95,10 +95,10 @@ def test_a_stream_folds_to_what_the_same_answer_gives_without_streaming(
     sent = [responder.feed(update) for update in say()]
     responder.complete(completed_at=AT)
     streamed = check(b"".join([*sent, responder.closing()])).body
-    body, waiting = rendered_whole(AgentResponse.from_updates(say()), **flags)
-    whole = shown(body)
+    rendered = rendered_whole(AgentResponse.from_updates(say()), **flags)
+    whole = shown(rendered.body)
     check_body(whole)
-    assert waiting == responder.waiting
+    assert rendered.waiting == responder.waiting
     assert without_ids(streamed["output"]) == without_ids(whole["output"])
     assert {**streamed, "output": []} == {**whole, "output": []}
 

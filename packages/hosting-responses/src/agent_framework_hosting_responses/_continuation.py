@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
+import msgspec
 from agent_framework import Content, Message
 
 from agent_framework_hosting.errors import InvalidRequest, UnknownId, UnknownParent
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
 _UNKNOWN_CONVERSATION: Final = "conversation_not_found"
 
 
-class Begun(NamedTuple):
+class Begun(msgspec.Struct, frozen=True):
     """A turn of a conversation as it begins: the request with what was added, and what is waiting.
 
     `items` are those that were added, and `taken` the number of the last of them.
@@ -49,7 +50,7 @@ class Begun(NamedTuple):
     taken: int
 
 
-class _Found(NamedTuple):
+class _Found(msgspec.Struct, frozen=True):
     """A turn that can be continued. It may have no record, such as one that no channel has told."""
 
     record: JSON

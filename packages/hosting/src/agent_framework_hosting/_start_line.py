@@ -9,7 +9,6 @@ import msgspec
 
 from ._doorway import Doorway
 from ._lifespan import Channels
-from ._state.database import described
 from ._state.folders import StateFolders
 from ._tasks.accepted import AcceptedWork
 
@@ -56,6 +55,8 @@ class StartLine(msgspec.Struct, frozen=True, kw_only=True):
 
     def _state(self) -> str:
         if self.database is not None:
+            from ._state.database import described
+
             return described(self.database) if isinstance(self.database, str) else type(self.database).__name__
         sessions = f"at most {self.max_sessions} sessions, lost when the process ends"
         if self.session_store is not None:

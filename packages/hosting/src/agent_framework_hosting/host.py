@@ -38,7 +38,6 @@ from ._setup import (
 )
 from ._spared import spared
 from ._start_line import StartLine
-from ._state.database import Migrate, open_store
 from ._state.folders import StateFolders
 from ._state.paths import StateDir
 from ._target.accepted import Checkpoints, accept
@@ -57,6 +56,7 @@ if TYPE_CHECKING:
 
     from . import _server
     from ._connections import BoundedConfig
+    from ._state.database import Migrate
     from ._state.port import StateStore
     from ._target.session_store import SessionStore
     from ._target.target import Target
@@ -147,7 +147,7 @@ class AgentFrameworkHost:
         self._limits = checked_limits(limits)
         self._concurrency: Order = checked_order(concurrency, session_store=session_store)
         self._database = database
-        store = open_store(database, limits=self._limits, migrate=migrate) if database is not None else None
+        store = None if database is None else _opened(database, limits=self._limits, migrate=migrate)
         checkpoints = Checkpoints(location=checkpoint_location, key=checkpoint_key, store=store)
         paths = placed(state_dir, checkpoints, target, database=database)
         stored = stored_sessions(session_store, database=database)
@@ -489,3 +489,9 @@ class AgentFrameworkHost:
         if has_steps or self._database is not None or self._state.needs_start or self._target.needs_start:
             self._admission.require_start()
         return contributions
+
+
+def _opened(database: str | StateStore, *, limits: Limits, migrate: Migrate) -> StateStore:
+    from ._state.database import open_store
+
+    return open_store(database, limits=limits, migrate=migrate)

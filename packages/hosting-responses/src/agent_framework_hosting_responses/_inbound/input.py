@@ -15,7 +15,7 @@ import re
 from collections.abc import Callable, Collection, Mapping
 from collections.abc import Set as AbstractSet
 from hashlib import sha256
-from typing import Any, Final, NamedTuple, TypeAlias, cast
+from typing import Any, Final, TypeAlias, cast
 
 import msgspec
 from agent_framework import Content
@@ -301,7 +301,7 @@ def _thoughts(kind: str) -> Check:
 _Reader: TypeAlias = Callable[[History, dict[str, Any], str], None]
 
 
-class _ItemKind(NamedTuple):
+class _ItemKind(msgspec.Struct, frozen=True):
     """A kind of items: its members, and what is made of one."""
 
     members: Check

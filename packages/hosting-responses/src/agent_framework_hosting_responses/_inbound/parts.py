@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 from types import MappingProxyType
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import Any, Final, TypeAlias
 
+import msgspec
 from agent_framework import Annotation, Content, TextSpanRegion
 
 from agent_framework_hosting.errors import InvalidRequest
@@ -226,7 +227,7 @@ def _with(key: str) -> dict[str, Any]:
     return {"required": [key], "properties": {key: {"not": {"type": "null"}}}}
 
 
-class _PartKind(NamedTuple):
+class _PartKind(msgspec.Struct, frozen=True):
     """A kind of parts: its members, how one is read, who may say it, and what else holds of its members."""
 
     members: Check

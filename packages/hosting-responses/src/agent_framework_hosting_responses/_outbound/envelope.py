@@ -8,7 +8,7 @@ Rules of this file:
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final, NamedTuple, get_args
+from typing import Any, Final, get_args
 
 import msgspec
 
@@ -62,7 +62,7 @@ _NULL: Final = b"null"
 _NOTHING: Final[Mapping[str, Any]] = {}
 
 
-class Body(NamedTuple):
+class Body(msgspec.Struct, frozen=True):
     """A response object in one state.
 
     Args:

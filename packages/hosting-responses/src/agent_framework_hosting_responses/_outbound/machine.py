@@ -10,7 +10,7 @@ Rules of this file:
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Final, Literal, NamedTuple, NotRequired, TypedDict, Unpack
+from typing import Any, Final, Literal, NotRequired, TypedDict, Unpack
 
 import msgspec
 from agent_framework import AgentResponse, AgentResponseUpdate, Message
@@ -245,7 +245,7 @@ def queued_body(**fields: Unpack[ResponseFields]) -> Body:
     return _head(fields).body(status="queued")
 
 
-class Rendered(NamedTuple):
+class Rendered(msgspec.Struct, frozen=True):
     """An answer that is not streamed: the response object, and the calls that a later turn will run."""
 
     body: Body
@@ -294,7 +294,7 @@ def _plain_body(text: bytes, result: AgentResponse[Any], fields: ResponseFields,
     )
 
 
-class _Ending(NamedTuple):
+class _Ending(msgspec.Struct, frozen=True):
     """How a response ended."""
 
     status: ResponseStatus

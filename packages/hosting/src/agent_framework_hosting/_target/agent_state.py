@@ -9,7 +9,6 @@ from agent_framework import AgentSession, Message
 
 from ..errors import StateUnavailable
 from ..logs import logger
-from .snapshot_codec import encode_rest
 from .snapshots import (
     Histories,
     History,
@@ -101,4 +100,6 @@ class AgentState:
 
     def remains(self) -> bytes:
         """See `SessionState`."""
+        from .snapshot_codec import encode_rest
+
         return encode_rest(capture(self.session, histories(self.session), parent=None, known=self._captured))
