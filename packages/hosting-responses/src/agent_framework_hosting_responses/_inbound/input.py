@@ -43,7 +43,6 @@ from .approvals import ANSWER, REQUEST, read_answer, read_request
 from .compaction import COMPACTION, unpack
 from .history import History, Role
 from .parts import content_schema, read_content, required
-from .tools import custom_arguments
 
 PARTS_PER_ITEM: Final = 4
 """Content parts that a request may have for each item that it may have."""
@@ -235,6 +234,8 @@ def _function_call(history: History, item: dict[str, Any], at: str) -> None:
 
 
 def _custom_tool_call(history: History, item: dict[str, Any], at: str) -> None:
+    from .tools import custom_arguments
+
     arguments = custom_arguments(item["input"])
     history.call(Content.from_function_call(item["call_id"], item["name"], arguments=arguments), at)
 

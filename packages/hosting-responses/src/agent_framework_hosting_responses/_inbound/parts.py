@@ -34,7 +34,6 @@ from agent_framework_hosting.parsing.contents import (
     refusal,
     text_content,
 )
-from agent_framework_hosting.parsing.media import UNKNOWN, media_type_of, read_uri
 from agent_framework_hosting.parsing.refusals import missing, unsupported_content, wrong_type, wrong_value
 from agent_framework_hosting.parsing.schemas import of_kind, schema_of
 
@@ -156,6 +155,8 @@ def _file(part: dict[str, Any], at: str) -> Content:
         )
     key, param = given[0], f"{at}.{given[0]}"
     name = optional(part, "filename", at) or None
+    from agent_framework_hosting.parsing.media import UNKNOWN, media_type_of, read_uri
+
     guessed = media_type_of(name)
     properties = {"openai": {"content_type": "input_file"}}
     if key == "file_id":
