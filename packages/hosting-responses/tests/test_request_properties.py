@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from agent_framework_hosting.errors import RequestError
 from agent_framework_hosting.limits import Limits
 from agent_framework_hosting_responses._inbound.fields import FIELDS
-from agent_framework_hosting_responses._inbound.input import LATER_ITEMS, READ_ITEMS
+from agent_framework_hosting_responses._inbound.input import LATER_ITEMS, read_items
 from agent_framework_hosting_responses._inbound.policy import apply_policy
 from agent_framework_hosting_responses._inbound.request import ResponsesRequest, parse
 
@@ -31,7 +31,7 @@ MEMBERS = [
     *("outputs", "code", "result", "action", "actions", "operation", "queries", "results", "pending_safety_checks"),
 ]
 KINDS = [
-    *sorted(READ_ITEMS | LATER_ITEMS),
+    *sorted(read_items() | LATER_ITEMS),
     *("input_text", "output_text", "refusal", "input_image", "summary_text", "reasoning_text", "function", "text"),
     *("allowed_tools", "json_schema", "json_object", "user", "assistant", "system", "developer", "auto", "low", "f"),
     *("input_file", "input_audio", "logs", "image", "url_citation", "file_path", "custom", "grammar", "AAAA", "wav"),

@@ -23,7 +23,7 @@ from openai.types.responses.service_tier import ServiceTier
 from openai.types.shared_params import Reasoning, ReasoningEffort
 
 from agent_framework_hosting_responses._inbound.fields import FIELDS, INCLUDABLE
-from agent_framework_hosting_responses._inbound.input import LATER_ITEMS, READ_ITEMS
+from agent_framework_hosting_responses._inbound.input import LATER_ITEMS, read_items
 from agent_framework_hosting_responses._inbound.request import parse
 from agent_framework_hosting_responses._inbound.tools import FUNCTION_MEMBERS
 
@@ -55,7 +55,7 @@ def test_every_field_of_the_sdk_is_known(params: Any) -> None:
 
 def test_every_item_of_the_sdk_is_read_or_refused_by_name() -> None:
     """None is called unknown."""
-    assert kinds(ResponseInputItemParam) == READ_ITEMS | LATER_ITEMS
+    assert kinds(ResponseInputItemParam) == read_items() | LATER_ITEMS
 
 
 def test_every_value_for_include_is_known() -> None:

@@ -16,13 +16,14 @@ from sqlalchemy import Engine, NullPool, create_engine, text
 from agent_framework_hosting._state.database import open_store
 from agent_framework_hosting._state.events import Event, RunName
 from agent_framework_hosting._state.memorytasks import MemoryTasks
+from agent_framework_hosting._state.parts import TaskStore
 from agent_framework_hosting._state.sql import sqlstore
 from agent_framework_hosting._state.sql.migrations import sqlite_engine
 from agent_framework_hosting._state.sql.postgres import PostgresDriver
 from agent_framework_hosting._state.sql.script import Script, do
 from agent_framework_hosting._state.sql.sqlstore import SqlStore
 from agent_framework_hosting._state.sql.tasks import accept
-from agent_framework_hosting._state.tasks import NewTask, TakenTask, TaskStore
+from agent_framework_hosting._state.tasks import NewTask, TakenTask
 from agent_framework_hosting.errors import InvalidRequest, QueueFull
 from agent_framework_hosting.limits import Limits
 from agent_framework_hosting.testing import FakeClock

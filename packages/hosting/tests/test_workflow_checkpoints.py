@@ -30,7 +30,8 @@ from workflow_parts import Notebook, Order, answer, notebook, said, say
 
 from agent_framework_hosting._target.workflow.codec import encode
 from agent_framework_hosting._target.workflow.folder import SessionFolder
-from agent_framework_hosting._target.workflow.key import KEY_VARIABLE, checkpoint_key
+from agent_framework_hosting._target.workflow.key import checkpoint_key
+from agent_framework_hosting._target.workflow.variable import KEY_VARIABLE
 from agent_framework_hosting.channel import ChannelContext
 from agent_framework_hosting.errors import ConfigurationError, NotRestorable, RunError, Unavailable, UnknownParent
 from agent_framework_hosting.host import AgentFrameworkHost

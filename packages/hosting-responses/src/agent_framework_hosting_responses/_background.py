@@ -38,7 +38,8 @@ from ._leavings import Leavings
 from ._log import each_event, entry
 from ._outbound.machine import queued_body
 from ._record import body_of, has_ended, is_background, key_of, plain, sealed
-from ._standing import GIVEN_UP, KIND, Standing, failed
+from ._settings import BACKGROUND
+from ._standing import GIVEN_UP, Standing, failed
 from ._turns import Minted, Turn, Turns
 
 _SOON: Final = 1.0
@@ -65,7 +66,6 @@ class Background:
         self._keys = AcceptedKeys(context, channel=turns.channel)
         self._leavings = Leavings(context, self._accepted, self._keys)
         self._standing = standing
-        context.runs.handle(KIND, self._do, on_give_up=self._give_up, needs_start=False, keeps_log=False)
 
     async def accept(self, turn: Turn, body: dict[str, Any], *, named: IdempotencyKey | None) -> tuple[JSON, bool]:
         """Keep a request that is to be done; return the record of its response, and whether that is new.
@@ -136,12 +136,12 @@ class Background:
             with suppress(UnknownId):
                 await self._stop(response)
             await self._keys.disown(response)
-        await self._context.runs.forget(response, kind=KIND)
+        await self._context.runs.forget(response, kind=BACKGROUND)
         return was_kept
 
     async def _stop(self, response: str) -> JSON:
         with suppress(UnknownId):
-            await self._context.runs.cancel(response, kind=KIND)
+            await self._context.runs.cancel(response, kind=BACKGROUND)
         return await self._standing.wait(response, patience=self._context.limits.lease + _PATIENCE)
 
     async def _known(self, named: IdempotencyKey | None) -> JSON:
@@ -161,9 +161,10 @@ class Background:
 
     async def _start(self, response: str, accepted: Accepted) -> None:
         # A run that is known already is not begun again.
-        await self._context.runs.start(kind=KIND, id=response, line=accepted.line, payload={})
+        await self._context.runs.start(kind=BACKGROUND, id=response, line=accepted.line, payload={})
 
-    async def _do(self, task: Task, writer: RunWriter) -> None:
+    async def do(self, task: Task, writer: RunWriter) -> None:
+        """Do what was accepted, as a run."""
         response, accepted = task.id, await self._accepted.find(task.id)
         if accepted is None or accepted.body is None:
             # It was deleted, or an attempt before has done it.
@@ -220,10 +221,11 @@ class Background:
 
     async def _is_newest(self, response: str, attempt: int | None) -> bool:
         with suppress(UnknownId):
-            return (await self._context.runs.status(response, kind=KIND)).attempt == attempt
+            return (await self._context.runs.status(response, kind=BACKGROUND)).attempt == attempt
         return False
 
-    async def _give_up(self, task: Task) -> None:
+    async def give_up(self, task: Task) -> None:
+        """End a response that was tried often enough."""
         # Whoever reads it later would find the same; but what became of a run is known for a shorter time.
         with suppress(UnknownId):
             accepted = await self._accepted.find(task.id)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, Final, NamedTuple
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Final
 
+import msgspec
 from agent_framework import Content, Message
 
-from agent_framework_hosting.channel import ChannelContext
 from agent_framework_hosting.errors import InvalidRequest, UnknownId, UnknownParent
 from agent_framework_hosting.ids import mint
 from agent_framework_hosting.isolation import get_current_isolation_keys
@@ -18,8 +19,6 @@ from agent_framework_hosting.parsing.refusals import shown
 from agent_framework_hosting.types import JSON, ChannelRequest, ChannelSession
 from agent_framework_hosting.workflows import is_workflow
 
-from ._accepted import AcceptedResponses
-from ._conversation import Conversations, Standing
 from ._inbound.decisions import settle
 from ._inbound.history import Decision
 from ._inbound.input import read_input
@@ -30,10 +29,16 @@ from ._record import chat_of, is_of_another_channel, is_unfinished, waiting_of
 from ._settings import CreationSettings
 from ._waiting import Waiting
 
+if TYPE_CHECKING:
+    from agent_framework_hosting.channel import ChannelContext
+
+    from ._accepted import AcceptedResponses
+    from ._conversation import Conversations, Standing
+
 _UNKNOWN_CONVERSATION: Final = "conversation_not_found"
 
 
-class Begun(NamedTuple):
+class Begun(msgspec.Struct, frozen=True):
     """A turn of a conversation as it begins: the request with what was added, and what is waiting.
 
     `items` are those that were added, and `taken` the number of the last of them.
@@ -45,7 +50,7 @@ class Begun(NamedTuple):
     taken: int
 
 
-class _Found(NamedTuple):
+class _Found(msgspec.Struct, frozen=True):
     """A turn that can be continued. It may have no record, such as one that no channel has told."""
 
     record: JSON
@@ -57,8 +62,20 @@ class Continuation:
     def __init__(self, context: ChannelContext, settings: CreationSettings) -> None:
         self._context = context
         self._settings = settings
-        self._conversations = Conversations(context)
-        self._accepted = AcceptedResponses(context)
+
+    @cached_property
+    def conversations(self) -> Conversations:
+        """The conversations of whoever is calling; loaded with the first request that names one."""
+        from ._conversation import Conversations
+
+        return Conversations(self._context)
+
+    @cached_property
+    def _accepted(self) -> AcceptedResponses:
+        # Only who continues what no turn was stored of needs to know.
+        from ._accepted import AcceptedResponses
+
+        return AcceptedResponses(self._context)
 
     async def check(self, asked: ResponsesRequest) -> tuple[Waiting, ...]:
         """Check a request; return what that which it continues has left waiting.
@@ -73,7 +90,7 @@ class Continuation:
             refuse_clashes(asked.client_tools, tool_names(self._context.target))
         if asked.conversation is not None:
             await self._require(asked.conversation)
-            return self._settled(asked, await self._conversations.standing(asked.conversation))
+            return self._settled(asked, await self.conversations.standing(asked.conversation))
         previous = asked.previous_response_id
         record = None if previous is None else await self._record(previous)
         if record is not None:
@@ -92,7 +109,7 @@ class Continuation:
         Raises:
             InvalidRequest: The conversation has moved on, so that the request does not go together with it.
         """
-        standing = await self._conversations.standing(asked.conversation or "")
+        standing = await self.conversations.standing(asked.conversation or "")
         waiting = self._settled(asked, standing)
         added = read_input(standing.items).messages
         if self._settings.caller_instructions != "append":
@@ -103,7 +120,7 @@ class Continuation:
 
     async def _require(self, conversation: str) -> None:
         try:
-            await self._conversations.find(conversation)
+            await self.conversations.find(conversation)
         except UnknownId as error:
             # It is the request that is wrong, as with a response that is not there.
             raise InvalidRequest(error.message, param="conversation", code=_UNKNOWN_CONVERSATION) from None

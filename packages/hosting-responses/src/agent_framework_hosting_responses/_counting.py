@@ -45,17 +45,6 @@ COUNTED: Final[Mapping[str, Check]] = {
 """What a count is asked with."""
 
 
-class EstimatedTokens:
-    """Counts as Agent Framework does where it compacts: by characters."""
-
-    def count_tokens(self, text: str) -> int:
-        """Return about how many tokens a text has."""
-        # Its module is large, and most hosts are never asked to count.
-        from agent_framework import CharacterEstimatorTokenizer
-
-        return CharacterEstimatorTokenizer().count_tokens(text)
-
-
 class Counting:
     """Counts what a request would hand to the agent, with all that it continues.
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Coroutine
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from starlette.types import Receive, Scope, Send
 
-from agent_framework_hosting.channel import ChannelContext, Replayed
+from agent_framework_hosting.channel import Replayed
 from agent_framework_hosting.parsing.body import decode
 from agent_framework_hosting.rendering.text import to_json
 from agent_framework_hosting.types import JSON
@@ -17,13 +17,14 @@ from agent_framework_hosting.web.events import EventStream
 from agent_framework_hosting.web.idempotency import REPLAYED, idempotency_key
 from agent_framework_hosting.web.watch import run_while_connected
 
-from ._background import Background
 from ._continuation import chat_key
-from ._following import Following
 from ._operation import Headers
+from ._rare import Rare
 from ._record import body_of
-from ._replay import said_again
 from ._turns import Turn, Turns
+
+if TYPE_CHECKING:
+    from agent_framework_hosting.channel import ChannelContext
 
 _Said: TypeAlias = bytes | AsyncGenerator[bytes, None]
 """A whole response, or its events."""
@@ -32,11 +33,10 @@ _Said: TypeAlias = bytes | AsyncGenerator[bytes, None]
 class Creation:
     """Creates responses."""
 
-    def __init__(self, context: ChannelContext, turns: Turns, background: Background, following: Following) -> None:
+    def __init__(self, context: ChannelContext, turns: Turns, rare: Rare) -> None:
         self._context = context
         self._turns = turns
-        self._background = background
-        self._following = following
+        self._rare = rare
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send, *, request_id: bytes) -> None:
         """Answer one request."""
@@ -59,8 +59,8 @@ class Creation:
         turn = await self._turns.read(decoded, named=named)
         is_streamed = turn.asked.stream
         if turn.asked.background:
-            record, is_new = await self._background.accept(turn, decoded, named=named)
-            said = self._following.follow(record, after=-1) if is_streamed else to_json(body_of(record))
+            record, is_new = await self._rare.background.accept(turn, decoded, named=named)
+            said = self._rare.following.follow(record, after=-1) if is_streamed else to_json(body_of(record))
             return said, _ignored(turn) if is_new else [REPLAYED]
         try:
             # The turn lives as long as the client is there.
@@ -76,4 +76,7 @@ def _ignored(turn: Turn) -> Headers:
 
 
 async def _again(record: JSON) -> AsyncGenerator[bytes, None]:
+    # Few requests come twice.
+    from ._replay import said_again
+
     yield said_again(record)

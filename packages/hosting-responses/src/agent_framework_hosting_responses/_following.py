@@ -21,7 +21,8 @@ from ._log import each_event, event_of, is_last, number_of
 from ._outbound.events import EventWriter, say_queued
 from ._record import body_of, first_of, has_ended, output_of
 from ._replay import said_again
-from ._standing import KIND, Standing
+from ._settings import BACKGROUND
+from ._standing import Standing
 
 
 class Following:
@@ -45,7 +46,7 @@ class Following:
         try:
             last, response = None, body_of(record)["id"]
             if not has_ended(record):
-                last = await self._context.runs.last(response, kind=KIND)
+                last = await self._context.runs.last(response, kind=BACKGROUND)
             if not has_ended(record) and last is None:
                 # Nothing was said until now; or it has ended meanwhile, and all that was said is with its record.
                 record = await self._standing.find(response)
@@ -71,7 +72,7 @@ class Following:
                     after = number
         elif after >= begun:
             position = (last.attempt, after - begun)
-        async with aclosing(await runs.events(response, kind=KIND, after=position)) as events:
+        async with aclosing(await runs.events(response, kind=BACKGROUND, after=position)) as events:
             async for event in events:
                 number, data = number_of(event.data), event_of(event.data)
                 if begun is not None and number - event.sequence != begun:

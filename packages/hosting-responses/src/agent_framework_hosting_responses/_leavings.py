@@ -17,7 +17,7 @@ from agent_framework_hosting.isolation import current_principal
 from agent_framework_hosting.types import IdempotencyKey, Principal
 
 from ._accepted import AcceptedKeys, AcceptedResponses
-from ._standing import KIND
+from ._settings import BACKGROUND
 
 
 class _Leaving(NamedTuple):
@@ -54,7 +54,7 @@ class Leavings:
     async def _remove(self, leaving: _Leaving) -> None:
         response, named, principal = leaving
         try:
-            await self._runs.status(response, kind=KIND, principal=principal)
+            await self._runs.status(response, kind=BACKGROUND, principal=principal)
         except UnknownId:
             await self._accepted.remove(response, principal=principal)
             if named is not None:

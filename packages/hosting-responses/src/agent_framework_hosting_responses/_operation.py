@@ -43,14 +43,19 @@ Handler: TypeAlias = Callable[[Call], Awaitable[Mapping[str, Any]]]
 
 
 class JSONOperation:
-    """An operation whose answer is one JSON object."""
+    """An operation whose answer is one JSON object.
 
-    def __init__(self, handle: Handler, *, limits: Limits) -> None:
-        self._handle = handle
+    Args:
+        find: Returns what answers; called for each request, so that it may be loaded with the first one.
+        limits: The host's.
+    """
+
+    def __init__(self, find: Callable[[], Handler], *, limits: Limits) -> None:
+        self._find = find
         self._limits = limits
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send, *, request_id: bytes) -> None:
         """Answer one request."""
         call = Call(scope, receive, limits=self._limits)
-        answer = to_json(await self._handle(call))
+        answer = to_json(await self._find()(call))
         await send_json(send, 200, answer, request_id=request_id, headers=call.headers)

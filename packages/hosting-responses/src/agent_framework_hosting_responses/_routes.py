@@ -5,46 +5,41 @@ The most particular path stands first: ids of responses may be any text, with sl
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from starlette.routing import Route, WebSocketRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from agent_framework_hosting.channel import ChannelContext
 from agent_framework_hosting.web.endpoint import Endpoint, NotFound, Operation
 
-from ._background import Background
-from ._compact import Compaction
-from ._conversations import ConversationEndpoints
-from ._counting import Counting
 from ._create import Creation
 from ._errors import error_response
-from ._following import Following
 from ._operation import Handler, JSONOperation
-from ._reading import Reading
+from ._rare import Rare
 from ._settings import CreationSettings
-from ._standing import Standing
 from ._turns import Turns
 
+if TYPE_CHECKING:
+    from agent_framework_hosting.channel import ChannelContext
 
-def responses_routes(context: ChannelContext, settings: CreationSettings) -> list[Route]:
+
+def responses_routes(context: ChannelContext, turns: Turns, rare: Rare) -> list[Route]:
     """Return the routes below the channel's path; the first one is at the path itself."""
-    turns = Turns(context, settings)
-    standing = Standing(context, channel=settings.channel)
-    background, following = Background(context, turns, standing), Following(context, standing)
-    reading, compaction = Reading(context, background, standing, following), Compaction(context)
-    counting = Counting(context, turns, settings.tokenizer)
 
-    def json(handle: Handler) -> Operation:
-        return JSONOperation(handle, limits=context.limits)
+    def json(find: Callable[[], Handler]) -> Operation:
+        return JSONOperation(find, limits=context.limits)
 
-    one: dict[str, Operation] = {"GET": reading.retrieve, "DELETE": json(reading.delete)}
+    async def retrieve(scope: Scope, receive: Receive, send: Send, *, request_id: bytes) -> None:
+        await rare.reading.retrieve(scope, receive, send, request_id=request_id)
+
+    one: dict[str, Operation] = {"GET": retrieve, "DELETE": json(lambda: rare.reading.delete)}
     return [
-        _route("/", {"POST": Creation(context, turns, background, following)}),
-        _route("/compact", {"POST": json(compaction.compact)}),
-        _route("/input_tokens", {"POST": json(counting.count)}),
-        _route("/{response:path}/input_items", {"GET": json(reading.list_input)}),
-        _route("/{response:path}/cancel", {"POST": json(reading.cancel)}),
+        _route("/", {"POST": Creation(context, turns, rare)}),
+        _route("/compact", {"POST": json(lambda: rare.compaction.compact)}),
+        _route("/input_tokens", {"POST": json(lambda: rare.counting.count)}),
+        _route("/{response:path}/input_items", {"GET": json(lambda: rare.reading.list_input)}),
+        _route("/{response:path}/cancel", {"POST": json(lambda: rare.reading.cancel)}),
         _route("/{response:path}", one),
     ]
 
@@ -54,25 +49,35 @@ def socket_route(context: ChannelContext, settings: CreationSettings) -> WebSock
     return WebSocketRoute("/", _Socket(context, settings))
 
 
-def conversations_routes(context: ChannelContext, settings: CreationSettings, *, prefix: str) -> list[Route]:
-    """Return the routes of conversations, which stand beside the channel's path."""
-    does = ConversationEndpoints(context, caller_instructions=settings.caller_instructions)
+def conversations_routes(context: ChannelContext, rare: Rare, *, prefixes: Sequence[str]) -> list[Route]:
+    """Return the routes of conversations, which stand beside the channel's path, and beside its alias."""
 
-    def json(handle: Handler) -> Operation:
-        return JSONOperation(handle, limits=context.limits)
+    def json(find: Callable[[], Handler]) -> Operation:
+        return JSONOperation(find, limits=context.limits)
 
-    items, item = {"GET": json(does.list_items), "POST": json(does.create_items)}, "items/{item}"
-    one = {"GET": json(does.retrieve), "POST": json(does.update), "DELETE": json(does.delete)}
-    at = f"{prefix}/conversations"
-    nothing = NotFound(render_error=error_response)
-    return [
-        _route(at, {"POST": json(does.create)}),
-        _route(f"{at}/", {"POST": json(does.create)}),
-        _route(f"{at}/{{conversation}}/{item}", {"GET": json(does.retrieve_item), "DELETE": json(does.delete_item)}),
-        _route(f"{at}/{{conversation}}/items", items),
-        _route(f"{at}/{{conversation}}", one),
-        Route(f"{at}/{{rest:path}}", nothing),
-    ]
+    create = _endpoint({"POST": json(lambda: rare.conversations.create)})
+    item = {
+        "GET": json(lambda: rare.conversations.retrieve_item),
+        "DELETE": json(lambda: rare.conversations.delete_item),
+    }
+    items = {
+        "GET": json(lambda: rare.conversations.list_items),
+        "POST": json(lambda: rare.conversations.create_items),
+    }
+    one = {
+        "GET": json(lambda: rare.conversations.retrieve),
+        "POST": json(lambda: rare.conversations.update),
+        "DELETE": json(lambda: rare.conversations.delete),
+    }
+    below: dict[str, ASGIApp] = {
+        "": create,
+        "/": create,
+        "/{conversation}/items/{item}": _endpoint(item),
+        "/{conversation}/items": _endpoint(items),
+        "/{conversation}": _endpoint(one),
+        "/{rest:path}": NotFound(render_error=error_response),
+    }
+    return [Route(f"{prefix}/conversations{path}", endpoint) for prefix in prefixes for path, endpoint in below.items()]
 
 
 class _Socket:
@@ -93,4 +98,8 @@ class _Socket:
 
 
 def _route(path: str, operations: Mapping[str, Operation]) -> Route:
-    return Route(path, Endpoint(operations, render_error=error_response))
+    return Route(path, _endpoint(operations))
+
+
+def _endpoint(operations: Mapping[str, Operation]) -> Endpoint:
+    return Endpoint(operations, render_error=error_response)

@@ -7,13 +7,15 @@ seal that is not theirs. So the id travels in the seal, and a seal of another fo
 from __future__ import annotations
 
 import re
-from typing import Final, NamedTuple
+from typing import Final
+
+import msgspec
 
 _SEAL: Final = re.compile(r"af1\.(?P<length>0|[1-9][0-9]{0,3})\.(?P<rest>.+)", re.DOTALL)
 _LONGEST_ID: Final = 9999
 
 
-class Thought(NamedTuple):
+class Thought(msgspec.Struct, frozen=True):
     """What a provider needs to have its thought back; the id is empty where it has none."""
 
     id: str

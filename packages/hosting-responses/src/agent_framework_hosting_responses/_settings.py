@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
@@ -12,6 +12,20 @@ from agent_framework_hosting.parsing.policy import CallerInstructions
 
 if TYPE_CHECKING:
     from agent_framework import TokenizerProtocol
+
+BACKGROUND: Final = "responses.background"
+"""What the runs of responses in the background are called."""
+
+
+class EstimatedTokens:
+    """Counts as Agent Framework does where it compacts: by characters."""
+
+    def count_tokens(self, text: str) -> int:
+        """Return about how many tokens a text has."""
+        # Its module is large, and most hosts are never asked to count.
+        from agent_framework import CharacterEstimatorTokenizer
+
+        return CharacterEstimatorTokenizer().count_tokens(text)
 
 
 class CreationSettings(msgspec.Struct, frozen=True, kw_only=True):

@@ -20,9 +20,7 @@ from ._errors import Failure
 from ._log import number_of
 from ._outbound.envelope import error_object
 from ._record import is_background, is_response, stands, tape_of
-
-KIND: Final = "responses.background"
-"""What the runs of responses in the background are called."""
+from ._settings import BACKGROUND
 
 _LOST: Final = Failure("server_error", "What became of this response is not known any more.")
 _BEHIND_ALL: Final = (2**31 - 1, 2**31 - 1)
@@ -76,12 +74,12 @@ class Standing:
         ended = stands(record, first=await self.next_number(response)) if is_silent else record
         if not await self._accepted.settle(response, ended):
             raise unknown(response)
-        await self._context.runs.forget(response, kind=KIND)
+        await self._context.runs.forget(response, kind=BACKGROUND)
         return ended
 
     async def next_number(self, response: str) -> int:
         """Return the sequence number behind all that a response has said until now."""
-        last = await self._context.runs.last(response, kind=KIND)
+        last = await self._context.runs.last(response, kind=BACKGROUND)
         return 0 if last is None else number_of(last.data) + 1
 
     async def wait(self, response: str, *, patience: float) -> JSON:
@@ -90,7 +88,7 @@ class Standing:
         with suppress(TimeoutError, UnknownId):
             async with (
                 asyncio.timeout(patience),
-                aclosing(await runs.events(response, kind=KIND, after=_BEHIND_ALL)) as events,
+                aclosing(await runs.events(response, kind=BACKGROUND, after=_BEHIND_ALL)) as events,
             ):
                 async for _ in events:
                     continue
@@ -98,7 +96,7 @@ class Standing:
 
     async def _open(self, response: str, accepted: Accepted) -> JSON:
         try:
-            run = await self._context.runs.status(response, kind=KIND)
+            run = await self._context.runs.status(response, kind=BACKGROUND)
         except UnknownId:
             run = None
         if run is not None and not run.has_ended:

@@ -5,11 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncGenerator, Callable, Mapping
 from functools import partial
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from agent_framework_hosting.channel import ChannelContext
 from agent_framework_hosting.errors import HookError
 from agent_framework_hosting.ids import mint
 from agent_framework_hosting.parsing.agent_tools import asking_names, declared_names, own_tools
@@ -20,7 +19,6 @@ from agent_framework_hosting.web.telling import tell
 from agent_framework_hosting.workflows import shown_response
 
 from ._continuation import Continuation, is_kept, session_of
-from ._conversation import Conversations
 from ._exchange import Exchange, Streamed
 from ._inbound.input import Referenced
 from ._inbound.listing import listed
@@ -31,6 +29,9 @@ from ._record import sealed
 from ._references import find_referenced
 from ._settings import CreationSettings
 from ._waiting import Waiting
+
+if TYPE_CHECKING:
+    from agent_framework_hosting.channel import ChannelContext
 
 _NOTHING_REFERENCED: Final[Referenced] = {}
 _NO_METADATA: Final[Mapping[str, str]] = {}
@@ -76,7 +77,6 @@ class Turns:
         self._settings = settings
         self._is_apart = is_apart
         self._continuation = Continuation(context, settings)
-        self._conversations = Conversations(context)
 
     @property
     def channel(self) -> str:
@@ -195,7 +195,7 @@ class Turns:
 
     async def _drop_read(self, conversation: str, exchange: Exchange) -> None:
         if exchange.reads:
-            await self._conversations.drop_read(conversation, until=exchange.taken)
+            await self._continuation.conversations.drop_read(conversation, until=exchange.taken)
 
     async def whole(self, turn: Turn) -> bytes:
         """Run it to its end, and return the response as JSON."""

@@ -8,7 +8,8 @@ from typing import Final
 import agent_framework
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 
-from agent_framework_hosting.channel import ChannelContext, ChannelContribution, SiblingRoute
+from agent_framework_hosting import channel as contract
+from agent_framework_hosting.channel import ChannelContribution, SiblingRoute
 from agent_framework_hosting.errors import ConfigurationError
 from agent_framework_hosting.hooks import ChannelResponseHook, ChannelRunHook, ChannelStreamUpdateHook, refuse_unfit
 from agent_framework_hosting.parsing.policy import CallerInstructions
@@ -16,10 +17,11 @@ from agent_framework_hosting.web.endpoint import Endpoint
 from agent_framework_hosting.web.models import MODELS, model_name, model_routes
 from agent_framework_hosting.web.openapi import OpenApiDocument, check_place
 
-from ._counting import EstimatedTokens
 from ._errors import error_response
+from ._rare import Rare
 from ._routes import conversations_routes, responses_routes, socket_route
-from ._settings import CreationSettings
+from ._settings import CreationSettings, EstimatedTokens
+from ._turns import Turns
 
 _DEFAULT_PATH = "/responses"
 _TOKENIZER: Final = EstimatedTokens()
@@ -89,15 +91,18 @@ class ResponsesChannel:
             tokenizer=tokenizer,
         )
 
-    def contribute(self, context: ChannelContext) -> ChannelContribution:
+    def contribute(self, context: contract.ChannelContext) -> ChannelContribution:
         """Return the routes; every path below the channel's own answers, if only to say that nothing is there."""
-        routes, socket = responses_routes(context, self._settings), socket_route(context, self._settings)
+        turns = Turns(context, self._settings)
+        rare = Rare(context, self._settings, turns)
+        routes, socket = responses_routes(context, turns, rare), socket_route(context, self._settings)
         beside = self.path.rstrip("/").rpartition("/")[0]
         if self._openapi is not None:
             # Before ids, which may be any text, and behind the path itself, which stands first.
             described = OpenApiDocument(lambda: self._document(context))
             routes.insert(1, Route(self._openapi, Endpoint({"GET": described}, render_error=error_response)))
-        beside_it: list[BaseRoute] = [*conversations_routes(context, self._settings, prefix=beside)]
+        prefixes = [beside, "/v1"] if self.path == _DEFAULT_PATH else [beside]
+        beside_it: list[BaseRoute] = [*conversations_routes(context, rare, prefixes=prefixes)]
         own: list[BaseRoute] = [socket, *routes]
         if not self.path.rstrip("/"):
             # Below the root everything is the channel's own, in the order in which it is looked through.
@@ -108,7 +113,6 @@ class ResponsesChannel:
             beside_it += [Route(f"{alias}{route.path}", route.endpoint) for route in routes]
             beside_it += [Route(alias, routes[0].endpoint)]
             beside_it += [WebSocketRoute(at, socket.endpoint) for at in (alias, f"{alias}/")]
-            beside_it += conversations_routes(context, self._settings, prefix="/v1")
             shared = model_routes("/v1", name=lambda: model_name(context.target), render_error=error_response)
         siblings = [SiblingRoute(route) for route in beside_it]
         siblings += [SiblingRoute(route, shared_as=MODELS) for route in shared]
@@ -116,7 +120,7 @@ class ResponsesChannel:
             routes=own, siblings=siblings, render_error=error_response, body_types=("application/json",)
         )
 
-    def _document(self, context: ChannelContext) -> dict[str, object]:
+    def _document(self, context: contract.ChannelContext) -> dict[str, object]:
         # With the types of all that is sent; few hosts are ever asked for it.
         from ._document import document
 

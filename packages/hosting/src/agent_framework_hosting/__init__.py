@@ -1,8 +1,11 @@
 """Serve one Microsoft Agent Framework agent over many channels. Not affiliated with Microsoft."""
 
+from typing import TYPE_CHECKING, Any
+
+from . import channel as _channel
 from ._project import __version__
 from ._state.paths import HostStatePaths
-from .channel import Channel, ChannelCommand, ChannelCommandContext, ChannelContext, ChannelContribution
+from .channel import ChannelCommand, ChannelCommandContext, ChannelContribution
 from .hooks import ChannelResponseHook, ChannelRunHook, ChannelStreamUpdateHook
 from .host import AgentFrameworkHost
 from .isolation import (
@@ -15,6 +18,9 @@ from .isolation import (
 )
 from .logs import logger
 from .types import ChannelIdentity, ChannelRequest, ChannelSession, HostedRunResult, Principal
+
+if TYPE_CHECKING:
+    from .channel import Channel, ChannelContext
 
 __all__ = [
     "ISOLATION_HEADER_CHAT",
@@ -41,3 +47,11 @@ __all__ = [
     "reset_current_isolation_keys",
     "set_current_isolation_keys",
 ]
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> Any:
+        # Who writes a channel asks for them; see `channel`.
+        if name in ("Channel", "ChannelContext"):
+            return getattr(_channel, name)
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

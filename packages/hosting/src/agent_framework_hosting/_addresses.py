@@ -11,6 +11,9 @@ from starlette.types import Scope
 
 from .errors import ConfigurationError
 
+VOUCHED: Final = "agent_framework_hosting.named_proxy"
+"""Where a scope says that a named proxy has sent it."""
+
 Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -107,3 +110,8 @@ def _network(entry: str) -> Network:
             f"trusted_proxies names {entry!r}, which is no address, no network such as '10.0.0.0/8', and not 'unix' "
             "for socket files. Names are not looked up: whoever answers for them could change who is trusted."
         ) from None
+
+
+def comes_from_named_proxy(scope: Scope) -> bool:
+    """Whether a request came from a proxy that the host was told to trust; asked only where the door names any."""
+    return scope.get(VOUCHED) is True

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from typing import Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import msgspec
 from agent_framework import AgentResponseUpdate
@@ -11,16 +11,18 @@ from agent_framework import AgentResponseUpdate
 from ._admission import Run
 from ._capacity import Capacity
 from ._deadlines import Deadlines
-from ._quotas import Meter, Quotas
 from ._seen import Seen
-from ._sessions.apart import ApartSessions
 from ._sessions.turn import OpenTurn
-from ._target.target import SessionState
 from ._telemetry.turns import WatchedTurn
 from .hooks import ChannelResponseHook, ChannelRunHook, ChannelStreamUpdateHook, returned, settled
 from .limits import Limits
 from .rendering.text import clean_json
 from .types import BeginTurn, ChannelRequest, HostedRunResult, IdempotencyKey, Owner, Seal, SealUnfinished
+
+if TYPE_CHECKING:
+    from ._quotas import Meter, Quotas
+    from ._sessions.apart import ApartSessions
+    from ._target.target import SessionState
 
 _encode: Final = msgspec.json.Encoder().encode
 
@@ -46,8 +48,11 @@ class Bounds:
     __slots__ = ("capacity", "deadlines", "quotas")
 
     def __init__(self, limits: Limits) -> None:
-        quotas = Quotas(limits)
-        self.quotas = quotas if quotas.are_granted else None
+        self.quotas: Quotas | None = None
+        if limits.tokens_per_minute is not None or limits.tokens_per_day is not None:
+            from ._quotas import Quotas
+
+            self.quotas = Quotas(limits)
         self.capacity = Capacity(
             what="runs", most=limits.max_concurrent_runs, most_of_one=limits.max_runs_per_principal
         )

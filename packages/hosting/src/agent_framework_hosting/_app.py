@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractContextManager
 from functools import partial
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -29,18 +29,20 @@ from ._isolation_headers import IsolationHeaders
 from ._lifespan import NamedContribution
 from ._load import Load
 from ._mount import Mounts, contribution_of, normal_path, refuse_shared
-from ._proxies import NamedProxies
 from ._routing import Routing
 from ._telemetry.requests import Place, Requests
 from ._telemetry.telemetry import Telemetry
 from ._ways import Entrances
-from .channel import Channel, ChannelContext, SiblingRoute
+from .channel import SiblingRoute
 from .door import Door
 from .entrances import HOST, NOBODY, Entrance
 from .errors import HostError, StateUnavailable, Unavailable
 from .limits import Limits
 from .web.error_objects import error_response
 from .web.errors import ErrorDescription, describe, noted
+
+if TYPE_CHECKING:
+    from .channel import Channel, ChannelContext
 
 READINESS: Final = "/readiness"
 LIVENESS: Final = "/livez"
@@ -66,7 +68,7 @@ def build_app(
         routes=[_exact(entrance.route) for entrance in entrances],
         middleware=[
             Middleware(Requests, telemetry=telemetry, place_of=partial(_place, ways), answer=_answer_to),
-            *([Middleware(NamedProxies, door=door)] if door.names_proxies else []),
+            *_proxies_of(door),
         ],
         exception_handlers={HTTPException: _not_served, HostError: _failed},
         lifespan=lifespan,
@@ -74,6 +76,14 @@ def build_app(
     # A redirect to the path with or without its slash would name whatever host the request claims to be for.
     app.router.redirect_slashes = False
     return app
+
+
+def _proxies_of(door: Door) -> list[Middleware]:
+    if not door.names_proxies:
+        return []
+    from ._proxies import NamedProxies
+
+    return [Middleware(NamedProxies, door=door)]
 
 
 def _exact(route: BaseRoute) -> BaseRoute:

@@ -11,12 +11,11 @@ from starlette.requests import HTTPConnection, Request
 from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocketClose
 
-from ._addresses import is_local
+from ._addresses import comes_from_named_proxy, is_local
 from ._arrival import Arrival, Step, arrival_of
 from ._doorway import Doorway
 from ._guard import is_mounted
 from ._headers import bearer_in, forget_headers
-from ._proxies import comes_from_named_proxy
 from ._stepping import TimeIsUp, within
 from ._ways import Entrances
 from .auth.users import mounted_user

@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from types import CoroutineType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ._admitted import Steps
-from ._kept import OwnClaims, OwnDocuments, OwnRecords
 from ._pipeline import Pipeline
-from ._sessions.apart import ApartSessions, Budget
 from ._sessions.sessions import Sessions
 from ._state.records import record_of
 from ._streaming import PipelineStream
-from ._target.target import Target
-from .channel import ChannelCommand, Runs, Tasks
+from .channel import ChannelCommand
 from .errors import UnknownId
 from .hooks import ChannelResponseHook, ChannelRunHook, ChannelStreamUpdateHook
 from .isolation import current_principal
 from .limits import Limits
 from .types import JSON, BeginTurn, ChannelRequest, HostedRunResult, IdempotencyKey, Principal, Seal, SealUnfinished
 from .web.events import Buffers
+
+if TYPE_CHECKING:
+    from ._kept import Kept, OwnClaims, OwnDocuments, OwnRecords
+    from ._sessions.apart import ApartSessions, Budget
+    from ._target.target import Target
+    from .channel import Runs, Tasks
 
 
 class HostContext:
@@ -39,10 +43,28 @@ class HostContext:
         self._sessions = sessions
         self._turns: Sessions | ApartSessions = sessions
         self._apart: ApartSessions | None = None
-        self._budget = Budget(max_bytes=limits.max_buffered_bytes)
-        self.claims = OwnClaims(sessions.store.claims)
-        self.documents = OwnDocuments(sessions.store.documents)
-        self.records = OwnRecords(sessions.store.records)
+
+    @cached_property
+    def _kept(self) -> Kept:
+        # Few channels look.
+        from ._kept import Kept
+
+        return Kept(self._sessions.store)
+
+    @property
+    def claims(self) -> OwnClaims:
+        """What was answered without a turn."""
+        return self._kept.claims
+
+    @property
+    def documents(self) -> OwnDocuments:
+        """What channels keep beside turns."""
+        return self._kept.documents
+
+    @property
+    def records(self) -> OwnRecords:
+        """The records of turns."""
+        return self._kept.records
 
     @property
     def target(self) -> Any:
@@ -147,6 +169,12 @@ class HostContext:
         """Return the id of the session that this key stands for now."""
         return await self._sessions.session_id(self.principal.tenant, isolation_key)
 
+    @cached_property
+    def _budget(self) -> Budget:
+        from ._sessions.apart import Budget
+
+        return Budget(max_bytes=self.limits.max_buffered_bytes)
+
     def connection(self) -> HostConnection:
         """Return a context for one connection."""
         connection = HostConnection(
@@ -166,6 +194,9 @@ class HostConnection(HostContext):
     """See `ConnectionContext`."""
 
     def __init__(self, *, sessions: Sessions, limits: Limits, budget: Budget, **parts: Any) -> None:
+        # Few hosts have WebSockets open.
+        from ._sessions.apart import ApartSessions
+
         super().__init__(sessions=sessions, limits=limits, **parts)
         self._own = ApartSessions(sessions, limits=limits, budget=budget)
         self._turns = self._apart = self._own

@@ -13,8 +13,8 @@ from typing import Final
 from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocketClose
 
+from ._addresses import comes_from_named_proxy
 from ._arrival import Arrival, Step, arrival_of
-from ._proxies import comes_from_named_proxy
 from ._ways import Entrances
 from .errors import InvalidRequest
 from .isolation import (

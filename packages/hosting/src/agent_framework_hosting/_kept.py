@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import msgspec
 
-from ._state.documents import Document, DocumentStore, NewDocument
+from ._state.documents import Document, NewDocument
 from ._state.records import read
-from ._state.recordstore import RecordStore, Told
-from ._state.store import Claim, ClaimStore
+from ._state.recordstore import Told
+from ._state.store import Claim
 from .isolation import current_principal
 from .kept import KeptDocument, KeptRecord
 from .types import JSON, IdempotencyKey, Owner, Principal
+
+if TYPE_CHECKING:
+    from ._state.parts import ClaimStore, DocumentStore, RecordStore
+    from ._state.port import StateStore
 
 
 class OwnDocuments:
@@ -128,3 +133,12 @@ def _kept(document: Document) -> KeptDocument:
 
 def _read(told: Told) -> JSON:
     return read(told.record, place=f"the column record of af_turn, id {told.turn_id!r}")
+
+
+class Kept:
+    """All of it that a store has."""
+
+    def __init__(self, store: StateStore) -> None:
+        self.claims = OwnClaims(store.claims)
+        self.documents = OwnDocuments(store.documents)
+        self.records = OwnRecords(store.records)

@@ -6,14 +6,17 @@ import copy
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute, compile_path
 
-from .channel import Channel, ChannelContext, ChannelContribution
+from .channel import ChannelContribution
 from .entrances import NOBODY, Entrance
 from .errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from .channel import Channel, ChannelContext
 
 
 def normal_path(channel: Channel) -> str:
@@ -44,13 +47,18 @@ def listed(channels: Any) -> tuple[Channel, ...]:
     Raises:
         ConfigurationError: It is one channel where several are wanted, or nothing of the kind.
     """
-    if isinstance(channels, Channel):
+    if _is_channel(channels):
         raise ConfigurationError(f"channels is the channel {channels.name!r} itself. Give a list: channels=[...].")
     if not isinstance(channels, Iterable):
         raise ConfigurationError(
             f"channels is an object of type {type(channels).__name__}. Give a list, channels=[...], or an empty one."
         )
     return tuple(cast("Iterable[Channel]", channels))
+
+
+def _is_channel(given: object) -> bool:
+    # As `isinstance` looks at it, without the contract's classes, which no host needs.
+    return all(hasattr(given, name) for name in ("name", "path", "contribute"))
 
 
 def refuse_strangers(channels: Sequence[object]) -> None:
@@ -64,7 +72,7 @@ def refuse_strangers(channels: Sequence[object]) -> None:
             raise ConfigurationError(
                 f"channels[{index}] is the class {channel.__name__}. Give an instance: {channel.__name__}(...)."
             )
-        if not isinstance(channel, Channel):
+        if not _is_channel(channel):
             raise ConfigurationError(
                 f"channels[{index}] is an object of type {type(channel).__name__}, which is no channel: a channel has "
                 "`name`, `path` and `contribute(context)`."

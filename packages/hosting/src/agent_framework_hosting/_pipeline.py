@@ -10,20 +10,18 @@ end of its answer.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
 from ._admission import Admission
 from ._admitted import Admitted, Bounds, Steps
 from ._sessions.answers import answer_ids
-from ._sessions.apart import ApartSessions
 from ._sessions.sessions import Repeated, Sessions
 from ._sessions.turn import OpenTurn
 from ._state import records
 from ._state.store import Claim
 from ._streaming import PipelineStream, Streaming
-from ._target.target import Target
 from ._telemetry.telemetry import Telemetry
 from ._telemetry.turns import watch
 from ._tracing import under
@@ -33,6 +31,10 @@ from .hooks import ChannelRunHook, returned, settled
 from .isolation import current_principal
 from .limits import Limits
 from .types import ChannelRequest, ChannelSession, HostedRunResult
+
+if TYPE_CHECKING:
+    from ._sessions.apart import ApartSessions
+    from ._target.target import Target
 
 _NO_SESSION: Final = ChannelSession()
 

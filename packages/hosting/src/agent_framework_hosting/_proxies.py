@@ -8,18 +8,12 @@ from typing import Any, Final
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from ._addresses import Networks, address_in
+from ._addresses import VOUCHED, Networks, address_in
 from .door import PROXY_SECRET_HEADER, Door
 
-_VOUCHED: Final = "agent_framework_hosting.named_proxy"
 _SECRET: Final = PROXY_SECRET_HEADER.encode()
 _FOR: Final = b"x-forwarded-for"
 _PROTO: Final = b"x-forwarded-proto"
-
-
-def comes_from_named_proxy(scope: Scope) -> bool:
-    """Whether a request came from a proxy that the host was told to trust; asked only where the door names any."""
-    return scope.get(_VOUCHED) is True
 
 
 class NamedProxies:
@@ -42,7 +36,7 @@ class NamedProxies:
 
     def _judged(self, scope: Scope) -> Scope:
         is_named = self._is_named(scope)
-        judged = {**scope, _VOUCHED: is_named}
+        judged = {**scope, VOUCHED: is_named}
         headers = [header for header in scope["headers"] if header[0] != _SECRET]
         if is_named:
             judged["headers"] = headers

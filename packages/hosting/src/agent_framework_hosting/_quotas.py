@@ -51,11 +51,6 @@ class Quotas:
         self._clock = clock
         self._accounts: OrderedDict[Owner, _Account] = OrderedDict()
 
-    @property
-    def are_granted(self) -> bool:
-        """Whether anybody's use is limited at all."""
-        return bool(self._grants)
-
     def check(self, owner: Owner) -> None:
         """Let a run in.
 

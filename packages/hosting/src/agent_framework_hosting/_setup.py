@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import os
-from typing import Any, Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 from ._state.aliases import Aliases
 from ._state.memorystore import MemoryStore
 from ._state.paths import StateDir, StatePaths, resolve
-from ._state.store import Concurrency, StateStore
+from ._state.store import Concurrency
 from ._target.accepted import Checkpoints, has_checkpoints, refuse_concurrent_turns
-from ._target.session_store import SessionStore, StoredSessions
-from ._target.workflow.key import KEY_VARIABLE
+from ._target.workflow.variable import KEY_VARIABLE
 from .auth.keys import API_KEYS_VARIABLE
 from .door import ALLOW_UNAUTHENTICATED_VARIABLE
 from .errors import ConfigurationError
 from .limits import Limits, misspelt_variables
 from .logs import CONTENT_VARIABLE, FORMAT_VARIABLE, logger
 from .types import ChannelRequest, ChannelSession
+
+if TYPE_CHECKING:
+    from ._state.port import StateStore
+    from ._target.session_store import SessionStore, StoredSessions
 
 _OTHER_VARIABLES: Final = (
     ALLOW_UNAUTHENTICATED_VARIABLE,
@@ -130,6 +133,8 @@ def stored_sessions(session_store: SessionStore | None, *, database: object) -> 
             "session_store and database say two places for one thing: where sessions are kept. Give one of them; a "
             "database promises more."
         )
+    from ._target.session_store import StoredSessions
+
     return StoredSessions(session_store)
 
 

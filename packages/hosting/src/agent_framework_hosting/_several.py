@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from multiprocessing.connection import Connection
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
-from ._state.store import StateStore
 from ._workers import location
 from ._workers.report import reporting
 from ._workers.worker import Share, is_worker, leave_interrupts_to_the_supervisor
 from .errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from ._state.port import StateStore
 
 HostT = TypeVar("HostT")
 

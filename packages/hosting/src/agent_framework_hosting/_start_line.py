@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from ._doorway import Doorway
 from ._lifespan import Channels
-from ._state.database import described
 from ._state.folders import StateFolders
-from ._state.store import StateStore
-from ._target.session_store import StoredSessions
-from ._target.target import Target
-from ._tasks.service import TaskService
+from ._tasks.accepted import AcceptedWork
+
+if TYPE_CHECKING:
+    from ._state.port import StateStore
+    from ._target.session_store import StoredSessions
+    from ._target.target import Target
 
 _BESIDE = "turns of one session run side by side, and none remembers another"
 _LOST = "work that was accepted and is not done is lost when the process ends: database= keeps it"
@@ -29,7 +31,7 @@ class StartLine(msgspec.Struct, frozen=True, kw_only=True):
     folders: StateFolders
     max_sessions: int
     is_concurrent: bool
-    tasks: TaskService
+    tasks: AcceptedWork
     doorway: Doorway
 
     def said(self, *, bind: str | None) -> str:
@@ -53,6 +55,8 @@ class StartLine(msgspec.Struct, frozen=True, kw_only=True):
 
     def _state(self) -> str:
         if self.database is not None:
+            from ._state.database import described
+
             return described(self.database) if isinstance(self.database, str) else type(self.database).__name__
         sessions = f"at most {self.max_sessions} sessions, lost when the process ends"
         if self.session_store is not None:

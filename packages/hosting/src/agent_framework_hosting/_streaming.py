@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Generator
-from typing import Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 import msgspec
 from agent_framework import AgentResponse, AgentResponseUpdate
@@ -13,7 +13,6 @@ from opentelemetry import context as otel
 from ._admission import Run, StopReason
 from ._admitted import Admitted, Bounds, Steps
 from ._target.streams import without_token
-from ._target.target import SessionState, Target, TargetStream
 from ._telemetry.turns import WatchedTurn
 from ._tracing import each_under, under, unless_current
 from .errors import RunCancelled
@@ -21,6 +20,9 @@ from .hooks import ChannelStreamUpdateHook, returned, settled
 from .logs import logger
 from .types import ChannelRequest, HostedRunResult
 from .workflows import as_agent_response
+
+if TYPE_CHECKING:
+    from ._target.target import SessionState, Target, TargetStream
 
 
 class PipelineStream:

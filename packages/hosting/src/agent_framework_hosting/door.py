@@ -11,6 +11,7 @@ from typing import Any, Final, cast
 from starlette.middleware import Middleware
 
 from ._addresses import Networks
+from ._alike import alike
 from ._authority import is_host_pattern, parse_origin
 from .errors import ConfigurationError
 
@@ -25,6 +26,7 @@ _SHORTEST_SECRET: Final = 32
 _LISTS: Final = ("allowed_hosts", "allow_origins", "trusted_proxies")
 
 
+@alike
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Door:
     """Who may knock: hosts, pages, proxies, scopes; for the argument `door=` of the host.

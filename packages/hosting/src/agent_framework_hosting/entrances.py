@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from starlette.routing import BaseRoute
 
+from ._alike import alike
 from .channel import ErrorRenderer
 
 HOST: Final = "host"
@@ -16,6 +17,7 @@ NOBODY: Final = "nobody"
 """Who authenticates at the host's public probes."""
 
 
+@alike
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entrance:
     """One route of an app.

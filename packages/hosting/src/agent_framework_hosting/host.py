@@ -16,7 +16,7 @@ from agent_framework import SupportsAgentRun
 from msgspec.structs import replace
 from starlette.applications import Starlette
 
-from . import _lifespan, _server
+from . import _lifespan, channel
 from ._admission import Admission
 from ._admitted import Steps
 from ._app import build_app, contributions_of, liveness_probe, mounted, readiness_probe
@@ -26,7 +26,7 @@ from ._drain import Drain
 from ._lifespan import Channels, NamedContribution
 from ._mount import checked_channels
 from ._pipeline import Pipeline
-from ._runs.service import RunService
+from ._runs.late import LateRuns
 from ._sessions.sessions import Sessions
 from ._setup import (
     Order,
@@ -41,17 +41,12 @@ from ._setup import (
 )
 from ._spared import spared
 from ._start_line import StartLine
-from ._state.database import Migrate, open_store
 from ._state.folders import StateFolders
 from ._state.paths import StateDir
-from ._state.store import StateStore
 from ._target.accepted import Checkpoints, accept
-from ._target.session_store import SessionStore
-from ._target.target import Target
-from ._tasks.service import TaskService
+from ._tasks.accepted import AcceptedWork
 from ._telemetry.watched import WatchedHost
 from .auth.authenticator import Authenticator
-from .channel import Channel
 from .door import Door
 from .entrances import HOST, Entrance
 from .limits import Limits
@@ -60,7 +55,12 @@ from .observability import Observability
 from .types import DEFAULT_TENANT, ChannelRequest, HostedRunResult
 
 if TYPE_CHECKING:
+    from . import _server
     from ._connections import BoundedConfig
+    from ._state.database import Migrate
+    from ._state.port import StateStore
+    from ._target.session_store import SessionStore
+    from ._target.target import Target
     from ._workers.worker import Share
 
 _OPEN: Final = "allow_unauthenticated"
@@ -128,7 +128,7 @@ class AgentFrameworkHost:
         self,
         target: SupportsAgentRun | agent_framework.Workflow | Callable[[], Any] | Any,
         *,
-        channels: Sequence[Channel],
+        channels: Sequence[channel.Channel],
         debug: bool = False,
         checkpoint_location: str | os.PathLike[str] | agent_framework.CheckpointStorage | None = None,
         checkpoint_key: str | bytes | None = None,
@@ -148,7 +148,7 @@ class AgentFrameworkHost:
         self._limits = checked_limits(limits)
         self._concurrency: Order = checked_order(concurrency, session_store=session_store)
         self._database = database
-        store = open_store(database, limits=self._limits, migrate=migrate) if database is not None else None
+        store = None if database is None else _opened(database, limits=self._limits, migrate=migrate)
         checkpoints = Checkpoints(location=checkpoint_location, key=checkpoint_key, store=store)
         paths = placed(state_dir, checkpoints, target, database=database)
         stored = stored_sessions(session_store, database=database)
@@ -182,7 +182,9 @@ class AgentFrameworkHost:
             limits=self._limits,
             telemetry=self._watched.telemetry,
         )
-        self._tasks = TaskService(store=self._store.tasks, admission=self._admission, limits=self._limits)
+        self._tasks = AcceptedWork(
+            store=self._store, admission=self._admission, limits=self._limits, is_in_memory=database is None
+        )
         self._started = Channels(self._contributed(), may_fail=may_fail(failing_channels))
         self._entrances = (
             readiness_probe(
@@ -213,7 +215,7 @@ class AgentFrameworkHost:
         return self._target.served
 
     @property
-    def channels(self) -> Sequence[Channel]:
+    def channels(self) -> Sequence[channel.Channel]:
         """The channels, in the order in which they start."""
         return self._channels
 
@@ -378,6 +380,8 @@ class AgentFrameworkHost:
                 address is taken, or several processes cannot serve this host.
             StartFailed: None of several processes could start.
         """
+        from . import _server
+
         _server.refuse_running_loop()
         config = _server.configuration(
             bind=_server.address_of(host, port),
@@ -429,13 +433,22 @@ class AgentFrameworkHost:
         silence_addresses()
         options = share.taken()
         self._doorway.lets_strangers_in = options.pop(_OPEN)
+        from . import _server
+
         config = _server.configuration(bind="", options=options, limits=self._limits, is_shared=True)
         self._serve(config, told=told_by_supervisor)
 
-    def _serve(self, config: BoundedConfig, *, told: _server.Told = _server.told_by_signals) -> None:
+    def _serve(self, config: BoundedConfig, *, told: _server.Told | None = None) -> None:
+        from . import _server
+
         self._watched.is_serving = True
         serving = _server.serve(
-            self.app, config, limits=self._limits, told=told, on_told=self.begin_drain, drain=self.drain
+            self.app,
+            config,
+            limits=self._limits,
+            told=told or _server.told_by_signals,
+            on_told=self.begin_drain,
+            drain=self.drain,
         )
         _server.run(serving, failure=lambda: self._failure)
 
@@ -445,7 +458,10 @@ class AgentFrameworkHost:
             await self._state.start(is_called_off=lambda: self._admission.draining)
             started.append(self._state.stop)
             # Not sooner: a host that gives its state up gives its port up before.
-            _server.refuse_taken(self._addresses)
+            if self._addresses:
+                from . import _server
+
+                _server.refuse_taken(self._addresses)
             await self._store.start()
             started.append(self._store.stop)
             await self._target.start()
@@ -467,7 +483,7 @@ class AgentFrameworkHost:
             limits=self._limits,
             pipeline=self._pipeline,
             sessions=self._sessions,
-            runs=RunService(tasks=self._tasks, store=self._store, limits=self._limits),
+            runs=LateRuns(work=self._tasks, store=self._store, limits=self._limits),
             tasks=self._tasks,
         )
         contributions = contributions_of(self._channels, context, handled_by=self._tasks.handled_by)
@@ -476,3 +492,9 @@ class AgentFrameworkHost:
         if has_steps or self._database is not None or self._state.needs_start or self._target.needs_start:
             self._admission.require_start()
         return contributions
+
+
+def _opened(database: str | StateStore, *, limits: Limits, migrate: Migrate) -> StateStore:
+    from ._state.database import open_store
+
+    return open_store(database, limits=limits, migrate=migrate)

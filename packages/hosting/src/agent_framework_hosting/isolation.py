@@ -12,6 +12,7 @@ from contextvars import ContextVar, Token
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
+from ._alike import alike
 from .types import ANONYMOUS, Principal
 
 ISOLATION_HEADER_USER: Final = "x-agent-user-isolation-key"
@@ -23,6 +24,7 @@ Scope: TypeAlias = MutableMapping[str, Any]
 """An ASGI scope."""
 
 
+@alike
 @dataclass(frozen=True, slots=True)
 class IsolationKeys:
     """The keys of the request that is being handled: `user_key` says whose it is, `chat_key` which session."""

@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from ._alike import alike
 from .types import JSON, IdempotencyKey, Principal
 
 
+@alike
 @dataclass(frozen=True, slots=True)
 class KeptDocument:
     """A document of a channel; `number` grows with every document that is made."""
@@ -18,6 +20,7 @@ class KeptDocument:
     body: JSON
 
 
+@alike
 @dataclass(frozen=True, slots=True)
 class KeptRecord:
     """What a turn told: the record that was sealed under its id. One that is not `is_finished` is no history."""

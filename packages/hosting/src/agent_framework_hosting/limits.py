@@ -9,6 +9,7 @@ from math import isfinite
 from types import MappingProxyType
 from typing import Any, Final, Self, TypeAlias
 
+from ._alike import alike
 from ._quantities import Kind, read_quantity
 from .errors import ConfigurationError
 
@@ -28,6 +29,7 @@ _LIKENESS: Final = 0.7
 """How like a variable that is known another one's name must be to be taken for a slip of the pen."""
 
 
+@alike
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
     """What the host takes, keeps and sends, at the most. Sizes are bytes, times are seconds.

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ._alike import alike
 from .errors import ConfigurationError
 
 
+@alike
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Observability:
     """What a host tells of itself beyond what it always does.

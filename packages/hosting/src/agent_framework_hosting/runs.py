@@ -6,10 +6,12 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import dataclass
 from typing import Literal, Protocol, TypeAlias
 
+from ._alike import alike
 from .tasks import Task, TaskHandler
 from .types import JSON, Principal
 
 
+@alike
 @dataclass(frozen=True, slots=True)
 class RunEvent:
     """One event of a background run.
@@ -30,6 +32,7 @@ class RunEvent:
         return (self.attempt, self.sequence)
 
 
+@alike
 @dataclass(frozen=True, slots=True)
 class RunStatus:
     """Where a background run is, and how many attempts it has taken."""

@@ -5,9 +5,11 @@ method is one transaction. It is held to `agent_framework_hosting.testing.contra
 stores pass as well.
 """
 
-from ._state.documents import Document, DocumentStore, NewDocument
-from ._state.events import Event, EventLog, RunName
-from ._state.recordstore import RecordStore, Told
+from ._state.documents import Document, NewDocument
+from ._state.events import Event, RunName
+from ._state.parts import DocumentStore, EventLog, RecordStore, TaskStore
+from ._state.port import Place, StateStore
+from ._state.recordstore import Told
 from ._state.store import (
     Claim,
     Concurrency,
@@ -15,14 +17,12 @@ from ._state.store import (
     Finished,
     LossReason,
     Opened,
-    Place,
     Replay,
-    StateStore,
     StoredTurn,
     TurnRequest,
     Unfinished,
 )
-from ._state.tasks import NewTask, TakenTask, TaskState, TaskStore
+from ._state.tasks import NewTask, TakenTask, TaskState
 from ._state.turns import SessionName
 
 __all__ = [

@@ -6,9 +6,11 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
 
+from ._alike import alike
 from .types import JSON, Principal
 
 
+@alike
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
     """A piece of accepted work, as its handler gets it.

@@ -11,6 +11,8 @@ from typing import Any, Final, Generic, Literal, TypeAlias, TypeVar, cast
 
 from agent_framework import AgentSession
 
+from ._alike import alike
+
 ResultT = TypeVar("ResultT")
 
 JSON: TypeAlias = Mapping[str, Any] | list[Any] | str | int | float | bool | None
@@ -39,6 +41,7 @@ class _Owned:
     """
 
 
+@alike
 @dataclass(frozen=True, slots=True)
 class Principal(_Owned):
     """Who is calling: the owner of every id that is minted for this call.
@@ -80,6 +83,7 @@ ANONYMOUS: Final = Principal()
 """The principal of a request about which nothing is known."""
 
 
+@alike
 @dataclass(frozen=True, slots=True)
 class ChannelSession:
     """Which conversation a request belongs to, and where its outcome goes.
@@ -100,6 +104,7 @@ class ChannelSession:
     commit_as: str | None = field(default=None, kw_only=True)
 
 
+@alike
 @dataclass(frozen=True, slots=True)
 class ChannelIdentity:
     """How a channel knows its user: metadata, which never links, authorises or selects a destination by itself."""
@@ -109,6 +114,7 @@ class ChannelIdentity:
     attributes: Mapping[str, Any] | None = None
 
 
+@alike
 @dataclass(frozen=True, slots=True)
 class IdempotencyKey:
     """What a caller names a request by, so that the same request sent twice is run once.
@@ -125,6 +131,7 @@ class IdempotencyKey:
 SessionMode: TypeAlias = Literal["auto", "disabled"]
 
 
+@alike
 @dataclass(frozen=True, slots=True)
 class ChannelRequest:
     """One request to the target, in the host's own words.
@@ -159,6 +166,7 @@ class ChannelRequest:
 _KEEP: Final = object()
 
 
+@alike
 @dataclass(frozen=True, slots=True)
 class HostedRunResult(Generic[ResultT]):
     """What the target returned, unflattened, and the session that it ran in."""

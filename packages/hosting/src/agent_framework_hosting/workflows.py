@@ -17,6 +17,7 @@ import agent_framework
 import msgspec
 from agent_framework import AgentResponse, AgentResponseUpdate, Content, Message
 
+from ._alike import alike
 from ._kinds import is_a
 from .errors import RunError
 from .ids import mint
@@ -26,6 +27,7 @@ REQUEST_INFO: Final = "request_info"
 """The name of the function call that stands for something a workflow asks: `WorkflowAgent` has the same."""
 
 
+@alike
 @dataclass(frozen=True, slots=True)
 class WorkflowAnswers:
     """The input of a request that answers what a paused workflow asks.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from .tools import ClientTools, ToolChoice
+from .client_tools import ClientTools, ToolChoice
 
 _AS_IT_IS: Final = frozenset(
     {

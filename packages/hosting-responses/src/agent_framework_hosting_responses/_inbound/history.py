@@ -9,7 +9,7 @@ Rule 3: an id of an item never becomes the id of a message.
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import msgspec
 from agent_framework import Content, Message
@@ -20,7 +20,7 @@ from agent_framework_hosting.parsing.refusals import wrong_value
 Role = Literal["user", "assistant", "system"]
 
 
-class Decision(NamedTuple):
+class Decision(msgspec.Struct, frozen=True):
     """An answer to a request for approval, as the agent gets it, and its place."""
 
     content: Content

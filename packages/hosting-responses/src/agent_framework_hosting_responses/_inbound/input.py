@@ -13,8 +13,9 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Collection, Mapping
+from collections.abc import Set as AbstractSet
 from hashlib import sha256
-from typing import Any, Final, NamedTuple, TypeAlias, cast
+from typing import Any, Final, TypeAlias, cast
 
 import msgspec
 from agent_framework import Content
@@ -41,9 +42,7 @@ from .._sealed_thoughts import unseal
 from .approvals import ANSWER, REQUEST, read_answer, read_request
 from .compaction import COMPACTION, unpack
 from .history import History, Role
-from .hosted_items import HOSTED_ITEMS, pair_calls, read_hosted_item
 from .parts import content_schema, read_content, required
-from .tools import custom_arguments
 
 PARTS_PER_ITEM: Final = 4
 """Content parts that a request may have for each item that it may have."""
@@ -105,15 +104,17 @@ def read_input(
     if limits is not None and len(items) > len(value):
         refuse_too_many([item for _, item in items], limits.max_input_items, name)
     # Those of one compaction share a place, but not a pair.
-    pairs = pair_calls([item for _, item in items])
+    pairs = _pairs([item for _, item in items])
     for number, (index, item) in enumerate(items):
         at = f"{name}[{index}]"
         kind = _kind(item, at)
-        if kind in HOSTED_ITEMS:
-            read_hosted_item(history, item, at, call_id=pairs.get(number))
-        else:
-            known = _ITEMS[kind]
+        known = _ITEMS.get(kind)
+        if known is not None:
             known.read(history, known.members(item, at), at)
+        else:
+            from .hosted_items import read_hosted_item
+
+            read_hosted_item(history, item, at, call_id=pairs.get(number))
     history.end()
     return history
 
@@ -206,7 +207,8 @@ def _kind(item: Any, at: str) -> str:
         if item.get("role") is None:
             raise missing(f"{at}.type")
         kind = "message"
-    if text(kind, f"{at}.type") in READ_ITEMS:
+    kind = text(kind, f"{at}.type")
+    if kind in _ITEMS or kind in read_items():
         if kind == REFERENCE:
             raise missing(f"{at}.id")
         return kind
@@ -232,6 +234,8 @@ def _function_call(history: History, item: dict[str, Any], at: str) -> None:
 
 
 def _custom_tool_call(history: History, item: dict[str, Any], at: str) -> None:
+    from .tools import custom_arguments
+
     arguments = custom_arguments(item["input"])
     history.call(Content.from_function_call(item["call_id"], item["name"], arguments=arguments), at)
 
@@ -298,7 +302,7 @@ def _thoughts(kind: str) -> Check:
 _Reader: TypeAlias = Callable[[History, dict[str, Any], str], None]
 
 
-class _ItemKind(NamedTuple):
+class _ItemKind(msgspec.Struct, frozen=True):
     """A kind of items: its members, and what is made of one."""
 
     members: Check
@@ -335,8 +339,28 @@ _ITEMS: Final[dict[str, _ItemKind]] = {
         _mcp_call,
     ),
 }
-READ_ITEMS: Final = HOSTED_ITEMS.keys() | {*_ITEMS, REFERENCE, COMPACTION}
-"""Items that are read here."""
+
+
+def read_items() -> AbstractSet[str]:
+    """Return the kinds of items that are read here."""
+    # Few clients send what tools of others did; what reads that is large.
+    from .hosted_items import HOSTED_ITEMS
+
+    return HOSTED_ITEMS.keys() | {*_ITEMS, REFERENCE, COMPACTION}
+
+
+def _pairs(items: list[Any]) -> dict[int, str]:
+    """Return the pairs of calls and outputs of such tools; see `pair_calls`."""
+    if all(_is_own(item) for item in items):
+        return {}
+    from .hosted_items import pair_calls
+
+    return pair_calls(items)
+
+
+def _is_own(item: Any) -> bool:
+    kind = item.get("type") if is_object(item) else None
+    return not isinstance(kind, str) or kind in _ITEMS
 
 
 def item_schema(*, without: Collection[str] = ()) -> dict[str, Any]:
@@ -349,6 +373,8 @@ def item_schema(*, without: Collection[str] = ()) -> dict[str, Any]:
         )
         for role, rank in _ROLES.items()
     ]
+    from .hosted_items import HOSTED_ITEMS
+
     others = {kind: schema_of(item.members) for kind, item in _ITEMS.items() if kind != "message"}
     others |= {kind: schema_of(members) for kind, members in HOSTED_ITEMS.items()}
     others[COMPACTION] = object_of(

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 from types import MappingProxyType
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import Any, Final, TypeAlias
 
+import msgspec
 from agent_framework import Annotation, Content, TextSpanRegion
 
 from agent_framework_hosting.errors import InvalidRequest
@@ -33,7 +34,6 @@ from agent_framework_hosting.parsing.contents import (
     refusal,
     text_content,
 )
-from agent_framework_hosting.parsing.media import UNKNOWN, media_type_of, read_uri
 from agent_framework_hosting.parsing.refusals import missing, unsupported_content, wrong_type, wrong_value
 from agent_framework_hosting.parsing.schemas import of_kind, schema_of
 
@@ -155,6 +155,8 @@ def _file(part: dict[str, Any], at: str) -> Content:
         )
     key, param = given[0], f"{at}.{given[0]}"
     name = optional(part, "filename", at) or None
+    from agent_framework_hosting.parsing.media import UNKNOWN, media_type_of, read_uri
+
     guessed = media_type_of(name)
     properties = {"openai": {"content_type": "input_file"}}
     if key == "file_id":
@@ -226,7 +228,7 @@ def _with(key: str) -> dict[str, Any]:
     return {"required": [key], "properties": {key: {"not": {"type": "null"}}}}
 
 
-class _PartKind(NamedTuple):
+class _PartKind(msgspec.Struct, frozen=True):
     """A kind of parts: its members, how one is read, who may say it, and what else holds of its members."""
 
     members: Check

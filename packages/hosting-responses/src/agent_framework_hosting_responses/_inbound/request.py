@@ -18,11 +18,11 @@ from agent_framework_hosting.parsing.body import decode
 from agent_framework_hosting.parsing.refusals import missing, shown, wrong_value
 from agent_framework_hosting.types import ChannelIdentity, ChannelSession
 
+from .client_tools import NO_TOOLS, ClientTools, ToolChoice
 from .echo import UNSAID, echo
 from .fields import OPTION_NAMES, check_fields
 from .history import Decision, History
 from .input import Referenced, read_input
-from .tools import NO_TOOLS, ClientTools, ToolChoice, read_tool_choice, read_tools
 
 _NO_OPTION = ("access_programs", "background_options", "image")
 """Fields that say what only OpenAI's own service can do."""
@@ -200,10 +200,16 @@ class _Parts(msgspec.Struct, frozen=True):
     choice: ToolChoice | None
 
 
+def _tools(fields: Mapping[str, Any]) -> tuple[ClientTools, ToolChoice | None]:
+    from .tools import read_tool_choice, read_tools
+
+    tools = read_tools(fields["tools"]) if "tools" in fields else NO_TOOLS
+    return tools, read_tool_choice(fields["tool_choice"], tools.kinds) if "tool_choice" in fields else None
+
+
 def _read(body: dict[str, Any], limits: Limits, referenced: Referenced | None) -> _Parts:
     fields = check_fields(body)
-    tools = read_tools(fields["tools"]) if "tools" in fields else NO_TOOLS
-    choice = read_tool_choice(fields["tool_choice"], tools.kinds) if "tool_choice" in fields else None
+    tools, choice = _tools(fields) if "tools" in fields or "tool_choice" in fields else (NO_TOOLS, None)
     history = read_input(fields.get("input"), limits=limits, referenced=referenced)
     if not (history.messages or "previous_response_id" in fields or "conversation" in fields):
         if fields.get("input"):

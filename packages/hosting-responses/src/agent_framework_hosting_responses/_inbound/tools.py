@@ -9,17 +9,18 @@ Rule 3: a custom tool is a function of one text to the agent. The form of that t
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from copy import deepcopy
 from typing import Any, Final
 
-import msgspec
 from agent_framework import FunctionTool
 
 from agent_framework_hosting.errors import InvalidRequest
 from agent_framework_hosting.parsing.checks import anything, array, flag, is_object, json_object, members, name, text
 from agent_framework_hosting.parsing.refusals import missing, shown, unsupported_parameter, wrong_type, wrong_value
 from agent_framework_hosting.parsing.schemas import object_of, of_kind, schema_of, takes
+
+from .client_tools import ClientTools, ToolChoice
 
 MAX_TOOLS = 128
 """Tools of one request, as OpenAI has it."""
@@ -95,38 +96,6 @@ def choice_schema() -> dict[str, Any]:
     return {"anyOf": [{"enum": [*_MODES]}, *named, of_kind("allowed_tools", several)]}
 
 
-class ClientTools(msgspec.Struct, frozen=True):
-    """The caller's tools: as the response object shows them, and as the agent gets them.
-
-    `custom` holds the names of those that are custom tools; `without_effect` names what was asked for but has no
-    counterpart in Agent Framework (`tools[0].strict`).
-    """
-
-    shown: list[dict[str, Any]]
-    functions: list[FunctionTool]
-    custom: frozenset[str] = frozenset()
-    without_effect: tuple[str, ...] = ()
-
-    @property
-    def kinds(self) -> dict[str, str]:
-        """What each tool is, by its name: `function` or `custom`."""
-        return {tool.name: "custom" if tool.name in self.custom else "function" for tool in self.functions}
-
-
-class ToolChoice(msgspec.Struct, frozen=True):
-    """A tool choice: as the response object shows it, and as Agent Framework's option has it."""
-
-    shown: Any
-    option: Any
-
-    def forbidden(self, names: Collection[str]) -> frozenset[str]:
-        """Return those of the caller's tools that must not be called."""
-        if self.option == "none":
-            return frozenset(names)
-        allowed = self.option.get("allowed_tools") if is_object(self.option) else None
-        return frozenset() if allowed is None else frozenset(names) - {*allowed}
-
-
 def read_tools(value: list[Any]) -> ClientTools:
     """Return the functions and custom tools of the `tools` field.
 
@@ -152,10 +121,6 @@ def read_tools(value: list[Any]) -> ClientTools:
             if tool.get(key) and tool[key] != _DIRECTLY
         ),
     )
-
-
-NO_TOOLS: Final = ClientTools([], [])
-"""What a request has that brings no tools: one for all of them, which is never changed."""
 
 
 def custom_arguments(given: str) -> str:

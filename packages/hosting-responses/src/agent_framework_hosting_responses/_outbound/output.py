@@ -23,10 +23,10 @@ from .events import Listener
 from .items import FlowItem, Item, Items, MessageItem, Part, ReasoningItem
 from .showing import Showing
 from .texts import Texts
-from .tool_calls import ToolCalls
 
 if TYPE_CHECKING:
     from .provider_tools import ProviderTools
+    from .tool_calls import ToolCalls
 
 _NOTHING: Final[frozenset[str]] = frozenset()
 _PASSAGES: Final = frozenset(("text", "text_reasoning"))
@@ -128,6 +128,9 @@ class Output(Accumulator):
             self.texts.restart()
 
     def _tool_calls(self, listener: Listener, showing: Showing) -> ToolCalls:
+        # Few agents show a call, or ask their caller for one.
+        from .tool_calls import ToolCalls
+
         return ToolCalls(self.items, listener, showing, before_opening=self.texts.close)
 
     def _provider_tools(self) -> ProviderTools:

@@ -6,20 +6,23 @@ import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import suppress
 from functools import partial
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from .._deadlines import in_background
-from .._state.events import EventLog, Position, RunName
-from .._state.store import StateStore
+from .._state.events import Position, RunName
 from .._state.tasks import TaskState
 from .._tasks.service import TaskService
-from ..channel import RunEvent, RunHandler, RunStatus, Task, TaskHandler
+from ..channel import RunEvent, RunHandler, RunStatus, Task
 from ..errors import UnknownId
 from ..ids import mint
 from ..isolation import current_principal
 from ..limits import Limits
 from ..types import JSON, Principal
 from .writer import Writer
+
+if TYPE_CHECKING:
+    from .._state.parts import EventLog
+    from .._state.port import StateStore
 
 _LOOK: Final = 0.2
 """Seconds between two looks at a run that another process does."""
@@ -47,19 +50,6 @@ class RunService:
     @property
     def _log(self) -> EventLog:
         return self._store.events
-
-    def handle(
-        self,
-        kind: str,
-        handler: RunHandler,
-        *,
-        on_give_up: TaskHandler | None = None,
-        needs_start: bool = True,
-        keeps_log: bool = True,
-    ) -> None:
-        """See `channel.Runs`."""
-        doing = partial(self._do, handler, keeps_log=keeps_log)
-        self._tasks.handle(kind, doing, on_give_up=on_give_up, needs_start=needs_start)
 
     async def start(
         self, *, kind: str, line: str, payload: JSON, id: str | None = None, principal: Principal | None = None
@@ -99,7 +89,8 @@ class RunService:
         """See `channel.Runs`."""
         await self._log.forget(_name(id, kind, principal))
 
-    async def _do(self, handler: RunHandler, task: Task, *, keeps_log: bool) -> None:
+    async def do(self, handler: RunHandler, task: Task, *, keeps_log: bool) -> None:
+        """Do the task of a run."""
         run = RunName(task.principal.owner, task.kind, task.id)
         writer = Writer(
             self._log,

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from .._state.events import Event, EventLog, RunName
+from .._state.events import Event, RunName
 from ..errors import LeaseLost, ResponseTooLarge
+
+if TYPE_CHECKING:
+    from .._state.parts import EventLog
 
 _PAUSE: Final = 0.05
 """Seconds for which events are gathered: a reader hardly sees it, and a store takes twenty batches where it would take

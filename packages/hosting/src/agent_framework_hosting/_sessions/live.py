@@ -6,12 +6,14 @@ import math
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from .._state.turns import SessionName
-from .._target.target import SessionState
+
+if TYPE_CHECKING:
+    from .._target.target import SessionState
 
 
 class LiveSession(msgspec.Struct):

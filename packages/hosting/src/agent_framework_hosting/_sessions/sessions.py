@@ -11,25 +11,13 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Mapping, Sequence
-from typing import Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from msgspec.structs import replace
 
 from .._state.refusals import continued, unknown_parent
-from .._state.store import (
-    Claim,
-    Concurrency,
-    Encoded,
-    Finished,
-    Opened,
-    Place,
-    Replay,
-    StateStore,
-    StoredTurn,
-    TurnRequest,
-)
+from .._state.store import Claim, Concurrency, Encoded, Finished, Opened, Replay, StoredTurn, TurnRequest
 from .._state.turns import SessionName
-from .._target.target import Target
 from ..errors import AnsweredAlready, LeaseLost, NotForkable, StateDamaged
 from ..ids import mint
 from ..limits import Limits
@@ -37,6 +25,10 @@ from ..types import ChannelSession, Principal
 from .beside import known_as, stored_beside
 from .live import LiveSession, LiveSessions
 from .turn import OpenTurn
+
+if TYPE_CHECKING:
+    from .._state.port import Place, StateStore
+    from .._target.target import Target
 
 _LONG: Final = 32 * 1024
 """Bytes of a stored session that are decoded beside the event loop."""

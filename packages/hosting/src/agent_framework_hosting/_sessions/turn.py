@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from msgspec.structs import replace
 
-from .._state.store import Finished, LossReason, Opened, Place, StateStore, StoredTurn, Unfinished
+from .._state.store import Finished, LossReason, Opened, StoredTurn, Unfinished
 from .._state.turns import SessionName
-from .._target.target import SessionState
 from ..errors import RunError
 from ..ids import mint
 from ..logs import logger
 from ..types import ChannelSession, Owner
 from .live import LiveSession
+
+if TYPE_CHECKING:
+    from .._state.port import Place, StateStore
+    from .._target.target import SessionState
 
 
 class Keeper(Protocol):

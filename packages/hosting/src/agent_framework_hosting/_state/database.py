@@ -10,10 +10,11 @@ from urllib.parse import unquote
 
 from ..errors import ConfigurationError
 from ..limits import Limits
-from .store import StateStore
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
+
+    from .port import StateStore
 
 Migrate: TypeAlias = Literal["auto", "check"]
 """Whether the schema is brought up to date at start, or only looked at."""

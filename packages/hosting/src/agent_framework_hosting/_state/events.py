@@ -5,8 +5,7 @@ A run is the task of that name. Events are numbered within an attempt; a positio
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Protocol, TypeAlias
+from typing import TypeAlias
 
 import msgspec
 
@@ -30,23 +29,3 @@ class Event(msgspec.Struct, frozen=True):
     attempt: int
     sequence: int
     data: bytes
-
-
-class EventLog(Protocol):
-    """Keeps what runs say."""
-
-    async def append(self, run: RunName, events: Sequence[Event]) -> bool:
-        """Add events of the newest attempt; `False` when there is a later one, or the run has ended."""
-        ...
-
-    async def read(self, run: RunName, *, after: Position | None, most: int) -> Sequence[Event]:
-        """Return up to `most` events, in order: those behind a position, or of the newest attempt from its start."""
-        ...
-
-    async def last(self, run: RunName) -> Event | None:
-        """Return the newest event of the newest attempt that has said anything."""
-        ...
-
-    async def forget(self, run: RunName) -> None:
-        """Forget what a run said."""
-        ...

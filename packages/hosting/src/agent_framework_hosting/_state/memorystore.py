@@ -9,7 +9,7 @@ import math
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -18,13 +18,15 @@ from ..types import Owner
 from .aliases import Aliases
 from .lines import Lines, Place
 from .memory import MemoryTurns, fitted
-from .memorydocuments import MemoryDocuments
-from .memoryevents import MemoryEvents
 from .memoryrecords import MemoryRecords
-from .memorytasks import MemoryTasks
 from .refusals import continued
 from .store import Claim, Finished, LossReason, Opened, Replay, StoredTurn, TurnRequest, Unfinished
 from .turns import SessionName, Turn
+
+if TYPE_CHECKING:
+    from .memorydocuments import MemoryDocuments
+    from .memoryevents import MemoryEvents
+    from .memorytasks import MemoryTasks
 
 
 class MemoryStore:
@@ -57,18 +59,51 @@ class MemoryStore:
         max_bytes: float = math.inf,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.tasks = MemoryTasks(max_known=max_turns, ttl=claim_ttl, max_bytes=max_bytes, clock=clock)
-        self.events = MemoryEvents(
-            find=lambda run: self.tasks.state((run.owner, run.kind, run.id)), max_bytes=max_event_bytes
-        )
+        self._max_turns, self._max_bytes, self._max_event_bytes = max_turns, max_bytes, max_event_bytes
+        self._claim_ttl, self._document_ttl, self._clock = claim_ttl, document_ttl, clock
+        self._tasks: MemoryTasks | None = None
+        self._events: MemoryEvents | None = None
+        self._documents: MemoryDocuments | None = None
         self.lines = Lines(max_waiting=max_waiting)
         self._aliases = aliases
         self._turns = MemoryTurns(max_turns=max_turns, max_bytes=max_bytes)
         self._heads: dict[tuple[str, str], Turn] = {}
         self._marks = _Marks(max_marks=max_turns, max_bytes=max_bytes, claim_ttl=claim_ttl, clock=clock)
         self.claims = MemoryClaims(self._marks)
-        self.documents = MemoryDocuments(max_documents=max_turns, max_bytes=max_bytes, ttl=document_ttl, clock=clock)
         self.records = MemoryRecords(self._turns, head=self._head_of, on_forget=self._marks.forget)
+
+    @property
+    def tasks(self) -> MemoryTasks:
+        """See `StateStore`; few hosts have any of this and the two below, which are loaded when they are asked for."""
+        if self._tasks is None:
+            from .memorytasks import MemoryTasks
+
+            self._tasks = MemoryTasks(
+                max_known=self._max_turns, ttl=self._claim_ttl, max_bytes=self._max_bytes, clock=self._clock
+            )
+        return self._tasks
+
+    @property
+    def events(self) -> MemoryEvents:
+        """See `StateStore`."""
+        if self._events is None:
+            from .memoryevents import MemoryEvents
+
+            self._events = MemoryEvents(
+                find=lambda run: self.tasks.state((run.owner, run.kind, run.id)), max_bytes=self._max_event_bytes
+            )
+        return self._events
+
+    @property
+    def documents(self) -> MemoryDocuments:
+        """See `StateStore`."""
+        if self._documents is None:
+            from .memorydocuments import MemoryDocuments
+
+            self._documents = MemoryDocuments(
+                max_documents=self._max_turns, max_bytes=self._max_bytes, ttl=self._document_ttl, clock=self._clock
+            )
+        return self._documents
 
     @property
     def is_well(self) -> bool:
@@ -134,8 +169,9 @@ class MemoryStore:
         self._heads.pop((session.tenant, session.session_id), None)
         self._turns.forget(session)
         tenant, root = session.tenant, session.root
-        if self.documents.has_any(tenant, root) and session == self._name(tenant, root):
-            self.documents.forget(tenant, root)
+        documents = self._documents
+        if documents is not None and documents.has_any(tenant, root) and session == self._name(tenant, root):
+            documents.forget(tenant, root)
 
     def rotate(self, tenant: str, key: str) -> Sequence[SessionName]:
         """See `StateStore`."""

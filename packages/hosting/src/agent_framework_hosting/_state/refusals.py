@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from ..errors import InvalidRequest, QueueFull, UnknownParent
 from .store import StoredTurn
-from .tasks import NewTask
+
+if TYPE_CHECKING:
+    from .tasks import NewTask
 
 STOPPED: Final = "The run was stopped: a newer request took its place, or somebody cancelled it."
 """What a run is told that has to make way."""

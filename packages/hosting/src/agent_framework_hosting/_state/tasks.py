@@ -7,8 +7,7 @@ counts only while nobody has taken it since.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Literal, Protocol, TypeAlias
+from typing import Literal, TypeAlias
 
 import msgspec
 
@@ -71,60 +70,3 @@ class TaskState(msgspec.Struct, frozen=True):
     def has_ended(self) -> bool:
         """Whether nothing more will become of it."""
         return self.status not in ("waiting", "running")
-
-
-class TaskStore(Protocol):
-    """Keeps accepted tasks until they are done, and their ids for some time longer."""
-
-    @property
-    def is_durable(self) -> bool:
-        """Whether tasks outlive this process."""
-        ...
-
-    def watch(self, on_wake: Callable[[], None]) -> None:
-        """Have `on_wake` called when it is time to `look` and to `take`."""
-        ...
-
-    async def accept(self, new: NewTask) -> bool:
-        """Keep a task; when this returns it is safe. Returns whether it is new: `False` when its id is known.
-
-        Raises:
-            QueueFull: Too many wait in its line, or in all.
-            InvalidRequest: Its id or line cannot be kept.
-        """
-        ...
-
-    async def take(self, kinds: Sequence[str], *, most: int, suspects: bool = False) -> Sequence[TakenTask]:
-        """Take tasks whose turn it is, those of dead processes among them: either the suspects, or all others."""
-        ...
-
-    async def open_kinds(self) -> Mapping[str, int]:
-        """Return how many tasks there are that are not done, by their kinds."""
-        ...
-
-    async def look(self, held: Sequence[TakenTask]) -> Mapping[int, StopCause]:
-        """Return which of the tasks that this process runs have to stop, by number.
-
-        What is this process's and not `held` was taken by a transaction whose answer was lost, and is put back.
-        """
-        ...
-
-    async def settle(self, taken: TakenTask, outcome: Outcome) -> bool:
-        """End a task, and let the next one of its line be taken; `False` when somebody else has it by now."""
-        ...
-
-    async def put_back(self, taken: TakenTask, *, after: float, has_failed: bool) -> bool:
-        """Let a task be taken again in `after` seconds, in its old place; `False` when somebody else has it."""
-        ...
-
-    async def find(self, owner: Owner, kind: str, task_id: str) -> TaskState | None:
-        """Return where a task is; `None` when it is unknown, forgotten, or another owner's."""
-        ...
-
-    async def cancel(self, owner: Owner, kind: str, task_id: str) -> bool:
-        """End a task that waits, and have one that runs stopped; `False` when it is unknown or has ended."""
-        ...
-
-    async def cancel_line(self, tenant: str, line: str) -> int:
-        """Do the same with all tasks of a line; returns how many there were."""
-        ...

@@ -18,12 +18,11 @@ from .._state.paths import StatePaths
 from ..errors import ConfigurationError, TargetError
 from ..logs import logger
 from .agent import AgentTarget
-from .factory import FactoryTarget
-from .session_store import StoredSessions
-from .target import AnswerStore, Target
 
 # Workflows load a quarter of all that a host has in memory. What they need is imported where one has come.
 if TYPE_CHECKING:
+    from .session_store import StoredSessions
+    from .target import AnswerStore, Target
     from .workflow.instances import Instances
     from .workflow.keeping import FolderKeeping, Keeping
     from .workflow.target import WorkflowTarget
@@ -140,6 +139,8 @@ def accept(target: Any, *, checkpoints: Checkpoints, stored: StoredSessions | No
     if made is not None:
         return made
     if _is_factory(target):
+        from .factory import FactoryTarget
+
         return FactoryTarget(target, accept=partial(_made, target, checkpoints, stored))
     raise TargetError(_refusal(f"AgentFrameworkHost cannot run {_described(target)}."))
 

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, ExitStack, nullcontext
 from types import CoroutineType
-from typing import Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from agent_framework import (
     AgentResponse,
@@ -24,15 +24,15 @@ from .._state.turns import SessionName
 from ..errors import RunError
 from ..hooks import settled
 from ..types import ChannelRequest
-from . import snapshot_codec
 from .agent_state import AgentState
 from .entered import Entered
 from .messages import to_messages
-from .session_store import StoredSessions
 from .snapshots import Snapshot
 from .streams import AgentStream, Source, opened
-from .target import AnswerStore
-from .unfinished import finish
+
+if TYPE_CHECKING:
+    from .session_store import StoredSessions
+    from .target import AnswerStore
 
 _COSTS: Final = (
     "what a session store cannot know lives in memory alone: ids of turns are unknown after a restart, where a session "
@@ -120,10 +120,14 @@ class AgentTarget:
 
     def encode(self, snapshot: Snapshot) -> Encoded:
         """See `Target`."""
+        from . import snapshot_codec
+
         return snapshot_codec.encode(snapshot)
 
     def decode(self, chain: Sequence[Encoded], rest: bytes | None) -> Snapshot:
         """See `Target`."""
+        from . import snapshot_codec
+
         return snapshot_codec.decode(chain, rest)
 
     def can_branch(self, snapshot: Snapshot, head: Snapshot | None) -> bool:
@@ -181,6 +185,10 @@ class AgentTarget:
     async def _finished(
         self, response: AgentResponse[Any], options: Mapping[str, Any] | None, state: AgentState | None
     ) -> AgentResponse[Any]:
+        if response.continuation_token is None:
+            return response
+        from .unfinished import finish
+
         async def again(token: ContinuationToken) -> AgentResponse[Any]:
             return await settled(self.served.run(None, **self._arguments(options, state, token=token)))
 

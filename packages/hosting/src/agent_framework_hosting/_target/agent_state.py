@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from agent_framework import AgentSession, Message
 
 from ..errors import StateUnavailable
 from ..logs import logger
-from .session_store import StoredSessions
-from .snapshot_codec import encode_rest
 from .snapshots import (
     Histories,
     History,
@@ -22,6 +21,9 @@ from .snapshots import (
     restore,
     rewind,
 )
+
+if TYPE_CHECKING:
+    from .session_store import StoredSessions
 
 _NONE: Histories = dict[str, History]()
 
@@ -98,4 +100,6 @@ class AgentState:
 
     def remains(self) -> bytes:
         """See `SessionState`."""
+        from .snapshot_codec import encode_rest
+
         return encode_rest(capture(self.session, histories(self.session), parent=None, known=self._captured))

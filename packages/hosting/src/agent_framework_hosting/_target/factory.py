@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .._state.store import Encoded
 from .._state.turns import SessionName
 from ..errors import NotStarted
 from ..hooks import settled
 from ..types import ChannelRequest
-from .target import AnswerStore, SessionState, Target, TargetStream
+
+if TYPE_CHECKING:
+    from .target import AnswerStore, SessionState, Target, TargetStream
 
 
 class FactoryTarget:

@@ -6,15 +6,16 @@ import copy
 import sys
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import ExitStack
-from typing import Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from agent_framework import AgentResponse, AgentResponseUpdate, ContinuationToken, Message, ResponseStream
 
 from ..errors import RunError
 from ..hooks import settled
 from .agent_state import AgentState
-from .replay import Replay
-from .unfinished import History, Patience, parted
+
+if TYPE_CHECKING:
+    from .unfinished import History
 
 
 class Source(Protocol):
@@ -115,6 +116,10 @@ class AgentStream:
     async def _resumed(
         self, final: AgentResponse[Any], token: ContinuationToken | None
     ) -> AsyncGenerator[AgentResponseUpdate, None]:
+        # Only a run that its provider does in the background ends so.
+        from .replay import Replay
+        from .unfinished import Patience
+
         patience, given, history = Patience(), list(self._source.updates), _Remembered(self._state, final)
         while token is not None:
             history.forget()
@@ -150,6 +155,8 @@ class _Remembered:
 
     def forget(self) -> None:
         """Take out what the next run may say again."""
+        from .unfinished import parted
+
         done, self._open = parted(self._messages)
         self._has_rounds = self._has_rounds or bool(done)
         self._exchange(self._open, by=())

@@ -16,14 +16,13 @@ from collections.abc import Generator
 from collections.abc import Set as AbstractSet
 from contextlib import contextmanager, suppress
 from functools import partial
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
 from .._admission import Admission, Run
-from .._state.tasks import NewTask, TakenTask, TaskStore
+from .._state.tasks import NewTask, TakenTask
 from .._stepping import turn
-from ..channel import TaskHandler
 from ..errors import ConfigurationError, Draining, InvalidRequest, NotStarted, RequestTooLarge, StateUnavailable
 from ..isolation import current_principal
 from ..limits import Limits
@@ -31,6 +30,10 @@ from ..logs import logger
 from ..types import JSON, Owner, Principal
 from .circumstances import described
 from .running import Doer, Ending, end_of
+
+if TYPE_CHECKING:
+    from .._state.parts import TaskStore
+    from ..channel import TaskHandler
 
 _LOOK: Final = 1.0
 """Seconds between two looks, and between two tries when the store does not answer."""

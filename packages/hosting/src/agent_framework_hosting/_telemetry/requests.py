@@ -10,7 +10,6 @@ from typing import Any, Final
 import msgspec
 from opentelemetry import context as otel
 from opentelemetry import trace
-from opentelemetry.propagators.textmap import Getter
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode
 from opentelemetry.util.types import AttributeValue
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -198,27 +197,15 @@ class _Answer(Answer):
         self._telemetry.streams += 1
 
 
-class _Headers(Getter[list[tuple[bytes, bytes]]]):
-    def get(self, carrier: list[tuple[bytes, bytes]], key: str) -> list[str] | None:
-        name = key.lower().encode()
-        return [value.decode("latin-1") for header, value in carrier if header == name] or None
-
-    def keys(self, carrier: list[tuple[bytes, bytes]]) -> list[str]:
-        return [name.decode("latin-1") for name, _ in carrier]
-
-
-_HEADERS: Final = _Headers()
-
-
 def _begun(scope: Scope, request: HandledRequest) -> tuple[Span, Any]:
     context = otel.get_current()
     # Inside another one, as of an instrumented app that mounts this one, it is a step and no request of its own.
     is_inner = trace.get_current_span(context).get_span_context().is_valid
     if not is_inner:
         # Finding out which propagators there are takes ten milliseconds at its import, and hosts without traces none.
-        from opentelemetry import propagate
+        from .carrier import extracted
 
-        context = propagate.extract(scope["headers"], context, _HEADERS)
+        context = extracted(scope["headers"], context)
     attributes: dict[str, AttributeValue] = {names.REQUEST_ID: request.id}
     if request.client_id is not None:
         attributes[names.CLIENT_REQUEST_ID] = request.client_id

@@ -14,6 +14,7 @@ from typing import Final, Self, cast
 
 from starlette.requests import HTTPConnection
 
+from .._alike import alike
 from ..errors import ConfigurationError
 from ..types import DEFAULT_TENANT, Principal
 from .authenticator import bearer_token
@@ -56,6 +57,7 @@ def hash_key(key: str) -> str:
     return _ALGORITHM + _digest(key).hex()
 
 
+@alike
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApiKey:
     """One entry: whose key it is, and its hash.

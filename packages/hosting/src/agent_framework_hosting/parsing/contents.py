@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from agent_framework import Content, Message
 
 from .checks import filled
-from .media import Place, read_base64, read_uri
 from .refusals import wrong_value
+
+if TYPE_CHECKING:
+    from .media import Place
 
 ANY_IMAGE: Final = "image/*"
 """The media type of a picture of which only that much is known."""
@@ -58,6 +60,9 @@ def image_place(url: object, param: str) -> Place:
     Raises:
         InvalidRequest: The URL is malformed, or its data are no picture.
     """
+    # Most requests are text alone.
+    from .media import Place, read_uri
+
     place = read_uri(url, param)
     is_image = place.media_type is not None and place.media_type.startswith("image/")
     if place.is_data and not is_image:
@@ -72,6 +77,8 @@ def data_place(value: object, param: str, *, media_type: str | None) -> Place:
     Raises:
         InvalidRequest: They are neither.
     """
+    from .media import read_base64, read_uri
+
     data = filled(value, param)
     if data[:5].lower() == "data:":
         return read_uri(data, param)

@@ -10,9 +10,10 @@ from __future__ import annotations
 import mimetypes
 import re
 from functools import cache
-from typing import Final, NamedTuple
+from typing import Final
 from urllib.parse import urlsplit
 
+import msgspec
 from agent_framework import detect_media_type_from_base64
 
 from .checks import filled
@@ -44,7 +45,7 @@ _LATER_TYPES: Final = {
 """What the standard library learnt only after Python 3.11, or knows from the machine's own tables alone."""
 
 
-class Place(NamedTuple):
+class Place(msgspec.Struct, frozen=True):
     """A URI, and the media type that it tells; none where the address tells nothing."""
 
     uri: str

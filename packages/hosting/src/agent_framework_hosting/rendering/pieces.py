@@ -8,14 +8,14 @@ Rules of this file:
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 
 from .reading import as_text, mapping_of, text_of
 
 
-class CallChunk(NamedTuple):
+class CallChunk(msgspec.Struct, frozen=True):
     """A tool call, or a piece of one; what the agent left out is empty.
 
     `is_whole` says that the arguments came as one value, which cannot be continued; `server` is the MCP server that

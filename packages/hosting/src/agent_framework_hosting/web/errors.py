@@ -10,6 +10,7 @@ from typing import Final
 
 from agent_framework import exceptions as core
 
+from .._alike import alike
 from .._handled import handled_request
 from ..errors import (
     HostError,
@@ -25,6 +26,7 @@ from ..ids import mint
 from ..logs import logger
 
 
+@alike
 @dataclass(frozen=True, slots=True)
 class ErrorDescription:
     """What may be told: an HTTP status, a neutral code and a message, where it was, and when to come back.

@@ -5,18 +5,20 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from agent_framework import CheckpointStorage
 
 from ..._state.private import make_private_folder
 from ..._state.turns import SessionName
 from ...errors import CheckpointConflict, ConfigurationError
-from ..target import AnswerStore
 from .folder import SessionFolder
 from .instances import own_storage
 from .kept import InFolder, InMemory, InStorage, Kept
 from .key import CheckpointKey
+
+if TYPE_CHECKING:
+    from ..target import AnswerStore
 
 _GENERATED: Final = re.compile(r"WorkflowBuilder-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _METHODS: Final = ("save", "load", "delete", "get_latest", "list_checkpoints", "list_checkpoint_ids")

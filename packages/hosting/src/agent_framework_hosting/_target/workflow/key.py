@@ -14,9 +14,7 @@ import msgspec
 
 from ..._state.private import BadFile, make_private_folder, read_private, sync_folder, write_private
 from ...errors import ConfigurationError
-
-KEY_VARIABLE: Final = "AF_HOSTING_CHECKPOINT_KEY"
-"""Environment variable with the secret that checkpoints are sealed with."""
+from .variable import KEY_VARIABLE
 
 _SHORTEST: Final = 32
 _FILE: Final = "checkpoint.key"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from agent_framework import CheckpointStorage
 from agent_framework.exceptions import WorkflowCheckpointException
@@ -16,12 +16,14 @@ from agent_framework.exceptions import WorkflowCheckpointException
 from ..._state.turns import SessionName
 from ...errors import RunError
 from ...logs import logger
-from ..target import AnswerStore
 from .codec import decode, decode_checkpoint, encode, encode_checkpoint
 from .keeping import refuse_unkeepable
 from .kept import Point, not_kept, not_made, not_restorable
 from .key import CheckpointKey
 from .seal import BrokenSeal, Seal
+
+if TYPE_CHECKING:
+    from ..target import AnswerStore
 
 _PURPOSE: Final = "point"
 

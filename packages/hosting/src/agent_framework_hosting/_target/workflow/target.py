@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from agent_framework import AgentResponseUpdate, Workflow, WorkflowRunResult
 
@@ -15,7 +15,6 @@ from ...errors import InvalidRequest, NotForkable, NotRestorable, OneSessionOnly
 from ...logs import logger
 from ...types import ChannelRequest
 from ...workflows import updates_of
-from ..target import AnswerStore, TargetStream
 from .answers import answers_in, may_answer
 from .instances import Instances
 from .keeping import Keeping
@@ -24,6 +23,9 @@ from .recorder import Recorder
 from .start import refuse_uncheckable, refuse_unfitting
 from .state import WorkflowState
 from .stored import DatabaseKeeping, InDatabase, sealed_in
+
+if TYPE_CHECKING:
+    from ..target import AnswerStore, TargetStream
 
 _NOTHING: Final[Mapping[str, Any]] = {}
 

@@ -12,14 +12,8 @@ from typing import Any
 
 import pytest
 
-from ..._state.store import (
-    Claim,
-    Encoded,
-    Place,
-    Replay,
-    StateStore,
-    Unfinished,
-)
+from ..._state.port import Place, StateStore
+from ..._state.store import Claim, Encoded, Replay, Unfinished
 from ...errors import (
     AnsweredAlready,
     IdempotencyConflict,

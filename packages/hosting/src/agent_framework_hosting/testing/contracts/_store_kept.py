@@ -6,7 +6,8 @@ import asyncio
 from typing import Any, Final
 
 from ..._state.documents import NewDocument
-from ..._state.store import StateStore, Unfinished
+from ..._state.port import StateStore
+from ..._state.store import Unfinished
 from ...types import Owner
 from ._store_turns import ADA, BOB, CLAIM, done, placed, said
 

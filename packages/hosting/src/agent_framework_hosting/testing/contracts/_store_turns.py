@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from ..._state.store import Claim, Encoded, Finished, Opened, Place, Replay, StateStore, TurnRequest
+from ..._state.port import Place, StateStore
+from ..._state.store import Claim, Encoded, Finished, Opened, Replay, TurnRequest
 from ...types import Owner
 
 ADA: Final[Owner] = ("default", 1, "ada")

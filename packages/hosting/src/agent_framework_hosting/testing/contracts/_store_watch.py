@@ -7,7 +7,8 @@ from typing import Any, cast
 
 from ..._state.memory import MemoryAliases
 from ..._state.memorystore import MemoryStore
-from ..._state.store import Finished, Place, Replay, StateStore, TurnRequest
+from ..._state.port import Place, StateStore
+from ..._state.store import Finished, Replay, TurnRequest
 from ...errors import StateUnavailable
 from .._gate import Bell
 
