@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncGenerator, Callable, Generator
+from collections.abc import AsyncGenerator, Callable, Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -14,11 +14,11 @@ import pytest
 from sqlalchemy import NullPool, create_engine, text
 
 from agent_framework_hosting._state.database import open_store
-from agent_framework_hosting._state.sql import connections
 from agent_framework_hosting._state.sql.driver import Driver
 from agent_framework_hosting._state.sql.postgres import PostgresDriver
 from agent_framework_hosting._state.sql.script import Row, Script, Statement, all_of, do, one, together
 from agent_framework_hosting._state.sql.sqlite import SqliteDriver
+from agent_framework_hosting._state.sql.wire import Wire
 from agent_framework_hosting.errors import StateUnavailable, UnknownParent
 from agent_framework_hosting.limits import Limits
 from agent_framework_hosting.stores import Claim, StateStore
@@ -44,18 +44,16 @@ async def store(database: str) -> AsyncGenerator[StateStore]:
 
 @contextmanager
 def counted_trips(monkeypatch: pytest.MonkeyPatch) -> Generator[list[None]]:
-    """Count how often this task waits for the server; others look after leases."""
-    trips, wait, me = list[None](), psycopg.AsyncConnection[Any].wait, asyncio.current_task()
+    """Count how often this task asks the server; others look after leases, and the pool after its connections."""
+    trips, ask, me = list[None](), Wire.ask, asyncio.current_task()
 
-    async def counted(self: Any, *args: Any, **more: Any) -> Any:
+    async def counted(self: Wire, statements: Sequence[Statement]) -> list[list[Row]]:
         if asyncio.current_task() is me:
             trips.append(None)
-        return await wait(self, *args, **more)
+        return await ask(self, statements)
 
     with monkeypatch.context() as patch:
-        # However slow this machine is now: the connection has just answered.
-        patch.setattr(connections, "_FRESH", SOON)
-        patch.setattr(psycopg.AsyncConnection, "wait", counted)
+        patch.setattr(Wire, "ask", counted)
         yield trips
 
 
