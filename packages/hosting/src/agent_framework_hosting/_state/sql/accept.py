@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ...errors import LeaseLost
-from ...types import Owner
-from ..refusals import continued
+from ...errors import LeaseLost, RequestError
+from ..refusals import continued, unknown_parent
 from ..store import Finished, Opened, Replay, StoredTurn, TurnRequest, Unfinished
 from . import claims, lanes, turns
 from .lanes import Wake
-from .names import require_keepable
-from .script import Script
+from .names import is_known_possibly, require_keepable
+from .script import Row, Script, Statement, together
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +28,14 @@ class Accepted:
     wakes: tuple[Wake, ...]
 
 
-def accept(request: TurnRequest, *, ticket: str, worker: str) -> Script[Accepted | Replay]:
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A turn that cannot be, and whose ticket may have its line nevertheless."""
+
+    error: RequestError
+
+
+def accept(request: TurnRequest, *, ticket: str, worker: str) -> Script[Accepted | Replay | Refused]:
     """Take a place for a turn, with all that it claims.
 
     Raises:
@@ -42,10 +48,22 @@ def accept(request: TurnRequest, *, ticket: str, worker: str) -> Script[Accepted
         if isinstance(claimed, Replay):
             return claimed
         attempt = claimed
-    parent = yield from _parent(request.owner, request)
+    # The lane first, so that what is read of its session stays as it is. Most turns ask for nothing else, and one that
+    # did not get the lane has changed nothing.
+    is_whole = request.claim is None and not request.answers
+    taken, row = yield from together(*_entering(request, ticket=ticket, worker=worker), is_whole=is_whole)
+    try:
+        parent, opened = yield from _entered(request, taken, row)
+    except RequestError as error:
+        # Forgotten since the lane was taken.
+        if taken is not None and is_whole:
+            return Refused(error)
+        raise
     key = parent.session.key if parent is not None else request.key or ""
     root = parent.session.root if parent is not None else request.root or key
     yield from claims.answer(tenant=request.tenant, root=root, request_ids=request.answers, ticket=ticket)
+    if taken is not None:
+        return Accepted(key, parent, opened, attempt, taken[0], ())
     entered = yield from lanes.enter(
         tenant=request.tenant,
         key=key,
@@ -85,14 +103,20 @@ def commit(finished: Finished, *, key: str, ticket: str, has_claim: bool) -> Scr
     Raises:
         LeaseLost: The line, or the idempotency key, has been taken over, or the session has moved on.
     """
-    tenant = finished.session.tenant
-    if not (yield from lanes.is_held(tenant=tenant, key=key, ticket=ticket)):
+    where = {"tenant": finished.session.tenant, "key": key}
+    yield from turns.require_parent(finished)
+    adding, advancing = turns.adding(finished)
+    settling = (claims.settling(ticket=ticket, record=finished.record),) if has_claim else ()
+    lane, turn, *settled, session, freed = yield from together(
+        lanes.locking(**where), adding, *settling, advancing, lanes.freeing(**where)
+    )
+    # Looked at afterwards, and all undone if it was not this one's turn.
+    if lane is None or lane[0] != ticket or None in settled:
         raise LeaseLost
-    number = yield from turns.add(finished)
-    if has_claim:
+    number = yield from turns.added(finished, turn, session)
+    if has_claim and turn is None:
         yield from claims.settle(ticket=ticket, record=finished.record, turn=number)
-    wakes = yield from lanes.hand_over(tenant=tenant, key=key)
-    return number, wakes
+    return number, () if freed is not None else (yield from lanes.hand_on(**where))
 
 
 def settle(record: bytes, *, tenant: str, key: str, ticket: str, has_claim: bool) -> Script[tuple[Wake, ...]]:
@@ -128,7 +152,22 @@ def give_back(*, ticket: str, worker: str) -> Script[tuple[Wake, ...]]:
     return (yield from lanes.give_back(worker=worker, ticket=ticket))
 
 
-def _parent(owner: Owner, request: TurnRequest) -> Script[StoredTurn | None]:
+def _entering(request: TurnRequest, *, ticket: str, worker: str) -> tuple[Statement, Statement]:
+    owner, key = request.owner, request.key
     if request.parent is None:
-        return None
-    return continued((yield from turns.find(owner, request.parent)), request.parent, request.key)
+        taking = lanes.taking(tenant=request.tenant, key=key or "", ticket=ticket, worker=worker)
+        return taking, turns.opening(request.tenant, key or "")
+    if not is_known_possibly(owner, request.parent):
+        raise unknown_parent(request.parent)
+    taking = lanes.taking_after(owner, request.parent, key=key, ticket=ticket, worker=worker)
+    return taking, turns.finding(owner, request.parent)
+
+
+def _entered(request: TurnRequest, taken: Row | None, row: Row | None) -> Script[tuple[StoredTurn | None, Opened]]:
+    if request.parent is None:
+        return None, (yield from turns.opened(request.tenant, request.key or "", row))
+    found, opened = turns.found(request.owner, row)
+    parent = continued(found, request.parent, request.key)
+    if opened is None or (taken is not None and taken[1] != parent.session.key):
+        raise unknown_parent(request.parent)
+    return parent, opened

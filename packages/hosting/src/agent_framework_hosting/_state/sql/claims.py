@@ -15,7 +15,7 @@ from typing import Any, Final
 from ...errors import AnsweredAlready, IdempotencyConflict, LeaseLost
 from ...types import Owner
 from ..store import Claim, Replay
-from .script import Script, all_of, do, one
+from .script import Script, Statement, all_of, do, one
 
 _ANSWER: Final = """
 INSERT INTO af_answer (tenant, root, request_id, ticket, answered_at)
@@ -45,6 +45,8 @@ RETURNING attempt
 _RECORD: Final = """
 UPDATE af_claim SET record = :record, turn = :turn, worker = NULL WHERE ticket = :ticket RETURNING attempt
 """
+# With the turn that was inserted just before.
+_RECORD_TURN: Final = _RECORD.replace(":turn", "{last}")
 _LET_GO: Final = "UPDATE af_claim SET worker = NULL WHERE ticket = :ticket AND record IS NULL"
 _RELEASE: Final = "DELETE FROM af_claim WHERE ticket = :ticket AND record IS NULL AND attempt = 1"
 _FORGET: Final = """
@@ -120,6 +122,11 @@ def settle(*, ticket: str, record: bytes, turn: int | None = None) -> Script[Non
     """
     if (yield from one(_RECORD, ticket=ticket, record=record, turn=turn)) is None:
         raise LeaseLost
+
+
+def settling(*, ticket: str, record: bytes) -> Statement:
+    """Return what keeps what the request was answered, with the turn that was inserted just before."""
+    return Statement(_RECORD_TURN, {"ticket": ticket, "record": record})
 
 
 def answered_with(owner: Owner, wanted: Claim) -> Script[bytes | None]:

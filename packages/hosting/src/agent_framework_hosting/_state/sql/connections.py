@@ -16,13 +16,14 @@ import socket
 import threading
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, nullcontext
 from typing import Any, Final
 
 from psycopg import AsyncConnection, BaseConnection, Connection
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from .script import Row
+from .wire import Wire
 
 PATIENCE: Final = 5.0
 """Seconds to wait for a connection to be made, and for the server to answer on one."""
@@ -43,6 +44,14 @@ class _Connection(AsyncConnection[Row]):
     """A connection that knows when the server answered last."""
 
     answered_at = -_FRESH
+    _wire: Wire | None = None
+
+    @property
+    def wire(self) -> Wire:
+        """What statements are sent over."""
+        if self._wire is None:
+            self._wire = Wire(self)
+        return self._wire
 
 
 class Connections:
@@ -88,48 +97,48 @@ class Connections:
         await self._pool.close()
 
     @asynccontextmanager
-    async def take(self, *, ahead: bool) -> AsyncGenerator[AsyncConnection[Row]]:
+    async def take(self, *, ahead: bool) -> AsyncGenerator[_Connection]:
         """Take a connection for the block, `ahead` of new work or as such.
 
         Raises:
             PoolTimeout: There was none in time.
         """
-        async with self._ahead() if ahead else self._as_new_work() as connection:
-            self._taken += 1
+        connection = await (self._ahead() if ahead else self._as_new_work())
+        self._taken += 1
+        late = asyncio.get_running_loop().call_later(self._longest, _hang_up, connection)
+        try:
+            yield connection
+            connection.answered_at = time.monotonic()
+        finally:
+            late.cancel()
+            self._taken -= 1
             try:
-                async with connection:
-                    with _at_most(connection, self._longest):
-                        yield connection
-                    connection.answered_at = time.monotonic()
-            finally:
-                self._taken -= 1
                 await self._pool.putconn(connection)
+            finally:
+                if not ahead:
+                    self._share.release()
 
-    @asynccontextmanager
-    async def _as_new_work(self) -> AsyncGenerator[_Connection]:
+    async def _as_new_work(self) -> _Connection:
         give_up_at = time.monotonic() + _IN_LINE
         try:
-            async with asyncio.timeout(_IN_LINE):
+            async with asyncio.timeout(_IN_LINE) if self._share.locked() else nullcontext():
                 await self._share.acquire()
         except TimeoutError:
             raise PoolTimeout(f"other requests had all connections for new work for {_IN_LINE:g} s") from None
         try:
-            yield await self._pool.getconn(max(0.0, give_up_at - time.monotonic()))
-        finally:
+            return await self._pool.getconn(max(0.0, give_up_at - time.monotonic()))
+        except BaseException:
             self._share.release()
+            raise
 
-    @asynccontextmanager
-    async def _ahead(self) -> AsyncGenerator[_Connection]:
+    async def _ahead(self) -> _Connection:
         give_up_at = time.monotonic() + _AHEAD
         while True:
             try:
-                connection = await self._pool.getconn(_LOOK)
+                return await self._pool.getconn(_LOOK)
             except PoolTimeout:
                 if not self._taken or time.monotonic() > give_up_at:
                     raise
-            else:
-                break
-        yield connection
 
 
 @contextmanager

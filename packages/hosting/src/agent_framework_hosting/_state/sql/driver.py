@@ -59,13 +59,13 @@ def step_through(
 ) -> ResultT:
     """Run a script by a plain function."""
     try:
-        statement = next(script)
+        batch = next(script)
         while True:
             try:
-                rows = execute(dialect, statement)
+                answers = [execute(dialect, statement) for statement in batch.statements]
             except BaseException as error:  # noqa: BLE001 - a script may have a word to say to it
-                statement = script.throw(error)
+                batch = script.throw(error)
             else:
-                statement = script.send(rows)
+                batch = script.send(answers)
     except StopIteration as end:
         return end.value

@@ -15,8 +15,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from ...errors import QueueFull, SessionBusy
+from ...types import Owner
 from ..store import Concurrency
-from .script import Script, all_of, do, one
+from .script import Script, Statement, all_of, do, one, together
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,14 +41,24 @@ class Entered:
     wakes: tuple[Wake, ...] = ()
 
 
-_TAKE: Final = """
-INSERT INTO af_lane (tenant, key, ticket, worker, fence, is_stopped, used_at)
-VALUES (:tenant, :key, :ticket, :worker, 1, 0, {now})
+_TAKEN: Final = """
 ON CONFLICT (tenant, key) DO UPDATE SET
   ticket = excluded.ticket, worker = excluded.worker, fence = af_lane.fence + 1, is_stopped = 0, used_at = {now}
 WHERE af_lane.ticket IS NULL
-RETURNING fence
+RETURNING fence, key
 """
+_TAKE: Final = f"""
+INSERT INTO af_lane (tenant, key, ticket, worker, fence, is_stopped, used_at)
+VALUES (:tenant, :key, :ticket, :worker, 1, 0, {{now}}) {_TAKEN}
+"""  # noqa: S608 - made of constants
+# Of the session of a turn, which may be continued under the name that was given.
+_TAKE_AFTER: Final = f"""
+INSERT INTO af_lane (tenant, key, ticket, worker, fence, is_stopped, used_at)
+SELECT s.tenant, s.key, :ticket, :worker, 1, 0, {{now}} FROM af_turn t
+JOIN af_session s ON s.tenant = t.tenant AND s.session_id = t.session_id
+WHERE t.tenant = :tenant AND t.is_named = :is_named AND t.owner = :owner AND t.turn_id = :parent
+  AND t.is_finished = 1 AND coalesce(:key, s.key) IN (s.root, s.key) {_TAKEN}
+"""  # noqa: S608 - made of constants
 _LOCK: Final = "SELECT ticket, worker, fence FROM af_lane WHERE tenant = :tenant AND key = :key {lock}"
 _IS_ALIVE: Final = "SELECT 1 FROM af_worker WHERE id = :worker AND alive_until > {now}"
 _COUNT: Final = """
@@ -106,6 +117,18 @@ _KNOWN: Final = "SELECT 1 FROM af_worker WHERE id = :worker"
 _UNREGISTER: Final = "DELETE FROM af_worker WHERE id = :worker"
 
 
+def taking(*, tenant: str, key: str, ticket: str, worker: str) -> Statement:
+    """Return what takes the turn when a lane is free; its row has the fence and the key."""
+    return Statement(_TAKE, {"tenant": tenant, "key": key, "ticket": ticket, "worker": worker})
+
+
+def taking_after(owner: Owner, parent: str, *, key: str | None, ticket: str, worker: str) -> Statement:
+    """Return what does the same with the lane of the turn that is continued, if it can be under this `key`."""
+    tenant, is_named, owner_id = owner
+    whose = {"tenant": tenant, "is_named": int(is_named), "owner": owner_id}
+    return Statement(_TAKE_AFTER, {**whose, "parent": parent, "key": key, "ticket": ticket, "worker": worker})
+
+
 def enter(
     *, tenant: str, key: str, ticket: str, worker: str, concurrency: Concurrency, max_waiting: int
 ) -> Script[Entered]:
@@ -115,7 +138,7 @@ def enter(
         SessionBusy: It is somebody else's turn, and `concurrency` is `reject`.
         QueueFull: Too many wait already.
     """
-    taken = yield from one(_TAKE, tenant=tenant, key=key, ticket=ticket, worker=worker)
+    (taken,) = yield from together(taking(tenant=tenant, key=key, ticket=ticket, worker=worker))
     if taken is not None:
         return Entered(taken[0])
     wakes: list[Wake] = []
@@ -156,8 +179,22 @@ def leave(*, tenant: str, key: str, ticket: str) -> Script[tuple[Wake, ...]]:
 def hand_over(*, tenant: str, key: str) -> Script[tuple[Wake, ...]]:
     """Give a turn to the next one; only for whoever has locked the lane, and has the turn."""
     # Mostly nobody waits, and then it is one statement.
-    if (yield from one(_FREE_UNLESS_AWAITED, tenant=tenant, key=key)) is not None:
-        return ()
+    (freed,) = yield from together(freeing(tenant=tenant, key=key))
+    return () if freed is not None else (yield from hand_on(tenant=tenant, key=key))
+
+
+def locking(*, tenant: str, key: str) -> Statement:
+    """Return what locks a lane; its row begins with whose turn it is."""
+    return Statement(_LOCK, {"tenant": tenant, "key": key})
+
+
+def freeing(*, tenant: str, key: str) -> Statement:
+    """Return what frees a lane for which nobody waits; there is a row if it did. Only for whom `hand_over` is for."""
+    return Statement(_FREE_UNLESS_AWAITED, {"tenant": tenant, "key": key})
+
+
+def hand_on(*, tenant: str, key: str) -> Script[tuple[Wake, ...]]:
+    """Give a turn to the next one in a line in which somebody waits; only for whom `hand_over` is for."""
     following = yield from one(_NEXT, tenant=tenant, key=key)
     if following is None:
         yield from do(_FREE, tenant=tenant, key=key)
@@ -169,7 +206,7 @@ def hand_over(*, tenant: str, key: str) -> Script[tuple[Wake, ...]]:
 
 def is_held(*, tenant: str, key: str, ticket: str) -> Script[bool]:
     """Lock the lane and say whether it is this ticket's turn."""
-    lane = yield from one(_LOCK, tenant=tenant, key=key)
+    (lane,) = yield from together(locking(tenant=tenant, key=key))
     return lane is not None and lane[0] == ticket
 
 

@@ -1,7 +1,8 @@
 """PostgreSQL over psycopg: transactions on connections of a pool, and one connection that listens for wakes.
 
 Rules of this file:
-1. What the database asks to be tried again (a deadlock, a serialisation failure) is tried again from the start.
+1. What the database asks to be tried again (a deadlock, a serialisation failure) is tried again from the start. A batch
+   that is whole is a transaction by itself, so that nothing is repeated which has been committed.
 2. A connection that broke is replaced by the pool. Whether its last transaction took place is not known, and said so.
 3. Nobody waits for ever: a transaction that takes too long loses its connection, and the server ends one of ours that
    stands still in the middle (this process was stopped), so that others get at the rows that it has locked.
@@ -10,7 +11,7 @@ Rules of this file:
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Generator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Sequence
 from contextlib import asynccontextmanager, closing, contextmanager
 from typing import Any, Final, TypeVar
 
@@ -26,7 +27,8 @@ from .connections import PATIENCE, Connections, hung_up_after
 from .driver import Transaction, step_through
 from .lanes import Wake
 from .migrations import migrate_postgres
-from .script import POSTGRES, Dialect, Row, Script, Statement
+from .script import POSTGRES, Batch, Dialect, Row, Script, Statement
+from .wire import Wire
 
 ResultT = TypeVar("ResultT")
 
@@ -40,6 +42,11 @@ _AWAY: Final = (
     PoolTimeout,
 )
 _PAUSE: Final = "SELECT set_config('idle_in_transaction_session_timeout', %s, false)"
+_BEGIN: Final = Statement("BEGIN", {})
+_LAZILY: Final = Statement("SELECT set_config('synchronous_commit', 'off', true)", {})
+"""What is committed may be lost with the server's machine; for the rest of the transaction."""
+_COMMIT: Final = Statement("COMMIT", {})
+_NOTIFY: Final = "SELECT pg_notify(:address, '')"
 _ATTEMPTS: Final = 5
 _BETWEEN_CONNECTIONS: Final = 0.5
 
@@ -89,16 +96,16 @@ class PostgresDriver:
         """See `Driver`."""
         for left in reversed(range(_ATTEMPTS)):
             try:
-                async with self._connection(ahead=ahead) as connection, _begun(connection, durable=durable):
-                    return await _step_through(transaction(), connection)
+                async with self._wire(ahead=ahead) as wire:
+                    return await _in_transaction(transaction(), wire, durable=durable)
             except _AGAIN as error:
                 _refuse_last(left, error)
         raise AssertionError("The loop returns or raises.")
 
     async def read(self, transaction: Transaction[ResultT], *, ahead: bool = False) -> ResultT:
         """See `Driver`."""
-        async with self._connection(ahead=ahead) as connection:
-            return await _step_through(transaction(), connection)
+        async with self._wire(ahead=ahead) as wire:
+            return await _step_through(transaction(), lambda batch: wire.ask(batch.statements))
 
     def run_now(self, transaction: Transaction[ResultT]) -> ResultT:
         """See `Driver`."""
@@ -119,9 +126,9 @@ class PostgresDriver:
     async def wake(self, wakes: Sequence[Wake]) -> None:
         """See `Driver`."""
         try:
-            async with self._connection(ahead=True) as connection:
-                for address in {wake.address for wake in wakes}:
-                    await connection.execute("SELECT pg_notify(%s, '')", (address.removeprefix("pg:"),))
+            async with self._wire(ahead=True) as wire:
+                addresses = {wake.address.removeprefix("pg:") for wake in wakes}
+                await wire.ask([Statement(_NOTIFY, {"address": address}) for address in addresses])
         except StateUnavailable:
             logger.warning("Another process could not be woken; it looks by itself.")
 
@@ -145,12 +152,12 @@ class PostgresDriver:
             await asyncio.sleep(_BETWEEN_CONNECTIONS)
 
     @asynccontextmanager
-    async def _connection(self, *, ahead: bool) -> AsyncGenerator[AsyncConnection[Row]]:
+    async def _wire(self, *, ahead: bool) -> AsyncGenerator[Wire]:
         if self._connections is None:
             raise StateUnavailable("The database is not open: the host has not been started, or has stopped.")
         with _translated():
             async with self._connections.take(ahead=ahead) as connection:
-                yield connection
+                yield connection.wire
 
     async def _configure(self, connection: AsyncConnection[Row]) -> None:
         await connection.execute(_PAUSE, (self._pause,))
@@ -194,29 +201,40 @@ def _patient(url: str) -> dict[str, Any]:
     return {name: value for name, value in ours.items() if name not in said}
 
 
-@asynccontextmanager
-async def _begun(connection: AsyncConnection[Row], *, durable: bool) -> AsyncGenerator[None]:
-    # By hand, because it is one round trip: psycopg's own block would take one more for the setting.
-    await connection.execute("BEGIN" if durable else "BEGIN; SET LOCAL synchronous_commit = off")
+async def _in_transaction(script: Script[ResultT], wire: Wire, *, durable: bool) -> ResultT:
+    """Run a script in a transaction, which begins with its first batch and ends with a whole one."""
+    at_first = () if durable else (_LAZILY,)
+    has_begun = False
+
+    async def ask(batch: Batch) -> list[list[Row]]:
+        nonlocal has_begun
+        before = () if has_begun else at_first if batch.is_whole else (_BEGIN, *at_first)
+        after = (_COMMIT,) if has_begun and batch.is_whole else ()
+        has_begun = has_begun or not batch.is_whole
+        answers = await wire.ask((*before, *batch.statements, *after))
+        has_begun = not batch.is_whole
+        return answers[len(before) : len(answers) - len(after)]
+
     try:
-        yield
+        result = await _step_through(script, ask)
     except BaseException:
-        if not connection.broken:
-            await connection.execute("ROLLBACK")
+        if has_begun:
+            await wire.undo()
         raise
-    await connection.execute("COMMIT")
+    if has_begun:
+        await wire.ask((_COMMIT,))
+    return result
 
 
-async def _step_through(script: Script[ResultT], connection: AsyncConnection[Row]) -> ResultT:
+async def _step_through(script: Script[ResultT], ask: Callable[[Batch], Awaitable[list[list[Row]]]]) -> ResultT:
     try:
-        statement = next(script)
+        batch = next(script)
         while True:
             try:
-                cursor = await connection.execute(POSTGRES.said(statement.text).encode(), statement.values)
-                rows = await cursor.fetchall() if cursor.description else []
+                answers = await ask(batch)
             except BaseException as error:  # noqa: BLE001 - a script may have a word to say to it
-                statement = script.throw(error)
+                batch = script.throw(error)
             else:
-                statement = script.send(rows)
+                batch = script.send(answers)
     except StopIteration as end:
         return end.value

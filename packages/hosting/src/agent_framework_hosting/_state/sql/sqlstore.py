@@ -15,7 +15,7 @@ from ...types import Owner
 from ..store import Encoded, Finished, LossReason, Opened, Replay, StoredTurn, TurnRequest, Unfinished
 from ..turns import SessionName
 from . import accept, claims, forgetting, lanes, retention, turns
-from .accept import Accepted
+from .accept import Accepted, Refused
 from .documents import SqlDocuments
 from .doors import Doors
 from .driver import Driver
@@ -118,17 +118,21 @@ class SqlStore:
             # Connections are not used in the order in which they are asked for, and those who come first go first.
             async with self._doors.at((request.tenant, request.key, request.parent)):
                 accepted = await self._driver.run(accepting, durable=bool(request.answers))
-            if isinstance(accepted, Replay):
-                self._worker.remove(held)
-                return accepted
-            self._worker.entered(held, accepted.fence)
-            await self._worker.tell(accepted.wakes)
+            if isinstance(accepted, Accepted):
+                self._worker.entered(held, accepted.fence)
+                await self._worker.tell(accepted.wakes)
         except RequestError:
             self._worker.remove(held)
             raise
         except BaseException:
             self._worker.doubt(held)
             raise
+        if isinstance(accepted, Refused):
+            self._worker.doubt(held)
+            raise accepted.error
+        if isinstance(accepted, Replay):
+            self._worker.remove(held)
+            return accepted
         return SqlPlace(self, self._driver, self._worker, held=held, request=request, accepted=accepted)
 
     async def named(self, tenant: str, key: str) -> SessionName:

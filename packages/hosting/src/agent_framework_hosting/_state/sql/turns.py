@@ -17,10 +17,10 @@ from ..aliases import first_session, session_id_of
 from ..store import Encoded, Finished, Opened, StoredTurn, Unfinished
 from ..turns import SessionName
 from .names import is_known_possibly, require_key
-from .script import Row, Script, all_of, do, one
+from .script import Row, Script, Statement, all_of, do, one, together
 
 _FOUND: Final = """
-SELECT t.turn_id, t.number, t.record, t.is_finished, t.session_id, s.key, s.root FROM af_turn t
+SELECT t.turn_id, t.number, t.record, t.is_finished, t.session_id, s.key, s.root, s.version, s.head FROM af_turn t
 JOIN af_session s ON s.tenant = t.tenant AND s.session_id = t.session_id
 WHERE t.tenant = :tenant AND t.is_named = :is_named AND t.owner = :owner
 """
@@ -66,15 +66,17 @@ _KNOW: Final = """
 INSERT INTO af_session (tenant, session_id, key, root, version, used_at)
 VALUES (:tenant, :session_id, :key, :root, 0, {now}) ON CONFLICT (tenant, session_id) DO NOTHING
 """
+# Of the turn that was inserted just before.
 _ADVANCE: Final = """
 INSERT INTO af_session (tenant, session_id, key, root, version, head, rest, used_at)
-VALUES (:tenant, :session_id, :key, :root, 1, :head, :rest, {now})
+VALUES (:tenant, :session_id, :key, :root, 1, {last}, :rest, {now})
 ON CONFLICT (tenant, session_id) DO UPDATE SET
   version = af_session.version + 1, head = excluded.head, rest = coalesce(excluded.rest, af_session.rest),
   used_at = excluded.used_at
 WHERE af_session.version = :version
 RETURNING version
 """
+_HEAD: Final = "UPDATE af_session SET head = :number WHERE tenant = :tenant AND session_id = :session_id"
 _LEAVE: Final = """
 UPDATE af_session SET version = version + 1, rest = :rest, used_at = {now}
 WHERE tenant = :tenant AND session_id = :session_id AND version = :version
@@ -86,12 +88,26 @@ ON CONFLICT (tenant, key) DO UPDATE SET suffix = excluded.suffix, rotated_at = e
 """
 
 
+def finding(owner: Owner, turn_id: str) -> Statement:
+    """Return what finds the owner's turn of that id; `found` says what came of it."""
+    return Statement(_FIND, _named(owner, turn_id))
+
+
+def found(owner: Owner, row: Row | None) -> tuple[StoredTurn, Opened] | tuple[None, None]:
+    """Return a turn that was found, and its session as it is."""
+    if row is None:
+        return None, None
+    stored = _stored(owner, row)
+    version, head = row[7:]
+    return stored, Opened(stored.session, version, head)
+
+
 def find(owner: Owner, turn_id: str) -> Script[StoredTurn | None]:
     """Return the owner's turn of that id."""
     if not is_known_possibly(owner, turn_id):
         return None
-    row = yield from one(_FIND, **_whose(owner), turn_id=turn_id)
-    return _stored(owner, row) if row is not None else None
+    (row,) = yield from together(finding(owner, turn_id))
+    return found(owner, row)[0]
 
 
 def find_all(owner: Owner, turn_ids: Sequence[str]) -> Script[dict[str, StoredTurn]]:
@@ -106,6 +122,20 @@ def find_all(owner: Owner, turn_ids: Sequence[str]) -> Script[dict[str, StoredTu
     return found
 
 
+def opening(tenant: str, key: str) -> Statement:
+    """Return what opens the session that a key stands for; `opened` says what came of it."""
+    session_id = first_session(tenant, key).session_id
+    return Statement(_OPEN, {"tenant": tenant, "key": key, "session_id": session_id})
+
+
+def opened(tenant: str, key: str, row: Row | None) -> Script[Opened]:
+    """Return the session that a key stands for."""
+    suffix, version, head = row or (None, None, None)
+    if suffix is None:
+        return Opened(first_session(tenant, key), version or 0, head)
+    return (yield from reopen(SessionName(tenant, key, session_id_of(tenant, key, suffix=suffix), root=key)))
+
+
 def open_session(tenant: str, key: str) -> Script[Opened]:
     """Return the session that a key stands for now.
 
@@ -113,12 +143,8 @@ def open_session(tenant: str, key: str) -> Script[Opened]:
         InvalidRequest: No database can keep the key.
     """
     require_key(tenant, key)
-    first = first_session(tenant, key)
-    row = yield from one(_OPEN, tenant=tenant, key=key, session_id=first.session_id)
-    suffix, version, head = row or (None, None, None)
-    if suffix is None:
-        return Opened(first, version or 0, head)
-    return (yield from reopen(SessionName(tenant, key, session_id_of(tenant, key, suffix=suffix), root=key)))
+    (row,) = yield from together(opening(tenant, key))
+    return (yield from opened(tenant, key, row))
 
 
 def reopen(name: SessionName) -> Script[Opened]:
@@ -145,32 +171,40 @@ def last_rest(name: SessionName) -> Script[bytes | None]:
     return bytes_of(row[0]) if row is not None and row[0] is not None else None
 
 
-def add(finished: Finished) -> Script[int]:
-    """Store a turn as the newest of its session, and return its number.
+def adding(finished: Finished) -> tuple[Statement, Statement]:
+    """Return what stores a turn as the newest of its session; `added` says what came of it."""
+    name, rest = finished.session, finished.snapshot.rest
+    return (
+        Statement(_ADD, _named(finished.owner, finished.turn_id) | _kept(finished)),
+        Statement(_ADVANCE, _of(name) | {"version": finished.version, "rest": rest}),
+    )
+
+
+def added(finished: Finished, turn: Row | None, session: Row | None) -> Script[int]:
+    """Return the number of a turn that was stored as `adding` says.
 
     Raises:
         LeaseLost: The session has moved on meanwhile.
     """
-    name, snapshot = finished.session, finished.snapshot
+    if session is None or session[0] != finished.version + 1:
+        raise LeaseLost
+    if turn is not None:
+        return turn[0]
+    number = yield from _insert(_ADD, finished.owner, finished.turn_id, **_kept(finished))
+    name = finished.session
+    yield from do(_HEAD, tenant=name.tenant, session_id=name.session_id, number=number)
+    return number
+
+
+def require_parent(finished: Finished) -> Script[None]:
+    """Keep what a branch continues from being forgotten.
+
+    Raises:
+        LeaseLost: It has been already.
+    """
     is_branching = finished.version == 0 and finished.parent is not None
     if is_branching and (yield from one(_IS_THERE, number=finished.parent)) is None:
-        # What the branch continues was forgotten meanwhile.
         raise LeaseLost
-    number = yield from _insert(
-        _ADD,
-        finished.owner,
-        finished.turn_id,
-        session_id=name.session_id,
-        parent=finished.parent,
-        is_base=int(snapshot.is_base),
-        added=snapshot.added,
-        rest=snapshot.rest,
-        record=finished.record,
-    )
-    moved = yield from one(_ADVANCE, **_of(name), version=finished.version, head=number, rest=snapshot.rest)
-    if moved is None or moved[0] != finished.version + 1:
-        raise LeaseLost
-    return number
 
 
 def keep_remains(unfinished: Unfinished) -> Script[None]:
@@ -201,7 +235,7 @@ def keep_remains(unfinished: Unfinished) -> Script[None]:
 
 def _insert(text: str, owner: Owner, turn_id: str | None, **values: Any) -> Script[int]:
     """Insert a turn, which takes its id from the one that had it, and return its number."""
-    named = {**_whose(owner), "turn_id": turn_id}
+    named = _named(owner, turn_id)
     for _ in range(_TRIES):
         row = yield from one(text, **named, **values)
         if row is not None:
@@ -222,7 +256,7 @@ def rotate(tenant: str, key: str, suffix: str) -> Script[None]:
 
 
 def _stored(owner: Owner, row: Row) -> StoredTurn:
-    turn_id, number, record, is_finished, session_id, key, root = row
+    turn_id, number, record, is_finished, session_id, key, root, *_ = row
     name = SessionName(owner[0], key, session_id, root=root)
     return StoredTurn(owner, turn_id, name, number, bytes_of(record or b""), bool(is_finished))
 
@@ -231,6 +265,22 @@ def bytes_of(value: Any) -> bytes:
     """Return what a column of bytes holds."""
     # Whoever reads them says what is wrong, and where; SQLite keeps values of any type in any column.
     return str(value).encode() if isinstance(value, (str, int, float)) else bytes(value)
+
+
+def _named(owner: Owner, turn_id: str | None) -> dict[str, Any]:
+    return {**_whose(owner), "turn_id": turn_id}
+
+
+def _kept(finished: Finished) -> dict[str, Any]:
+    snapshot = finished.snapshot
+    return {
+        "session_id": finished.session.session_id,
+        "parent": finished.parent,
+        "is_base": int(snapshot.is_base),
+        "added": snapshot.added,
+        "rest": snapshot.rest,
+        "record": finished.record,
+    }
 
 
 def _whose(owner: Owner) -> dict[str, Any]:
