@@ -563,6 +563,19 @@ async def test_a_stream_that_grows_too_large_says_so_as_its_last_event() -> None
     assert len(answer.body) == 1200 + len(b"THE END")
 
 
+async def test_an_answer_that_fails_beyond_its_bound_still_says_so_as_its_last_event() -> None:
+    async def events() -> AsyncGenerator[bytes, None]:
+        try:
+            yield b"x" * 2_000
+            raise ValueError
+        except ValueError:
+            yield b"FAILED"
+
+    async with InMemoryDriver(app_of(events, max_response_bytes=1000)) as driver:
+        answer = await driver.request("GET", "/")
+    assert answer.body == b"x" * 2_000 + b"FAILED"
+
+
 @pytest.mark.parametrize("is_over", [False, True], ids=["more to come", "at its end"])
 async def test_what_a_stream_that_is_cut_has_yielded_is_sent_whole_and_once(is_over: bool) -> None:
     """Its last words count on it; the end of one that was over is not said twice."""

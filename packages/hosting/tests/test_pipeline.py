@@ -313,6 +313,23 @@ async def test_a_stream_update_hook_rewrites_and_drops(connect: Connect) -> None
     assert agent.runs[1].seen == ["hi", "asecretb", "next"]
 
 
+async def test_a_stream_whose_updates_are_all_hidden_lets_others_have_their_turn(connect: Connect) -> None:
+    turns, is_over = 0, False
+
+    async def others() -> None:
+        nonlocal turns
+        while not is_over:
+            await asyncio.sleep(0)
+            turns += 1
+
+    stream = await connect(ScriptedAgent(["x"] * 6_400)).run_stream(ask(), stream_update_hook=lambda _: None)
+    other = asyncio.create_task(others())
+    assert [update async for update in stream] == []
+    is_over = True
+    await other
+    assert turns >= 100
+
+
 async def test_a_stream_update_hook_that_returns_something_else_is_told_so(connect: Connect) -> None:
     """Text for an update would vanish without a word otherwise."""
     stream = await connect(ScriptedAgent(["a"])).run_stream(

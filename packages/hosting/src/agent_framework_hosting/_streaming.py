@@ -12,6 +12,7 @@ from opentelemetry import context as otel
 
 from ._admission import Run, StopReason
 from ._admitted import Admitted, Bounds, Steps
+from ._stepping import turn
 from ._target.streams import without_token
 from ._telemetry.turns import WatchedTurn
 from ._tracing import each_under, under, unless_current
@@ -23,6 +24,8 @@ from .workflows import as_agent_response
 
 if TYPE_CHECKING:
     from ._target.target import SessionState, Target, TargetStream
+
+_HIDDEN_BEFORE_GIVING_WAY: Final = 64
 
 
 class PipelineStream:
@@ -151,6 +154,7 @@ class Streaming(Admitted):
 
 async def _step(target: Target, admitted: Streaming) -> AsyncGenerator[AgentResponseUpdate, None]:
     run, hook, parent = admitted.run, admitted.steps.stream_update_hook, unless_current(admitted.context)
+    hidden = 0
     # Each block that is entered here takes up memory for as long as the stream is open.
     try:
         with run:
@@ -166,6 +170,9 @@ async def _step(target: Target, admitted: Streaming) -> AsyncGenerator[AgentResp
                             run.stepped_by = None
                             yield shown
                             run.resume()
+                        elif not (hidden := hidden + 1) % _HIDDEN_BEFORE_GIVING_WAY:
+                            # Nobody gives way by sending what nobody is shown.
+                            await turn()
                     updates = await under(parent, source.more())
             finally:
                 await source.close()

@@ -155,6 +155,10 @@ class EventStream:
             last = await self._events.athrow(ResponseTooLarge(why))
         except StopAsyncIteration:
             last = b""
+        except ResponseTooLarge:
+            # What was yielded was the last word, of a failure it may be; or there is none for this.
+            logger.info("A stream ended where it was cut: %s", why)
+            last = b""
         if self._done:
             return
         data = unsent if last == unsent else unsent + last
