@@ -347,7 +347,7 @@ async def test_a_full_disk_keeps_nothing_of_a_response_that_it_does_not_accept(f
         assert kept <= set(accepted)
 
 
-STEPS: Final = (f"{documents.__name__}._add", f"{claims.__name__}.answer_at_once", f"{tasks.__name__}.accept")
+STEPS: Final = (f"{documents.__name__}.add", f"{claims.__name__}.answer_at_once", f"{tasks.__name__}.accept")
 """The transactions in which a response is accepted."""
 
 

@@ -81,7 +81,7 @@ class Streaming(Admitted):
     without closing it gives all back: a stream that nobody ever pulled must not block its session.
     """
 
-    __slots__ = ("_over", "context", "error", "is_over", "result")
+    __slots__ = ("_hidden", "_over", "context", "error", "is_over", "result")
 
     def __init__(
         self, request: ChannelRequest, steps: Steps, run: Run, *, bounds: Bounds, watched: WatchedTurn | None
@@ -94,6 +94,7 @@ class Streaming(Admitted):
         self.is_over = False
         """Whether everything bound to the turn is released."""
         self._over: asyncio.Event | None = None
+        self._hidden = 0
 
     def __del__(self) -> None:
         if not self._closed:
@@ -117,6 +118,17 @@ class Streaming(Admitted):
         if self.steps.response_hook is None:
             del self.request
         return source
+
+    async def rewritten(self, update: AgentResponseUpdate, hook: ChannelStreamUpdateHook) -> AgentResponseUpdate | None:
+        """Return an update as the hook leaves it; nothing when it hides it."""
+        shown = await settled(hook(update))
+        if shown is not None:
+            return returned(shown, AgentResponseUpdate, "stream update hook")
+        self._hidden += 1
+        if not self._hidden % _HIDDEN_BEFORE_GIVING_WAY:
+            # Nobody gives way by sending what nobody is shown.
+            await turn()
+        return None
 
     async def until_over(self) -> None:
         """Return once everything bound to the turn is released."""
@@ -154,7 +166,6 @@ class Streaming(Admitted):
 
 async def _step(target: Target, admitted: Streaming) -> AsyncGenerator[AgentResponseUpdate, None]:
     run, hook, parent = admitted.run, admitted.steps.stream_update_hook, unless_current(admitted.context)
-    hidden = 0
     # Each block that is entered here takes up memory for as long as the stream is open.
     try:
         with run:
@@ -165,14 +176,11 @@ async def _step(target: Target, admitted: Streaming) -> AsyncGenerator[AgentResp
                 while updates is not None:
                     async for update in each_under(parent, admitted.seen(updates)):
                         known = update if update.continuation_token is None else without_token(update)
-                        shown = known if hook is None else await _rewritten(known, hook)
+                        shown = known if hook is None else await admitted.rewritten(known, hook)
                         if shown is not None:
                             run.stepped_by = None
                             yield shown
                             run.resume()
-                        elif not (hidden := hidden + 1) % _HIDDEN_BEFORE_GIVING_WAY:
-                            # Nobody gives way by sending what nobody is shown.
-                            await turn()
                     updates = await under(parent, source.more())
             finally:
                 await source.close()
@@ -183,8 +191,3 @@ async def _step(target: Target, admitted: Streaming) -> AsyncGenerator[AgentResp
         raise
     finally:
         await admitted.close()
-
-
-async def _rewritten(update: AgentResponseUpdate, hook: ChannelStreamUpdateHook) -> AgentResponseUpdate | None:
-    shown = await settled(hook(update))
-    return None if shown is None else returned(shown, AgentResponseUpdate, "stream update hook")
