@@ -13,10 +13,10 @@ import psycopg
 import pytest
 
 from agent_framework_hosting._state.database import open_store
-from agent_framework_hosting._state.sql import accept, lanes
+from agent_framework_hosting._state.sql import accept, lanes, postgres
 from agent_framework_hosting._state.sql.postgres import PostgresDriver
 from agent_framework_hosting._state.sql.script import Row, Script, Statement, all_of, do, one, together
-from agent_framework_hosting.errors import InvalidRequest
+from agent_framework_hosting.errors import InvalidRequest, StateUnavailable
 from agent_framework_hosting.limits import Limits
 from agent_framework_hosting.testing.contracts._store_turns import asked, done, placed, said
 
@@ -170,3 +170,30 @@ async def test_a_batch_that_is_given_up_while_it_is_sent_leaves_nothing(url: str
             await task
         await holder.execute("SELECT pg_advisory_unlock(78)")
         assert await driver.run(aliases, durable=True) == []
+
+
+async def test_a_line_that_is_taken_long_after_its_request_was_refused_is_given_back(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server that waits for a row takes no notice of a connection that was hung up, and commits what it was sent."""
+    lease = 1.0
+    monkeypatch.setattr(postgres, "PATIENCE", lease)
+    store = open_store(url, limits=Limits(lease=lease))
+    await store.start()
+    await said(store)
+    async with await psycopg.AsyncConnection.connect(url, autocommit=True) as holder, asyncio.timeout(SOON):
+        async with holder.transaction():
+            await holder.execute("SELECT 1 FROM af_lane FOR UPDATE")
+            with pytest.raises(StateUnavailable):
+                await placed(store)
+            begun = "SELECT extract(epoch from clock_timestamp())::double precision"
+            moment: Any = await (await holder.execute(begun)).fetchone()
+            alive_until = 0.0
+            while alive_until < moment[0] + 3 * lease:
+                await asyncio.sleep(0.01)
+                seen: Any = await (await holder.execute("SELECT max(alive_until) FROM af_worker")).fetchone()
+                alive_until = seen[0]
+        place = await placed(store)
+        await place.open()
+    await place.leave(has_run=False)
+    await store.stop()
