@@ -63,9 +63,7 @@ async def test_a_database_that_is_away_at_the_start_is_named_in_time(away: tuple
         await proxy.cut()
     store = open_store(url, limits=Limits())
     began_at = time.monotonic()
-    with pytest.raises(
-        ConfigurationError, match=r"postgresql://postgres.*cannot be used: .*Start it, or mend"
-    ):
+    with pytest.raises(ConfigurationError, match=r"postgresql://postgres.*cannot be used: .*Start it, or mend"):
         await store.start()
     assert time.monotonic() - began_at < SECONDS
 
