@@ -684,6 +684,34 @@ async def test_what_was_stopped_while_its_process_stood_still_is_never_stored(
 
 
 @pytest.mark.parametrize("where", ["sqlite"], indirect=True)
+async def test_what_was_cancelled_stays_so_when_a_process_that_stood_still_begins_it_after_all(
+    replica: Replica, where: str | None, looks_when_woken: None
+) -> None:
+    begins, has_begun, other = Gate(), asyncio.Event(), Gate()
+
+    async def hook(request: ChannelRequest, **_: Any) -> ChannelRequest:
+        has_begun.set()
+        await begins.wait()
+        return request
+
+    limits = Limits(lease=600.0, max_running_tasks=1, drain_timeout=0.1)
+    agent = ScriptedAgent(every="done")
+    here = await replica(agent, limits=limits, run_hook=hook)
+    response = await begin(here, "never mind")
+    await has_begun.wait()
+    there = await replica(ScriptedAgent([other, "else"]), limits=limits)
+    await begin(there, "something else")
+    await other.wait_reached()
+    let_die(where)
+    cancelled = await cancel(there, response)
+    assert cancelled["status"] == "cancelled"
+    begins.open()
+    # Behind it, so that all is over that was to be done about it.
+    await polled(here, await begin(here, "more"))
+    assert await read(here, response) == await read(there, response) == cancelled
+
+
+@pytest.mark.parametrize("where", ["sqlite"], indirect=True)
 async def test_a_response_whose_process_dies_too_often_has_failed(replica: Replica, where: str | None) -> None:
     gate = Gate()
     agent = ScriptedAgent(["half", gate], every="more")

@@ -215,6 +215,10 @@ class Background:
                 with suppress(UnknownId):
                     await self._standing.settle(response, remains)
             return
+        kept = await self._accepted.find(response)
+        if kept is not None and not kept.is_open:
+            # It had ended before this attempt began, whose process had stood still. That is the end.
+            return
         if not await self._accepted.remove(response) and await self._is_newest(response, attempt):
             # It was deleted while it ran. A later attempt, which found it done, would have let go of it, too.
             await self._context.records.forget(response)

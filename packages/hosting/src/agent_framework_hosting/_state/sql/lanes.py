@@ -41,10 +41,11 @@ class Entered:
     wakes: tuple[Wake, ...] = ()
 
 
+# A ticket that took it and is tried again, because what came behind failed, has it.
 _TAKEN: Final = """
 ON CONFLICT (tenant, key) DO UPDATE SET
   ticket = excluded.ticket, worker = excluded.worker, fence = af_lane.fence + 1, is_stopped = 0, used_at = {now}
-WHERE af_lane.ticket IS NULL
+WHERE af_lane.ticket IS NULL OR af_lane.ticket = excluded.ticket
 RETURNING fence, key
 """
 _TAKE: Final = f"""

@@ -111,7 +111,8 @@ def postgres_engine(url: str) -> Engine:
     if "@" in (parsed.host or ""):
         raise ConfigurationError("The database's URL has more than one '@'. Write those of the password as %40.")
     patience = {} if "connect_timeout" in parsed.query else {"connect_timeout": _PATIENCE}
-    return create_engine(parsed.set(drivername="postgresql+psycopg"), poolclass=NullPool, connect_args=patience)
+    arguments = {**patience, "client_encoding": "utf8"}
+    return create_engine(parsed.set(drivername="postgresql+psycopg"), poolclass=NullPool, connect_args=arguments)
 
 
 def sqlite_engine(path: Path) -> Engine:

@@ -2,7 +2,7 @@
 
 Rules of this file:
 1. What the database asks to be tried again (a deadlock, a serialisation failure) is tried again from the start. A batch
-   that is whole is a transaction by itself, so that nothing is repeated which has been committed.
+   that is whole is a transaction by itself, and may have been committed then: its script finds what it did.
 2. A connection that broke is replaced by the pool. Whether its last transaction took place is not known, and said so.
 3. Nobody waits for ever: a transaction that takes too long loses its connection, and the server ends one of ours that
    stands still in the middle (this process was stopped), so that others get at the rows that it has locked.
@@ -20,7 +20,7 @@ from psycopg import AsyncConnection, Connection, errors, sql
 from psycopg.conninfo import conninfo_to_dict
 from psycopg_pool import PoolTimeout
 
-from ...errors import ConfigurationError, StateUnavailable
+from ...errors import ConfigurationError, InvalidRequest, StateUnavailable
 from ...ids import mint
 from ...logs import logger
 from .connections import PATIENCE, Connections, hung_up_after
@@ -28,11 +28,11 @@ from .driver import Transaction, step_through
 from .lanes import Wake
 from .migrations import migrate_postgres
 from .script import POSTGRES, Batch, Dialect, Row, Script, Statement
-from .wire import Wire
+from .wire import FORGOTTEN, Wire
 
 ResultT = TypeVar("ResultT")
 
-_AGAIN: Final = (errors.DeadlockDetected, errors.SerializationFailure)
+_AGAIN: Final = (errors.DeadlockDetected, errors.SerializationFailure, *FORGOTTEN)
 # Tables that are not there, or may not be read, are the operator's to bring back, as the server itself is.
 _AWAY: Final = (
     psycopg.OperationalError,
@@ -41,7 +41,11 @@ _AWAY: Final = (
     psycopg.ProgrammingError,
     PoolTimeout,
 )
-_PAUSE: Final = "SELECT set_config('idle_in_transaction_session_timeout', %s, false)"
+# Those who wait for a line's row see what was done while they waited, whatever the server would do by itself.
+_CONFIGURE: Final = """
+SELECT set_config('idle_in_transaction_session_timeout', %s, false),
+  set_config('default_transaction_isolation', 'read committed', false)
+"""
 _BEGIN: Final = Statement("BEGIN", {})
 _LAZILY: Final = Statement("SELECT set_config('synchronous_commit', 'off', true)", {})
 """What is committed may be lost with the server's machine; for the rest of the transaction."""
@@ -94,18 +98,13 @@ class PostgresDriver:
 
     async def run(self, transaction: Transaction[ResultT], *, durable: bool, ahead: bool = False) -> ResultT:
         """See `Driver`."""
-        for left in reversed(range(_ATTEMPTS)):
-            try:
-                async with self._wire(ahead=ahead) as wire:
-                    return await _in_transaction(transaction(), wire, durable=durable)
-            except _AGAIN as error:
-                _refuse_last(left, error)
-        raise AssertionError("The loop returns or raises.")
+        return await self._tried(lambda wire: _in_transaction(transaction(), wire, durable=durable), ahead=ahead)
 
     async def read(self, transaction: Transaction[ResultT], *, ahead: bool = False) -> ResultT:
         """See `Driver`."""
-        async with self._wire(ahead=ahead) as wire:
-            return await _step_through(transaction(), lambda batch: wire.ask(batch.statements))
+        return await self._tried(
+            lambda wire: _step_through(transaction(), lambda batch: wire.ask(batch.statements)), ahead=ahead
+        )
 
     def run_now(self, transaction: Transaction[ResultT]) -> ResultT:
         """See `Driver`."""
@@ -117,7 +116,7 @@ class PostgresDriver:
                     hung_up_after(connection, self._longest),
                     connection.transaction(),
                 ):
-                    connection.execute(_PAUSE, (self._pause,))
+                    connection.execute(_CONFIGURE, (self._pause,))
                     return step_through(transaction(), _executor(connection), POSTGRES)
             except _AGAIN as error:
                 _refuse_last(left, error)
@@ -126,9 +125,9 @@ class PostgresDriver:
     async def wake(self, wakes: Sequence[Wake]) -> None:
         """See `Driver`."""
         try:
-            async with self._wire(ahead=True) as wire:
-                addresses = {wake.address.removeprefix("pg:") for wake in wakes}
-                await wire.ask([Statement(_NOTIFY, {"address": address}) for address in addresses])
+            addresses = {wake.address.removeprefix("pg:") for wake in wakes}
+            notifying = [Statement(_NOTIFY, {"address": address}) for address in addresses]
+            await self._tried(lambda wire: wire.ask(notifying), ahead=True)
         except StateUnavailable:
             logger.warning("Another process could not be woken; it looks by itself.")
 
@@ -151,6 +150,15 @@ class PostgresDriver:
                 has_complained = True
             await asyncio.sleep(_BETWEEN_CONNECTIONS)
 
+    async def _tried(self, attempt: Callable[[Wire], Awaitable[ResultT]], *, ahead: bool) -> ResultT:
+        for left in reversed(range(_ATTEMPTS)):
+            try:
+                async with self._wire(ahead=ahead) as wire:
+                    return await attempt(wire)
+            except _AGAIN as error:
+                _refuse_last(left, error)
+        raise AssertionError("The loop returns or raises.")
+
     @asynccontextmanager
     async def _wire(self, *, ahead: bool) -> AsyncGenerator[Wire]:
         if self._connections is None:
@@ -160,7 +168,7 @@ class PostgresDriver:
                 yield connection.wire
 
     async def _configure(self, connection: AsyncConnection[Row]) -> None:
-        await connection.execute(_PAUSE, (self._pause,))
+        await connection.execute(_CONFIGURE, (self._pause,))
 
 
 @contextmanager
@@ -169,6 +177,11 @@ def _translated() -> Generator[None]:
         yield
     except _AGAIN:
         raise
+    except errors.UntranslatableCharacter as error:
+        raise InvalidRequest(
+            "A name in the request has a character that the server's database cannot keep, since that is not encoded "
+            "as UTF8. Choose another name."
+        ) from error
     except _AWAY as error:
         logger.error("The database cannot be used: %s", str(error))
         raise StateUnavailable from error
@@ -198,7 +211,9 @@ def _patient(url: str) -> dict[str, Any]:
             "special characters of the password percent-encoded."
         ) from error
     ours = {"connect_timeout": int(PATIENCE), "keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3}
-    return {name: value for name, value in ours.items() if name not in said}
+    patient = {name: value for name, value in ours.items() if name not in said}
+    # Whatever the database itself is encoded as, and whatever the environment says.
+    return {**patient, "client_encoding": "utf8"}
 
 
 async def _in_transaction(script: Script[ResultT], wire: Wire, *, durable: bool) -> ResultT:

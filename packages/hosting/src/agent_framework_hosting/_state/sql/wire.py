@@ -5,7 +5,8 @@ Rules of this file:
    transaction is one by itself, which is committed when the last answer comes, and undone when one of them fails.
 2. Each statement is prepared once on a connection. The server says of which type its values are.
 3. Values go as they are, with their length, so that none is taken for something shorter; rows come likewise.
-4. A connection on which something is still under way is never used again.
+4. A connection on which something is still under way is never used again, and neither is one whose server does not know
+   any more what was prepared on it: a pooler had it forget, or gave it another server, or a table has changed.
 """
 
 from __future__ import annotations
@@ -30,6 +31,8 @@ _NAMED: Final = re.compile(r"%\((\w+)\)s")
 _BINARY: Final = 1
 _TEXT: Final = 0
 _ROLLBACK: Final = Statement("ROLLBACK", {})
+FORGOTTEN: Final = (errors.InvalidSqlStatementName, errors.DuplicatePreparedStatement, errors.FeatureNotSupported)
+"""What a server says when what was prepared is not there, is something else, or does not fit the table any more."""
 _FAILED: Final = (pq.ExecStatus.FATAL_ERROR, pq.ExecStatus.BAD_RESPONSE)
 
 
@@ -87,11 +90,15 @@ class Wire:
         new: dict[str, _Prepared] = {}
         asked = [self._asked(statement, new) for statement in statements]
         results = await self._exchanged(asked, new)
+        # Only now is it known which of them the server knows; it keeps them also when what follows is undone.
+        known = zip(new.items(), results, strict=False)
+        self._prepared |= {text: each for (text, each), result in known if result.status == pq.ExecStatus.COMMAND_OK}
         for result in results:
             if result.status in _FAILED:
-                raise _error(result, self._encoding)
-        # Only now is it known that the server knows them.
-        self._prepared |= new
+                error = _error(result, self._encoding)
+                if isinstance(error, FORGOTTEN):
+                    self._connection.pgconn.finish()
+                raise error
         return [self._rows(result) for result in results[len(new) :]]
 
     async def undo(self) -> None:
@@ -147,11 +154,15 @@ class Wire:
         ]
 
 
-def _results(pgconn: PGconn) -> Generator[Wait, Ready | int, list[PGresult]]:
+def _results(pgconn: PGconn) -> Generator[Wait, Ready | int | None, list[PGresult]]:
     """Send what is to be sent, and take what comes, until all has been answered."""
     while pgconn.flush():
         # The server may have to get rid of its answers before it takes more.
-        if (yield Wait.RW) & Ready.R:
+        ready = yield Wait.RW
+        if ready is None:
+            # So it goes on for one that was cancelled. Much may be left, and the server cannot have committed anything.
+            raise psycopg.OperationalError("it was given up while it was sent")
+        if ready & Ready.R:
             pgconn.consume_input()
     results: list[PGresult] = []
     while True:

@@ -8,7 +8,8 @@ Rules of this file:
    would take its own lines for a dead one's. The database's clock goes on while this machine sleeps, and may be set
    forward, of which the monotonic clock knows nothing: so both clocks are asked.
 5. A ticket that may have entered a line although nobody here holds it (its caller has gone, or the answer to its
-   transaction was lost) is given back as soon as it is seen there.
+   transaction was lost) is given back as soon as it is seen there. That may be late: a server that stood still, or
+   waited for a row, commits what it was sent although nobody is connected any more.
 """
 
 from __future__ import annotations
@@ -32,6 +33,8 @@ LEASE: Final = 15.0
 """Seconds for which a process may be silent before its sessions are taken over."""
 _LOOK: Final = 1.0
 """Seconds between two looks while a ticket waits, and between two tries when the database does not answer."""
+_DOUBT: Final = 4.0
+"""Leases for which a ticket is looked for that nobody here holds. Each who has a line's row is cut off within one."""
 
 
 class Held:
@@ -84,7 +87,7 @@ class Worker:
         self._driver = driver
         self._lease = lease
         self._held: dict[str, Held] = {}
-        self._doubted: dict[str, float] = {}
+        self._doubted: dict[str, float | None] = {}
         self._wanted = asyncio.Event()
         self._has_overlooked = False
         self._tasks: list[asyncio.Task[None]] = []
@@ -141,7 +144,7 @@ class Worker:
     def doubt(self, held: Held) -> None:
         """Lose sight of a ticket that never ran, and may have entered a line although nobody holds it now."""
         self.remove(held)
-        self._doubted[held.id] = time.monotonic() + self._lease
+        self._doubted[held.id] = None
         self.wake()
 
     async def tell(self, wakes: Sequence[Wake]) -> None:
@@ -235,8 +238,10 @@ class Worker:
         for ticket in self._doubted.keys() & found.keys():
             giving_back = partial(accept.give_back, ticket=ticket, worker=self.id)
             await self.tell(await self._driver.run(giving_back, durable=False, ahead=True))
+        # Counted from the first look, since until then the database may have been away.
         now = time.monotonic()
-        self._doubted = {ticket: until for ticket, until in self._doubted.items() if until > now}
+        until = {ticket: end or now + _DOUBT * self._lease for ticket, end in self._doubted.items()}
+        self._doubted = {ticket: end for ticket, end in until.items() if end > now}
 
 
 def _lost(reason: LossReason) -> RunCancelled:
