@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from functools import wraps
+from inspect import signature
 from pathlib import Path
 from textwrap import dedent
 from typing import Any
@@ -163,6 +165,19 @@ def test_hooks_that_take_what_comes_are_taken() -> None:
         return given
 
     refuse_unfit(run_hook=later, response_hook=later, stream_update_hook=alone)
+
+
+def test_a_decorated_hook_is_judged_by_what_it_takes_itself() -> None:
+    """Not by what it wraps, to which it may hand less."""
+
+    @wraps(alone)
+    def adapted(given: Any, **_: object) -> Any:
+        return alone(given)
+
+    refuse_unfit(run_hook=adapted, response_hook=adapted, stream_update_hook=adapted)
+    said: Any = adapted
+    said.__signature__ = signature(alone)
+    refuse_unfit(run_hook=said, response_hook=said, stream_update_hook=said)
 
 
 @pytest.mark.parametrize(
