@@ -112,6 +112,9 @@ def test_what_is_no_host_is_named_in_one_line(program: Program, source: str, sai
 def test_a_file_name_in_place_of_a_module_is_told_apart(program: Program) -> None:
     _, shown = program.serve("", name="first_app.py:host")
     assert "Write a module without '.py': 'first_app:host'." in shown
+    code, shown = program.serve("", name="./first_app.py:host")
+    assert (code, shown.count("\n")) == (2, 1)
+    assert "Write it as 'package.module:host'." in shown
 
 
 @pytest.mark.parametrize("option", ["--port", "--workers"])
@@ -128,6 +131,8 @@ def test_a_number_that_is_none_is_told_in_words(option: str, value: str, capsys:
     ("host", "said"),
     [
         ("unix:/not/there/host.sock", "there is no folder /not/there"),
+        (f"unix:{'x' * 150}", "the path of a socket has at most"),
+        ("unix:first_app.py", "what is there is no socket"),
         ("http://localhost", "is no address"),
     ],
 )
