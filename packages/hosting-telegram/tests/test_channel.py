@@ -406,6 +406,19 @@ async def test_a_button_that_is_pressed_twice_answers_only_what_stands_above_it(
     assert paid == [5, 5000]
 
 
+async def test_a_button_that_the_release_before_has_sent_still_answers(telegram: TelegramServer) -> None:
+    """It bears no mark, and counts as what is written on it."""
+    agent, paid = pays(5)
+    async with polling(telegram, agent):
+        telegram.push(telegram.said("Pay."))
+        await telegram.wait_texts(7)
+        (asked,) = telegram.messages(7)
+        asked.buttons = [[{"text": "yes", "callback_data": "yes"}], [{"text": "no", "callback_data": "no"}]]
+        telegram.push(telegram.pressed(asked, "yes"))
+        assert (await telegram.wait_texts(7, 2))[1] == "Done."
+    assert paid == [5]
+
+
 async def test_in_a_group_a_button_is_for_whoever_was_asked_and_stays_until_they_press_it(
     telegram: TelegramServer,
 ) -> None:

@@ -77,6 +77,19 @@ def test_a_subclass_may_have_more() -> None:
         value.name = "b"
 
 
+def test_a_subclass_that_keeps_their_methods_does_not_show_or_compare_what_it_has_more() -> None:
+    """As with `dataclass`, whose methods know the fields of their own class: what is left out may be a secret."""
+
+    @dataclass(frozen=True, slots=True, repr=False, eq=False)
+    class More(Alike):
+        key: list[str] = field(default_factory=list[str])
+
+    value = More("a", key=["k"])
+    assert repr(value).endswith("More(name='a', note='n', claims={})")
+    assert value == More("a")
+    assert hash(value) == hash(More("a"))
+
+
 def test_they_stay_dataclasses_that_are_copied_and_pickled() -> None:
     value = Alike("a", note="m")
     assert is_dataclass(value)
@@ -111,6 +124,7 @@ def test_the_contract_is_found_where_channels_import_it_from() -> None:
     assert set(channel.__all__) <= set(dir(channel))
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         getattr(channel, "nothing")  # noqa: B009 - what type checkers would not let through
+    assert set(agent_framework_hosting.__all__) <= set(dir(agent_framework_hosting))
     for name in agent_framework_hosting.__all__:
         assert getattr(agent_framework_hosting, name) is not None
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from functools import wraps
+from inspect import signature
 from pathlib import Path
 from textwrap import dedent
 from typing import Any
@@ -110,6 +112,9 @@ def test_what_is_no_host_is_named_in_one_line(program: Program, source: str, sai
 def test_a_file_name_in_place_of_a_module_is_told_apart(program: Program) -> None:
     _, shown = program.serve("", name="first_app.py:host")
     assert "Write a module without '.py': 'first_app:host'." in shown
+    code, shown = program.serve("", name="./first_app.py:host")
+    assert (code, shown.count("\n")) == (2, 1)
+    assert "Write it as 'package.module:host'." in shown
 
 
 @pytest.mark.parametrize("option", ["--port", "--workers"])
@@ -126,6 +131,8 @@ def test_a_number_that_is_none_is_told_in_words(option: str, value: str, capsys:
     ("host", "said"),
     [
         ("unix:/not/there/host.sock", "there is no folder /not/there"),
+        (f"unix:{'x' * 150}", "the path of a socket has at most"),
+        ("unix:first_app.py", "what is there is no socket"),
         ("http://localhost", "is no address"),
     ],
 )
@@ -163,6 +170,19 @@ def test_hooks_that_take_what_comes_are_taken() -> None:
         return given
 
     refuse_unfit(run_hook=later, response_hook=later, stream_update_hook=alone)
+
+
+def test_a_decorated_hook_is_judged_by_what_it_takes_itself() -> None:
+    """Not by what it wraps, to which it may hand less."""
+
+    @wraps(alone)
+    def adapted(given: Any, **_: object) -> Any:
+        return alone(given)
+
+    refuse_unfit(run_hook=adapted, response_hook=adapted, stream_update_hook=adapted)
+    said: Any = adapted
+    said.__signature__ = signature(alone)
+    refuse_unfit(run_hook=said, response_hook=said, stream_update_hook=said)
 
 
 @pytest.mark.parametrize(

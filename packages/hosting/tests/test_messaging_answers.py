@@ -26,7 +26,7 @@ async def serve(request: pytest.FixtureRequest, make_database: Callable[[str], s
     async with AsyncExitStack() as stack:
 
         async def serve(target: Any, **options: Any) -> Chats:
-            traits = OutletTraits(limits=TextLimits(max_length=4096), choices=True)
+            traits = OutletTraits(limits=TextLimits(max_length=4096), choices=True, marks=True)
             chats = Chats(traits=traits, options=options)
             database = None if request.param == "memory" else make_database(request.param)
             limits = Limits(task_backoff=0.01)

@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from typing import Any, Literal
 
+import msgspec
 import pytest
 from agent_framework import Agent, Content, Message, RunContext, WorkflowEvent, WorkflowRunResult, tool, workflow
 from messaging_parts import Chats
@@ -74,6 +75,18 @@ async def test_a_tool_is_asked_about_with_what_it_would_do_and_runs_on_a_yes(ser
     await chats.say("Yes!")
     await chats.until("Done: ['paid 5']")
     assert bank.paid == [5]
+
+
+async def test_a_platform_that_knows_nothing_of_marks_gets_plain_texts_to_press(serve: Serve) -> None:
+    """Encoders such as msgspec's take no subclass of `str`, and the question would never be put."""
+    bank = Bank()
+    chats = await serve(bank.agent)
+    await chats.say("Pay 5.")
+    await chats.until("May I do this?")
+    choices = chats.at().calls[-1].choices
+    assert msgspec.json.encode(choices) == b'["yes","no"]'
+    await chats.say(choices[0])
+    await chats.until("Done: ['paid 5']")
 
 
 @pytest.mark.parametrize("arguments", [{"whom": "ada \ud83e"}, '{"whom": "ada \ud83e"}', '{"whom": "ada \\ud83e'])

@@ -35,10 +35,12 @@ _LIMITS: Final = TextLimits(max_length=LONGEST, unit="utf16")
 _TYPING: Final = 4.5
 """Telegram shows it for five seconds."""
 _PRIVATE: Final = OutletTraits(
-    limits=_LIMITS, streaming=("draft", "edit"), interval=1.2, typing_every=_TYPING, choices=True
+    limits=_LIMITS, streaming=("draft", "edit"), interval=1.2, typing_every=_TYPING, choices=True, marks=True
 )
 # A group takes 20 messages in a minute, and counts an edit as one (https://core.telegram.org/bots/faq).
-_GROUP: Final = OutletTraits(limits=_LIMITS, streaming=("edit",), interval=3.0, typing_every=_TYPING, choices=True)
+_GROUP: Final = OutletTraits(
+    limits=_LIMITS, streaming=("edit",), interval=3.0, typing_every=_TYPING, choices=True, marks=True
+)
 
 _MIB: Final = 1024 * 1024
 _PHOTOS: Final = {"image/jpeg": 10 * _MIB, "image/png": 10 * _MIB, "image/webp": 10 * _MIB}

@@ -55,3 +55,6 @@ if not TYPE_CHECKING:
         if name in ("Channel", "ChannelContext"):
             return getattr(_channel, name)
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+    def __dir__() -> list[str]:
+        return sorted({*globals(), *__all__})

@@ -30,22 +30,22 @@ def alike(kind: ClassT) -> ClassT:
 
 
 def _set(self: object, name: str, value: object) -> None:
-    owner = _owner(self, "__setattr__", _set)
+    owner = _owner(type(self), "__setattr__", _set)
     if _is_frozen(self, owner, name):
         raise FrozenInstanceError(f"cannot assign to field {name!r}")
     super(owner, self).__setattr__(name, value)
 
 
 def _delete(self: object, name: str) -> None:
-    owner = _owner(self, "__delattr__", _delete)
+    owner = _owner(type(self), "__delattr__", _delete)
     if _is_frozen(self, owner, name):
         raise FrozenInstanceError(f"cannot delete field {name!r}")
     super(owner, self).__delattr__(name)
 
 
-def _owner(value: object, name: str, method: object) -> type[Any]:
-    """Return the class whose method this is, for a value that may be of a subclass."""
-    return next(kind for kind in type(value).__mro__ if kind.__dict__.get(name) is method)
+def _owner(kind: type[Any], name: str, method: object) -> type[Any]:
+    """Return the class whose method this is, for one that may be a subclass: with fields that are not the method's."""
+    return next(each for each in kind.__mro__ if each.__dict__.get(name) is method)
 
 
 def _is_frozen(value: object, owner: type[Any], name: str) -> bool:
@@ -54,25 +54,28 @@ def _is_frozen(value: object, owner: type[Any], name: str) -> bool:
 
 
 @recursive_repr()
-def _repr(self: Any) -> str:
-    said = ", ".join(f"{each.name}={getattr(self, each.name)!r}" for each in fields(self) if each.repr)
+def _repr(self: object) -> str:
+    shown = fields(_owner(type(self), "__repr__", _repr))
+    said = ", ".join(f"{each.name}={getattr(self, each.name)!r}" for each in shown if each.repr)
     return f"{type(self).__qualname__}({said})"
 
 
 def _equal(self: object, other: object) -> Any:
     if other.__class__ is not self.__class__:
         return NotImplemented
-    compared = _reader(self.__class__, _is_compared)
+    compared = _reader(self.__class__, "__eq__", _equal, _is_compared)
     return compared(self) == compared(other)
 
 
 def _hash(self: object) -> int:
-    return hash(_reader(self.__class__, _is_hashed)(self))
+    return hash(_reader(self.__class__, "__hash__", _hash, _is_hashed)(self))
 
 
 @cache
-def _reader(kind: type[Any], is_read: Callable[[Field[Any]], bool]) -> Callable[[object], Any]:
-    return attrgetter(*(each.name for each in fields(kind) if is_read(each)))
+def _reader(
+    kind: type[Any], name: str, method: object, is_read: Callable[[Field[Any]], bool]
+) -> Callable[[object], Any]:
+    return attrgetter(*(each.name for each in fields(_owner(kind, name, method)) if is_read(each)))
 
 
 def _is_compared(each: Field[Any]) -> bool:

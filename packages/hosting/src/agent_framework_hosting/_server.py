@@ -7,6 +7,7 @@ import importlib
 import os
 import signal
 import socket
+import sys
 from collections.abc import Awaitable, Callable, Coroutine, Generator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -32,6 +33,8 @@ Told: TypeAlias = Callable[[Callable[[], None]], AbstractContextManager[None]]
 
 _FLUSH_TIME: Final = 10.0
 """Seconds for readers to take what is left of their answers once all runs have ended."""
+_LONGEST_PATH: Final = 103 if sys.platform == "darwin" else 107
+"""Bytes of the path of a socket, as the system has it."""
 _LAST_STEPS: Final = 5.0
 """Seconds for whoever served a connection to notice that it was cut."""
 
@@ -105,7 +108,7 @@ def refuse_taken(addresses: Sequence[str]) -> None:
     """
     for address in addresses:
         if address.startswith("unix:"):
-            _refuse_folder(Path(address.removeprefix("unix:")).absolute().parent, address)
+            _refuse_file(Path(address.removeprefix("unix:")), address)
             continue
         host, _, port = address.replace("[", "").replace("]", "").rpartition(":")
         if address.startswith("fd://") or not port.isdecimal():
@@ -121,10 +124,18 @@ def refuse_taken(addresses: Sequence[str]) -> None:
                 ) from error
 
 
-def _refuse_folder(folder: Path, address: str) -> None:
+def _refuse_file(path: Path, address: str) -> None:
+    folder = path.absolute().parent
     if not os.access(folder, os.W_OK | os.X_OK):
         reason = "this process may not write to" if folder.is_dir() else "there is no folder"
         raise ConfigurationError(f"Nothing can be served on {address}: {reason} {folder}. Make it, or choose another.")
+    if len(os.fsencode(path)) > _LONGEST_PATH:
+        reason = f"the path of a socket has at most {_LONGEST_PATH} bytes"
+        raise ConfigurationError(f"Nothing can be served on {address}: {reason}. Choose a shorter one.")
+    if path.exists() and not path.is_socket():
+        raise ConfigurationError(
+            f"Nothing can be served on {address}: what is there is no socket. Take it away, or choose another path."
+        )
 
 
 def address_of(host: str, port: int) -> str:

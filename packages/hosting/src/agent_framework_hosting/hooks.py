@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from types import GeneratorType
 from typing import Any, Protocol, TypeVar
 
@@ -70,14 +70,26 @@ def _refuse_unfit(name: str, hook: object, form: str, *keywords: str) -> None:
     mend = f"Give a plain or async function that takes {form}."
     if not callable(hook) or isinstance(hook, type):
         raise ConfigurationError(f"{name}={hook!r} is no function. {mend}")
-    try:
-        signature = inspect.signature(hook)
-    except (TypeError, ValueError):
-        return  # of some that are written in C, Python does not know
+    signature = _signature(hook)
+    if signature is None:
+        return
     try:
         signature.bind(object(), **dict.fromkeys(keywords))
     except TypeError as error:
         raise ConfigurationError(f"{name} cannot be called as hooks are: {error}. {mend}") from error
+
+
+def _signature(hook: Callable[..., object]) -> inspect.Signature | None:
+    """Return what a hook itself can be called with; nothing when that is not known.
+
+    What a decorator wraps may take something else, and what a hook says of itself may be about that.
+    """
+    try:
+        if getattr(hook, "__signature__", None) is not None:
+            return None
+        return inspect.signature(hook, follow_wrapped=False)
+    except (TypeError, ValueError):  # of some that are written in C, Python does not know
+        return None
 
 
 async def settled(value: T | Awaitable[T]) -> T:

@@ -16,7 +16,7 @@ from agent_framework import SupportsAgentRun
 from msgspec.structs import replace
 from starlette.applications import Starlette
 
-from . import _lifespan, channel
+from . import _lifespan, _named_types, channel
 from ._admission import Admission
 from ._admitted import Steps
 from ._app import build_app, contributions_of, liveness_probe, mounted, readiness_probe
@@ -59,7 +59,6 @@ if TYPE_CHECKING:
     from ._connections import BoundedConfig
     from ._state.database import Migrate
     from ._state.port import StateStore
-    from ._target.session_store import SessionStore
     from ._target.target import Target
     from ._workers.worker import Share
 
@@ -136,9 +135,9 @@ class AgentFrameworkHost:
         limits: Limits | None = None,
         auth: Authenticator | None = None,
         trust_isolation_headers: bool | None = None,
-        database: str | StateStore | None = None,
-        session_store: SessionStore | None = None,
-        migrate: Migrate = "auto",
+        database: str | _named_types.StateStore | None = None,
+        session_store: _named_types.SessionStore | None = None,
+        migrate: _named_types.Migrate = "auto",
         concurrency: Order = "queue",
         failing_channels: Literal["stop", "disable"] = "stop",
         observability: Observability | None = None,

@@ -48,7 +48,7 @@ def load(import_path: str, *, kind: type[KindT]) -> KindT:
         ConfigurationError: There is no such thing; says what was found instead.
     """
     module_name, _, names = import_path.partition(":")
-    if not module_name or not names:
+    if not module_name or not names or module_name.startswith("."):
         raise ConfigurationError(f"{import_path!r} names no host. Write it as 'package.module:host'.")
     module = _imported(module_name)
     try:

@@ -67,6 +67,8 @@ class OutletTraits:
         typing_every: Seconds after which `typing` has to be called again to stay visible; `None` when there is no
             such sign.
         choices: Whether `send` shows its `choices` as something to press.
+        marks: Whether its `choices` come as `Choice`, and what is pressed comes back with the mark; plain texts
+            otherwise.
 
     Example:
         >>> OutletTraits(limits=TextLimits(max_length=2000)).streaming
@@ -78,13 +80,15 @@ class OutletTraits:
     interval: float = 1.5
     typing_every: float | None = None
     choices: bool = False
+    marks: bool = False
 
 
 class Choice(str):
     """An answer that people may press, and what it answers.
 
-    A platform whose buttons carry more than they show carries the mark too, and hands it in with what was pressed
-    (`Incoming.answers`): so a button that is pressed late, or twice, answers nothing that was asked since.
+    A platform whose buttons carry more than they show says so (`OutletTraits.marks`), carries the mark too, and hands
+    it in with what was pressed (`Incoming.answers`): so a button that is pressed late, or twice, answers nothing that
+    was asked since.
 
     Example:
         >>> Choice("yes", mark="5f2c").mark
@@ -143,8 +147,8 @@ class Outlet(Protocol):
             text: Markdown, not longer than the limits.
             plain: Send it as it is, without markup.
             choices: Answers that people may press instead of typing them; what is pressed has to come in as a message
-                with that text. Without the trait `choices` they are dropped. Those that answer a question are of the
-                class `Choice`.
+                with that text. Without the trait `choices` they are dropped. With the trait `marks`, those that answer
+                a question are of the class `Choice`.
         """
         ...
 

@@ -231,7 +231,9 @@ class Turns:
             progress.files += 1
         if record.asked and not progress.has_asked:
             text, choices = prompt(record.asked, self._phrases)
-            await said.voice.say(text, choices=tuple(Choice(choice, mark=record.mark) for choice in choices))
+            if said.voice.traits.marks:
+                choices = tuple(Choice(choice, mark=record.mark) for choice in choices)
+            await said.voice.say(text, choices=choices)
             progress.has_asked = True
             self._asked.was_put(said.key, said.task.principal)
         if not (record.text.strip() or record.files or record.asked):

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from agent_framework import Content, Message
 
 from .checks import filled
+from .places import Place
 from .refusals import wrong_value
-
-if TYPE_CHECKING:
-    from .media import Place
 
 ANY_IMAGE: Final = "image/*"
 """The media type of a picture of which only that much is known."""
@@ -61,7 +59,7 @@ def image_place(url: object, param: str) -> Place:
         InvalidRequest: The URL is malformed, or its data are no picture.
     """
     # Most requests are text alone.
-    from .media import Place, read_uri
+    from .media import read_uri
 
     place = read_uri(url, param)
     is_image = place.media_type is not None and place.media_type.startswith("image/")

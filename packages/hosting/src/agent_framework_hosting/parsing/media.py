@@ -13,10 +13,10 @@ from functools import cache
 from typing import Final
 from urllib.parse import urlsplit
 
-import msgspec
 from agent_framework import detect_media_type_from_base64
 
 from .checks import filled
+from .places import Place
 from .refusals import wrong_value
 
 UNKNOWN: Final = "application/octet-stream"
@@ -43,18 +43,6 @@ _LATER_TYPES: Final = {
     ".xlsx": f"{_OFFICE}spreadsheetml.sheet",
 }
 """What the standard library learnt only after Python 3.11, or knows from the machine's own tables alone."""
-
-
-class Place(msgspec.Struct, frozen=True):
-    """A URI, and the media type that it tells; none where the address tells nothing."""
-
-    uri: str
-    media_type: str | None
-
-    @property
-    def is_data(self) -> bool:
-        """Whether the URI carries the bytes itself."""
-        return self.uri.startswith("data:")
 
 
 def read_uri(value: object, param: str) -> Place:

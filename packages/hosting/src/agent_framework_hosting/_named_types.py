@@ -1,0 +1,31 @@
+"""Types that signatures name and no host needs: each is looked up, and its module loaded, when somebody asks for it.
+
+What is typed can be asked for its types while it runs, so that the names have to lead somewhere.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from ._state.database import Migrate
+    from ._state.port import StateStore
+    from ._target.session_store import SessionStore
+
+__all__ = ["Migrate", "SessionStore", "StateStore"]
+
+_LATE: Final = {
+    "Migrate": "_state.database",
+    "SessionStore": "_target.session_store",
+    "StateStore": "_state.port",
+}
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> Any:
+        module = _LATE.get(name)
+        if module is None:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        found = globals()[name] = getattr(import_module(f".{module}", __package__), name)
+        return found
