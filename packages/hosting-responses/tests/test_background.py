@@ -14,6 +14,7 @@ from openai import AsyncOpenAI, BadRequestError, NotFoundError
 from sqlalchemy import NullPool, create_engine, text
 from starlette.requests import HTTPConnection
 
+from agent_framework_hosting._runs import writer
 from agent_framework_hosting._tasks import service
 from agent_framework_hosting.cli import main
 from agent_framework_hosting.host import AgentFrameworkHost
@@ -116,6 +117,8 @@ def let_die(where: str | None) -> None:
 def looks_when_woken(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have no process find out by itself that others took over what it runs, as one that stands still does not."""
     monkeypatch.setattr(service, "_LOOK", 600.0)
+    # Storing what a run says tells, too.
+    monkeypatch.setattr(writer, "_PAUSE", 600.0)
 
 
 async def none_left(where: str | None, rows: str) -> None:
