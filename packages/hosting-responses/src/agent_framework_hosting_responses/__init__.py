@@ -5,11 +5,15 @@ from ._foreign import refuse_foreign_base
 refuse_foreign_base()
 
 # Everything that imports the base comes after the guard.
+from typing import TYPE_CHECKING, Any
+
 from agent_framework_hosting._project import __version__
 
 from ._inbound.request import messages_from_responses_input, parse_responses_identity, parse_responses_request
 from .channel import ResponsesChannel
-from .standalone import response_events, response_object
+
+if TYPE_CHECKING:
+    from .standalone import response_events, response_object
 
 __all__ = [
     "ResponsesChannel",
@@ -20,3 +24,13 @@ __all__ = [
     "response_events",
     "response_object",
 ]
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> Any:
+        # Who answers in a route of their own asks for them.
+        if name in ("response_events", "response_object"):
+            from . import standalone
+
+            return getattr(standalone, name)
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

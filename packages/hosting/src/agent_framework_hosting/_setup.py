@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
-from ._state.aliases import Aliases
 from ._state.memorystore import MemoryStore
 from ._state.paths import StateDir, StatePaths, resolve
 from ._state.store import Concurrency
@@ -19,6 +18,7 @@ from .logs import CONTENT_VARIABLE, FORMAT_VARIABLE, logger
 from .types import ChannelRequest, ChannelSession
 
 if TYPE_CHECKING:
+    from ._state.aliases import Aliases
     from ._state.port import StateStore
     from ._target.session_store import SessionStore, StoredSessions
 

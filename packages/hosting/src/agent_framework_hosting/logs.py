@@ -13,11 +13,7 @@ import re
 import textwrap
 import traceback
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
 from typing import Any, Final, Literal, TextIO, TypeAlias, cast
-
-import msgspec
-from opentelemetry import trace
 
 from ._handled import handled_request
 from .errors import ConfigurationError, HostError
@@ -33,7 +29,6 @@ CONTENT_VARIABLE: Final = "AF_HOSTING_LOG_CONTENT"
 
 _LONGEST: Final = 4_000
 """Characters of one value in a line."""
-_CONSOLE: Final = "%(asctime)s %(levelname)s %(message)s"
 _LEFT_OUT: Final = f"(What exceptions say is left out, since it may quote callers; {CONTENT_VARIABLE}=1 shows it.)"
 # What ends a line, moves a terminal's cursor, turns the reading direction, or cannot be encoded.
 _UNSAFE: Final = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
@@ -72,11 +67,11 @@ def configure_logs(
     """
     if log_format not in ("console", "json"):
         raise ConfigurationError(f"The log format {log_format!r} is unknown. Use 'console' or 'json'.")
-    for handler in [each for each in logger.handlers if isinstance(each, _OwnHandler)]:
+    from ._log_lines import OwnHandler
+
+    for handler in [each for each in logger.handlers if isinstance(each, OwnHandler)]:
         logger.removeHandler(handler)
-    handler = _OwnHandler(stream)
-    handler.setFormatter(JsonFormatter() if log_format == "json" else _console())
-    logger.addHandler(handler)
+    logger.addHandler(OwnHandler(stream, is_json=log_format == "json"))
     logger.setLevel(level)
     # A handler of the root would say everything a second time.
     logger.propagate = False
@@ -98,55 +93,10 @@ def show_logs(log_format: LogFormat | None, *, access: bool) -> None:
         return
     access_logger.setLevel(logging.NOTSET if access else logging.WARNING)
     if not logger.hasHandlers():
-        handler = _OwnHandler()
-        handler.setFormatter(_console())
-        logger.addHandler(handler)
+        from ._log_lines import OwnHandler
+
+        logger.addHandler(OwnHandler())
         logger.setLevel(level)
-
-
-class JsonFormatter(logging.Formatter):
-    """Says a record as one JSON object: time, level, logger, message, request, trace, and what else belongs to it."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        """Return the line."""
-        said: dict[str, Any] = {
-            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
-            "level": record.levelname,
-            "logger": record.name,
-            "message": record.getMessage(),
-            "process": record.process,
-        }
-        for name in ("request_id", "client_request_id"):
-            value = getattr(record, name, None)
-            if value not in (None, "-"):
-                said[name] = value
-        span = trace.get_current_span().get_span_context()
-        if span.is_valid:
-            said |= {"trace_id": f"{span.trace_id:032x}", "span_id": f"{span.span_id:016x}"}
-        said |= getattr(record, "fields", {})
-        if record.exc_info and not record.exc_text:
-            record.exc_text = self.formatException(record.exc_info)
-        for name, text in (("exception", record.exc_text), ("stack", record.stack_info)):
-            if text:
-                said[name] = text.encode("utf-8", "backslashreplace").decode()
-        return msgspec.json.encode(said).decode()
-
-
-class _ConsoleFormatter(logging.Formatter):
-    """Says a record in a line for people, with the request that it belongs to, if any."""
-
-    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - the name is logging's
-        """Return the line without what went wrong, which follows it."""
-        line, request = super().formatMessage(record), getattr(record, "request_id", "-")
-        return line if request == "-" else f"{line} [{request}]"
-
-
-def _console() -> logging.Formatter:
-    return _ConsoleFormatter(_CONSOLE)
-
-
-class _OwnHandler(logging.StreamHandler[Any]):
-    """A handler that is ours to take away."""
 
 
 class _Careful(logging.Filter):

@@ -6,7 +6,6 @@ the same session answers it, with `WorkflowAnswers` or with messages that hold t
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, TypeGuard, cast
@@ -14,13 +13,11 @@ from typing import Any, Final, TypeGuard, cast
 # Every channel reads results with this module, and most hosts serve no workflow: the types that Agent Framework loads
 # only when somebody asks for them stand by their full names.
 import agent_framework
-import msgspec
-from agent_framework import AgentResponse, AgentResponseUpdate, Content, Message
+from agent_framework import AgentResponse, AgentResponseUpdate
 
 from ._alike import alike
 from ._kinds import is_a
 from .errors import RunError
-from .ids import mint
 from .types import HostedRunResult
 
 REQUEST_INFO: Final = "request_info"
@@ -130,88 +127,11 @@ def updates_of(event: agent_framework.WorkflowEvent[Any]) -> list[AgentResponseU
 
     Outputs and pauses are shown. Everything else (states, supersteps, intermediate outputs) adds nothing.
     """
+    # Loaded with the first result of a workflow.
+    from . import _workflow_events
+
     if event.type == "output":
-        return _updates_of_output(event)
+        return _workflow_events.updates_of_output(event)
     if event.type == "request_info":
-        return [_update(event, [_asked(event)], author=event.source_executor_id)]
+        return [_workflow_events.update_that_asks(event)]
     return []
-
-
-def _updates_of_output(event: agent_framework.WorkflowEvent[Any]) -> list[AgentResponseUpdate]:
-    data = event.data
-    if isinstance(data, AgentResponseUpdate):
-        # The workflow still holds the update itself.
-        passed = copy.copy(data)
-        passed.author_name = data.author_name or event.executor_id
-        passed.raw_representation = event
-        return [passed]
-    if isinstance(data, AgentResponse):
-        return _updates_of_response(event, cast("AgentResponse[Any]", data))
-    if isinstance(data, Message):
-        return [_said(event, data)]
-    if isinstance(data, list) and data and all(isinstance(item, Message) for item in cast("list[Any]", data)):
-        return [_said(event, message) for message in cast("list[Message]", data)]
-    return [_update(event, _contents(data))]
-
-
-def _updates_of_response(
-    event: agent_framework.WorkflowEvent[Any], response: AgentResponse[Any]
-) -> list[AgentResponseUpdate]:
-    updates = [_said(event, message) for message in response.messages]
-    if response.usage_details and updates:
-        updates[-1].contents = [*updates[-1].contents, Content.from_usage(response.usage_details)]
-    return updates
-
-
-def _said(event: agent_framework.WorkflowEvent[Any], message: Message) -> AgentResponseUpdate:
-    author = message.author_name or event.executor_id
-    return _update(event, list(message.contents), role=message.role, author=author)
-
-
-def _update(
-    event: agent_framework.WorkflowEvent[Any],
-    contents: list[Content],
-    *,
-    role: Any = "assistant",
-    author: str | None = None,
-) -> AgentResponseUpdate:
-    return AgentResponseUpdate(
-        contents=contents,
-        role=role,
-        author_name=author or event.executor_id,
-        # Outputs that follow each other are messages of their own.
-        message_id=mint("msg_"),
-        raw_representation=event,
-    )
-
-
-def _contents(data: Any) -> list[Content]:
-    if isinstance(data, Content):
-        return [data]
-    if isinstance(data, list) and data and all(isinstance(item, Content) for item in cast("list[Any]", data)):
-        return list(cast("list[Content]", data))
-    return [Content.from_text("" if data is None else str(cast("object", data)))]
-
-
-def _asked(event: agent_framework.WorkflowEvent[Any]) -> Content:
-    # As Agent Framework's own WorkflowAgent shows it; its module is there, since an event of it is.
-    from agent_framework import WorkflowAgent
-
-    data = event.data
-    if isinstance(data, Content) and data.user_input_request and data.type != "text":
-        return data
-    arguments = WorkflowAgent.RequestInfoFunctionArgs(request_id=event.request_id, request_event=event).to_dict()
-    arguments["request_event"]["data"] = _plain(data)
-    call = Content.from_function_call(call_id=event.request_id, name=REQUEST_INFO, arguments=arguments)
-    call.user_input_request = True
-    return call
-
-
-def _plain(data: Any) -> Any:
-    """Return what is asked as values that JSON can carry."""
-    for method in ("model_dump", "to_dict"):
-        dump = getattr(data, method, None)
-        if callable(dump):
-            data = dump()
-            break
-    return msgspec.to_builtins(data, str_keys=True, enc_hook=str)

@@ -10,15 +10,17 @@ Rules of this file:
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from agent_framework_hosting.rendering.pieces import missing, replaces
 from agent_framework_hosting.rendering.reading import items_of, mapping_of, text_in, text_of
 
-from .events import Listener
 from .items import Items, joined
 from .tool_items import OpenTool, ToolItems
 from .words import ItemStatus
+
+if TYPE_CHECKING:
+    from .events import Listener
 
 _FAILED: Final = frozenset({"failed", "incomplete"})
 _FINAL: Final = _FAILED | {"completed"}

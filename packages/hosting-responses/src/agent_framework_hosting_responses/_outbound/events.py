@@ -8,7 +8,7 @@ Rules of this file:
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import msgspec
 
@@ -22,44 +22,46 @@ from .words import PartKind
 _INDEX: Final = b'"output_index":%d,'
 
 
-class Listener(Protocol):
-    """Is told what happens to the items, as it happens."""
+if TYPE_CHECKING:
 
-    def item_added(self, item: Item) -> None:
-        """Take notice of a new, empty item."""
-        ...
+    class Listener(Protocol):
+        """Is told what happens to the items, as it happens."""
 
-    def part_added(self, item: FlowItem, part: Part) -> None:
-        """Take notice of a new, empty part of the item."""
-        ...
+        def item_added(self, item: Item) -> None:
+            """Take notice of a new, empty item."""
+            ...
 
-    def text_added(self, part: Part, text: str) -> None:
-        """Take notice of more text in a part."""
-        ...
+        def part_added(self, item: FlowItem, part: Part) -> None:
+            """Take notice of a new, empty part of the item."""
+            ...
 
-    def annotation_added(self, item: FlowItem, part: Part, annotation: Mapping[str, Any]) -> None:
-        """Take notice of an annotation, which is the part's last one."""
-        ...
+        def text_added(self, part: Part, text: str) -> None:
+            """Take notice of more text in a part."""
+            ...
 
-    def part_done(self, item: FlowItem, part: Part) -> None:
-        """Take notice that the part will not change any more."""
-        ...
+        def annotation_added(self, item: FlowItem, part: Part, annotation: Mapping[str, Any]) -> None:
+            """Take notice of an annotation, which is the part's last one."""
+            ...
 
-    def arguments_added(self, item: CallItem, text: str) -> None:
-        """Take notice of more arguments of a call."""
-        ...
+        def part_done(self, item: FlowItem, part: Part) -> None:
+            """Take notice that the part will not change any more."""
+            ...
 
-    def call_done(self, item: CallItem) -> None:
-        """Take notice that the call is over."""
-        ...
+        def arguments_added(self, item: CallItem, text: str) -> None:
+            """Take notice of more arguments of a call."""
+            ...
 
-    def happened(self, item: ToolItem, name: str, /, **fields: Any) -> None:
-        """Take notice of a step of a tool, under the name of its event."""
-        ...
+        def call_done(self, item: CallItem) -> None:
+            """Take notice that the call is over."""
+            ...
 
-    def item_done(self, item: Item) -> None:
-        """Take notice that the item will not change any more."""
-        ...
+        def happened(self, item: ToolItem, name: str, /, **fields: Any) -> None:
+            """Take notice of a step of a tool, under the name of its event."""
+            ...
+
+        def item_done(self, item: Item) -> None:
+            """Take notice that the item will not change any more."""
+            ...
 
 
 class Silence:

@@ -9,13 +9,15 @@ Rules of this file:
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from agent_framework_hosting.rendering.reading import items_of, mapping_of, text_of
 
-from .events import Listener
 from .items import Items
 from .tool_items import OpenTool, ToolItems
+
+if TYPE_CHECKING:
+    from .events import Listener
 
 _BASE64: Final = ";base64,"
 

@@ -11,15 +11,17 @@ Rules of this file:
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from agent_framework_hosting.ids import mint
 from agent_framework_hosting.rendering.reading import items_of, mapping_of, text_of
 from agent_framework_hosting.rendering.text import clean, clean_json
 
-from .events import Listener
 from .items import Items
 from .tool_items import ToolItems
+
+if TYPE_CHECKING:
+    from .events import Listener
 
 _ACTIONS: Final[Mapping[str, Mapping[str, type]]] = {
     "click": {"button": str, "x": int, "y": int},

@@ -19,12 +19,12 @@ from agent_framework_hosting.rendering.text import clean
 from .._waiting import Waiting
 from .contents import Passage, passage, runs
 from .envelope import error_object
-from .events import Listener
 from .items import FlowItem, Item, Items, MessageItem, Part, ReasoningItem
 from .showing import Showing
 from .texts import Texts
 
 if TYPE_CHECKING:
+    from .events import Listener
     from .provider_tools import ProviderTools
     from .tool_calls import ToolCalls
 

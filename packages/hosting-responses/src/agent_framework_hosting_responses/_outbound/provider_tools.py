@@ -9,14 +9,13 @@ Rules of this file:
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from agent_framework_hosting.rendering.reading import text_of
 
 from . import links
 from .code_calls import CodeCalls
 from .contents import Passage
-from .events import Listener
 from .images import Images, is_image
 from .items import Items
 from .machines import Machines
@@ -25,6 +24,9 @@ from .showing import Showing
 from .texts import Texts
 from .tool_calls import ToolCalls
 from .tool_items import OpenTool
+
+if TYPE_CHECKING:
+    from .events import Listener
 
 
 class ProviderTools:

@@ -8,16 +8,18 @@ Rules of this file:
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
 from agent_framework_hosting.rendering.reading import as_text, items_of, mapping_of, text_in, text_of
 from agent_framework_hosting.rendering.text import clean
 
-from .events import Listener
 from .items import Items
 from .tool_items import OpenTool, ToolItems
+
+if TYPE_CHECKING:
+    from .events import Listener
 
 _FAILED: Final = frozenset({"failed", "incomplete"})
 _RESULT_TEXTS: Final = ("file_id", "filename", "text")

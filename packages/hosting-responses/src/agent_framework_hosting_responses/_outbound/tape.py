@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
-from typing import Any, Final, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias
 
 import msgspec
 
@@ -22,16 +22,17 @@ from agent_framework_hosting.rendering.text import ascii_json, to_json
 from .items import CallItem, Item, MessageItem, Part, ToolItem
 from .wire import event
 
+if TYPE_CHECKING:
 
-class Spoken(Protocol):
-    """What deltas are sent of, one after another, from its first character to its last."""
+    class Spoken(Protocol):
+        """What deltas are sent of, one after another, from its first character to its last."""
 
-    template: bytes
+        template: bytes
 
-    @property
-    def text(self) -> str:
-        """All of the text so far."""
-        ...
+        @property
+        def text(self) -> str:
+            """All of the text so far."""
+            ...
 
 
 class Deltas(msgspec.Struct, frozen=True, eq=False):

@@ -9,14 +9,16 @@ Rules of this file:
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from agent_framework_hosting.rendering.pieces import missing
 
 from .contents import Passage
-from .events import Listener
 from .items import FlowItem, Items, MessageItem, Part, ReasoningItem
 from .words import ItemStatus
+
+if TYPE_CHECKING:
+    from .events import Listener
 
 _PLAIN: Final = Passage("output_text", "")
 

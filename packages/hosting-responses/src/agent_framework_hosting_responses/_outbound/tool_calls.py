@@ -11,7 +11,7 @@ Rules of this file:
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from agent_framework_hosting.ids import mint
 from agent_framework_hosting.logs import logger
@@ -22,10 +22,12 @@ from agent_framework_hosting.rendering.text import clean
 from .._waiting import Waiting
 from .calls import Call, Calls
 from .contents import result_text, server_call_chunk, server_result_text
-from .events import Listener
 from .items import CallItem, Items, ToolItem, joined
 from .showing import Showing
 from .words import CallForm, ItemStatus
+
+if TYPE_CHECKING:
+    from .events import Listener
 
 _PREFIXES: Final[Mapping[CallForm, str]] = {"function_call": "fc_", "custom_tool_call": "ctc_", "mcp_call": "mcp_"}
 

@@ -9,13 +9,15 @@ Rules of this file:
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from .events import Listener
 from .items import Items, ToolItem
 from .words import ItemStatus
+
+if TYPE_CHECKING:
+    from .events import Listener
 
 
 class OpenTool(msgspec.Struct, eq=False):

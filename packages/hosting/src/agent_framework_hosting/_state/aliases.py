@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from ..types import DEFAULT_TENANT
 from .turns import SessionName
@@ -12,24 +12,26 @@ _LONGEST: Final = 9
 """Digits of a length that is looked at; beyond it, whatever reads like one is taken for one."""
 
 
-class Aliases(Protocol):
-    """Remembers resets, to a bound; beyond it the oldest is forgotten."""
+if TYPE_CHECKING:
 
-    def session_id(self, tenant: str, key: str) -> str:
-        """Return the session id that a key stands for now. Every turn asks; it costs no I/O."""
-        ...
+    class Aliases(Protocol):
+        """Remembers resets, to a bound; beyond it the oldest is forgotten."""
 
-    def rotate(self, tenant: str, key: str) -> list[SessionName]:
-        """Let the key stand for a session id that has never been used; it does so when this returns.
+        def session_id(self, tenant: str, key: str) -> str:
+            """Return the session id that a key stands for now. Every turn asks; it costs no I/O."""
+            ...
 
-        Returns:
-            The sessions that keys stand for again because their reset was forgotten; they must not come back.
+        def rotate(self, tenant: str, key: str) -> list[SessionName]:
+            """Let the key stand for a session id that has never been used; it does so when this returns.
 
-        Raises:
-            Unavailable: It could not be kept, and the key stands for what it stood for.
-            ConfigurationError: Another process keeps these aliases now.
-        """
-        ...
+            Returns:
+                The sessions that keys stand for again because their reset was forgotten; they must not come back.
+
+            Raises:
+                Unavailable: It could not be kept, and the key stands for what it stood for.
+                ConfigurationError: Another process keeps these aliases now.
+            """
+            ...
 
 
 def session_id_of(tenant: str, key: str, *, suffix: str | None) -> str:

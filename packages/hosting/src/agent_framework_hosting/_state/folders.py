@@ -10,27 +10,29 @@ from typing import TYPE_CHECKING, Final, Protocol
 from ..errors import ConfigurationError, Draining
 from ..limits import Limits
 from ..logs import logger
-from .aliases import Aliases
 from .memory import MemoryAliases
 from .paths import StatePaths
 
 # What handles files, SQLite among it, is loaded where a folder is given.
 if TYPE_CHECKING:
+    from .aliases import Aliases
     from .lock import FolderLock
 
 _BETWEEN_LOOKS: Final = 0.05
 """Seconds between two looks whether somebody else has given a folder up; the system tells nobody."""
 
 
-class _Kept(Protocol):
-    """Something in a folder that only one host has at a time."""
+if TYPE_CHECKING:
 
-    @property
-    def lock(self) -> FolderLock: ...
+    class _Kept(Protocol):
+        """Something in a folder that only one host has at a time."""
 
-    def take(self) -> bool: ...
+        @property
+        def lock(self) -> FolderLock: ...
 
-    def release(self) -> None: ...
+        def take(self) -> bool: ...
+
+        def release(self) -> None: ...
 
 
 class StateFolders:

@@ -15,7 +15,6 @@ import msgspec
 
 from ..errors import AnsweredAlready, IdempotencyConflict
 from ..types import Owner
-from .aliases import Aliases
 from .lines import Lines, Place
 from .memory import MemoryTurns, fitted
 from .memoryrecords import MemoryRecords
@@ -24,6 +23,7 @@ from .store import Claim, Finished, LossReason, Opened, Replay, StoredTurn, Turn
 from .turns import SessionName, Turn
 
 if TYPE_CHECKING:
+    from .aliases import Aliases
     from .memorydocuments import MemoryDocuments
     from .memoryevents import MemoryEvents
     from .memorytasks import MemoryTasks

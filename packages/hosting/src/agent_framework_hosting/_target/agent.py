@@ -28,10 +28,11 @@ from .agent_state import AgentState
 from .entered import Entered
 from .messages import to_messages
 from .snapshots import Snapshot
-from .streams import AgentStream, Source, opened
+from .streams import AgentStream, opened
 
 if TYPE_CHECKING:
     from .session_store import StoredSessions
+    from .streams import Source
     from .target import AnswerStore
 
 _COSTS: Final = (

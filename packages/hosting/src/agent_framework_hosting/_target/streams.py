@@ -18,27 +18,28 @@ if TYPE_CHECKING:
     from .unfinished import History
 
 
-class Source(Protocol):
-    """What one run of an agent streams: what of Agent Framework's `ResponseStream` is used here."""
+if TYPE_CHECKING:
 
-    @property
-    def updates(self) -> Sequence[AgentResponseUpdate]:
-        """Those that were pulled so far."""
-        ...
+    class Source(Protocol):
+        """What one run of an agent streams: what of Agent Framework's `ResponseStream` is used here."""
 
-    def __aiter__(self) -> AsyncIterator[AgentResponseUpdate]: ...
+        @property
+        def updates(self) -> Sequence[AgentResponseUpdate]:
+            """Those that were pulled so far."""
+            ...
 
-    async def get_final_response(self) -> AgentResponse[Any]: ...
+        def __aiter__(self) -> AsyncIterator[AgentResponseUpdate]: ...
 
-    async def close(self) -> None: ...
+        async def get_final_response(self) -> AgentResponse[Any]: ...
 
+        async def close(self) -> None: ...
 
-class Again(Protocol):
-    """What can take up a run that its provider ended unfinished; see `AgentTarget`."""
+    class Again(Protocol):
+        """What can take up a run that its provider ended unfinished; see `AgentTarget`."""
 
-    async def again(
-        self, options: Mapping[str, Any] | None, state: AgentState | None, token: ContinuationToken
-    ) -> Source: ...
+        async def again(
+            self, options: Mapping[str, Any] | None, state: AgentState | None, token: ContinuationToken
+        ) -> Source: ...
 
 
 async def opened(run: Any) -> Source:

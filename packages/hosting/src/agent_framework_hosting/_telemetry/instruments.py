@@ -7,7 +7,7 @@ and the question costs a comparison.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 from weakref import WeakSet
 
 from opentelemetry import metrics
@@ -19,12 +19,14 @@ from .providers import Provided
 _SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600)
 
 
-class Levels(Protocol):
-    """What stands at some height now; a host has one."""
+if TYPE_CHECKING:
 
-    def level(self, name: str) -> float | None:
-        """Return how high the metric of that name stands; `None` when it is not known here."""
-        ...
+    class Levels(Protocol):
+        """What stands at some height now; a host has one."""
+
+        def level(self, name: str) -> float | None:
+            """Return how high the metric of that name stands; `None` when it is not known here."""
+            ...
 
 
 class Instruments:
