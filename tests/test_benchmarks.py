@@ -240,7 +240,8 @@ def test_a_server_that_hangs_up_between_two_turns_is_told(right: bytes) -> None:
         server = f"{driver.address[1]}:{os.getpid()}"
         done = python("-m", "benchmarks.load", server, "--stream", "--turns", 2)
     assert done.returncode != 0
-    assert "WrongAnswer: The connection is not open" in done.stderr
+    # Which of the two is seen first is chance.
+    assert re.search("WrongAnswer: The (connection is not open|server hung up)", done.stderr)
 
 
 DELTA = b"event: response.output_text.delta"

@@ -11,11 +11,13 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from contextlib import suppress
-from typing import Any, Final, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
-from agent_framework_hosting.channel import ChannelContext
 from agent_framework_hosting.errors import IdempotencyConflict
 from agent_framework_hosting.types import JSON, IdempotencyKey, Principal
+
+if TYPE_CHECKING:
+    from agent_framework_hosting.channel import ChannelContext
 
 _RESPONSE: Final = "responses.accepted"
 

@@ -13,9 +13,9 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from contextlib import aclosing, suppress
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from agent_framework_hosting.channel import ChannelContext, Replayed, RunWriter, Task, TryAgain
+from agent_framework_hosting.channel import Replayed, TryAgain
 from agent_framework_hosting.errors import (
     HookError,
     IdempotencyConflict,
@@ -41,6 +41,9 @@ from ._record import body_of, has_ended, is_background, key_of, plain, sealed
 from ._settings import BACKGROUND
 from ._standing import GIVEN_UP, Standing, failed
 from ._turns import Minted, Turn, Turns
+
+if TYPE_CHECKING:
+    from agent_framework_hosting.channel import ChannelContext, RunWriter, Task
 
 _SOON: Final = 1.0
 """Seconds after which it is looked again whether a session is free."""

@@ -6,7 +6,6 @@ import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from agent_framework_hosting.channel import ChannelContext
 from agent_framework_hosting.ids import mint
 from agent_framework_hosting.parsing.checks import Check, is_list
 from agent_framework_hosting.parsing.refusals import missing, unknown_parameter
@@ -20,6 +19,8 @@ from ._references import find_referenced
 from ._window import Window
 
 if TYPE_CHECKING:
+    from agent_framework_hosting.channel import ChannelContext
+
     # The types of all that is sent are read by the document alone.
     from ._outbound.vocabulary import CompactedResponse, CompactionItem, Usage
 

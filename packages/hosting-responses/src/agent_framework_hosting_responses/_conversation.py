@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
-from typing import Any, Final, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
-from agent_framework_hosting.channel import ChannelContext
 from agent_framework_hosting.errors import RequestTooLarge, StateUnavailable, UnknownId
 from agent_framework_hosting.ids import mint
 from agent_framework_hosting.kept import KeptDocument, KeptRecord
@@ -21,6 +20,9 @@ from agent_framework_hosting.types import JSON
 from ._item_ids import response_id_of
 from ._objects import Conversation
 from ._record import conversation_of, input_of, output_of, taken_of
+
+if TYPE_CHECKING:
+    from agent_framework_hosting.channel import ChannelContext
 
 _CONVERSATION: Final = "responses.conversation"
 _ITEM: Final = "responses.item"

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from agent_framework_hosting.channel import ChannelContext
 from agent_framework_hosting.errors import InvalidRequest
 from agent_framework_hosting.ids import mint
 from agent_framework_hosting.parsing.checks import Check, array, is_object, metadata
@@ -20,6 +19,9 @@ from ._objects import Conversation, DeletedConversation, ItemList
 from ._operation import Call
 from ._paging import cut, listing
 from ._query import Query
+
+if TYPE_CHECKING:
+    from agent_framework_hosting.channel import ChannelContext
 
 MOST_ITEMS: Final = 20
 """Items that are added at a time, as OpenAI has it."""

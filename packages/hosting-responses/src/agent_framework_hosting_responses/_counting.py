@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 from agent_framework import Content, FunctionTool, Message
 
-from agent_framework_hosting.channel import ChannelContext
 from agent_framework_hosting.errors import InvalidRequest
 from agent_framework_hosting.parsing.agent_tools import own_tools
 from agent_framework_hosting.parsing.checks import Check
@@ -25,6 +24,8 @@ from ._window import Window
 
 if TYPE_CHECKING:
     from agent_framework import TokenizerProtocol
+
+    from agent_framework_hosting.channel import ChannelContext
 
 COUNTED: Final[Mapping[str, Check]] = {
     name: FIELDS[name]

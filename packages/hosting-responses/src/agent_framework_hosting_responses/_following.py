@@ -10,8 +10,9 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing
+from typing import TYPE_CHECKING
 
-from agent_framework_hosting.channel import ChannelContext, RunEvent
+from agent_framework_hosting.channel import RunEvent
 from agent_framework_hosting.errors import ResponseTooLarge, Unavailable, UnknownId
 from agent_framework_hosting.logs import logger
 from agent_framework_hosting.rendering.text import to_json
@@ -23,6 +24,9 @@ from ._record import body_of, first_of, has_ended, output_of
 from ._replay import said_again
 from ._settings import BACKGROUND
 from ._standing import Standing
+
+if TYPE_CHECKING:
+    from agent_framework_hosting.channel import ChannelContext
 
 
 class Following:

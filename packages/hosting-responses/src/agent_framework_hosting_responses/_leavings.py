@@ -9,15 +9,17 @@ Rules of this file:
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from agent_framework_hosting.channel import ChannelContext
 from agent_framework_hosting.errors import Unavailable, UnknownId
 from agent_framework_hosting.isolation import current_principal
 from agent_framework_hosting.types import IdempotencyKey, Principal
 
 from ._accepted import AcceptedKeys, AcceptedResponses
 from ._settings import BACKGROUND
+
+if TYPE_CHECKING:
+    from agent_framework_hosting.channel import ChannelContext
 
 
 class _Leaving(NamedTuple):

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from starlette.types import Receive, Scope, Send
 
-from agent_framework_hosting.channel import ChannelContext
 from agent_framework_hosting.errors import InvalidRequest
 from agent_framework_hosting.rendering.text import to_json
 from agent_framework_hosting.web.endpoint import send_json
@@ -22,6 +21,9 @@ from ._paging import cut, each
 from ._query import Query
 from ._record import body_of, conversation_of, input_of, taken_of
 from ._standing import Standing, unknown
+
+if TYPE_CHECKING:
+    from agent_framework_hosting.channel import ChannelContext
 
 
 class Reading:

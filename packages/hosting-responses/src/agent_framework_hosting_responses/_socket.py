@@ -9,11 +9,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from starlette.types import Message, Receive, Scope, Send
 
-from agent_framework_hosting.channel import ChannelContext, ConnectionContext
 from agent_framework_hosting.errors import InvalidRequest
 from agent_framework_hosting.isolation import keys_of_socket
 from agent_framework_hosting.logs import logger
@@ -27,6 +26,9 @@ from ._inbound.socket import Agenda, Close, Create, Refusal, Steer
 from ._outbound.wire import unframed
 from ._settings import CreationSettings
 from ._turns import Turns
+
+if TYPE_CHECKING:
+    from agent_framework_hosting.channel import ChannelContext, ConnectionContext
 
 _GRACE: Final = 5.0
 """Seconds for the client to take leave, too, once the connection is closed."""

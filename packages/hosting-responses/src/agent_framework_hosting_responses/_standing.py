@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import aclosing, suppress
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from agent_framework_hosting.channel import ChannelContext, RunStatus
+from agent_framework_hosting.channel import RunStatus
 from agent_framework_hosting.errors import UnknownId
 from agent_framework_hosting.parsing.refusals import shown
 from agent_framework_hosting.types import JSON
@@ -21,6 +21,9 @@ from ._log import number_of
 from ._outbound.envelope import error_object
 from ._record import is_background, is_response, stands, tape_of
 from ._settings import BACKGROUND
+
+if TYPE_CHECKING:
+    from agent_framework_hosting.channel import ChannelContext
 
 _LOST: Final = Failure("server_error", "What became of this response is not known any more.")
 _BEHIND_ALL: Final = (2**31 - 1, 2**31 - 1)

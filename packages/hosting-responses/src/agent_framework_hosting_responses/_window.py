@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from agent_framework_hosting.channel import ChannelContext
 from agent_framework_hosting.errors import InvalidRequest, RequestTooLarge, UnknownId, UnknownParent
 from agent_framework_hosting.parsing.refusals import shown
 from agent_framework_hosting.types import JSON
@@ -13,6 +12,9 @@ from agent_framework_hosting.types import JSON
 from ._conversation import Conversations
 from ._inbound.input import unpacked
 from ._record import body_of, conversation_of, input_of, output_of
+
+if TYPE_CHECKING:
+    from agent_framework_hosting.channel import ChannelContext
 
 
 class Window:

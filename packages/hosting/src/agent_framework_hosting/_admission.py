@@ -11,7 +11,7 @@ from typing import Final, Literal, Self
 
 from ._handled import handled_request
 from ._stepping import current_task
-from .errors import Draining, NotStarted, RunCancelled, RunError, RunTimeout
+from .errors import Draining, LeaseLost, NotStarted, RunCancelled, RunError, RunTimeout
 
 StopReason = Literal[
     "closed", "disconnected", "stalled", "drained", "interrupted", "lease_lost", "cancelled", "timed_out"
@@ -106,7 +106,8 @@ class Run:
         return 0 if thrown is None else thrown.uncancel()
 
     def _stopped(self, reason: StopReason) -> RunError:
-        return self._expired or RunCancelled(reason=reason)
+        # However it was found out, by a look or by the commit, it is told alike.
+        return self._expired or (LeaseLost() if reason == "lease_lost" else RunCancelled(reason=reason))
 
     def settle(self) -> None:
         """Let it go on to its end, whoever asks it to stop from now on: what becomes of it is being stored."""
