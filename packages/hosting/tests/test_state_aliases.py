@@ -11,21 +11,24 @@ import stat
 from collections.abc import Callable, Generator, Iterable
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
 
 import pytest
 
 from agent_framework_hosting._state.alias_file import ALIASES
-from agent_framework_hosting._state.aliases import Aliases
 from agent_framework_hosting._state.disk_aliases import DiskAliases
 from agent_framework_hosting._state.memory import MemoryAliases
 from agent_framework_hosting._state.private import ASIDE
 from agent_framework_hosting.errors import ConfigurationError, Unavailable
 from agent_framework_hosting.types import DEFAULT_TENANT
 
+if TYPE_CHECKING:
+    from agent_framework_hosting._state.aliases import Aliases
+
 STRANGER = 54_321
 ANY = [(DEFAULT_TENANT, "ada"), (DEFAULT_TENANT, "bob"), ("acme", "ada"), (DEFAULT_TENANT, "\ud800 \0 #ü")]
 
-Make = Callable[[int], Aliases]
+Make: TypeAlias = Callable[[int], "Aliases"]
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file to somebody else")
 
