@@ -17,6 +17,7 @@ from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags
 from agent_framework_hosting._admission import Admission
 from agent_framework_hosting._state.memorytasks import MemoryTasks
 from agent_framework_hosting._state.tasks import TakenTask
+from agent_framework_hosting._tasks.accepted import Doer
 from agent_framework_hosting._tasks.service import TaskService
 from agent_framework_hosting.channel import ChannelContext, Replayed, Task, TryAgain
 from agent_framework_hosting.errors import (
@@ -371,7 +372,6 @@ class SlowToAnswer(MemoryTasks):
 
 async def test_a_task_that_is_taken_again_before_it_is_known_to_be_back_runs_once_at_a_time(done: Done) -> None:
     store, gate = SlowToAnswer(), Gate()
-    service = TaskService(store=store, admission=Admission(), limits=Limits())
 
     async def handler(task: Task) -> None:
         if task.attempt == 1:
@@ -380,7 +380,8 @@ async def test_a_task_that_is_taken_again_before_it_is_known_to_be_back_runs_onc
             await gate.wait()
         done.add(task)
 
-    service.handle(KIND, handler)
+    doers = {KIND: Doer(handler, None, channel="", needs_start=True)}
+    service = TaskService(store=store, admission=Admission(), limits=Limits(), doers=doers)
     service.start()
     await service.accept(kind=KIND, id="1", line="room", payload=None, principal=ADA)
     await gate.wait_reached()
@@ -412,7 +413,6 @@ async def test_an_attempt_that_fails_after_another_process_took_the_task_over_gi
     done: Done, caplog: pytest.LogCaptureFixture
 ) -> None:
     store, admission = Watched(), Admission()
-    service = TaskService(store=store, admission=admission, limits=Limits(task_failures=1))
 
     async def handler(task: Task) -> None:
         # As after a process stood still: another one has the task, and connections of this one have died.
@@ -421,7 +421,8 @@ async def test_an_attempt_that_fails_after_another_process_took_the_task_over_gi
         done.add(task)
         raise ConnectionError
 
-    service.handle(KIND, handler, on_give_up=done.give_up)
+    doers = {KIND: Doer(handler, done.give_up, channel="", needs_start=True)}
+    service = TaskService(store=store, admission=admission, limits=Limits(task_failures=1), doers=doers)
     service.start()
     await service.accept(kind=KIND, id="1", line="room", payload=None, principal=ADA)
     await done.until(1)

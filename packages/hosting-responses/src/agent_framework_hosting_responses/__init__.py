@@ -5,8 +5,9 @@ from ._foreign import refuse_foreign_base
 refuse_foreign_base()
 
 # Everything that imports the base comes after the guard.
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from agent_framework_hosting._late import late
 from agent_framework_hosting._project import __version__
 
 from ._inbound.request import messages_from_responses_input, parse_responses_identity, parse_responses_request
@@ -26,11 +27,5 @@ __all__ = [
 ]
 
 if not TYPE_CHECKING:
-
-    def __getattr__(name: str) -> Any:
-        # Who answers in a route of their own asks for them.
-        if name in ("response_events", "response_object"):
-            from . import standalone
-
-            return getattr(standalone, name)
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    # Who answers in a route of their own asks for them.
+    __getattr__ = late(globals(), {"response_events": "standalone", "response_object": "standalone"})

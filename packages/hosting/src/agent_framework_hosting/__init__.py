@@ -1,8 +1,8 @@
 """Serve one Microsoft Agent Framework agent over many channels. Not affiliated with Microsoft."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from . import channel as _channel
+from ._late import late
 from ._project import __version__
 from ._state.paths import HostStatePaths
 from .channel import ChannelCommand, ChannelCommandContext, ChannelContribution
@@ -49,12 +49,8 @@ __all__ = [
 ]
 
 if not TYPE_CHECKING:
-
-    def __getattr__(name: str) -> Any:
-        # Who writes a channel asks for them; see `channel`.
-        if name in ("Channel", "ChannelContext"):
-            return getattr(_channel, name)
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    # Who writes a channel asks for them; see `channel`.
+    __getattr__ = late(globals(), {"Channel": "channel", "ChannelContext": "channel"})
 
     def __dir__() -> list[str]:
         return sorted({*globals(), *__all__})

@@ -5,8 +5,9 @@ What is typed can be asked for its types while it runs, so that the names have t
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
+
+from ._late import late
 
 if TYPE_CHECKING:
     from ._state.database import Migrate
@@ -22,10 +23,4 @@ _LATE: Final = {
 }
 
 if not TYPE_CHECKING:
-
-    def __getattr__(name: str) -> Any:
-        module = _LATE.get(name)
-        if module is None:
-            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        found = globals()[name] = getattr(import_module(f".{module}", __package__), name)
-        return found
+    __getattr__ = late(globals(), _LATE)

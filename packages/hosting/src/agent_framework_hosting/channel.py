@@ -5,8 +5,7 @@ Whoever writes a channel finds all names of the contract here; those of tasks an
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from ._contribution import (
     ChannelCommand,
@@ -17,6 +16,7 @@ from ._contribution import (
     SiblingRoute,
     VerifiedRoute,
 )
+from ._late import late
 
 if TYPE_CHECKING:
     from ._contract import Channel, ChannelContext, ConnectionContext, HostedStream
@@ -64,13 +64,7 @@ _LATE: Final = {
 """Names that no host needs: each is looked up, and its module loaded, when somebody asks for it."""
 
 if not TYPE_CHECKING:
-
-    def __getattr__(name: str) -> Any:
-        module = _LATE.get(name)
-        if module is None:
-            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        found = globals()[name] = getattr(import_module(f".{module}", __package__), name)
-        return found
+    __getattr__ = late(globals(), _LATE)
 
     def __dir__() -> list[str]:
         return sorted({*globals(), *_LATE})

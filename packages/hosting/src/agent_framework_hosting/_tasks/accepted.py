@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from .service import TaskService
 
 
-class Handled(msgspec.Struct, frozen=True):
-    """Who does the tasks of a kind, for which channel, and whether the host has to be started for it."""
+class Doer(msgspec.Struct, frozen=True):
+    """Who does the tasks of a kind, who is told of one that is given up, for which channel, and whether at a start."""
 
     handler: TaskHandler
     on_give_up: TaskHandler | None
@@ -48,7 +48,7 @@ class AcceptedWork:
         self._admission = admission
         self._limits = limits
         self._is_in_memory = is_in_memory
-        self._handled: dict[str, Handled] = {}
+        self._doers: dict[str, Doer] = {}
         self._service: TaskService | None = None
         self._channel = ""
         self._has_started = False
@@ -57,7 +57,7 @@ class AcceptedWork:
     @property
     def is_used(self) -> bool:
         """Whether there is anything without which the host cannot do its work."""
-        return any(handled.needs_start for handled in self._handled.values())
+        return any(doer.needs_start for doer in self._doers.values())
 
     @property
     def running(self) -> int:
@@ -75,9 +75,9 @@ class AcceptedWork:
         if self._service is None:
             from .service import TaskService
 
-            self._service = TaskService(store=self._store.tasks, admission=self._admission, limits=self._limits)
-            for kind, handled in self._handled.items():
-                self._tell(self._service, kind, handled)
+            self._service = TaskService(
+                store=self._store.tasks, admission=self._admission, limits=self._limits, doers=self._doers
+            )
             if self._has_started:
                 self._service.start(without=self._without)
         return self._service
@@ -86,22 +86,14 @@ class AcceptedWork:
         self, kind: str, handler: TaskHandler, *, on_give_up: TaskHandler | None = None, needs_start: bool = True
     ) -> None:
         """See `channel.Tasks`."""
-        if kind in self._handled:
+        if kind in self._doers:
             raise ConfigurationError(
                 f"Tasks of the kind {kind!r} have a handler already. Let each channel name its kinds by its own name."
             )
-        handled = Handled(handler, on_give_up, self._channel, needs_start)
-        self._handled[kind] = handled
-        if self._service is not None:
-            self._tell(self._service, kind, handled)
-        elif self._has_started and not self._is_in_memory:
+        self._doers[kind] = Doer(handler, on_give_up, self._channel, needs_start)
+        if self._service is not None or (self._has_started and not self._is_in_memory):
             # What was accepted before may wait for it.
-            _ = self.service
-
-    @staticmethod
-    def _tell(service: TaskService, kind: str, handled: Handled) -> None:
-        with service.handled_by(handled.channel):
-            service.handle(kind, handled.handler, on_give_up=handled.on_give_up, needs_start=handled.needs_start)
+            self.service.watch()
 
     async def accept(self, *, kind: str, id: str, line: str, payload: JSON, principal: Principal | None = None) -> bool:
         """See `channel.Tasks`."""
@@ -129,7 +121,7 @@ class AcceptedWork:
         self._has_started, self._without = True, without
         if self._service is not None:
             self._service.start(without=without)
-        elif self._handled and not self._is_in_memory:
+        elif self._doers and not self._is_in_memory:
             _ = self.service
 
     async def warn_of_strays(self) -> None:

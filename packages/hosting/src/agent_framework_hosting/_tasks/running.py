@@ -12,25 +12,17 @@ from .._admission import Run
 from .._state.tasks import Outcome, TakenTask
 from .._telemetry import names
 from .._telemetry.instruments import instruments
-from ..channel import Task, TaskHandler, TryAgain
+from ..channel import Task, TryAgain
 from ..errors import LimitReached, Unavailable
 from ..ids import mint
 from ..limits import Limits
 from ..logs import logger
 from ..types import Owner
+from .accepted import Doer
 from .circumstances import Restored
 
 _LONGEST_BACKOFF: Final = 300.0
 _JITTER: Final = 0.2
-
-
-class Doer(msgspec.Struct, frozen=True):
-    """Who does the tasks of a kind, who is told of one that is given up, and whose tasks they are."""
-
-    handler: TaskHandler
-    on_give_up: TaskHandler | None
-    channel: str
-    needs_start: bool
 
 
 class Ending(msgspec.Struct, frozen=True, kw_only=True):

@@ -12,9 +12,9 @@ Rules of this file:
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Generator
+from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
@@ -28,12 +28,12 @@ from ..isolation import current_principal
 from ..limits import Limits
 from ..logs import logger
 from ..types import JSON, Owner, Principal
+from .accepted import Doer
 from .circumstances import described
-from .running import Doer, Ending, end_of
+from .running import Ending, end_of
 
 if TYPE_CHECKING:
     from .._state.parts import TaskStore
-    from ..channel import TaskHandler
 
 _LOOK: Final = 1.0
 """Seconds between two looks, and between two tries when the store does not answer."""
@@ -48,24 +48,25 @@ class _Running(msgspec.Struct, frozen=True):
 
 
 class TaskService:
-    """The host's accepted work; see `channel.Tasks`."""
+    """Looks after the host's accepted work; see `channel.Tasks`.
 
-    def __init__(self, *, store: TaskStore, admission: Admission, limits: Limits) -> None:
+    Args:
+        store: Where it is kept.
+        admission: Says whether anything more is done.
+        limits: The host's.
+        doers: Who does the tasks of each kind; those who come later are told of by `watch`.
+    """
+
+    def __init__(self, *, store: TaskStore, admission: Admission, limits: Limits, doers: Mapping[str, Doer]) -> None:
         self._store = store
         self._admission = admission
         self._limits = limits
-        self._doers: dict[str, Doer] = {}
+        self._doers = doers
         self._running: dict[int, _Running] = {}
         self._wanted = asyncio.Event()
         self._worker: asyncio.Task[None] | None = None
-        self._channel = ""
         self._has_started = False
         self._without: AbstractSet[str] = frozenset()
-
-    @property
-    def is_used(self) -> bool:
-        """Whether there is anything without which the host cannot do its work."""
-        return any(doer.needs_start for doer in self._doers.values())
 
     @property
     def is_draining(self) -> bool:
@@ -76,22 +77,6 @@ class TaskService:
     def running(self) -> int:
         """How many tasks are being done here."""
         return len(self._running)
-
-    @property
-    def is_durable(self) -> bool:
-        """See `channel.Tasks`."""
-        return self._store.is_durable
-
-    def handle(
-        self, kind: str, handler: TaskHandler, *, on_give_up: TaskHandler | None = None, needs_start: bool = True
-    ) -> None:
-        """See `channel.Tasks`."""
-        if kind in self._doers:
-            raise ConfigurationError(
-                f"Tasks of the kind {kind!r} have a handler already. Let each channel name its kinds by its own name."
-            )
-        self._doers[kind] = Doer(handler, on_give_up, channel=self._channel, needs_start=needs_start)
-        self._watch()
 
     async def accept(self, *, kind: str, id: str, line: str, payload: JSON, principal: Principal | None = None) -> bool:
         """See `channel.Tasks`."""
@@ -134,20 +119,11 @@ class TaskService:
         """See `channel.Tasks`."""
         return await self._store.cancel_line((principal or current_principal()).tenant, line)
 
-    @contextmanager
-    def handled_by(self, channel: str) -> Generator[None]:
-        """Take whatever is handled from inside the block for this channel's."""
-        self._channel = channel
-        try:
-            yield
-        finally:
-            self._channel = ""
-
     def start(self, *, without: AbstractSet[str] = frozenset()) -> None:
         """Do what was accepted, from now on; not that of channels that did not start, which waits for others."""
         self._without = without
         self._has_started = True
-        self._watch()
+        self.watch()
 
     async def warn_of_strays(self) -> None:
         """Say which work was accepted by another release, or another host, that nobody does here."""
@@ -166,7 +142,8 @@ class TaskService:
                 strays,
             )
 
-    def _watch(self) -> None:
+    def watch(self) -> None:
+        """Look for work, once there is somebody to do it."""
         # A host without such work asks its database nothing.
         if self._has_started and self._doers and self._worker is None:
             # An event belongs to the loop in which it was waited for first, and a host may be started again in another.

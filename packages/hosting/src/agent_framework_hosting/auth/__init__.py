@@ -9,9 +9,9 @@
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from .._late import late
 from .authenticator import Authenticator, Caller, bearer_token
 from .keys import API_KEYS_VARIABLE, ApiKey, ApiKeys, hash_key, new_key
 from .users import mounted_user
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from .several import AnyOf
     from .tokens import JwtBearer
 
-_LATER = {"AnyOf": ".several", "JwtBearer": ".tokens"}
+_LATER = {"AnyOf": "several", "JwtBearer": "tokens"}
 
 __all__ = [
     "API_KEYS_VARIABLE",
@@ -37,8 +37,6 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    # Tokens are a third of this package, and most hosts have keys.
-    if name not in _LATER:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(_LATER[name], __name__), name)
+# Tokens are a third of this package, and most hosts have keys.
+if not TYPE_CHECKING:
+    __getattr__ = late(globals(), _LATER)
