@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from .replicas import Replicas
+from .replicas import Replicas, has_transactions
 from .served import free_port
 
 _PATIENCE: Final = 150.0
@@ -60,6 +60,19 @@ class Forked:
     def signal(self, number: signal.Signals) -> None:
         """Send the process a signal."""
         os.kill(self.pid, number)
+
+    @contextmanager
+    def standing_still(self, database: str) -> Generator[None]:
+        """Stop the process for a while, at a moment at which it holds nothing in the database that others wait for."""
+        self.signal(signal.SIGSTOP)
+        try:
+            while has_transactions(database):
+                self.signal(signal.SIGCONT)
+                time.sleep(_BETWEEN_LOOKS)
+                self.signal(signal.SIGSTOP)
+            yield
+        finally:
+            self.signal(signal.SIGCONT)
 
     def kill(self) -> None:
         """Kill it, and wait until it is gone."""

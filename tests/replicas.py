@@ -13,13 +13,19 @@ from typing import Any, Final, Generic, Protocol, TypeVar
 
 import anyio
 import httpx2
-from sqlalchemy import NullPool, create_engine, text
+from sqlalchemy import Engine, NullPool, create_engine, text
+from sqlalchemy.exc import OperationalError
 
 from .served import Served, free_port, starting
 
 _PATIENCE: Final = 150.0
 """Seconds that another process gets; much, since the machine may be busy, and the test has its own bound."""
 _BETWEEN_LOOKS: Final = 0.01
+_TRANSACTIONS: Final = """
+    SELECT count(*) FROM pg_stat_activity
+    WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'
+    AND xact_start IS NOT NULL
+"""
 
 
 class Reachable(Protocol):
@@ -85,9 +91,27 @@ async def until(met: Callable[[], bool], waiting_for: str) -> None:
         await anyio.sleep(_BETWEEN_LOOKS)
 
 
+def connecting(database: str, **how: Any) -> Engine:
+    """Return what connects to a database anew each time."""
+    return create_engine(database.replace("postgresql://", "postgresql+psycopg://"), poolclass=NullPool, **how)
+
+
+def has_transactions(database: str) -> bool:
+    """Whether anybody is in the middle of a transaction that writes; what stands still in one, all others wait for."""
+    if database.startswith("sqlite"):
+        with connecting(database, connect_args={"timeout": 0}).connect() as connection:
+            try:
+                connection.execute(text("BEGIN IMMEDIATE"))
+            except OperationalError:
+                return True
+        return False
+    with connecting(database).connect() as connection:
+        return connection.execute(text(_TRANSACTIONS)).scalar_one() > 0
+
+
 async def in_line(database: str, count: int) -> None:
     """Wait until so many turns stand in lines, as the database has it."""
-    engine = create_engine(database.replace("postgresql://", "postgresql+psycopg://"), poolclass=NullPool)
+    engine = connecting(database)
 
     def met() -> bool:
         with engine.connect() as connection:

@@ -19,10 +19,10 @@ from typing import Any, Final
 import anyio
 import httpx2
 import pytest
-from sqlalchemy import NullPool, create_engine, text
+from sqlalchemy import text
 
 from .forked import Forked, Forks, noted
-from .replicas import Replicas, say
+from .replicas import Replicas, connecting, say
 
 LEASE: Final = 1.0
 PATIENCE: Final = 30.0
@@ -199,7 +199,7 @@ async def load(client: httpx2.AsyncClient, served: Forked, clients: list[Client]
 
 def check_records(database: str) -> None:
     """Check that every row that belongs to another one has it."""
-    engine = create_engine(database.replace("postgresql://", "postgresql+psycopg://"), poolclass=NullPool)
+    engine = connecting(database)
     orphans = {
         "a head without its turn": "SELECT count(*) FROM af_session s LEFT JOIN af_turn t ON t.number = s.head "
         "WHERE s.head IS NOT NULL AND t.number IS NULL",

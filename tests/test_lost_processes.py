@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import Final
@@ -48,12 +47,9 @@ async def test_a_process_that_stood_still_beyond_its_lease_loses_its_turn(
         async with anyio.create_task_group() as group:
             group.start_soon(told, client, stopped, "late [late]", late)
             await host.reached("late")
-            stopped.signal(signal.SIGSTOP)
-            try:
+            with stopped.standing_still(fresh_database):
                 await waiting(client, other, "taken over")
                 host.open("late")
-            finally:
-                stopped.signal(signal.SIGCONT)
         assert (late[0].status_code, late[0].json()["error"]["code"]) == (503, "lease_lost")
         for each in (stopped, other):
             await waiting(client, each, "after")
@@ -73,13 +69,10 @@ async def test_a_process_that_stood_still_for_less_than_its_lease_loses_nothing(
         async with anyio.create_task_group() as group:
             group.start_soon(told, client, stopped, "first [first]", answers)
             await host.reached("first")
-            stopped.signal(signal.SIGSTOP)
-            try:
+            with stopped.standing_still(fresh_database):
                 group.start_soon(waiting, client, other, "second")
                 await in_line(fresh_database, 1)
                 host.open("first")
-            finally:
-                stopped.signal(signal.SIGCONT)
         assert answers[0].json() == {"said": "<first [first]>"}
         await waiting(client, other, "third")
     assert host.begun("third")[-1]["seen"][::2] == ["first [first]", "second", "third"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 from contextlib import AsyncExitStack
 from pathlib import Path
 
@@ -115,15 +114,12 @@ async def test_interrupt_drops_those_who_wait_on_another_replica(
         group.start_soon(turn, 0, "first [first]")
         await host.reached("first")
         # What runs is not stopped for now, so that whatever comes has to wait for it.
-        hosts[0].signal(signal.SIGSTOP)
-        try:
+        with hosts[0].standing_still(fresh_database):
             group.start_soon(turn, 1, "second")
             await in_line(fresh_database, 1)
             group.start_soon(turn, 2, "third")
             await until(lambda: "second" in told, "the end of the one that waited")
             await in_line(fresh_database, 1)
-        finally:
-            hosts[0].signal(signal.SIGCONT)
         await until(lambda: len(told) == 3, "all answers")
     for text in ("first [first]", "second"):
         assert (told[text].status_code, told[text].json()["error"]["code"]) == (409, "response_interrupted")

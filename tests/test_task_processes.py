@@ -17,10 +17,10 @@ from typing import Any, Final
 import anyio
 import httpx2
 import pytest
-from sqlalchemy import NullPool, create_engine, text
+from sqlalchemy import text
 
 from .forked import Forked, Forks, noted
-from .replicas import Replicas, say, until
+from .replicas import Replicas, connecting, say, until
 
 LEASE: Final = 1.0
 PATIENCE: Final = 100.0
@@ -54,7 +54,7 @@ async def history(client: httpx2.AsyncClient, served: Forked, host: Replicas[For
 
 
 def open_tasks(database: str) -> int:
-    engine = create_engine(database.replace("postgresql://", "postgresql+psycopg://"), poolclass=NullPool)
+    engine = connecting(database)
     with engine.connect() as connection:
         return connection.execute(text("SELECT count(*) FROM af_task WHERE outcome IS NULL")).scalar_one()
 
@@ -151,12 +151,9 @@ async def test_a_process_that_stood_still_beyond_its_lease_stops_its_task(
     ):
         taker = await taken_by(client, host, one, two)
         other = two if taker is one else one
-        taker.signal(signal.SIGSTOP)
-        try:
+        with taker.standing_still(fresh_database):
             await give(client, other, "2")
             await until(lambda: len(host.begun("first")) == 2, "the task to be taken over")
-        finally:
-            taker.signal(signal.SIGCONT)
         stopped = {"pid": taker.pid, "ended": "first [first]"}
         await until(lambda: stopped in host.notes("first"), "the first attempt to be stopped")
         host.open("first")
