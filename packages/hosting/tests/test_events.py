@@ -461,6 +461,57 @@ async def test_a_target_that_never_waits_still_gives_way_to_others() -> None:
             assert await anext(one)
 
 
+async def _said_in_three(buffers: Buffers, send: Send) -> None:
+    async def events() -> AsyncGenerator[bytes, None]:
+        for said in (b"first ", b"second ", b"third"):
+            yield said
+
+    await EventStream(events(), limits=Limits(), buffers=buffers)({}, _nothing, send)
+
+
+async def test_in_a_crowd_everybody_is_answered_before_anybodys_text_is_waited_for() -> None:
+    """A first event waits for what is done before it, and for a thousand whole answers that would be long."""
+    buffers, sent = Buffers(max_bytes=10_000), list[tuple[int, bytes]]()
+
+    def by(number: int) -> Send:
+        async def send(message: Any) -> None:
+            if body := message.get("body"):
+                sent.append((number, body))
+
+        return send
+
+    await asyncio.gather(*(_said_in_three(buffers, by(number)) for number in range(100)))
+    whole = b"first second third"
+    assert all(b"".join(body for who, body in sent if who == number) == whole for number in range(100))
+    firsts = [body for _, body in sent[:100]]
+    # Once few are left that nobody has answered, they are through in no time, one after the other.
+    assert firsts == [b"first "] * firsts.count(b"first ") + [whole] * firsts.count(whole)
+    assert 50 < firsts.count(b"first ") < 100
+    assert {number for number, _ in sent[:100]} == set(range(100))
+
+
+async def test_who_leaves_a_crowd_before_it_is_answered_makes_no_crowd_of_those_who_come_later() -> None:
+    buffers, sent = Buffers(max_bytes=10_000), list[bytes]()
+
+    async def refuse(_: Any) -> None:
+        raise OSError
+
+    async def send(message: Any) -> None:
+        if body := message.get("body"):
+            sent.append(body)
+
+    leaving = [asyncio.create_task(_said_in_three(buffers, send)) for _ in range(50)]
+    await anyio.lowlevel.checkpoint()
+    for each in leaving:
+        each.cancel()
+    await asyncio.gather(*leaving, return_exceptions=True)
+    ended = await asyncio.gather(*(_said_in_three(buffers, refuse) for _ in range(50)), return_exceptions=True)
+    assert all(isinstance(error, OSError) for error in ended)
+    sent.clear()
+    await _said_in_three(buffers, send)
+    assert sent == [b"first second third"]
+
+
 async def test_headers_fit_an_event_stream() -> None:
     """No cache and no proxy holds it back."""
 

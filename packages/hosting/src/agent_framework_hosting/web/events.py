@@ -32,7 +32,10 @@ _HEADERS: Final = (
 )
 _COMMENT: Final = b": \n\n"
 _PARTS_BEFORE_GIVING_WAY: Final = 64
+_LAST_PART: Final = _PARTS_BEFORE_GIVING_WAY - 1
 _BYTES_BEFORE_GIVING_WAY: Final = 32 * 1024
+_CROWD: Final = 32
+"""Streams that have not begun to send; fewer are through within some milliseconds, one after the other."""
 _SEND_AT_MOST: Final = 64 * 1024
 _GRACE: Final = 5.0
 _TOO_LARGE: Final = "The answer grew larger than this server sends, so it was cut."
@@ -47,11 +50,12 @@ def _patience() -> Countdown[Link]:
 class Buffers:
     """What all streams of a host hold for their readers, in bytes; beyond `max_bytes` whoever wants more is cut.
 
-    They wait together, too, for the time to watch for their clients' leaving.
+    They are counted until they have begun to send, and wait together for the time to watch for their clients' leaving.
     """
 
     max_bytes: int
     held: int = 0
+    silent: int = 0
     patience: Countdown[Link] = field(default_factory=_patience, init=False, repr=False, compare=False)
 
 
@@ -88,13 +92,18 @@ class EventStream:
 
     async def __call__(self, _: Scope, receive: Receive, send: Send) -> None:
         """Send the stream; returns when it has ended and its run has let go of everything."""
-        link = Link(receive, send, limits=self._limits, patience=self._buffers.patience, wake=self._wake)
+        buffers = self._buffers
+        link = Link(receive, send, limits=self._limits, patience=buffers.patience, wake=self._wake)
         producer = asyncio.get_running_loop().create_task(Noticed(self._produce(), partial(self._send_ahead, link)))
         link.lend(producer)
         try:
-            # A task that is cancelled before it began never runs its clean-up, so the producer begins first.
-            await turn()
-            await send({"type": "http.response.start", "status": 200, "headers": [*_HEADERS, *self._headers]})
+            buffers.silent += 1
+            try:
+                # A task that is cancelled before it began never runs its clean-up, so the producer begins first.
+                await turn()
+                await send({"type": "http.response.start", "status": 200, "headers": [*_HEADERS, *self._headers]})
+            finally:
+                buffers.silent -= 1
             await self._write(link)
         finally:
             if link.lost:
@@ -121,7 +130,8 @@ class EventStream:
     async def _produce(self) -> None:
         # This runs once per event, so it counts here instead of calling somebody who does.
         buffer, buffers, most, events = self._buffer, self._buffers, self._limits.max_response_bytes, self._events
-        parts = total = given_way_at = 0
+        # In a crowd everybody is answered before anybody's text is waited for: each gives way behind its first events.
+        parts, total, given_way_at = (_LAST_PART if buffers.silent >= _CROWD else 0), 0, 0
         try:
             try:
                 async for data in events:
