@@ -3,6 +3,7 @@
 import pytest
 from agent_framework import AgentResponseUpdate, Content
 from responses_rules import check
+from responses_tools import found, searches
 from responses_updates import FULL_REASONING, calls, refusal, returns, says, stream, text, thinks, uses
 
 from agent_framework_hosting_responses._sealed_thoughts import Thought, unseal
@@ -92,6 +93,17 @@ def test_a_replacement_of_reasoning_takes_its_encrypted_form_along() -> None:
     assert "encrypted_content" not in check(stream(*updates[:2], encrypted_reasoning=True)).body["output"][0]
     [item] = check(stream(*updates, encrypted_reasoning=True)).body["output"]
     assert unseal(item["encrypted_content"]) == Thought("", "new")
+
+
+def test_a_replacement_of_reasoning_after_a_search_that_is_not_shown_leaves_what_was_sealed_before() -> None:
+    updates = [
+        says(thinks("Hm", protected_data="first")),
+        says(searches("s1", "web_search", {"query": "q"}), found("s1", "web_search", None)),
+        says(thinks("So", protected_data="second")),
+        says(thinks("So", merge_mode="replace")),
+    ]
+    [item] = check(stream(*updates, encrypted_reasoning=True, show_tool_calls=False)).body["output"]
+    assert unseal(item["encrypted_content"]) == Thought("", "first")
 
 
 @pytest.mark.parametrize("whole", ['{"a":1,"b":2}', '{ "b": 2, "a": 1 }', {"b": 2, "a": 1}])

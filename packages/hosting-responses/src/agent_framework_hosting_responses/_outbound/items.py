@@ -131,7 +131,8 @@ class MessageItem(msgspec.Struct, eq=False):
 class ReasoningItem(msgspec.Struct, eq=False):
     """What the model thought: summaries, and the reasoning itself where the provider shows it.
 
-    `source` is the provider's name for this stretch of reasoning; it only tells one stretch from the next.
+    `source` is the provider's name for this stretch of reasoning; it only tells one stretch from the next. `settled` is
+    the encrypted form of what comes before that which a replacement would be about.
     """
 
     index: int
@@ -140,6 +141,7 @@ class ReasoningItem(msgspec.Struct, eq=False):
     status: ItemStatus = "in_progress"
     parts: list[Part] = []
     encrypted: str | None = None
+    settled: str | None = None
 
     def add_part(self, kind: PartKind) -> Part:
         """Append an empty part; summaries and reasoning are counted apart."""

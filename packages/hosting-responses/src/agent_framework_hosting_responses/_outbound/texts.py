@@ -51,6 +51,8 @@ class Texts:
         """Take notice that something else has come, shown or not: a replacement is of what follows it alone."""
         if self._part is not None:
             self._part.begun = self._part.settled = len(self._part.text)
+        if isinstance(self._item, ReasoningItem):
+            self._item.settled = self._item.encrypted
 
     def take(self, passage: Passage) -> None:
         """Add a passage."""
@@ -124,7 +126,7 @@ class Texts:
         elif not passage.replaces or not self._continues(passage):
             return
         if isinstance(self._item, ReasoningItem):
-            self._item.encrypted = passage.protected
+            self._item.encrypted = passage.protected or self._item.settled
 
     def _annotate(self, passage: Passage) -> None:
         """Add what the open text does not bear yet; there is nothing to add it to behind its end."""
