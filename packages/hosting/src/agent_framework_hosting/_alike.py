@@ -7,7 +7,7 @@ fields. A host has some thirty such classes, for as long as it runs.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import Field, FrozenInstanceError, fields
+from dataclasses import Field, FrozenInstanceError, dataclass, fields
 from functools import cache
 from operator import attrgetter
 from reprlib import recursive_repr
@@ -23,10 +23,19 @@ def alike(kind: ClassT) -> ClassT:
     """
     for name, shared in _SHARED.items():
         own = kind.__dict__.get(name)
-        # Those that were generated have no file.
-        if own is not None and own.__code__.co_filename == "<string>":
+        if own is not None and own.__code__.co_filename in _GENERATED:
             setattr(kind, name, shared)
     return kind
+
+
+def _generated() -> frozenset[str]:
+    """Return where the code of methods comes from that `dataclass` has written: from no file, or from around them."""
+
+    @dataclass(frozen=True)
+    class Plain:
+        pass
+
+    return frozenset(vars(Plain)[name].__code__.co_filename for name in _SHARED)
 
 
 def _set(self: object, name: str, value: object) -> None:
@@ -93,3 +102,4 @@ _SHARED: Final = {
     "__eq__": _equal,
     "__hash__": _hash,
 }
+_GENERATED: Final = _generated()

@@ -13,10 +13,12 @@ if TYPE_CHECKING:
     from ._state.database import Migrate
     from ._state.port import StateStore
     from ._target.session_store import SessionStore
+    from .auth._accepted import Authenticator
 
-__all__ = ["Migrate", "SessionStore", "StateStore"]
+__all__ = ["Authenticator", "Migrate", "SessionStore", "StateStore"]
 
 _LATE: Final = {
+    "Authenticator": "auth._accepted",
     "Migrate": "_state.database",
     "SessionStore": "_target.session_store",
     "StateStore": "_state.port",

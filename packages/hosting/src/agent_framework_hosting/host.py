@@ -46,7 +46,6 @@ from ._state.paths import StateDir
 from ._target.accepted import Checkpoints, accept
 from ._tasks.accepted import AcceptedWork
 from ._telemetry.watched import WatchedHost
-from .auth.authenticator import Authenticator
 from .door import Door
 from .entrances import HOST, Entrance
 from .limits import Limits
@@ -133,7 +132,7 @@ class AgentFrameworkHost:
         checkpoint_key: str | bytes | None = None,
         state_dir: StateDir | None = None,
         limits: Limits | None = None,
-        auth: Authenticator | None = None,
+        auth: _named_types.Authenticator | None = None,
         trust_isolation_headers: bool | None = None,
         database: str | _named_types.StateStore | None = None,
         session_store: _named_types.SessionStore | None = None,

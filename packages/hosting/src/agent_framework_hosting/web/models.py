@@ -8,15 +8,22 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Any, Final, Literal, TypedDict
+from typing import TYPE_CHECKING, Any, Final
 
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
+from .._late import late, listed
 from ..errors import UnknownId
 from ..rendering.text import to_json
+from . import _named
 from .endpoint import Endpoint, send_json
-from .error_objects import RenderError, error_response
+from .error_objects import error_response
+
+if TYPE_CHECKING:
+    from ._types import Model, ModelList
+
+__all__ = ["MODELS", "Model", "ModelList", "model_name", "model_routes"]
 
 MODELS: Final = "models"
 """The key under which channels share the list."""
@@ -25,21 +32,9 @@ _OWNER: Final = "agent-framework-hosting"
 _SHOWN: Final = 64
 """Characters of an unknown name that are repeated."""
 
-
-class Model(TypedDict):
-    """A model: the agent or workflow."""
-
-    id: str
-    object: Literal["model"]
-    created: int
-    owned_by: str
-
-
-class ModelList(TypedDict):
-    """All models."""
-
-    object: Literal["list"]
-    data: list[Model]
+if not TYPE_CHECKING:
+    __getattr__ = late(globals(), {"Model": "_types", "ModelList": "_types"})
+    __dir__ = listed(globals(), __all__)
 
 
 def model_name(target: Any) -> str:
@@ -48,7 +43,9 @@ def model_name(target: Any) -> str:
     return name if isinstance(name, str) and name else "agent"
 
 
-def model_routes(prefix: str, *, name: Callable[[], str], render_error: RenderError = error_response) -> list[Route]:
+def model_routes(
+    prefix: str, *, name: Callable[[], str], render_error: _named.RenderError = error_response
+) -> list[Route]:
     """Return the routes of `<prefix>/models` and `<prefix>/models/<id>`.
 
     Args:
