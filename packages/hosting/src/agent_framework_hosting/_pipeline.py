@@ -23,7 +23,7 @@ from ._state import records
 from ._state.store import Claim
 from ._streaming import PipelineStream, Streaming
 from ._telemetry.telemetry import Telemetry
-from ._telemetry.turns import watch
+from ._telemetry.watching import watch
 from ._tracing import under
 from .channel import Replayed
 from .errors import HookError

@@ -42,6 +42,11 @@ _detail = one_of("auto", "low", "high", "original")
 _audio_format = one_of(*AUDIO_TYPES)
 
 
+def all_of(**members: Check) -> Check:
+    """Return a check for an object that has to have all of these members."""
+    return some_members(members, required=tuple(members))
+
+
 def required(item: dict[str, Any], key: str, at: str) -> str:
     """Return a text that has to be there."""
     value = item.get(key)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from ..observability import Observability
 from . import names
 from .telemetry import Telemetry
-from .watchdog import Watchdog
+
+if TYPE_CHECKING:
+    from .watchdog import Watchdog
 
 
 class WatchedHost:
@@ -34,13 +37,18 @@ class WatchedHost:
         self.is_serving = False
         """Whether the host is served by itself, in a process of its own."""
         self._is_wanted = wanted.watchdog
-        self._watchdog = Watchdog(self.telemetry, after=wanted.watchdog_after)
+        self._after = wanted.watchdog_after
+        self._watchdog: Watchdog | None = None
 
     def start(self) -> None:
         """Watch the running loop, when that is wanted."""
         if self.is_serving if self._is_wanted is None else self._is_wanted:
+            from .watchdog import Watchdog
+
+            self._watchdog = Watchdog(self.telemetry, after=self._after)
             self._watchdog.start()
 
     def stop(self) -> None:
         """Watch no longer; idempotent."""
-        self._watchdog.stop()
+        if self._watchdog is not None:
+            self._watchdog.stop()
