@@ -33,7 +33,8 @@ from agent_framework_hosting.parsing.refusals import missing, shown, unsupported
 from agent_framework_hosting.parsing.schemas import object_of, of_kind, schema_of, takes
 
 from .history import COMPACTION, History, Role
-from .parts import all_of, content_schema, read_content, required
+from .members import all_of, required
+from .parts import content_schema, read_content
 
 PARTS_PER_ITEM: Final = 4
 """Content parts that a request may have for each item that it may have."""

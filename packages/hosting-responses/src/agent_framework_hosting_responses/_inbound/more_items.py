@@ -26,7 +26,7 @@ from agent_framework_hosting.parsing.schemas import takes
 from .._sealed_thoughts import unseal
 from .approvals import ANSWER, REQUEST, read_answer, read_request
 from .history import History
-from .parts import all_of
+from .members import all_of
 from .tools import custom_arguments
 
 _CALL_ID: Final = re.compile("[a-zA-Z0-9_-]{1,61}")

@@ -58,35 +58,23 @@ def model_routes(
         ['/v1/models', '/v1/models/', '/v1/models/{id:path}']
     """
     created = int(time.time())
-    everything = Endpoint({"GET": _Models(name, created)}, render_error=render_error)
-    one = Endpoint({"GET": _Model(name, created)}, render_error=render_error)
-    path = f"{prefix}/models"
-    return [Route(path, everything), Route(f"{path}/", everything), Route(f"{path}/{{id:path}}", one)]
 
-
-class _Models:
-    def __init__(self, name: Callable[[], str], created: int) -> None:
-        self._name = name
-        self._created = created
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send, *, request_id: bytes) -> None:
+    async def list_all(scope: Scope, receive: Receive, send: Send, *, request_id: bytes) -> None:
         del scope, receive
-        body: ModelList = {"object": "list", "data": [_model(self._name(), self._created)]}
+        body: ModelList = {"object": "list", "data": [_model(name(), created)]}
         await send_json(send, 200, to_json(body), request_id=request_id, headers=[])
 
-
-class _Model:
-    def __init__(self, name: Callable[[], str], created: int) -> None:
-        self._name = name
-        self._created = created
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send, *, request_id: bytes) -> None:
+    async def read_one(scope: Scope, receive: Receive, send: Send, *, request_id: bytes) -> None:
         del receive
-        wanted, name = scope["path_params"]["id"], self._name()
-        if wanted != name:
+        wanted, known = scope["path_params"]["id"], name()
+        if wanted != known:
             raise UnknownId(f"The model '{wanted[:_SHOWN]}' does not exist.", param="model", code="model_not_found")
-        body = to_json(_model(name, self._created))
-        await send_json(send, 200, body, request_id=request_id, headers=[])
+        await send_json(send, 200, to_json(_model(known, created)), request_id=request_id, headers=[])
+
+    everything = Endpoint({"GET": list_all}, render_error=render_error)
+    one = Endpoint({"GET": read_one}, render_error=render_error)
+    path = f"{prefix}/models"
+    return [Route(path, everything), Route(f"{path}/", everything), Route(f"{path}/{{id:path}}", one)]
 
 
 def _model(name: str, created: int) -> Model:
