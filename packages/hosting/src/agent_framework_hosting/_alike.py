@@ -7,7 +7,7 @@ fields. A host has some thirty such classes, for as long as it runs.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import Field, FrozenInstanceError, dataclass, fields
+from dataclasses import Field, FrozenInstanceError, fields
 from functools import cache
 from operator import attrgetter
 from reprlib import recursive_repr
@@ -26,16 +26,6 @@ def alike(kind: ClassT) -> ClassT:
         if own is not None and own.__code__.co_filename in _GENERATED:
             setattr(kind, name, shared)
     return kind
-
-
-def _generated() -> frozenset[str]:
-    """Return where the code of methods comes from that `dataclass` has written: from no file, or from around them."""
-
-    @dataclass(frozen=True)
-    class Plain:
-        pass
-
-    return frozenset(vars(Plain)[name].__code__.co_filename for name in _SHARED)
 
 
 def _set(self: object, name: str, value: object) -> None:
@@ -102,4 +92,5 @@ _SHARED: Final = {
     "__eq__": _equal,
     "__hash__": _hash,
 }
-_GENERATED: Final = _generated()
+# What `dataclass` writes has no file; what it has wrapped around that is its own, or of `reprlib`, as it is here.
+_GENERATED: Final = frozenset({"<string>", fields.__code__.co_filename, _repr.__code__.co_filename})

@@ -50,7 +50,6 @@ from .door import Door
 from .entrances import HOST, Entrance
 from .limits import Limits
 from .logs import LogFormat, logger, show_logs
-from .observability import Observability
 from .types import DEFAULT_TENANT, ChannelRequest, HostedRunResult
 
 if TYPE_CHECKING:
@@ -139,7 +138,7 @@ class AgentFrameworkHost:
         migrate: _named_types.Migrate = "auto",
         concurrency: Order = "queue",
         failing_channels: Literal["stop", "disable"] = "stop",
-        observability: Observability | None = None,
+        observability: _named_types.Observability | None = None,
         drain_on_signals: bool = False,
         door: Door | None = None,
     ) -> None:
