@@ -29,11 +29,11 @@ OF_OURS: Final = (LET_IN, READING, SESSION, AGENT, ANSWER, SENDING, LOOP, FRAMEW
 
 _HOST: Final[Mapping[str, str]] = {
     LET_IN: "host _app _arrival _answer _drain _proxies _guard _addresses _authority _isolation_headers _authentication"
-    " auth _load _ways _disabled _routing _capacity _handled _headers _telemetry.requests _mount door _doorway"
+    " auth _load _ways _signals _disabled _routing _capacity _handled _headers _telemetry.requests _mount door _doorway"
     " entrances isolation web.endpoint",
     READING: "web.body web.upload web.idempotency web.models parsing",
     SESSION: "_pipeline _streaming _admitted _admission _sessions _state _deadlines _quotas _context _tracing"
-    " _telemetry.turns _runs runs _kept _tasks",
+    " _telemetry.watching _telemetry.turns _runs runs _kept _tasks",
     AGENT: "_target hooks",
     ANSWER: "rendering workflows",
     SENDING: "web.link web.watch web.events web.telling",

@@ -13,8 +13,10 @@ from typing import Any
 import pytest
 
 import agent_framework_hosting
-from agent_framework_hosting import channel
+from agent_framework_hosting import auth, channel, hooks
 from agent_framework_hosting._alike import alike
+from agent_framework_hosting.auth import authenticator
+from agent_framework_hosting.web import endpoint, error_objects, models, telling
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +114,13 @@ def test_what_a_class_says_itself_stays() -> None:
     assert repr(Own("a")) == "own"
 
 
+def test_none_of_the_methods_is_one_that_dataclass_wrote_for_the_class() -> None:
+    """Each of those would be held for as long as the class."""
+    other = alike(dataclass(frozen=True, slots=True)(type("Other", (), {"__annotations__": {"name": "str"}})))
+    shared = ("__repr__", "__eq__", "__hash__", "__setattr__", "__delattr__")
+    assert [vars(Alike)[name] for name in shared] == [vars(other)[name] for name in shared]
+
+
 def test_the_class_without_slots_is_let_go_of() -> None:
     gc.collect()
     named = [each for each in gc.get_objects() if isinstance(each, type) and each.__qualname__ == "Alike"]
@@ -124,9 +133,9 @@ def test_the_contract_is_found_where_channels_import_it_from() -> None:
     assert set(channel.__all__) <= set(dir(channel))
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         getattr(channel, "nothing")  # noqa: B009 - what type checkers would not let through
-    assert set(agent_framework_hosting.__all__) <= set(dir(agent_framework_hosting))
-    for name in agent_framework_hosting.__all__:
-        assert getattr(agent_framework_hosting, name) is not None
+    for module in (agent_framework_hosting, auth, authenticator, hooks, endpoint, error_objects, models, telling):
+        assert set(module.__all__) <= set(dir(module))
+        assert all(getattr(module, name) is not None for name in module.__all__)
 
 
 def test_what_the_contract_says_of_types_can_be_read_while_it_runs() -> None:

@@ -246,6 +246,6 @@ def test_without_a_provider_nothing_is_made_and_no_turn_is_watched() -> None:
     assert instruments() is None
     assert tracer() is None
     from agent_framework_hosting._telemetry.telemetry import Telemetry
-    from agent_framework_hosting._telemetry.turns import watch
+    from agent_framework_hosting._telemetry.watching import watch
 
     assert watch(Telemetry(), ask()) is None

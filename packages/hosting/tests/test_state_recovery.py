@@ -16,12 +16,13 @@ from sqlalchemy import NullPool, create_engine, text
 
 from agent_framework_hosting._state.database import open_store
 from agent_framework_hosting._state.documents import NewDocument
+from agent_framework_hosting._state.encoded import Encoded
 from agent_framework_hosting._state.port import Place
 from agent_framework_hosting._state.sql import forgetting, sqlstore
 from agent_framework_hosting._state.sql.postgres import PostgresDriver
 from agent_framework_hosting._state.sql.sqlstore import SqlPlace, SqlStore
 from agent_framework_hosting._state.sql.sqltasks import SqlTasks
-from agent_framework_hosting._state.store import Claim, Encoded, Finished, Opened, Replay, TurnRequest
+from agent_framework_hosting._state.store import Claim, Finished, Opened, Replay, TurnRequest
 from agent_framework_hosting.errors import (
     IdempotencyConflict,
     InvalidRequest,

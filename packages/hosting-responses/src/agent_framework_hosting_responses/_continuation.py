@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
@@ -19,7 +19,6 @@ from agent_framework_hosting.parsing.refusals import shown
 from agent_framework_hosting.types import JSON, ChannelRequest, ChannelSession
 from agent_framework_hosting.workflows import is_workflow
 
-from ._inbound.decisions import settle
 from ._inbound.history import Decision
 from ._inbound.input import read_input
 from ._inbound.open_calls import calls_of, check_answers
@@ -95,13 +94,13 @@ class Continuation:
         record = None if previous is None else await self._record(previous)
         if record is not None:
             check_answers(asked.answered_calls, declared=asked.declared_calls, made=calls_of(record))
-            return settle(asked.decisions, waiting_of(record))
+            return _with_answers(asked.decisions, waiting_of(record))
         if not (asked.answered_calls or asked.decisions):
             return ()
         # A session that a platform or a hook names may hold any calls.
         if self._settings.run_hook is None and chat_key() is None:
             check_answers(asked.answered_calls, declared=asked.declared_calls, made=[])
-        return settle(asked.decisions, await self._asked_for(asked.decisions))
+        return _with_answers(asked.decisions, await self._asked_for(asked.decisions))
 
     async def begin(self, asked: ResponsesRequest, request: ChannelRequest) -> Begun:
         """Check a request of a conversation once more, now that nobody else can change that; and read what was added.
@@ -146,7 +145,7 @@ class Continuation:
                 declared={*added.declared_calls, *asked.declared_calls},
                 made=[*calls_of(standing.record), *added.open_calls],
             )
-        return settle(asked.decisions, waiting_of(standing.record))
+        return _with_answers(asked.decisions, waiting_of(standing.record))
 
     async def _record(self, previous: str) -> JSON:
         found = await self._finished(previous)
@@ -202,6 +201,16 @@ class Continuation:
             if is_hooked or chat_of(record) == chat:
                 waiting |= dict.fromkeys(waiting_of(record))
         return list(waiting)
+
+
+def _with_answers(decisions: Mapping[str, Decision], waiting: Collection[Waiting]) -> tuple[Waiting, ...]:
+    """Return what is waiting, with the answers to it; see `settle`."""
+    if not decisions:
+        return tuple(waiting)
+    # Few agents ask.
+    from ._inbound.decisions import settle
+
+    return settle(decisions, waiting)
 
 
 def session_of(asked: ResponsesRequest, response_id: str, *, is_apart: bool = False) -> ChannelSession:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import Final
+
+import msgspec
 
 from agent_framework_hosting.web.error_objects import ErrorObjects
 from agent_framework_hosting.web.errors import ErrorDescription
@@ -32,7 +34,7 @@ error_response: Final = ErrorObjects(
 """Says an error as every client of the API understands it."""
 
 
-class Failure(NamedTuple):
+class Failure(msgspec.Struct, frozen=True):
     """Why a response failed, as its `error` says it.
 
     Args:

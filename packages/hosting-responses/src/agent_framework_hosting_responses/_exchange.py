@@ -117,4 +117,5 @@ def last_event(machine: ResponseMachine, error: Exception) -> bytes:
         return machine.cancel(status="incomplete", reason=_CUT) if drained else machine.cancel()
     if isinstance(error, ResponseTooLarge):
         return machine.cancel(status="incomplete", reason=_CUT)
-    return machine.fail(*failure_of(describe(error)))
+    failure = failure_of(describe(error))
+    return machine.fail(failure.code, failure.message, failure.reason)

@@ -9,15 +9,17 @@ Rules of this file:
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import msgspec
 
 from agent_framework_hosting.types import JSON
 
-from ._outbound.tape import Tape
 from ._usual import NUMBER, with_usual
 from ._waiting import Waiting
+
+if TYPE_CHECKING:
+    from ._outbound.replaying import Tape
 
 _PRIVATE: Final = "_hosting"
 _USUAL: Final = "usual"
@@ -94,6 +96,9 @@ def output_of(record: JSON) -> list[dict[str, Any]]:
 
 def tape_of(record: JSON) -> Tape | None:
     """Return what was said of a response that was streamed."""
+    # Few are said again.
+    from ._outbound.replaying import Tape
+
     return _private(record, "tape", Tape, None)
 
 

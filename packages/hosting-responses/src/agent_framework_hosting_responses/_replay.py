@@ -7,7 +7,7 @@ from itertools import islice
 from agent_framework_hosting.types import JSON
 
 from ._outbound.fold import fold
-from ._outbound.tape import replay
+from ._outbound.replaying import replay
 from ._outbound.wire import DONE
 from ._record import body_of, first_of, tape_of
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from starlette.routing import Route, WebSocketRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from agent_framework_hosting.web.endpoint import Endpoint, NotFound, Operation
+from agent_framework_hosting.web.endpoint import Endpoint, NotFound
 
 from ._create import Creation
 from ._errors import error_response
@@ -22,6 +22,7 @@ from ._turns import Turns
 
 if TYPE_CHECKING:
     from agent_framework_hosting.channel import ChannelContext
+    from agent_framework_hosting.web.endpoint import Operation
 
 
 def responses_routes(context: ChannelContext, turns: Turns, rare: Rare) -> list[Route]:

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from agent_framework_hosting.hooks import ChannelResponseHook, ChannelRunHook, ChannelStreamUpdateHook
 from agent_framework_hosting.parsing.policy import CallerInstructions
 
 if TYPE_CHECKING:
     from agent_framework import TokenizerProtocol
+
+    from agent_framework_hosting.hooks import ChannelResponseHook, ChannelRunHook, ChannelStreamUpdateHook
 
 BACKGROUND: Final = "responses.background"
 """What the runs of responses in the background are called."""

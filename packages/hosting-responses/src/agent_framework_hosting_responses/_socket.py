@@ -206,8 +206,9 @@ class _Messages:
         if end > 1:
             events = bytes(self._rest[:end])
             del self._rest[:end]
-            for self.last, data in unframed(events):
-                await self._send({"type": "websocket.send", "text": _named(data, self._stream_id).decode()})
+            for framed in unframed(events):
+                self.last = framed.name
+                await self._send({"type": "websocket.send", "text": _named(framed.data, self._stream_id).decode()})
         self.is_whole = not message.get("more_body", False)
 
 

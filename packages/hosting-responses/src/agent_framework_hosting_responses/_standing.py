@@ -137,7 +137,8 @@ def _end_of(record: JSON, run: RunStatus | None) -> JSON:
 
 def failed(record: JSON, failure: Failure) -> JSON:
     """Return the record of a response that failed before it said anything."""
-    return stands(record, status="failed", error=error_object(*failure))
+    error = error_object(failure.code, failure.message, failure.reason)
+    return stands(record, status="failed", error=error)
 
 
 def unknown(response: str) -> UnknownId:

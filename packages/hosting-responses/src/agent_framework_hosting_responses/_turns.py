@@ -12,6 +12,7 @@ import msgspec
 from agent_framework_hosting.errors import HookError
 from agent_framework_hosting.ids import mint
 from agent_framework_hosting.parsing.agent_tools import asking_names, declared_names, own_tools
+from agent_framework_hosting.parsing.checks import is_list
 from agent_framework_hosting.parsing.policy import Admitted
 from agent_framework_hosting.types import JSON, BeginTurn, ChannelRequest, HostedRunResult, IdempotencyKey
 from agent_framework_hosting.web.models import model_name
@@ -20,13 +21,12 @@ from agent_framework_hosting.workflows import shown_response
 
 from ._continuation import Continuation, is_kept, session_of
 from ._exchange import Exchange, Streamed
-from ._inbound.input import Referenced
+from ._inbound.input import Referenced, reference_of
 from ._inbound.listing import listed
 from ._inbound.policy import apply_policy
 from ._inbound.request import ResponsesRequest, read_request
 from ._outbound.machine import ResponseFields, ResponseMachine, render
 from ._record import sealed
-from ._references import find_referenced
 from ._settings import CreationSettings
 from ._waiting import Waiting
 
@@ -92,7 +92,10 @@ class Turns:
             minted: What its response is called already, when it was accepted before.
         """
         limits, referenced = self._context.limits, _NOTHING_REFERENCED
-        if isinstance(decoded.get("input"), list):
+        given = decoded.get("input")
+        if is_list(given) and any(reference_of(item) is not None for item in given):
+            from ._references import find_referenced
+
             referenced = await find_referenced(decoded, self._context.read_records, max_items=limits.max_input_items)
         asked = read_request(decoded, limits=limits, channel=self._settings.channel, referenced=referenced)
         admitted = apply_policy(asked, caller_instructions=self._settings.caller_instructions)

@@ -9,9 +9,9 @@ import agent_framework
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 
 from agent_framework_hosting import channel as contract
+from agent_framework_hosting import hooks
 from agent_framework_hosting.channel import ChannelContribution, SiblingRoute
 from agent_framework_hosting.errors import ConfigurationError
-from agent_framework_hosting.hooks import ChannelResponseHook, ChannelRunHook, ChannelStreamUpdateHook, refuse_unfit
 from agent_framework_hosting.parsing.policy import CallerInstructions
 from agent_framework_hosting.web.endpoint import Endpoint
 from agent_framework_hosting.web.models import MODELS, model_name, model_routes
@@ -63,9 +63,9 @@ class ResponsesChannel:
         self,
         *,
         path: str = _DEFAULT_PATH,
-        run_hook: ChannelRunHook | None = None,
-        response_hook: ChannelResponseHook | None = None,
-        stream_update_hook: ChannelStreamUpdateHook | None = None,
+        run_hook: hooks.ChannelRunHook | None = None,
+        response_hook: hooks.ChannelResponseHook | None = None,
+        stream_update_hook: hooks.ChannelStreamUpdateHook | None = None,
         response_id_factory: Callable[[str | None], str] | None = None,
         caller_instructions: CallerInstructions = "ignore",
         show_tool_calls: bool = True,
@@ -77,7 +77,7 @@ class ResponsesChannel:
             raise ConfigurationError(
                 f"caller_instructions={caller_instructions!r} is unknown. Use 'ignore', 'append' or 'refuse'."
             )
-        refuse_unfit(run_hook=run_hook, response_hook=response_hook, stream_update_hook=stream_update_hook)
+        hooks.refuse_unfit(run_hook=run_hook, response_hook=response_hook, stream_update_hook=stream_update_hook)
         self.path = path
         self._openapi = openapi
         self._settings = CreationSettings(

@@ -2,11 +2,10 @@
 
 from typing import TYPE_CHECKING
 
-from ._late import late
+from ._late import late, listed
 from ._project import __version__
 from ._state.paths import HostStatePaths
 from .channel import ChannelCommand, ChannelCommandContext, ChannelContribution
-from .hooks import ChannelResponseHook, ChannelRunHook, ChannelStreamUpdateHook
 from .host import AgentFrameworkHost
 from .isolation import (
     ISOLATION_HEADER_CHAT,
@@ -20,6 +19,7 @@ from .logs import logger
 from .types import ChannelIdentity, ChannelRequest, ChannelSession, HostedRunResult, Principal
 
 if TYPE_CHECKING:
+    from ._hook_types import ChannelResponseHook, ChannelRunHook, ChannelStreamUpdateHook
     from .channel import Channel, ChannelContext
 
 __all__ = [
@@ -49,8 +49,15 @@ __all__ = [
 ]
 
 if not TYPE_CHECKING:
-    # Who writes a channel asks for them; see `channel`.
-    __getattr__ = late(globals(), {"Channel": "channel", "ChannelContext": "channel"})
-
-    def __dir__() -> list[str]:
-        return sorted({*globals(), *__all__})
+    # Who writes a channel or a hook asks for them; see `channel` and `hooks`.
+    __getattr__ = late(
+        globals(),
+        {
+            "Channel": "channel",
+            "ChannelContext": "channel",
+            "ChannelResponseHook": "_hook_types",
+            "ChannelRunHook": "_hook_types",
+            "ChannelStreamUpdateHook": "_hook_types",
+        },
+    )
+    __dir__ = listed(globals(), __all__)

@@ -13,8 +13,7 @@ from ._capacity import Capacity
 from ._deadlines import Deadlines
 from ._seen import Seen
 from ._sessions.turn import OpenTurn
-from ._telemetry.turns import WatchedTurn
-from .hooks import ChannelResponseHook, ChannelRunHook, ChannelStreamUpdateHook, returned, settled
+from .hooks import returned, settled
 from .limits import Limits
 from .rendering.text import clean_json
 from .types import BeginTurn, ChannelRequest, HostedRunResult, IdempotencyKey, Owner, Seal, SealUnfinished
@@ -23,6 +22,8 @@ if TYPE_CHECKING:
     from ._quotas import Meter, Quotas
     from ._sessions.apart import ApartSessions
     from ._target.target import SessionState
+    from ._telemetry.turns import WatchedTurn
+    from .hooks import ChannelResponseHook, ChannelRunHook, ChannelStreamUpdateHook
 
 _encode: Final = msgspec.json.Encoder().encode
 

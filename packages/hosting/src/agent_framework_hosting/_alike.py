@@ -23,8 +23,7 @@ def alike(kind: ClassT) -> ClassT:
     """
     for name, shared in _SHARED.items():
         own = kind.__dict__.get(name)
-        # Those that were generated have no file.
-        if own is not None and own.__code__.co_filename == "<string>":
+        if own is not None and own.__code__.co_filename in _GENERATED:
             setattr(kind, name, shared)
     return kind
 
@@ -93,3 +92,5 @@ _SHARED: Final = {
     "__eq__": _equal,
     "__hash__": _hash,
 }
+# What `dataclass` writes has no file; what it has wrapped around that is its own, or of `reprlib`, as it is here.
+_GENERATED: Final = frozenset({"<string>", fields.__code__.co_filename, _repr.__code__.co_filename})

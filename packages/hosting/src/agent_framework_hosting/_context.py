@@ -14,7 +14,6 @@ from ._state.records import record_of
 from ._streaming import PipelineStream
 from .channel import ChannelCommand
 from .errors import UnknownId
-from .hooks import ChannelResponseHook, ChannelRunHook, ChannelStreamUpdateHook
 from .isolation import current_principal
 from .limits import Limits
 from .types import JSON, BeginTurn, ChannelRequest, HostedRunResult, IdempotencyKey, Principal, Seal, SealUnfinished
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
     from ._sessions.apart import ApartSessions, Budget
     from ._target.target import Target
     from .channel import Runs, Tasks
+    from .hooks import ChannelResponseHook, ChannelRunHook, ChannelStreamUpdateHook
 
 
 class HostContext:

@@ -12,7 +12,7 @@ from typing import Any, Protocol, runtime_checkable
 from agent_framework import AgentResponse, AgentResponseUpdate
 
 from ._contribution import ChannelCommand, ChannelContribution
-from .hooks import ChannelResponseHook, ChannelRunHook, ChannelStreamUpdateHook
+from ._hook_types import ChannelResponseHook, ChannelRunHook, ChannelStreamUpdateHook
 from .kept import ChannelClaims, ChannelDocuments, ChannelRecords
 from .limits import Limits
 from .runs import Runs

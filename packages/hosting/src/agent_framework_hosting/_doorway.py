@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Mapping
+from typing import TYPE_CHECKING
 
 from ._isolation_headers import platform_is_trusted
-from .auth.authenticator import Authenticate, Authenticator, authenticate_with, name_of
+from .auth.authenticator import Authenticate, authenticate_with, name_of
 from .auth.keys import ApiKeys
 from .door import Door, checked_door
+
+if TYPE_CHECKING:
+    from .auth._accepted import Authenticator
 
 
 class Doorway:

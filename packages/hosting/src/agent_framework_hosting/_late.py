@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from importlib import import_module
 from typing import Any
 
@@ -30,3 +30,13 @@ def late(names: dict[str, Any], homes: Mapping[str, str]) -> Callable[[str], Any
         return found
 
     return find
+
+
+def listed(names: Mapping[str, Any], homes: Iterable[str]) -> Callable[[], list[str]]:
+    """Return the `__dir__` of such a module, which lists the late names as well.
+
+    Example:
+        >>> listed({"pi": 3}, ["sqrt"])()
+        ['pi', 'sqrt']
+    """
+    return lambda: sorted({*names, *homes})

@@ -13,11 +13,15 @@ if TYPE_CHECKING:
     from ._state.database import Migrate
     from ._state.port import StateStore
     from ._target.session_store import SessionStore
+    from .auth._accepted import Authenticator
+    from .observability import Observability
 
-__all__ = ["Migrate", "SessionStore", "StateStore"]
+__all__ = ["Authenticator", "Migrate", "Observability", "SessionStore", "StateStore"]
 
 _LATE: Final = {
+    "Authenticator": "auth._accepted",
     "Migrate": "_state.database",
+    "Observability": "observability",
     "SessionStore": "_target.session_store",
     "StateStore": "_state.port",
 }

@@ -23,11 +23,11 @@ from ._state import records
 from ._state.store import Claim
 from ._streaming import PipelineStream, Streaming
 from ._telemetry.telemetry import Telemetry
-from ._telemetry.turns import watch
+from ._telemetry.watching import watch
 from ._tracing import under
 from .channel import Replayed
 from .errors import HookError
-from .hooks import ChannelRunHook, returned, settled
+from .hooks import returned, settled
 from .isolation import current_principal
 from .limits import Limits
 from .types import ChannelRequest, ChannelSession, HostedRunResult
@@ -35,6 +35,7 @@ from .types import ChannelRequest, ChannelSession, HostedRunResult
 if TYPE_CHECKING:
     from ._sessions.apart import ApartSessions
     from ._target.target import Target
+    from .hooks import ChannelRunHook
 
 _NO_SESSION: Final = ChannelSession()
 

@@ -14,16 +14,17 @@ from ._admission import Run, StopReason
 from ._admitted import Admitted, Bounds, Steps
 from ._stepping import turn
 from ._target.streams import without_token
-from ._telemetry.turns import WatchedTurn
 from ._tracing import each_under, under, unless_current
 from .errors import RunCancelled
-from .hooks import ChannelStreamUpdateHook, returned, settled
+from .hooks import returned, settled
 from .logs import logger
 from .types import ChannelRequest, HostedRunResult
 from .workflows import as_agent_response
 
 if TYPE_CHECKING:
     from ._target.target import SessionState, Target, TargetStream
+    from ._telemetry.turns import WatchedTurn
+    from .hooks import ChannelStreamUpdateHook
 
 _HIDDEN_BEFORE_GIVING_WAY: Final = 64
 

@@ -83,12 +83,14 @@ class Entrances:
         found: dict[tuple[str, str | None, str], Place] = {}
         # A route of another kind, such as one for a name of the host, may look at more, and what is behind it depends.
         for entrance in takewhile(lambda each: type(each.route) in (Route, WebSocketRoute, Mount), self._all):
-            kind = "websocket" if isinstance(entrance.route, WebSocketRoute) else "http"
+            if not _is_plain(entrance.route):
+                continue
+            kind, known = "websocket" if isinstance(entrance.route, WebSocketRoute) else "http", None
             for method in (None,) if kind == "websocket" else _METHODS:
-                scope: Scope = {"type": kind, "method": method, "path": entrance.path, "headers": []}
-                place = self._located(scope)
-                if place is not None and place.entrance is entrance and place.is_whole and _is_plain(entrance.route):
-                    found[kind, method, entrance.path] = place
+                place = self._located({"type": kind, "method": method, "path": entrance.path, "headers": []})
+                if place is not None and place.entrance is entrance and place.is_whole:
+                    # The method says whether a route takes a request, and nothing of what it comes to there.
+                    found[kind, method, entrance.path] = known = known or place
         return found
 
 

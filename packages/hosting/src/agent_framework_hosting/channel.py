@@ -16,7 +16,7 @@ from ._contribution import (
     SiblingRoute,
     VerifiedRoute,
 )
-from ._late import late
+from ._late import late, listed
 
 if TYPE_CHECKING:
     from ._contract import Channel, ChannelContext, ConnectionContext, HostedStream
@@ -65,6 +65,4 @@ _LATE: Final = {
 
 if not TYPE_CHECKING:
     __getattr__ = late(globals(), _LATE)
-
-    def __dir__() -> list[str]:
-        return sorted({*globals(), *_LATE})
+    __dir__ = listed(globals(), _LATE)

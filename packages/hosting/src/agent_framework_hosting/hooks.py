@@ -5,54 +5,37 @@ from __future__ import annotations
 import inspect
 from collections.abc import Awaitable, Callable
 from types import GeneratorType
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from agent_framework import AgentResponseUpdate
-
+from ._late import late, listed
 from .errors import ConfigurationError, HookError
-from .types import ChannelRequest, HostedRunResult
+
+if TYPE_CHECKING:
+    from ._hook_types import ChannelResponseHook, ChannelRunHook, ChannelStreamUpdateHook
+
+__all__ = [
+    "ChannelResponseHook",
+    "ChannelRunHook",
+    "ChannelStreamUpdateHook",
+    "refuse_unfit",
+    "returned",
+    "settled",
+]
 
 T = TypeVar("T")
 
+_LATE: Final = dict.fromkeys(("ChannelResponseHook", "ChannelRunHook", "ChannelStreamUpdateHook"), "_hook_types")
 
-class ChannelRunHook(Protocol):
-    """Runs after parsing and before the run; returns the request that is really run.
-
-    `protocol_request` is what the channel parsed (for HTTP channels the decoded body). The agent gets copies of the
-    messages, with the fields that Agent Framework's have: what a hook wants to tell it more goes into their
-    `additional_properties`.
-    """
-
-    def __call__(
-        self, request: ChannelRequest, /, *, target: Any, protocol_request: Any
-    ) -> ChannelRequest | Awaitable[ChannelRequest]: ...
-
-
-class ChannelResponseHook(Protocol):
-    """Runs after the run and before rendering; for a stream it shapes the final response."""
-
-    def __call__(
-        self, result: HostedRunResult[Any], /, *, request: ChannelRequest, channel_name: str
-    ) -> HostedRunResult[Any] | Awaitable[HostedRunResult[Any]]: ...
-
-
-class ChannelStreamUpdateHook(Protocol):
-    """Rewrites one streamed update, or drops it by returning `None`.
-
-    It is no redaction of the final response: `get_final_response()`, the session's history and runs that do not
-    stream never see it. Use a response hook for those.
-    """
-
-    def __call__(
-        self, update: AgentResponseUpdate, /
-    ) -> AgentResponseUpdate | None | Awaitable[AgentResponseUpdate | None]: ...
+if not TYPE_CHECKING:
+    __getattr__ = late(globals(), _LATE)
+    __dir__ = listed(globals(), _LATE)
 
 
 def refuse_unfit(
     *,
-    run_hook: ChannelRunHook | None,
-    response_hook: ChannelResponseHook | None,
-    stream_update_hook: ChannelStreamUpdateHook | None,
+    run_hook: Callable[..., Any] | None,
+    response_hook: Callable[..., Any] | None,
+    stream_update_hook: Callable[..., Any] | None,
 ) -> None:
     """Raise when a hook could not be called, before the first request finds out.
 

@@ -46,12 +46,10 @@ from ._state.paths import StateDir
 from ._target.accepted import Checkpoints, accept
 from ._tasks.accepted import AcceptedWork
 from ._telemetry.watched import WatchedHost
-from .auth.authenticator import Authenticator
 from .door import Door
 from .entrances import HOST, Entrance
 from .limits import Limits
 from .logs import LogFormat, logger, show_logs
-from .observability import Observability
 from .types import DEFAULT_TENANT, ChannelRequest, HostedRunResult
 
 if TYPE_CHECKING:
@@ -133,14 +131,14 @@ class AgentFrameworkHost:
         checkpoint_key: str | bytes | None = None,
         state_dir: StateDir | None = None,
         limits: Limits | None = None,
-        auth: Authenticator | None = None,
+        auth: _named_types.Authenticator | None = None,
         trust_isolation_headers: bool | None = None,
         database: str | _named_types.StateStore | None = None,
         session_store: _named_types.SessionStore | None = None,
         migrate: _named_types.Migrate = "auto",
         concurrency: Order = "queue",
         failing_channels: Literal["stop", "disable"] = "stop",
-        observability: Observability | None = None,
+        observability: _named_types.Observability | None = None,
         drain_on_signals: bool = False,
         door: Door | None = None,
     ) -> None:

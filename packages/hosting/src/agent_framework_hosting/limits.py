@@ -7,11 +7,13 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, fields, replace
 from math import isfinite
 from types import MappingProxyType
-from typing import Any, Final, Self, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Self, TypeAlias
 
 from ._alike import alike
-from ._quantities import Kind, read_quantity
 from .errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from ._quantities import Kind
 
 Bytes: TypeAlias = int
 Seconds: TypeAlias = float
@@ -156,6 +158,8 @@ class Limits:
             variable = variable_of(name)
             # A variable that holds nothing is how many tools say that it is not set.
             if name not in self._given and environment.get(variable):
+                from ._quantities import read_quantity
+
                 found[name] = read_quantity(variable, environment[variable], kind=kind, may_be_off=may_be_off)
         return replace(self, **found) if found else self
 

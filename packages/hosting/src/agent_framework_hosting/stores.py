@@ -6,6 +6,7 @@ stores pass as well.
 """
 
 from ._state.documents import Document, NewDocument
+from ._state.encoded import Encoded
 from ._state.events import Event, RunName
 from ._state.parts import DocumentStore, EventLog, RecordStore, TaskStore
 from ._state.port import Place, StateStore
@@ -13,7 +14,6 @@ from ._state.recordstore import Told
 from ._state.store import (
     Claim,
     Concurrency,
-    Encoded,
     Finished,
     LossReason,
     Opened,

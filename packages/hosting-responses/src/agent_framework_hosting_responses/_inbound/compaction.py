@@ -18,9 +18,9 @@ from agent_framework_hosting.errors import InvalidRequest, RequestTooLarge
 from agent_framework_hosting.parsing.body import decode
 from agent_framework_hosting.parsing.checks import is_list, is_object
 
+from .history import COMPACTION
+
 _MARK: Final = "afc1."
-COMPACTION: Final = "compaction"
-"""The kind of items that stand for a compacted conversation."""
 
 
 def pack(items: Sequence[Any]) -> str:

@@ -9,13 +9,16 @@ Rule 3: an id of an item never becomes the id of a message.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Final, Literal
 
 import msgspec
 from agent_framework import Content, Message
 
 from agent_framework_hosting.parsing.contents import message_of
 from agent_framework_hosting.parsing.refusals import wrong_value
+
+COMPACTION: Final = "compaction"
+"""The kind of items that stand for a compacted conversation."""
 
 Role = Literal["user", "assistant", "system"]
 

@@ -32,7 +32,8 @@ from agent_framework_hosting.parsing.refusals import missing, wrong_value
 from agent_framework_hosting.parsing.schemas import of_kind, schema_of, takes
 
 from .history import History
-from .parts import image_of, read_image, required, required_id
+from .media_parts import image_of, read_image
+from .members import required, required_id
 
 WITHOUT_EFFECT: Final = frozenset(
     {"mcp_list_tools", "program", "program_output", "tool_search_call", "tool_search_output"}

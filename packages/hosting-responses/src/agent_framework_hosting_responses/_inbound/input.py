@@ -10,11 +10,8 @@ hold: items come back from many versions of many clients.
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Callable, Collection, Mapping
 from collections.abc import Set as AbstractSet
-from hashlib import sha256
 from typing import Any, Final, TypeAlias, cast
 
 import msgspec
@@ -25,24 +22,19 @@ from agent_framework_hosting.limits import Limits
 from agent_framework_hosting.parsing.checks import (
     Check,
     anything,
-    array_of,
     filled,
     is_list,
     is_object,
     json_object,
-    one_of,
-    some_members,
     text,
 )
 from agent_framework_hosting.parsing.contents import text_content
 from agent_framework_hosting.parsing.refusals import missing, shown, unsupported_content, wrong_type, wrong_value
 from agent_framework_hosting.parsing.schemas import object_of, of_kind, schema_of, takes
 
-from .._sealed_thoughts import unseal
-from .approvals import ANSWER, REQUEST, read_answer, read_request
-from .compaction import COMPACTION, unpack
-from .history import History, Role
-from .parts import content_schema, read_content, required
+from .history import COMPACTION, History, Role
+from .members import all_of, required
+from .parts import content_schema, read_content
 
 PARTS_PER_ITEM: Final = 4
 """Content parts that a request may have for each item that it may have."""
@@ -63,7 +55,6 @@ REFERENCE: Final = "item_reference"
 Referenced: TypeAlias = Mapping[str, Mapping[str, Any] | None]
 """Items by the ids under which they are referred to; none for one that the continued conversation holds already."""
 
-_CALL_ID: Final = re.compile("[a-zA-Z0-9_-]{1,61}")
 _ROLES: Final[dict[str, Role]] = {
     "user": "user",
     "assistant": "assistant",
@@ -108,9 +99,10 @@ def read_input(
     for number, (index, item) in enumerate(items):
         at = f"{name}[{index}]"
         kind = _kind(item, at)
-        known = _ITEMS.get(kind)
+        known = _own(kind)
         if known is not None:
-            known.read(history, known.members(item, at), at)
+            members, read = known
+            read(history, members(item, at), at)
         else:
             from .hosted_items import read_hosted_item
 
@@ -161,6 +153,8 @@ def unpacked(items: list[Any], limits: Limits, name: str) -> list[tuple[int, Any
             found.append((index, item))
             continue
         at = f"{name}[{index}]"
+        from .compaction import unpack
+
         inner = unpack(required(item, "encrypted_content", at), max_bytes=max(left, 1), max_depth=limits.max_json_depth)
         if inner is None:
             raise wrong_value(f"{at}.encrypted_content", "be what this server's 'compact' has returned")
@@ -208,7 +202,7 @@ def _kind(item: Any, at: str) -> str:
             raise missing(f"{at}.type")
         kind = "message"
     kind = text(kind, f"{at}.type")
-    if kind in _ITEMS or kind in read_items():
+    if kind in _ITEMS or kind in _MORE_ITEMS or kind in read_items():
         if kind == REFERENCE:
             raise missing(f"{at}.id")
         return kind
@@ -233,61 +227,8 @@ def _function_call(history: History, item: dict[str, Any], at: str) -> None:
     history.call(Content.from_function_call(item["call_id"], item["name"], arguments=item["arguments"]), at)
 
 
-def _custom_tool_call(history: History, item: dict[str, Any], at: str) -> None:
-    from .tools import custom_arguments
-
-    arguments = custom_arguments(item["input"])
-    history.call(Content.from_function_call(item["call_id"], item["name"], arguments=arguments), at)
-
-
 def _call_output(history: History, item: dict[str, Any], at: str) -> None:
     history.answer(Content.from_function_result(item["call_id"], result=item["output"]), at)
-
-
-def _reasoning(history: History, item: dict[str, Any], at: str) -> None:
-    """Give thoughts back to the model that had them, which is possible only when it sealed them.
-
-    Others are left out: some clients of Agent Framework would refuse the run over them, others would show them to
-    the model as something that it had said aloud. So are those that were sealed for somebody else.
-    """
-    encrypted = item.get("encrypted_content")
-    thought = None if encrypted is None else unseal(encrypted)
-    if thought is None:
-        history.unused.append(at)
-        return
-    identity = thought.id or None
-    thoughts = [
-        Content.from_text_reasoning(
-            id=identity, text=part["text"], additional_properties={"openai": {"reasoning_text": True}}
-        )
-        for part in item.get("content", ())
-    ]
-    thoughts += [Content.from_text_reasoning(id=identity, text=part["text"]) for part in item.get("summary", ())]
-    if not thoughts:
-        thoughts.append(Content.from_text_reasoning(id=identity, text=""))
-    thoughts[0].protected_data = thought.protected
-    history.think(thoughts, at)
-
-
-def _mcp_call(history: History, item: dict[str, Any], at: str) -> None:
-    output, error = item.get("output"), item.get("error")
-    if item.get("status") == "calling" and output is None and error is None:
-        # It waited for the client's answer to another call; without its result the agent would make it again.
-        history.unused.append(at)
-        return
-    if output is None:
-        output = json.dumps(error, ensure_ascii=False) if is_object(error) else error or ""
-    history.ran(_call_id(item["id"]), item["name"], item["arguments"], output, at)
-
-
-def _call_id(item_id: str) -> str:
-    """Return the id of an item as one of a call; ids that hold any text a host may choose, providers would refuse."""
-    return item_id if _CALL_ID.fullmatch(item_id) else f"call_{sha256(item_id.encode()).hexdigest()[:32]}"
-
-
-@takes({"type": ["string", "object"]})
-def _error(value: Any, param: str) -> Any:
-    return value if isinstance(value, str) else json_object(value, param)
 
 
 @takes(lambda: content_schema("tool"))
@@ -295,50 +236,30 @@ def _result(value: Any, param: str) -> Any:
     return read_content(value, "tool", param)
 
 
-def _thoughts(kind: str) -> Check:
-    return array_of(some_members({"type": one_of(kind), "text": text}, required=("type", "text")))
-
-
 _Reader: TypeAlias = Callable[[History, dict[str, Any], str], None]
 
 
-class _ItemKind(msgspec.Struct, frozen=True):
-    """A kind of items: its members, and what is made of one."""
+_OwnItem: TypeAlias = tuple[Check, _Reader]
+"""A kind of items: its members, and what is made of one."""
 
-    members: Check
-    read: _Reader
-
-
-def _all_of(**members: Check) -> Check:
-    return some_members(members, required=tuple(members))
-
-
-_ITEMS: Final[dict[str, _ItemKind]] = {
-    "message": _ItemKind(anything, _message),
-    "function_call": _ItemKind(_all_of(call_id=filled, name=filled, arguments=text), _function_call),
-    "function_call_output": _ItemKind(_all_of(call_id=filled, output=_result), _call_output),
-    "custom_tool_call": _ItemKind(_all_of(call_id=filled, name=filled, input=text), _custom_tool_call),
-    "custom_tool_call_output": _ItemKind(_all_of(call_id=filled, output=_result), _call_output),
-    "reasoning": _ItemKind(
-        some_members(
-            {
-                "content": _thoughts("reasoning_text"),
-                "summary": _thoughts("summary_text"),
-                "encrypted_content": text,
-            }
-        ),
-        _reasoning,
-    ),
-    "mcp_approval_request": _ItemKind(REQUEST, read_request),
-    "mcp_approval_response": _ItemKind(ANSWER, read_answer),
-    "mcp_call": _ItemKind(
-        some_members(
-            {"id": filled, "name": filled, "arguments": text, "output": text, "error": _error, "status": anything},
-            required=("id", "name", "arguments"),
-        ),
-        _mcp_call,
-    ),
+_ITEMS: Final[Mapping[str, _OwnItem]] = {
+    "message": (anything, _message),
+    "function_call": (all_of(call_id=filled, name=filled, arguments=text), _function_call),
+    "function_call_output": (answer := all_of(call_id=filled, output=_result), _call_output),
+    "custom_tool_call_output": (answer, _call_output),
 }
+_MORE_ITEMS: Final = frozenset(
+    {"custom_tool_call", "mcp_approval_request", "mcp_approval_response", "mcp_call", "reasoning"}
+)
+"""Items of this server's that fewer clients send back; see `more_items`."""
+
+
+def _own(kind: str) -> _OwnItem | None:
+    if kind in _MORE_ITEMS:
+        from .more_items import MORE_ITEMS
+
+        return MORE_ITEMS[kind]
+    return _ITEMS.get(kind)
 
 
 def read_items() -> AbstractSet[str]:
@@ -346,7 +267,7 @@ def read_items() -> AbstractSet[str]:
     # Few clients send what tools of others did; what reads that is large.
     from .hosted_items import HOSTED_ITEMS
 
-    return HOSTED_ITEMS.keys() | {*_ITEMS, REFERENCE, COMPACTION}
+    return HOSTED_ITEMS.keys() | {*_ITEMS, *_MORE_ITEMS, REFERENCE, COMPACTION}
 
 
 def _pairs(items: list[Any]) -> dict[int, str]:
@@ -360,7 +281,7 @@ def _pairs(items: list[Any]) -> dict[int, str]:
 
 def _is_own(item: Any) -> bool:
     kind = item.get("type") if is_object(item) else None
-    return not isinstance(kind, str) or kind in _ITEMS
+    return not isinstance(kind, str) or kind in _ITEMS or kind in _MORE_ITEMS
 
 
 def item_schema(*, without: Collection[str] = ()) -> dict[str, Any]:
@@ -374,8 +295,10 @@ def item_schema(*, without: Collection[str] = ()) -> dict[str, Any]:
         for role, rank in _ROLES.items()
     ]
     from .hosted_items import HOSTED_ITEMS
+    from .more_items import MORE_ITEMS
 
-    others = {kind: schema_of(item.members) for kind, item in _ITEMS.items() if kind != "message"}
+    own = {**_ITEMS, **MORE_ITEMS}
+    others = {kind: schema_of(members) for kind, (members, _) in own.items() if kind != "message"}
     others |= {kind: schema_of(members) for kind, members in HOSTED_ITEMS.items()}
     others[COMPACTION] = object_of(
         {"encrypted_content": {"type": "string"}}, required=("encrypted_content",), is_open=True

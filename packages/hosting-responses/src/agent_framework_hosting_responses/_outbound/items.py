@@ -18,7 +18,6 @@ import msgspec
 from agent_framework_hosting.rendering.text import to_json
 
 from .._item_ids import item_id
-from .._sealed_thoughts import Thought, seal
 from .custom_input import custom_input
 from .words import CallForm, ItemStatus, PartKind
 
@@ -156,6 +155,8 @@ class ReasoningItem(msgspec.Struct, eq=False):
         if content := [msgspec.Raw(part.json()) for part in self.parts if part.kind == "reasoning_text"]:
             item["content"] = content
         if self.encrypted is not None:
+            from .._sealed_thoughts import Thought, seal
+
             item["encrypted_content"] = seal(Thought(self.source or "", self.encrypted))
         return to_json(item)
 

@@ -11,7 +11,7 @@ Rules of this file:
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias
 
@@ -20,7 +20,6 @@ import msgspec
 from agent_framework_hosting.rendering.text import ascii_json, to_json
 
 from .items import CallItem, Item, MessageItem, Part, ToolItem
-from .wire import event
 
 if TYPE_CHECKING:
 
@@ -52,16 +51,6 @@ Entry: TypeAlias = tuple[str, bytes, bytes, About] | Deltas
 """What was said: a run of deltas; or an event by its name, its fields but the last one (see `wire.members`), what the
 last one is called, and what it is about."""
 
-BEGUN: Final[Mapping[str, Any]] = {
-    "status": "in_progress",
-    "output": [],
-    "usage": None,
-    "completed_at": None,
-    "error": None,
-    "incomplete_details": None,
-}
-"""How a response looks in its first events, apart from what is the same in all of them."""
-
 WHOLE: Final = b"response"
 """What the last field of an event is called that carries the response itself: the body tells it."""
 
@@ -69,7 +58,7 @@ CREATED: Final = "response.created"
 QUEUED: Final = "response.queued"
 _TERMINAL: Final = {"completed": "response.completed", "failed": "response.failed"}
 _LAST: Final = ("response.completed", "response.failed", "response.incomplete")
-_TEXTS: Final = ("text", "refusal", "arguments", "input", "code", "result")
+TEXTS: Final = ("text", "refusal", "arguments", "input", "code", "result")
 _SHORT: Final = 8
 """Characters of a text that is shorter than what would stand for it."""
 
@@ -78,7 +67,7 @@ _GOES_ON: Final = 255
 
 _KEPT: Final = b'[0,"%b",{%b"%b":%b},{}]'
 _TOLD: Final = b'[0,"%b",{%b"%b":null},{"%b":%b}]'
-"""An `Event` as JSON, whose last field is kept, or told by the body."""
+"""An event (see `replaying.Event`) as JSON, whose last field is kept, or told by the body."""
 
 _PLAIN_ENTRIES: Final = 8
 _PLAIN: Final = (
@@ -90,38 +79,6 @@ _PLAIN: Final = (
     b'[0,"response.output_item.done",{"output_index":0,"item":null},{"item":[0,0]}]]]'
 )
 """A tape of one text, all of which the body has."""
-
-_Told: TypeAlias = tuple[int, int]
-"""Where the body has a value: the item, and the number of the value in it, as `_values` counts."""
-
-
-class Source(msgspec.Struct, frozen=True, array_like=True):
-    """Where a kind of deltas comes from: their template, and all of their text, or where the body has it."""
-
-    template: str
-    text: str | _Told
-
-
-class Event(msgspec.Struct, frozen=True, array_like=True, tag_field="kind", tag=0):
-    """An event; `told` says which of its fields the body has."""
-
-    name: str
-    fields: dict[str, Any]
-    told: dict[str, _Told] = {}
-
-
-class Run(msgspec.Struct, frozen=True, array_like=True, tag_field="kind", tag=1):
-    """Deltas of one source that came one after another, by the lengths of their texts."""
-
-    source: int
-    lengths: list[int]
-
-
-class Tape(msgspec.Struct, frozen=True, array_like=True):
-    """What a stream said beside its body."""
-
-    sources: list[Source]
-    entries: list[Event | Run]
 
 
 def terminal_event(status: str) -> str:
@@ -136,7 +93,10 @@ def whole(name: str) -> Entry:
 
 
 def take_down(entries: Sequence[Entry], items: Sequence[Item]) -> msgspec.Raw:
-    """Return the `Tape`, as JSON, of what was said by a stream that ends, or has ended, in a body of these items."""
+    """Return the tape, as JSON, of what was said by a stream that ends, or has ended, in a body of these items.
+
+    See `replaying.Tape`.
+    """
     if (plain := _plain_tape(entries, items)) is not None:
         return plain
     places = _places(items)
@@ -218,46 +178,6 @@ def lengths_in(lengths: bytearray) -> list[int]:
     return found
 
 
-def replay(tape: Tape, body: Mapping[str, Any], *, first: int = 0) -> Iterator[bytes]:
-    """Yield the events that were sent, the last one with the body included.
-
-    Args:
-        tape: What was said beside the body.
-        body: The final body.
-        first: The sequence number of the first event.
-
-    Raises:
-        LookupError: The tape does not belong to this body.
-    """
-    values = [_values(item) for item in body["output"]]
-    begun = {**body, **BEGUN}
-    waiting = {**begun, "status": "queued"}
-    has_waited = any(isinstance(entry, Event) and entry.name == QUEUED for entry in tape.entries[:2])
-    texts = [_value(values, each.text) if isinstance(each.text, tuple) else each.text for each in tape.sources]
-    places = [0] * len(texts)
-    number = first
-    for entry in tape.entries:
-        if isinstance(entry, Run):
-            template = tape.sources[entry.source].template.encode()
-            for length in entry.lengths:
-                start = places[entry.source]
-                places[entry.source] = start + length
-                yield template % (number, to_json(texts[entry.source][start : start + length]))
-                number += 1
-            continue
-        if not entry.fields:
-            is_waiting = has_waited and entry.name in (CREATED, QUEUED)
-            fields: Mapping[str, Any] = {"response": waiting if is_waiting else begun}
-        else:
-            fields = {
-                name: _value(values, entry.told[name]) if name in entry.told else value
-                for name, value in entry.fields.items()
-            }
-        yield event(entry.name, number, fields)
-        number += 1
-    yield event(terminal_event(body["status"]), number, {"response": body})
-
-
 def _places(items: Iterable[Item]) -> dict[Fact, bytes]:
     """Return where a body of these items has what events repeat."""
     places: dict[Fact, bytes] = {}
@@ -292,11 +212,11 @@ class _Alike:
 
 
 def _facts(item: Item) -> list[Fact]:
-    """Return what `_values` finds in an item as it is shown."""
+    """Return what a replay finds in an item as it is shown; see `replaying`."""
     if isinstance(item, CallItem):
         return [item, item.input if item.form == "custom_tool_call" else item.arguments]
     if isinstance(item, ToolItem):
-        return [item, *(item.fields[name] for name in _TEXTS if isinstance(item.fields.get(name), str))]
+        return [item, *(item.fields[name] for name in TEXTS if isinstance(item.fields.get(name), str))]
     parts = item.parts
     if len(parts) == 1:
         return [item, part := parts[0], part.text]
@@ -310,16 +230,3 @@ def _facts(item: Item) -> list[Fact]:
 
 def _json(fact: Fact) -> bytes:
     return to_json(fact) if isinstance(fact, str) else fact.json()
-
-
-def _value(values: list[list[Any]], told: _Told) -> Any:
-    return values[told[0]][told[1]]
-
-
-def _values(item: Mapping[str, Any]) -> list[Any]:
-    values: list[Any] = [item]
-    for part in (item, *(item.get("content") or ()), *(item.get("summary") or ())):
-        if part is not item:
-            values.append(part)
-        values += [part[name] for name in _TEXTS if isinstance(part.get(name), str)]
-    return values

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
+
+import msgspec
 
 from agent_framework_hosting.rendering.text import to_json
 
@@ -45,7 +47,7 @@ def delta_template(name: str, before: bytes) -> bytes:
     return (head.replace(b"%", b"%%") if b"%" in head else head) + b'"sequence_number":%d,"delta":%b}\n\n'
 
 
-class Framed(NamedTuple):
+class Framed(msgspec.Struct, frozen=True):
     """One event without its frame: its name, and the JSON of it."""
 
     name: str

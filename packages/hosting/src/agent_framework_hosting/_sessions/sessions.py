@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from msgspec.structs import replace
 
 from .._state.refusals import continued, unknown_parent
-from .._state.store import Claim, Concurrency, Encoded, Finished, Opened, Replay, StoredTurn, TurnRequest
+from .._state.store import Claim, Concurrency, Finished, Opened, Replay, StoredTurn, TurnRequest
 from .._state.turns import SessionName
 from ..errors import AnsweredAlready, LeaseLost, NotForkable, StateDamaged
 from ..ids import mint
@@ -27,6 +27,7 @@ from .live import LiveSession, LiveSessions
 from .turn import OpenTurn
 
 if TYPE_CHECKING:
+    from .._state.encoded import Encoded
     from .._state.port import Place, StateStore
     from .._target.target import Target
 

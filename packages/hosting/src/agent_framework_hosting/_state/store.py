@@ -8,12 +8,10 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
 import msgspec
 
-from .._alike import alike
 from ..types import Owner
 from .turns import SessionName
 
@@ -21,21 +19,6 @@ Concurrency: TypeAlias = Literal["queue", "reject", "interrupt"]
 """What a turn does when its session is busy: wait, be refused, or stop what runs and waits."""
 
 LossReason: TypeAlias = Literal["interrupted", "lease_lost"]
-
-
-@alike
-@dataclass(frozen=True, slots=True)
-class Encoded:
-    """A snapshot as bytes, as the difference to the one before; `is_base` when nothing before it is needed.
-
-    `rest` is the state without its messages; `None` when it is that of the turn before. `number` is that of the row
-    which it was read from.
-    """
-
-    added: bytes
-    rest: bytes | None
-    is_base: bool = False
-    number: int | None = field(default=None, compare=False)
 
 
 class StoredTurn(msgspec.Struct, frozen=True):

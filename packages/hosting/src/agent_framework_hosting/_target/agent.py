@@ -19,7 +19,6 @@ from agent_framework import (
     ResponseStream,
 )
 
-from .._state.store import Encoded
 from .._state.turns import SessionName
 from ..errors import RunError
 from ..hooks import settled
@@ -31,6 +30,7 @@ from .snapshots import Snapshot
 from .streams import AgentStream, opened
 
 if TYPE_CHECKING:
+    from .._state.encoded import Encoded
     from .session_store import StoredSessions
     from .streams import Source
     from .target import AnswerStore

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from .._state.store import Encoded
+from .._state.encoded import Encoded
 from .._state.turns import SessionName
 from ..errors import NotStarted
 from ..hooks import settled

@@ -13,7 +13,7 @@ from typing import Any, Final
 import msgspec
 from agent_framework import AgentSession, Message
 
-from .._state.store import Encoded
+from .._state.encoded import Encoded
 from ..errors import RunError, StateDamaged
 from ..rendering.text import clean_json
 from .snapshots import Added, Snapshot

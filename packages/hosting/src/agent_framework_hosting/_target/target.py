@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from agent_framework import AgentResponseUpdate, AgentSession
 
-from .._state.store import Encoded
+from .._state.encoded import Encoded
 from .._state.turns import SessionName
 from ..types import ChannelRequest
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Awaitable, Callable
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 from opentelemetry import context as otel
@@ -21,8 +21,11 @@ from ..errors import HostError
 from ..ids import mint
 from ..logs import access_logger, logger
 from . import names
-from .instruments import Instruments, instruments
+from .instruments import instruments
 from .telemetry import Telemetry, begin_span, tracer
+
+if TYPE_CHECKING:
+    from .meters import Instruments
 
 _STARTS: Final = ("http.response.start", "websocket.accept", "websocket.http.response.start")
 _BODIES: Final = ("http.response.body", "websocket.http.response.body")

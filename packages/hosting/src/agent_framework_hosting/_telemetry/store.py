@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from . import names
-from .instruments import Instruments, instruments
+from .instruments import instruments
 from .turns import kind_of
+
+if TYPE_CHECKING:
+    from .meters import Instruments
 
 T = TypeVar("T")
 

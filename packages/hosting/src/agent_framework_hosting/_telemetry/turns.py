@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import AsyncIterator, Coroutine
-from typing import Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from opentelemetry import context as otel
 from opentelemetry import trace
@@ -16,15 +16,13 @@ from .._handled import handled_request
 from ..errors import HostError
 from ..types import ChannelRequest, Principal
 from . import names
-from .instruments import Instruments, instruments
+from .instruments import instruments
 from .telemetry import Telemetry, begin_span, tracer
 
+if TYPE_CHECKING:
+    from .meters import Instruments
+
 T = TypeVar("T")
-
-
-def watch(telemetry: Telemetry, request: ChannelRequest) -> WatchedTurn | None:
-    """Return what says how a turn goes; `None` when nobody takes what it would say."""
-    return None if instruments() is None and tracer() is None else WatchedTurn(telemetry, request)
 
 
 class WatchedTurn:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-from ..observability import Observability
 from . import names
 from .telemetry import Telemetry
-from .watchdog import Watchdog
+
+if TYPE_CHECKING:
+    from ..observability import Observability
+    from .watchdog import Watchdog
 
 
 class WatchedHost:
@@ -26,21 +29,27 @@ class WatchedHost:
         cached_sessions: Callable[[], int],
         running_tasks: Callable[[], int],
     ) -> None:
-        wanted = observability or Observability()
         self.telemetry = Telemetry(
             {names.CACHED_SESSIONS: cached_sessions, names.TASKS_RUNNING: running_tasks},
-            names_callers=wanted.callers_in_metrics,
+            names_callers=observability is not None and observability.callers_in_metrics,
         )
         self.is_serving = False
         """Whether the host is served by itself, in a process of its own."""
-        self._is_wanted = wanted.watchdog
-        self._watchdog = Watchdog(self.telemetry, after=wanted.watchdog_after)
+        self._observability = observability
+        self._watchdog: Watchdog | None = None
 
     def start(self) -> None:
         """Watch the running loop, when that is wanted."""
-        if self.is_serving if self._is_wanted is None else self._is_wanted:
+        wanted = self._observability
+        is_wanted = None if wanted is None else wanted.watchdog
+        if self.is_serving if is_wanted is None else is_wanted:
+            from ..observability import Observability
+            from .watchdog import Watchdog
+
+            self._watchdog = Watchdog(self.telemetry, after=(wanted or Observability()).watchdog_after)
             self._watchdog.start()
 
     def stop(self) -> None:
         """Watch no longer; idempotent."""
-        self._watchdog.stop()
+        if self._watchdog is not None:
+            self._watchdog.stop()

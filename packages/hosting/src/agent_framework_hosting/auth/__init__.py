@@ -11,16 +11,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .._late import late
-from .authenticator import Authenticator, Caller, bearer_token
+from .._late import late, listed
+from .authenticator import bearer_token
 from .keys import API_KEYS_VARIABLE, ApiKey, ApiKeys, hash_key, new_key
 from .users import mounted_user
 
 if TYPE_CHECKING:
+    from ._accepted import Authenticator, Caller
     from .several import AnyOf
     from .tokens import JwtBearer
 
-_LATER = {"AnyOf": "several", "JwtBearer": "tokens"}
+_LATE = {"AnyOf": "several", "Authenticator": "_accepted", "Caller": "_accepted", "JwtBearer": "tokens"}
 
 __all__ = [
     "API_KEYS_VARIABLE",
@@ -39,4 +40,5 @@ __all__ = [
 
 # Tokens are a third of this package, and most hosts have keys.
 if not TYPE_CHECKING:
-    __getattr__ = late(globals(), _LATER)
+    __getattr__ = late(globals(), _LATE)
+    __dir__ = listed(globals(), _LATE)

@@ -3,34 +3,28 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Awaitable, Callable, Coroutine
+import sys
+from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from functools import partial
-from typing import Any, Final, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeGuard, cast
 
-from starlette.authentication import AuthCredentials, AuthenticationBackend, AuthenticationError, BaseUser
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection
 
 from .._headers import bearer_in, headers_of
+from .._late import late, listed
 from ..errors import ConfigurationError
 from ..types import ANONYMOUS, Principal
 from .users import principal_of
 
-Caller: TypeAlias = Callable[[HTTPConnection], Principal | None | Awaitable[Principal | None]]
-"""Says who is calling, `None` for nobody; gets a `Request`, for a WebSocket an `HTTPConnection`, and no body."""
+if TYPE_CHECKING:
+    from starlette.authentication import AuthCredentials, AuthenticationBackend, BaseUser
 
-Authenticator: TypeAlias = AuthenticationBackend | Caller
-"""What `auth=` may be.
+    from ._accepted import Authenticator, Caller
 
-- `ApiKeys`, or any function `(request) -> Principal | None`. A plain function runs in a thread, so it may block.
-- A Starlette `AuthenticationBackend`. Its user and credentials are in `request.user` and `request.auth` as well.
-
-Nobody passes without a principal. `None`, an anonymous principal, Starlette's `AuthenticationError` and an
-`HTTPException` with 401 or 403 (what FastAPI's security classes raise) all mean 401. A `RequestError` or `Unavailable`
-of the host's own is told as it is; any other exception is a 500 that tells nothing.
-"""
+__all__ = ["Authenticate", "Authenticator", "Caller", "authenticate_with", "bearer_token", "name_of"]
 
 Authenticate: TypeAlias = Callable[[HTTPConnection], Coroutine[Any, Any, Principal | None]]
 
@@ -39,6 +33,11 @@ _ACCEPTED: Final = (
     "(request) -> Principal | None."
 )
 _REFUSALS: Final = (401, 403)
+_BACKENDS: Final = "starlette.authentication"
+
+if not TYPE_CHECKING:
+    __getattr__ = late(globals(), {"Authenticator": "_accepted", "Caller": "_accepted"})
+    __dir__ = listed(globals(), __all__)
 
 
 def authenticate_with(auth: object) -> Authenticate:
@@ -49,7 +48,7 @@ def authenticate_with(auth: object) -> Authenticate:
     """
     if isinstance(auth, type):
         raise ConfigurationError(f"auth= is the class {auth.__name__}, not an object made from it. {_ACCEPTED}")
-    if isinstance(auth, AuthenticationBackend):
+    if _is_backend(auth):
         return partial(_by_backend, auth)
     if not callable(auth):
         raise ConfigurationError(f"auth= is an object of type {type(auth).__name__}. {_ACCEPTED}")
@@ -78,10 +77,8 @@ async def _by_function(caller: Caller, connection: HTTPConnection, *, in_thread:
         told: Any = await run_in_threadpool(caller, connection) if in_thread else caller(connection)
         if inspect.isawaitable(told):
             told = await told
-    except AuthenticationError:
-        return None
-    except HTTPException as error:
-        if error.status_code in _REFUSALS:
+    except Exception as error:
+        if _refuses(error):
             return None
         raise
     return _checked(told)
@@ -90,14 +87,32 @@ async def _by_function(caller: Caller, connection: HTTPConnection, *, in_thread:
 async def _by_backend(backend: AuthenticationBackend, connection: HTTPConnection) -> Principal | None:
     try:
         told: tuple[AuthCredentials, BaseUser] | None = await backend.authenticate(connection)
-    except AuthenticationError:
-        return None
+    except Exception as error:
+        if _is_of_backends(error, "AuthenticationError"):
+            return None
+        raise
     if told is None:
         return None
     credentials, user = told
     # As Starlette's own middleware does it, so that `request.user` and `requires(...)` work in a channel's endpoints.
     connection.scope["auth"], connection.scope["user"] = credentials, user
     return principal_of(user, credentials=credentials)
+
+
+def _is_backend(auth: object) -> TypeGuard[AuthenticationBackend]:
+    return _is_of_backends(auth, "AuthenticationBackend")
+
+
+def _refuses(error: Exception) -> bool:
+    if isinstance(error, HTTPException):
+        return error.status_code in _REFUSALS
+    return _is_of_backends(error, "AuthenticationError")
+
+
+def _is_of_backends(value: object, kind: str) -> bool:
+    # Whoever has something of Starlette's backends has loaded them; most hosts have keys.
+    loaded = sys.modules.get(_BACKENDS)
+    return loaded is not None and isinstance(value, getattr(loaded, kind))
 
 
 def _checked(told: object) -> Principal | None:

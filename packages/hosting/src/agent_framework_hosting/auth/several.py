@@ -9,7 +9,8 @@ from starlette.requests import HTTPConnection
 
 from ..errors import ConfigurationError
 from ..types import Principal
-from .authenticator import Authenticator, authenticate_with, name_of
+from ._accepted import Authenticator
+from .authenticator import authenticate_with, name_of
 from .tokens import JwtBearer
 
 

@@ -3,27 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final
 
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from .._answer import answer_by
 from .._handled import request_id as current_request_id
+from .._late import late, listed
+from . import _named
 from .body import ClientGone
-from .error_objects import RenderError, error_response
+from .error_objects import error_response
 from .errors import ErrorDescription, describe, noted
 from .upload import Upload, answer_early
 
+if TYPE_CHECKING:
+    from ._types import Operation
+
+__all__ = ["Endpoint", "NotFound", "Operation", "send_json"]
+
 _JSON: Final = (b"content-type", b"application/json")
 
-
-class Operation(Protocol):
-    """What one method of a path does."""
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send, *, request_id: bytes) -> None:
-        """Answer; whatever is raised before the answer has begun becomes an error object."""
-        ...
+if not TYPE_CHECKING:
+    __getattr__ = late(globals(), {"Operation": "_types"})
+    __dir__ = listed(globals(), __all__)
 
 
 class Endpoint:
@@ -34,7 +37,9 @@ class Endpoint:
         render_error: Says an error in the protocol of the path.
     """
 
-    def __init__(self, operations: Mapping[str, Operation], *, render_error: RenderError = error_response) -> None:
+    def __init__(
+        self, operations: Mapping[str, _named.Operation], *, render_error: _named.RenderError = error_response
+    ) -> None:
         self._operations = operations
         self._render_error = render_error
 
@@ -69,7 +74,7 @@ class Endpoint:
 class NotFound:
     """Says that nothing is here."""
 
-    def __init__(self, *, render_error: RenderError = error_response) -> None:
+    def __init__(self, *, render_error: _named.RenderError = error_response) -> None:
         self._render_error = render_error
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -3,41 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final, Protocol, TypedDict
+from typing import TYPE_CHECKING, Final
 
 from starlette.responses import Response
 
 from .._handled import request_id as current_request_id
+from .._late import late, listed
 from ..rendering.text import to_json
 from .errors import ErrorDescription
+
+if TYPE_CHECKING:
+    from ._types import ErrorBody, ErrorObject, RenderError
+
+__all__ = ["ErrorBody", "ErrorObject", "ErrorObjects", "RenderError", "error_response"]
 
 _TYPES: Final = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
 _SERVER_SIDE: Final = 500
 _CONFLICT: Final = 409
 """A status that clients answer by sending the request again."""
 
-
-class ErrorObject(TypedDict):
-    """What is wrong, and where."""
-
-    message: str
-    type: str
-    param: str | None
-    code: str | None
-
-
-class ErrorBody(TypedDict):
-    """An answer that tells of an error."""
-
-    error: ErrorObject
-
-
-class RenderError(Protocol):
-    """Says an error in a channel's protocol; mints a request id when there is none yet."""
-
-    def __call__(self, description: ErrorDescription, *, request_id: bytes | None = None) -> Response:
-        """Return the whole answer."""
-        ...
+if not TYPE_CHECKING:
+    __getattr__ = late(globals(), {"ErrorBody": "_types", "ErrorObject": "_types", "RenderError": "_types"})
+    __dir__ = listed(globals(), __all__)
 
 
 class ErrorObjects:

@@ -8,15 +8,22 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Any, Final, Literal, TypedDict
+from typing import TYPE_CHECKING, Any, Final
 
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
+from .._late import late, listed
 from ..errors import UnknownId
 from ..rendering.text import to_json
+from . import _named
 from .endpoint import Endpoint, send_json
-from .error_objects import RenderError, error_response
+from .error_objects import error_response
+
+if TYPE_CHECKING:
+    from ._types import Model, ModelList
+
+__all__ = ["MODELS", "Model", "ModelList", "model_name", "model_routes"]
 
 MODELS: Final = "models"
 """The key under which channels share the list."""
@@ -25,21 +32,9 @@ _OWNER: Final = "agent-framework-hosting"
 _SHOWN: Final = 64
 """Characters of an unknown name that are repeated."""
 
-
-class Model(TypedDict):
-    """A model: the agent or workflow."""
-
-    id: str
-    object: Literal["model"]
-    created: int
-    owned_by: str
-
-
-class ModelList(TypedDict):
-    """All models."""
-
-    object: Literal["list"]
-    data: list[Model]
+if not TYPE_CHECKING:
+    __getattr__ = late(globals(), {"Model": "_types", "ModelList": "_types"})
+    __dir__ = listed(globals(), __all__)
 
 
 def model_name(target: Any) -> str:
@@ -48,7 +43,9 @@ def model_name(target: Any) -> str:
     return name if isinstance(name, str) and name else "agent"
 
 
-def model_routes(prefix: str, *, name: Callable[[], str], render_error: RenderError = error_response) -> list[Route]:
+def model_routes(
+    prefix: str, *, name: Callable[[], str], render_error: _named.RenderError = error_response
+) -> list[Route]:
     """Return the routes of `<prefix>/models` and `<prefix>/models/<id>`.
 
     Args:
@@ -61,35 +58,23 @@ def model_routes(prefix: str, *, name: Callable[[], str], render_error: RenderEr
         ['/v1/models', '/v1/models/', '/v1/models/{id:path}']
     """
     created = int(time.time())
-    everything = Endpoint({"GET": _Models(name, created)}, render_error=render_error)
-    one = Endpoint({"GET": _Model(name, created)}, render_error=render_error)
-    path = f"{prefix}/models"
-    return [Route(path, everything), Route(f"{path}/", everything), Route(f"{path}/{{id:path}}", one)]
 
-
-class _Models:
-    def __init__(self, name: Callable[[], str], created: int) -> None:
-        self._name = name
-        self._created = created
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send, *, request_id: bytes) -> None:
+    async def list_all(scope: Scope, receive: Receive, send: Send, *, request_id: bytes) -> None:
         del scope, receive
-        body: ModelList = {"object": "list", "data": [_model(self._name(), self._created)]}
+        body: ModelList = {"object": "list", "data": [_model(name(), created)]}
         await send_json(send, 200, to_json(body), request_id=request_id, headers=[])
 
-
-class _Model:
-    def __init__(self, name: Callable[[], str], created: int) -> None:
-        self._name = name
-        self._created = created
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send, *, request_id: bytes) -> None:
+    async def read_one(scope: Scope, receive: Receive, send: Send, *, request_id: bytes) -> None:
         del receive
-        wanted, name = scope["path_params"]["id"], self._name()
-        if wanted != name:
+        wanted, known = scope["path_params"]["id"], name()
+        if wanted != known:
             raise UnknownId(f"The model '{wanted[:_SHOWN]}' does not exist.", param="model", code="model_not_found")
-        body = to_json(_model(name, self._created))
-        await send_json(send, 200, body, request_id=request_id, headers=[])
+        await send_json(send, 200, to_json(_model(known, created)), request_id=request_id, headers=[])
+
+    everything = Endpoint({"GET": list_all}, render_error=render_error)
+    one = Endpoint({"GET": read_one}, render_error=render_error)
+    path = f"{prefix}/models"
+    return [Route(path, everything), Route(f"{path}/", everything), Route(f"{path}/{{id:path}}", one)]
 
 
 def _model(name: str, created: int) -> Model:

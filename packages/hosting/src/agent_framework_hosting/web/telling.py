@@ -2,47 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
-from typing import Final, Protocol, TypeVar
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from typing import TYPE_CHECKING, Final, TypeVar
 
+from .._late import late, listed
 from .._stepping import turn
+from . import _named
+
+if TYPE_CHECKING:
+    from ._types import Machine, Updates
+
+__all__ = ["Machine", "Updates", "tell"]
 
 _SILENT_BEFORE_GIVING_WAY: Final = 64
 
-UpdateT_co = TypeVar("UpdateT_co", covariant=True)
-UpdateT_contra = TypeVar("UpdateT_contra", contravariant=True)
 UpdateT = TypeVar("UpdateT")
 
-
-class Machine(Protocol[UpdateT_contra]):
-    """Makes a protocol's events of what a run says."""
-
-    def start(self) -> bytes:
-        """Return what the answer begins with."""
-        ...
-
-    def feed(self, update: UpdateT_contra, /) -> bytes:
-        """Return the events of one update; nothing when it says nothing."""
-        ...
-
-    def closing(self) -> bytes:
-        """Return the end of an answer whose turn is committed."""
-        ...
-
-
-class Updates(Protocol[UpdateT_co]):
-    """A run whose updates come one by one; its turn is committed once they have ended. See `HostedStream`."""
-
-    def __aiter__(self) -> AsyncIterator[UpdateT_co]: ...
-
-    async def aclose(self) -> None:
-        """Stop the run."""
-        ...
+if not TYPE_CHECKING:
+    __getattr__ = late(globals(), {"Machine": "_types", "Updates": "_types"})
+    __dir__ = listed(globals(), __all__)
 
 
 async def tell(
-    machine: Machine[UpdateT],
-    updates: Updates[UpdateT],
+    machine: _named.Machine[UpdateT],
+    updates: _named.Updates[UpdateT],
     *,
     ended: Callable[[Exception], bytes],
     on_commit: Callable[[], Awaitable[None]] | None = None,

@@ -12,7 +12,8 @@ from ...errors import ConfigurationError, RequestError, StateUnavailable
 from ...ids import mint
 from ...logs import logger
 from ...types import Owner
-from ..store import Encoded, Finished, LossReason, Opened, Replay, StoredTurn, TurnRequest, Unfinished
+from ..encoded import Encoded
+from ..store import Finished, LossReason, Opened, Replay, StoredTurn, TurnRequest, Unfinished
 from ..turns import SessionName
 from . import accept, claims, forgetting, lanes, retention, turns
 from .accept import Accepted, Refused

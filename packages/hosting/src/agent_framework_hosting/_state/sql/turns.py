@@ -14,7 +14,8 @@ from typing import Any, Final
 from ...errors import LeaseLost, StateUnavailable
 from ...types import Owner
 from ..aliases import first_session, session_id_of
-from ..store import Encoded, Finished, Opened, StoredTurn, Unfinished
+from ..encoded import Encoded
+from ..store import Finished, Opened, StoredTurn, Unfinished
 from ..turns import SessionName
 from .names import is_known_possibly, require_key
 from .script import Row, Script, Statement, all_of, do, one, together

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from agent_framework import AgentResponseUpdate, Workflow, WorkflowRunResult
 
-from ..._state.store import Encoded
+from ..._state.encoded import Encoded
 from ..._state.turns import SessionName
 from ...errors import InvalidRequest, NotForkable, NotRestorable, OneSessionOnly, RunError
 from ...logs import logger

@@ -12,8 +12,9 @@ from typing import Any
 
 import pytest
 
+from ..._state.encoded import Encoded
 from ..._state.port import Place, StateStore
-from ..._state.store import Claim, Encoded, Replay, Unfinished
+from ..._state.store import Claim, Replay, Unfinished
 from ...errors import (
     AnsweredAlready,
     IdempotencyConflict,

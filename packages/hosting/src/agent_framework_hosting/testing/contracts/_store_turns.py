@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from ..._state.encoded import Encoded
 from ..._state.port import Place, StateStore
-from ..._state.store import Claim, Encoded, Finished, Opened, Replay, TurnRequest
+from ..._state.store import Claim, Finished, Opened, Replay, TurnRequest
 from ...types import Owner
 
 ADA: Final[Owner] = ("default", 1, "ada")
