@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import Any
+from typing import Any, cast
 from uuid import uuid4
 
 import psycopg
@@ -16,6 +16,7 @@ from agent_framework_hosting._state.database import open_store
 from agent_framework_hosting._state.sql import accept, lanes, postgres
 from agent_framework_hosting._state.sql.postgres import PostgresDriver
 from agent_framework_hosting._state.sql.script import Row, Script, Statement, all_of, do, one, together
+from agent_framework_hosting._state.sql.wire import Wire
 from agent_framework_hosting.errors import InvalidRequest, StateUnavailable
 from agent_framework_hosting.limits import Limits
 from agent_framework_hosting.testing.contracts._store_turns import asked, done, placed, said
@@ -170,6 +171,38 @@ async def test_a_batch_that_is_given_up_while_it_is_sent_leaves_nothing(url: str
             await task
         await holder.execute("SELECT pg_advisory_unlock(78)")
         assert await driver.run(aliases, durable=True) == []
+
+
+class Watched:
+    """A connection of libpq that notes what is put into its buffer, and whether anything is left there."""
+
+    def __init__(self, pgconn: Any) -> None:
+        self._pgconn = pgconn
+        self.noted: list[str] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._pgconn, name)
+
+    def send_query_prepared(self, *asked: Any) -> None:
+        self.noted.append("put")
+        self._pgconn.send_query_prepared(*asked)
+
+    def flush(self) -> int:
+        left = self._pgconn.flush()
+        self.noted.append("left" if left else "gone")
+        return left
+
+
+async def test_what_is_large_has_gone_before_more_is_put_behind_it(url: str) -> None:
+    """Else libpq moves all of it for each piece that the server takes."""
+    large, small = (Statement("SELECT length(:text)", {"text": "x" * size}) for size in (8_000_000, 10))
+    async with await psycopg.AsyncConnection.connect(url, autocommit=True) as connection:
+        watched = Watched(connection.pgconn)
+        connection.pgconn = cast("Any", watched)
+        answers = await Wire(connection).ask((small, large, small, small, large))
+    assert answers == [[(10,)], [(8_000_000,)], [(10,)], [(10,)], [(8_000_000,)]]
+    assert "left" in watched.noted
+    assert [each for each in watched.noted if each != "left"] == ["put", "put", "gone", "put", "put", "put", "gone", "gone"]
 
 
 async def test_a_line_that_is_taken_long_after_its_request_was_refused_is_given_back(
