@@ -11,6 +11,7 @@ from uuid import uuid4
 
 import psycopg
 import pytest
+from psycopg import errors
 
 from agent_framework_hosting._state.database import open_store
 from agent_framework_hosting._state.sql import accept, lanes, postgres
@@ -57,6 +58,19 @@ async def test_a_connection_whose_statements_a_pooler_forgot_is_replaced_and_nob
             await driver.run(lambda: together(Statement(how, {}), is_whole=True), durable=True)
             assert await driver.run(aliases, durable=True) == []
             assert await driver.read(aliases) == []
+
+
+async def test_a_statement_is_never_taken_for_another_one_when_a_pooler_gives_its_connection_another_server(
+    url: str,
+) -> None:
+    connecting = partial(psycopg.AsyncConnection.connect, url, autocommit=True)
+    mine, theirs = Statement("SELECT :value", {"value": "mine"}), Statement("SELECT :value || '!'", {"value": "theirs"})
+    async with await connecting() as first, await connecting() as second:
+        one, other = Wire(first), Wire(second)
+        assert (await one.ask((mine,)), await other.ask((theirs,))) == ([[("mine",)]], [[("theirs!",)]])
+        first.pgconn, second.pgconn = second.pgconn, first.pgconn
+        with pytest.raises(errors.InvalidSqlStatementName):
+            await one.ask((mine,))
 
 
 async def test_a_table_that_changes_while_statements_about_it_are_prepared_is_read_as_it_is(url: str) -> None:
@@ -202,7 +216,16 @@ async def test_what_is_large_has_gone_before_more_is_put_behind_it(url: str) -> 
         answers = await Wire(connection).ask((small, large, small, small, large))
     assert answers == [[(10,)], [(8_000_000,)], [(10,)], [(10,)], [(8_000_000,)]]
     assert "left" in watched.noted
-    assert [each for each in watched.noted if each != "left"] == ["put", "put", "gone", "put", "put", "put", "gone", "gone"]
+    assert [each for each in watched.noted if each != "left"] == [
+        "put",
+        "put",
+        "gone",
+        "put",
+        "put",
+        "put",
+        "gone",
+        "gone",
+    ]
 
 
 async def test_a_line_that_is_taken_long_after_its_request_was_refused_is_given_back(

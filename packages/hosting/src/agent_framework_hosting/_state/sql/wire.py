@@ -3,7 +3,8 @@
 Rules of this file:
 1. libpq's pipeline: all statements go out together, and their rows come back together. What is sent outside of a
    transaction is one by itself, which is committed when the last answer comes, and undone when one of them fails.
-2. Each statement is prepared once on a connection. The server says of which type its values are.
+2. Each statement is prepared once on a connection, under a name that no other one has: on a server that a pooler gave to
+   somebody else it is unknown, or the same. The server says of which type its values are.
 3. Values go as they are, with their length, so that none is taken for something shorter; rows come likewise.
 4. What is large has gone out before more is put behind it: whenever libpq has sent a piece it moves all that waits.
 5. A connection on which something is still under way is never used again, and neither is one whose server does not know
@@ -12,6 +13,7 @@ Rules of this file:
 
 from __future__ import annotations
 
+import hashlib
 import re
 import struct
 from collections.abc import Callable, Generator, Mapping, Sequence
@@ -33,6 +35,8 @@ _BINARY: Final = 1
 _TEXT: Final = 0
 _LARGE: Final = 256 * 1024
 """Bytes of a value beyond which it is large: about what a socket takes at once."""
+_NAME: Final = 24
+"""Hexadecimal digits of what a statement is known by."""
 _ROLLBACK: Final = Statement("ROLLBACK", {})
 FORGOTTEN: Final = (errors.InvalidSqlStatementName, errors.DuplicatePreparedStatement, errors.FeatureNotSupported)
 """What a server says when what was prepared is not there, is something else, or does not fit the table any more."""
@@ -82,7 +86,6 @@ class Wire:
         self._encoding = connection.info.encoding
         self._readers = {**_BY_TYPE, **dict.fromkeys(_TEXTS, self._text)}
         self._prepared: dict[str, _Prepared] = {}
-        self._counted = 0
 
     async def ask(self, statements: Sequence[Statement]) -> list[list[Row]]:
         """Run statements in their order, and return the rows of each.
@@ -138,8 +141,8 @@ class Wire:
     def _prepare(self, text: str) -> _Prepared:
         places: dict[str, str] = {}
         said = _NAMED.sub(lambda found: places.setdefault(found[1], f"${len(places) + 1}"), POSTGRES.said(text))
-        self._counted += 1
-        return _Prepared(b"af_%d" % self._counted, said.encode(self._encoding), tuple(places))
+        name = b"af_" + hashlib.sha256(said.encode()).hexdigest()[:_NAME].encode()
+        return _Prepared(name, said.encode(self._encoding), tuple(places))
 
     def _text(self, value: bytes) -> str:
         return value.decode(self._encoding)
