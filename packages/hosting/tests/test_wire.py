@@ -14,11 +14,11 @@ import pytest
 from psycopg import errors
 
 from agent_framework_hosting._state.database import open_store
-from agent_framework_hosting._state.sql import accept, lanes, postgres
+from agent_framework_hosting._state.sql import accept, connections, lanes, postgres
 from agent_framework_hosting._state.sql.postgres import PostgresDriver
 from agent_framework_hosting._state.sql.script import Row, Script, Statement, all_of, do, one, together
 from agent_framework_hosting._state.sql.wire import Wire
-from agent_framework_hosting.errors import InvalidRequest, StateUnavailable
+from agent_framework_hosting.errors import ConfigurationError, InvalidRequest, StateUnavailable
 from agent_framework_hosting.limits import Limits
 from agent_framework_hosting.testing.contracts._store_turns import asked, done, placed, said
 
@@ -71,6 +71,31 @@ async def test_a_statement_is_never_taken_for_another_one_when_a_pooler_gives_it
         first.pgconn, second.pgconn = second.pgconn, first.pgconn
         with pytest.raises(errors.InvalidSqlStatementName):
             await one.ask((mine,))
+
+
+async def test_a_host_is_not_started_where_a_pooler_loses_its_wakes(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(postgres, "_HEARD", 0.1)
+    async with await psycopg.AsyncConnection.connect(url, autocommit=True) as connection:
+        # In front of the server's own, it notifies nobody.
+        await connection.execute("CREATE FUNCTION pg_notify(text, text) RETURNS void LANGUAGE sql AS 'SELECT'")
+    store = open_store(f"{url}%2Cpg_catalog", limits=Limits(lease=SOON))
+    with pytest.raises(ConfigurationError, match="pool_mode = session"):
+        await store.start()
+
+
+async def test_a_host_that_may_have_one_connection_alone_is_told_how_many_it_needs(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connections, "_LOOK", 0.1)
+    role = f"r{uuid4().hex}"
+    async with await psycopg.AsyncConnection.connect(url, autocommit=True) as connection:
+        await connection.execute(f"CREATE ROLE {role} LOGIN CONNECTION LIMIT 1".encode())
+        await connection.execute(f"GRANT ALL ON SCHEMA {url.rpartition('%3D')[2]} TO {role}".encode())
+        store = open_store(url.replace("postgres:", f"{role}:", 1), limits=Limits(lease=SOON))
+        with pytest.raises(ConfigurationError, match="each process have 10"):
+            await store.start()
+        await connection.execute(f"DROP OWNED BY {role}".encode())
+        await connection.execute(f"DROP ROLE {role}".encode())
 
 
 async def test_a_table_that_changes_while_statements_about_it_are_prepared_is_read_as_it_is(url: str) -> None:
