@@ -6,7 +6,7 @@ Rules of this file:
 2. A connection that broke is replaced by the pool. Whether its last transaction took place is not known, and said so.
 3. Nobody waits for ever: a transaction that takes too long loses its connection, and the server ends one of ours that
    stands still in the middle (this process was stopped), so that others get at the rows that it has locked.
-4. Each start is a test of whether wakes arrive: a pooler that shares one connection of the server among many loses them.
+4. Each start tries whether wakes arrive: a pooler that shares one connection of the server among many loses them.
 """
 
 from __future__ import annotations

@@ -3,8 +3,8 @@
 Rules of this file:
 1. libpq's pipeline: all statements go out together, and their rows come back together. What is sent outside of a
    transaction is one by itself, which is committed when the last answer comes, and undone when one of them fails.
-2. Each statement is prepared once on a connection, under a name that no other one has: on a server that a pooler gave to
-   somebody else it is unknown, or the same. The server says of which type its values are.
+2. Each statement is prepared once on a connection, under a name that no other one has: where a pooler gives the
+   connection another server it is unknown, or the same. The server says of which type its values are.
 3. Values go as they are, with their length, so that none is taken for something shorter; rows come likewise.
 4. What is large has gone out before more is put behind it: whenever libpq has sent a piece it moves all that waits.
 5. A connection on which something is still under way is never used again, and neither is one whose server does not know
