@@ -84,6 +84,8 @@ _UNUSED: Final = (
     "agent_framework_hosting_responses._following",
     "agent_framework_hosting_responses._inbound.hosted_items",
     "agent_framework_hosting_responses._inbound.tools",
+    "agent_framework_hosting_responses._outbound.event_words",
+    "agent_framework_hosting_responses._outbound.item_words",
     "agent_framework_hosting_responses._outbound.provider_tools",
     "agent_framework_hosting_responses._outbound.tool_calls",
     "agent_framework_hosting_responses._outbound.vocabulary",
