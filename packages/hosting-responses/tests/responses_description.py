@@ -7,7 +7,9 @@ from typing import Any, Final
 from jsonschema_rs import Draft202012Validator
 
 from agent_framework_hosting.web.shapes import shapes
-from agent_framework_hosting_responses._outbound.vocabulary import EVENTS, OutputItem, Response
+from agent_framework_hosting_responses._outbound.event_words import EVENTS
+from agent_framework_hosting_responses._outbound.item_words import OutputItem
+from agent_framework_hosting_responses._outbound.vocabulary import Response
 
 SEEN: Final[set[str]] = set()
 """The names of the schemas that something was held against."""

@@ -22,7 +22,7 @@ from agent_framework_hosting.testing import InMemoryDriver, ScriptedAgent, Serve
 from agent_framework_hosting_responses._document import document
 from agent_framework_hosting_responses._inbound.fields import FIELDS
 from agent_framework_hosting_responses._inbound.input import read_input
-from agent_framework_hosting_responses._outbound.vocabulary import EVENTS
+from agent_framework_hosting_responses._outbound.event_words import EVENTS
 from agent_framework_hosting_responses.channel import ResponsesChannel
 
 METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE")

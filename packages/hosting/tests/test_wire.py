@@ -6,17 +6,19 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import Any
+from typing import Any, cast
 from uuid import uuid4
 
 import psycopg
 import pytest
+from psycopg import errors
 
 from agent_framework_hosting._state.database import open_store
-from agent_framework_hosting._state.sql import accept, lanes, postgres
+from agent_framework_hosting._state.sql import accept, connections, lanes, postgres
 from agent_framework_hosting._state.sql.postgres import PostgresDriver
 from agent_framework_hosting._state.sql.script import Row, Script, Statement, all_of, do, one, together
-from agent_framework_hosting.errors import InvalidRequest, StateUnavailable
+from agent_framework_hosting._state.sql.wire import Wire
+from agent_framework_hosting.errors import ConfigurationError, InvalidRequest, StateUnavailable
 from agent_framework_hosting.limits import Limits
 from agent_framework_hosting.testing.contracts._store_turns import asked, done, placed, said
 
@@ -56,6 +58,44 @@ async def test_a_connection_whose_statements_a_pooler_forgot_is_replaced_and_nob
             await driver.run(lambda: together(Statement(how, {}), is_whole=True), durable=True)
             assert await driver.run(aliases, durable=True) == []
             assert await driver.read(aliases) == []
+
+
+async def test_a_statement_is_never_taken_for_another_one_when_a_pooler_gives_its_connection_another_server(
+    url: str,
+) -> None:
+    connecting = partial(psycopg.AsyncConnection.connect, url, autocommit=True)
+    mine, theirs = Statement("SELECT :value", {"value": "mine"}), Statement("SELECT :value || '!'", {"value": "theirs"})
+    async with await connecting() as first, await connecting() as second:
+        one, other = Wire(first), Wire(second)
+        assert (await one.ask((mine,)), await other.ask((theirs,))) == ([[("mine",)]], [[("theirs!",)]])
+        first.pgconn, second.pgconn = second.pgconn, first.pgconn
+        with pytest.raises(errors.InvalidSqlStatementName):
+            await one.ask((mine,))
+
+
+async def test_a_host_is_not_started_where_a_pooler_loses_its_wakes(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(postgres, "_HEARD", 0.1)
+    async with await psycopg.AsyncConnection.connect(url, autocommit=True) as connection:
+        # In front of the server's own, it notifies nobody.
+        await connection.execute("CREATE FUNCTION pg_notify(text, text) RETURNS void LANGUAGE sql AS 'SELECT'")
+    store = open_store(f"{url}%2Cpg_catalog", limits=Limits(lease=SOON))
+    with pytest.raises(ConfigurationError, match="pool_mode = session"):
+        await store.start()
+
+
+async def test_a_host_that_may_have_one_connection_alone_is_told_how_many_it_needs(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connections, "_LOOK", 0.1)
+    role = f"r{uuid4().hex}"
+    async with await psycopg.AsyncConnection.connect(url, autocommit=True) as connection:
+        await connection.execute(f"CREATE ROLE {role} LOGIN CONNECTION LIMIT 1".encode())
+        await connection.execute(f"GRANT ALL ON SCHEMA {url.rpartition('%3D')[2]} TO {role}".encode())
+        store = open_store(url.replace("postgres:", f"{role}:", 1), limits=Limits(lease=SOON))
+        with pytest.raises(ConfigurationError, match="each process have 10"):
+            await store.start()
+        await connection.execute(f"DROP OWNED BY {role}".encode())
+        await connection.execute(f"DROP ROLE {role}".encode())
 
 
 async def test_a_table_that_changes_while_statements_about_it_are_prepared_is_read_as_it_is(url: str) -> None:
@@ -170,6 +210,47 @@ async def test_a_batch_that_is_given_up_while_it_is_sent_leaves_nothing(url: str
             await task
         await holder.execute("SELECT pg_advisory_unlock(78)")
         assert await driver.run(aliases, durable=True) == []
+
+
+class Watched:
+    """A connection of libpq that notes what is put into its buffer, and whether anything is left there."""
+
+    def __init__(self, pgconn: Any) -> None:
+        self._pgconn = pgconn
+        self.noted: list[str] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._pgconn, name)
+
+    def send_query_prepared(self, *asked: Any) -> None:
+        self.noted.append("put")
+        self._pgconn.send_query_prepared(*asked)
+
+    def flush(self) -> int:
+        left = self._pgconn.flush()
+        self.noted.append("left" if left else "gone")
+        return left
+
+
+async def test_what_is_large_has_gone_before_more_is_put_behind_it(url: str) -> None:
+    """Else libpq moves all of it for each piece that the server takes."""
+    large, small = (Statement("SELECT length(:text)", {"text": "x" * size}) for size in (8_000_000, 10))
+    async with await psycopg.AsyncConnection.connect(url, autocommit=True) as connection:
+        watched = Watched(connection.pgconn)
+        connection.pgconn = cast("Any", watched)
+        answers = await Wire(connection).ask((small, large, small, small, large))
+    assert answers == [[(10,)], [(8_000_000,)], [(10,)], [(10,)], [(8_000_000,)]]
+    assert "left" in watched.noted
+    assert [each for each in watched.noted if each != "left"] == [
+        "put",
+        "put",
+        "gone",
+        "put",
+        "put",
+        "put",
+        "gone",
+        "gone",
+    ]
 
 
 async def test_a_line_that_is_taken_long_after_its_request_was_refused_is_given_back(

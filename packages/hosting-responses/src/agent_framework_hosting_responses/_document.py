@@ -22,7 +22,9 @@ from ._inbound.fields import FIELDS, INCLUDABLE
 from ._inbound.input import item_schema
 from ._inbound.tools import MAX_TOOLS, choice_schema, tool_schema
 from ._objects import Conversation, DeletedConversation, DeletedResponse, InputTokens, Item, ItemList
-from ._outbound.vocabulary import EVENTS, CompactedResponse, OutputItem, Response
+from ._outbound.event_words import EVENTS
+from ._outbound.item_words import OutputItem
+from ._outbound.vocabulary import CompactedResponse, Response
 from ._query import LARGEST, MOST, USUAL
 
 _JSON: Final = "application/json"

@@ -19,9 +19,9 @@ from .turns import SessionName, Turn
 
 if TYPE_CHECKING:
     from .aliases import Aliases
+    from .memoryclaims import MemoryAnswers, MemoryClaims
     from .memorydocuments import MemoryDocuments
     from .memoryevents import MemoryEvents
-    from .memorymarks import MemoryClaims, MemoryMarks
     from .memoryrecords import MemoryRecords
     from .memorytasks import MemoryTasks
 
@@ -65,7 +65,8 @@ class MemoryStore:
         self._aliases = aliases
         self._turns = MemoryTurns(max_turns=max_turns, max_bytes=max_bytes)
         self._heads: dict[tuple[str, str], Turn] = {}
-        self._marked: MemoryMarks | None = None
+        self._answers: MemoryAnswers | None = None
+        self._claims: MemoryClaims | None = None
 
     @property
     def tasks(self) -> MemoryTasks:
@@ -103,26 +104,20 @@ class MemoryStore:
     @property
     def claims(self) -> MemoryClaims:
         """See `StateStore`."""
-        from .memorymarks import MemoryClaims
+        if self._claims is None:
+            from .memoryclaims import MemoryClaims
 
-        return MemoryClaims(self._marks)
+            self._claims = MemoryClaims(
+                max_claims=self._max_turns, max_bytes=self._max_bytes, ttl=self._claim_ttl, clock=self._clock
+            )
+        return self._claims
 
     @property
     def records(self) -> MemoryRecords:
         """See `StateStore`."""
         from .memoryrecords import MemoryRecords
 
-        return MemoryRecords(self._turns, head=self._head_of, on_forget=self._forget_answer)
-
-    @property
-    def _marks(self) -> MemoryMarks:
-        if self._marked is None:
-            from .memorymarks import MemoryMarks
-
-            self._marked = MemoryMarks(
-                max_marks=self._max_turns, max_bytes=self._max_bytes, claim_ttl=self._claim_ttl, clock=self._clock
-            )
-        return self._marked
+        return MemoryRecords(self._turns, head=self._head_of, on_forget=self._forget_claims)
 
     @property
     def is_well(self) -> bool:
@@ -139,7 +134,7 @@ class MemoryStore:
         """See `StateStore`."""
         attempt = 1
         if request.claim is not None:
-            claimed = self._marks.claim(request.owner, request.claim)
+            claimed = self.claims.claim(request.owner, request.claim)
             if isinstance(claimed, Replay):
                 return claimed
             attempt = claimed
@@ -178,11 +173,11 @@ class MemoryStore:
     async def mark_answered(self, session: SessionName, request_ids: Sequence[str]) -> None:
         """See `StateStore`."""
         if request_ids:
-            self._marks.mark(session.tenant, session.root, request_ids)
+            self._given().mark(session.tenant, session.root, request_ids)
 
     async def answered(self, session: SessionName) -> Sequence[str]:
         """See `StateStore`."""
-        return () if self._marked is None else self._marks.answered(session.tenant, session.root)
+        return () if self._answers is None else self._answers.marked(session.tenant, session.root)
 
     async def forget(self, session: SessionName) -> None:
         """See `StateStore`."""
@@ -240,12 +235,12 @@ class MemoryStore:
 
     def mark(self, tenant: str, root: str, request_ids: Sequence[str]) -> list[tuple[str, str, str]]:
         """Mark requests for approval as answered: all of them, or none."""
-        return self._marks.answer(tenant, root, request_ids)
+        return self._given().answer(tenant, root, request_ids)
 
     def settle(self, owner: Owner, claim: Claim | None, record: bytes, *, turn_id: str | None = None) -> None:
         """Keep what was answered under an idempotency key."""
         if claim is not None:
-            self._marks.settle(owner, claim, record, turn_id=turn_id)
+            self.claims.settle(owner, claim, record, turn_id=turn_id)
 
     def let_go(
         self,
@@ -258,13 +253,20 @@ class MemoryStore:
     ) -> None:
         """Give back what a turn had claimed."""
         if marked and not has_run:
-            self._marks.take_back(marked)
+            self._given().take_back(marked)
         if claim is not None:
-            self._marks.let_go(owner, claim, forget=not has_run and attempt == 1)
+            self.claims.let_go(owner, claim, forget=not has_run and attempt == 1)
 
-    def _forget_answer(self, owner: Owner, turn_id: str) -> None:
-        if self._marked is not None:
-            self._marked.forget(owner, turn_id)
+    def _given(self) -> MemoryAnswers:
+        if self._answers is None:
+            from .memoryclaims import MemoryAnswers
+
+            self._answers = MemoryAnswers(max_answers=self._max_turns)
+        return self._answers
+
+    def _forget_claims(self, owner: Owner, turn_id: str) -> None:
+        if self._claims is not None:
+            self._claims.forget_turn(owner, turn_id)
 
     def _head_of(self, tenant: str, key: str) -> Turn | None:
         return self._heads.get((tenant, self._name(tenant, key).session_id))

@@ -1,4 +1,8 @@
-"""The transactions of a turn's life, from its acceptance to its end."""
+"""The transactions of a turn's life, from its acceptance to its end.
+
+Locks are taken in one order, so that nobody waits for whoever waits for them: lanes, idempotency keys that were
+answered, turns, answers. So do those who forget. A key that was not answered yet is its turn's alone.
+"""
 
 from __future__ import annotations
 
@@ -104,14 +108,14 @@ def commit(finished: Finished, *, key: str, ticket: str, has_claim: bool) -> Scr
         LeaseLost: The line, or the idempotency key, has been taken over, or the session has moved on.
     """
     where = {"tenant": finished.session.tenant, "key": key}
-    yield from turns.require_parent(finished)
     adding, advancing = turns.adding(finished)
     settling = (claims.settling(ticket=ticket, record=finished.record),) if has_claim else ()
-    lane, turn, *settled, session, freed = yield from together(
-        lanes.locking(**where), adding, *settling, advancing, lanes.freeing(**where)
-    )
+    needed = (lanes.locking(**where), *turns.needing(finished))
+    rows = yield from together(*needed, adding, *settling, advancing, lanes.freeing(**where))
     # Looked at afterwards, and all undone if it was not this one's turn.
-    if lane is None or lane[0] != ticket or None in settled:
+    lane, *parent = rows[: len(needed)]
+    turn, *settled, session, freed = rows[len(needed) :]
+    if lane is None or lane[0] != ticket or None in parent or None in settled:
         raise LeaseLost
     number = yield from turns.added(finished, turn, session)
     if has_claim and turn is None:
@@ -138,18 +142,20 @@ def leave(
     """End a turn that is no part of the history, and hand the line over."""
     if unfinished is not None and (yield from lanes.is_held(tenant=tenant, key=key, ticket=ticket)):
         yield from turns.keep_remains(unfinished)
-    if not has_run:
-        yield from claims.take_back(tenant=tenant, root=root, ticket=ticket)
     if has_claim:
         yield from claims.let_go(ticket=ticket, has_run=has_run)
-    return (yield from lanes.leave(tenant=tenant, key=key, ticket=ticket))
+    wakes = yield from lanes.leave(tenant=tenant, key=key, ticket=ticket)
+    if not has_run:
+        yield from claims.take_back(tenant=tenant, root=root, ticket=ticket)
+    return wakes
 
 
 def give_back(*, ticket: str, worker: str) -> Script[tuple[Wake, ...]]:
     """End a turn that never ran and that is known by its ticket alone."""
-    yield from claims.take_all_back(ticket=ticket)
     yield from claims.let_go(ticket=ticket, has_run=False)
-    return (yield from lanes.give_back(worker=worker, ticket=ticket))
+    wakes = yield from lanes.give_back(worker=worker, ticket=ticket)
+    yield from claims.take_all_back(ticket=ticket)
+    return wakes
 
 
 def _entering(request: TurnRequest, *, ticket: str, worker: str) -> tuple[Statement, Statement]:

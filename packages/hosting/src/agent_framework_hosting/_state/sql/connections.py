@@ -142,7 +142,7 @@ class Connections:
 
 
 @contextmanager
-def _at_most(connection: AsyncConnection[Row], seconds: float) -> Generator[None]:
+def at_most(connection: AsyncConnection[Row], seconds: float) -> Generator[None]:
     """Hang up when the server does not answer in time, also when nobody says that it is not there any more."""
     late = asyncio.get_running_loop().call_later(seconds, _hang_up, connection)
     try:
@@ -174,7 +174,7 @@ def _hang_up(connection: BaseConnection[Row]) -> None:
 async def _check(connection: _Connection) -> None:
     if time.monotonic() < connection.answered_at + _FRESH and _is_quiet(connection):
         return
-    with _at_most(connection, PATIENCE):
+    with at_most(connection, PATIENCE):
         await AsyncConnectionPool.check_connection(connection)
 
 

@@ -6,6 +6,7 @@ Rules of this file:
 2. A connection that broke is replaced by the pool. Whether its last transaction took place is not known, and said so.
 3. Nobody waits for ever: a transaction that takes too long loses its connection, and the server ends one of ours that
    stands still in the middle (this process was stopped), so that others get at the rows that it has locked.
+4. Each start tries whether wakes arrive: a pooler that shares one connection of the server among many loses them.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from psycopg_pool import PoolTimeout
 from ...errors import ConfigurationError, InvalidRequest, StateUnavailable
 from ...ids import mint
 from ...logs import logger
-from .connections import PATIENCE, Connections, hung_up_after
+from .connections import CONNECTIONS, PATIENCE, Connections, at_most, hung_up_after
 from .driver import Transaction, step_through
 from .lanes import Wake
 from .migrations import migrate_postgres
@@ -51,6 +52,9 @@ _LAZILY: Final = Statement("SELECT set_config('synchronous_commit', 'off', true)
 """What is committed may be lost with the server's machine; for the rest of the transaction."""
 _COMMIT: Final = Statement("COMMIT", {})
 _NOTIFY: Final = "SELECT pg_notify(:address, '')"
+_NOTIFY_SELF: Final = "SELECT pg_notify(%s, '')"
+_HEARD: Final = PATIENCE
+"""Seconds in which a wake arrives, also when the server has much to do."""
 _ATTEMPTS: Final = 5
 _BETWEEN_CONNECTIONS: Final = 0.5
 
@@ -83,6 +87,11 @@ class PostgresDriver:
             configure=self._configure,
         )
         await self._connections.open()
+        try:
+            await self._require_wakes(self._connections)
+        except BaseException:
+            await self.stop()
+            raise
         self._listener = asyncio.create_task(self._listen(on_wake))
 
     async def stop(self) -> None:
@@ -131,14 +140,40 @@ class PostgresDriver:
         except StateUnavailable:
             logger.warning("Another process could not be woken; it looks by itself.")
 
+    async def _require_wakes(self, connections: Connections) -> None:
+        try:
+            async with await self._listening() as connection:
+                async with connections.take(ahead=True) as other:
+                    await other.execute(_NOTIFY_SELF, (self._channel,))
+                async for _ in connection.notifies(timeout=_HEARD, stop_after=1):
+                    return
+        except _AWAY as error:
+            raise ConfigurationError(
+                f"The database answers, but not on two connections at once: {' '.join(str(error).split())}. See to it "
+                f"that the server, and a pooler before it, let each process have {CONNECTIONS + 2}."
+            ) from error
+        raise ConfigurationError(
+            "The database does not tell this process what others notify it of, so that turns would wait for seconds: "
+            "a pooler stands before it that gives its connections to somebody else after each transaction. Name the "
+            "server itself in database=, or have the pooler keep a connection for each client (PgBouncer: pool_mode = "
+            "session)."
+        )
+
+    async def _listening(self) -> AsyncConnection[Row]:
+        connection = await AsyncConnection.connect(self._url, autocommit=True, **self._connecting)
+        try:
+            with at_most(connection, PATIENCE):
+                await connection.execute(sql.SQL("LISTEN {}").format(sql.Identifier(self._channel)))
+        except BaseException:
+            await connection.close()
+            raise
+        return connection
+
     async def _listen(self, on_wake: Callable[[], None]) -> None:
-        listen = sql.SQL("LISTEN {}").format(sql.Identifier(self._channel))
         has_complained = False
         while True:
             try:
-                connecting = AsyncConnection.connect(self._url, autocommit=True, **self._connecting)
-                async with await connecting as connection:
-                    await connection.execute(listen)
+                async with await self._listening() as connection:
                     has_complained = False
                     # Whatever was sent while nobody listened.
                     on_wake()

@@ -10,7 +10,7 @@ from ...types import Owner
 from ..recordstore import Told
 from .driver import Driver
 from .names import is_known_possibly
-from .script import Script, all_of, do, one
+from .script import Script, Statement, all_of, one, together
 from .turns import bytes_of, open_session
 
 _NEWEST: Final = "SELECT record FROM af_turn WHERE number = :number"
@@ -26,11 +26,10 @@ ORDER BY t.number {order} LIMIT :limit
 """
 _OLDEST_FIRST: Final = _TOLD.replace("{beyond}", ">=").replace("{order}", "ASC")
 _NEWEST_FIRST: Final = _TOLD.replace("{beyond}", "<=").replace("{order}", "DESC")
-_FORGET: Final = """
-UPDATE af_turn SET turn_id = NULL, record = NULL
-WHERE tenant = :tenant AND is_named = :is_named AND owner = :owner AND turn_id = :turn_id RETURNING number
-"""
 _FORGET_CLAIM: Final = "DELETE FROM af_claim WHERE turn = :number"
+_FORGET: Final = """
+UPDATE af_turn SET turn_id = NULL, record = NULL WHERE number = :number AND turn_id IS NOT NULL RETURNING number
+"""
 _LAST: Final = 2**62
 
 
@@ -80,11 +79,13 @@ def _told(owner: Owner, root: str, *, start: str | None, newest_first: bool, lim
 
 
 def _forget(owner: Owner, turn_id: str) -> Script[bool]:
-    row = yield from one(_FORGET, **_whose(owner), turn_id=turn_id)
-    if row is None:
+    found = yield from one(_NUMBER, **_whose(owner), turn_id=turn_id)
+    if found is None:
         return False
-    yield from do(_FORGET_CLAIM, number=row[0])
-    return True
+    # In the order in which a purge has them.
+    number = {"number": found[0]}
+    _, forgotten = yield from together(Statement(_FORGET_CLAIM, number), Statement(_FORGET, number))
+    return forgotten is not None
 
 
 def _whose(owner: Owner) -> dict[str, Any]:

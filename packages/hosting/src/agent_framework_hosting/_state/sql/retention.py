@@ -131,9 +131,10 @@ class Swept:
 def sweep(ages: Ages, *, most: int, after: Place = BEGINNING) -> Script[Swept]:
     """Forget what has expired beside conversations, `most` of each kind at a time."""
     yield from do(_FORGET_ANSWERS, ttl=ages.sessions)
+    # Before turns, as a purge has them.
+    claims = yield from all_of(_CLAIMS, ttl=ages.claims, most=most)
     ids = yield from all_of(_FORGET_IDS, ttl=ages.sessions, most=most)
     records = yield from all_of(_FORGET_RECORDS, ttl=ages.records, most=most)
-    claims = yield from all_of(_CLAIMS, ttl=ages.claims, most=most)
     events = yield from all_of(_EVENTS, ttl=ages.records, most=_EVENTS_SWEPT)
     tasks, place = yield from _drop_ended(after, ttl=ages.claims, most=most)
     undone = yield from all_of(_OLD_TASKS, ttl=ages.records)

@@ -197,15 +197,13 @@ def added(finished: Finished, turn: Row | None, session: Row | None) -> Script[i
     return number
 
 
-def require_parent(finished: Finished) -> Script[None]:
-    """Keep what a branch continues from being forgotten.
+def needing(finished: Finished) -> tuple[Statement, ...]:
+    """Return what keeps the turn that a branch continues from being forgotten; there is no row if it has been already.
 
-    Raises:
-        LeaseLost: It has been already.
+    Only for whoever has locked the lane: who forgets has the lanes before the turns, too.
     """
     is_branching = finished.version == 0 and finished.parent is not None
-    if is_branching and (yield from one(_IS_THERE, number=finished.parent)) is None:
-        raise LeaseLost
+    return (Statement(_IS_THERE, {"number": finished.parent}),) if is_branching else ()
 
 
 def keep_remains(unfinished: Unfinished) -> Script[None]:

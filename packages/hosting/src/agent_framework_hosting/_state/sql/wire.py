@@ -3,14 +3,17 @@
 Rules of this file:
 1. libpq's pipeline: all statements go out together, and their rows come back together. What is sent outside of a
    transaction is one by itself, which is committed when the last answer comes, and undone when one of them fails.
-2. Each statement is prepared once on a connection. The server says of which type its values are.
+2. Each statement is prepared once on a connection, under a name that no other one has: where a pooler gives the
+   connection another server it is unknown, or the same. The server says of which type its values are.
 3. Values go as they are, with their length, so that none is taken for something shorter; rows come likewise.
-4. A connection on which something is still under way is never used again, and neither is one whose server does not know
+4. What is large has gone out before more is put behind it: whenever libpq has sent a piece it moves all that waits.
+5. A connection on which something is still under way is never used again, and neither is one whose server does not know
    any more what was prepared on it: a pooler had it forget, or gave it another server, or a table has changed.
 """
 
 from __future__ import annotations
 
+import hashlib
 import re
 import struct
 from collections.abc import Callable, Generator, Mapping, Sequence
@@ -24,12 +27,16 @@ from psycopg.waiting import Ready, Wait
 from .script import POSTGRES, Row, Statement
 
 _Reader: TypeAlias = Callable[[bytes], Any]
-_Asked: TypeAlias = tuple[bytes, list[bytes | None], list[int]]
-"""A prepared statement's name, its values, and the format of each."""
+_Asked: TypeAlias = tuple[bytes, list[bytes | None], list[int], bool]
+"""A prepared statement's name, its values, the format of each, and whether one of them is large."""
 
 _NAMED: Final = re.compile(r"%\((\w+)\)s")
 _BINARY: Final = 1
 _TEXT: Final = 0
+_LARGE: Final = 256 * 1024
+"""Bytes of a value beyond which it is large: about what a socket takes at once."""
+_NAME: Final = 24
+"""Hexadecimal digits of what a statement is known by."""
 _ROLLBACK: Final = Statement("ROLLBACK", {})
 FORGOTTEN: Final = (errors.InvalidSqlStatementName, errors.DuplicatePreparedStatement, errors.FeatureNotSupported)
 """What a server says when what was prepared is not there, is something else, or does not fit the table any more."""
@@ -79,7 +86,6 @@ class Wire:
         self._encoding = connection.info.encoding
         self._readers = {**_BY_TYPE, **dict.fromkeys(_TEXTS, self._text)}
         self._prepared: dict[str, _Prepared] = {}
-        self._counted = 0
 
     async def ask(self, statements: Sequence[Statement]) -> list[list[Row]]:
         """Run statements in their order, and return the rows of each.
@@ -112,10 +118,7 @@ class Wire:
         try:
             for prepared in new.values():
                 pgconn.send_prepare(prepared.name, prepared.text)
-            for name, values, formats in asked:
-                pgconn.send_query_prepared(name, values, formats, _BINARY)
-            pgconn.pipeline_sync()
-            return await self._connection.wait(_results(pgconn))
+            return await self._connection.wait(_results(pgconn, asked))
         finally:
             _end(pgconn)
 
@@ -123,7 +126,7 @@ class Wire:
         prepared = self._prepared.get(statement.text) or new.get(statement.text)
         if prepared is None:
             prepared = new[statement.text] = self._prepare(statement.text)
-        values, formats = list[bytes | None](), list[int]()
+        values, formats, is_large = list[bytes | None](), list[int](), False
         for each in prepared.names:
             value = statement.values[each]
             if isinstance(value, str):
@@ -132,13 +135,14 @@ class Wire:
             # Text that is not raw would end at its first NUL.
             values.append(value if is_raw else str(value).encode())
             formats.append(_BINARY if is_raw else _TEXT)
-        return prepared.name, values, formats
+            is_large = is_large or (isinstance(value, bytes) and len(value) > _LARGE)
+        return prepared.name, values, formats, is_large
 
     def _prepare(self, text: str) -> _Prepared:
         places: dict[str, str] = {}
         said = _NAMED.sub(lambda found: places.setdefault(found[1], f"${len(places) + 1}"), POSTGRES.said(text))
-        self._counted += 1
-        return _Prepared(b"af_%d" % self._counted, said.encode(self._encoding), tuple(places))
+        name = b"af_" + hashlib.sha256(said.encode()).hexdigest()[:_NAME].encode()
+        return _Prepared(name, said.encode(self._encoding), tuple(places))
 
     def _text(self, value: bytes) -> str:
         return value.decode(self._encoding)
@@ -154,16 +158,14 @@ class Wire:
         ]
 
 
-def _results(pgconn: PGconn) -> Generator[Wait, Ready | int | None, list[PGresult]]:
+def _results(pgconn: PGconn, asked: Sequence[_Asked]) -> Generator[Wait, Ready | int | None, list[PGresult]]:
     """Send what is to be sent, and take what comes, until all has been answered."""
-    while pgconn.flush():
-        # The server may have to get rid of its answers before it takes more.
-        ready = yield Wait.RW
-        if ready is None:
-            # So it goes on for one that was cancelled. Much may be left, and the server cannot have committed anything.
-            raise psycopg.OperationalError("it was given up while it was sent")
-        if ready & Ready.R:
-            pgconn.consume_input()
+    for name, values, formats, is_large in asked:
+        pgconn.send_query_prepared(name, values, formats, _BINARY)
+        if is_large:
+            yield from _flushed(pgconn)
+    pgconn.pipeline_sync()
+    yield from _flushed(pgconn)
     results: list[PGresult] = []
     while True:
         while pgconn.is_busy():
@@ -178,6 +180,17 @@ def _results(pgconn: PGconn) -> Generator[Wait, Ready | int | None, list[PGresul
             return results
         else:
             results.append(result)
+
+
+def _flushed(pgconn: PGconn) -> Generator[Wait, Ready | int | None]:
+    while pgconn.flush():
+        # The server may have to get rid of its answers before it takes more.
+        ready = yield Wait.RW
+        if ready is None:
+            # So it goes on for one that was cancelled. Much may be left, and the server cannot have committed anything.
+            raise psycopg.OperationalError("it was given up while it was sent")
+        if ready & Ready.R:
+            pgconn.consume_input()
 
 
 def _error(result: PGresult, encoding: str) -> psycopg.Error:
