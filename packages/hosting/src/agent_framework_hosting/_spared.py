@@ -1,4 +1,4 @@
-"""What the garbage collector is spared while a process serves: what stays for good, and looking at every crowd at once."""
+"""What the garbage collector is spared while a process serves: what stays for good, and most looks at crowds."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from agent_framework_hosting.rendering.text import to_json
 
 from .events import EventWriter, say_queued
 from .items import CallItem, FlowItem, MessageItem, Part, ReasoningItem
-from .tape import BEGUN, CREATED, terminal_event
+from .tape import BEGUN, terminal_event
 from .wire import DONE
 from .words import PartKind
 

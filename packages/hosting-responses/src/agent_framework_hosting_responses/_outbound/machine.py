@@ -92,7 +92,7 @@ class ResponseMachine:
         self.waiting: Sequence[Waiting] = ()
 
     def __getattr__(self, name: str) -> Any:
-        # What keeps the answer, and is not there before it is needed: of a crowd each is told first that its own begins.
+        # What keeps the answer, made when it is needed: of a crowd, each is told first that its own begins.
         if name not in _OF_ANSWER:
             raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
         self._output = self._shown = output = Output(self._writer, self._showing)
