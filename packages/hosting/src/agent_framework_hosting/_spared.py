@@ -10,10 +10,9 @@ from typing import Final
 _SELDOM: Final = (5_000, 20, 2)
 """New objects between two looks at them, and looks before one at those that lived on, and at all.
 
-An open stream has eighty. By Python's own figures a thousand that come at once are looked through three times before
-the last one has its first event, which takes as long as all else that is done for them. Now each of them is looked at
-once. What was left in circles waits for it, and that is a few MiB: an `Agent` leaves 250 objects of a stream, the host
-none.
+An open stream has seventy. By Python's own figures a thousand that come at once are looked through three times before
+the last one has its first event, which takes as long as all else that is done for them; by these, once. What was left in
+circles waits longer for it: an `Agent` leaves 250 objects of a stream, and the host none.
 """
 
 _serving: Final[set[object]] = set()
