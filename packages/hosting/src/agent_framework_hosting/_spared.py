@@ -11,8 +11,8 @@ _SELDOM: Final = (5_000, 20, 2)
 """New objects between two looks at them, and looks before one at those that lived on, and at all.
 
 An open stream has seventy. By Python's own figures a thousand that come at once are looked through three times before
-the last one has its first event, which takes as long as all else that is done for them; by these, once. What was left in
-circles waits longer for it: an `Agent` leaves 250 objects of a stream, and the host none.
+the last one has its first event, which takes as long as all else that is done for them; by these, mostly once. What was
+left in circles waits longer for it: an `Agent` leaves 250 objects of a stream, and the host none.
 """
 
 _serving: Final[set[object]] = set()
