@@ -52,7 +52,6 @@ class Buffers:
 
     max_bytes: int
     held: int = 0
-    unsent: int = 0
     patience: Countdown[Link] = field(default_factory=_patience, init=False, repr=False, compare=False)
 
 
@@ -92,12 +91,10 @@ class EventStream:
         link = Link(receive, send, limits=self._limits, patience=self._buffers.patience, wake=self._wake)
         producer = asyncio.get_running_loop().create_task(Noticed(self._produce(), partial(self._send_ahead, link)))
         link.lend(producer)
-        self._buffers.unsent += 1
         try:
             # A task that is cancelled before it began never runs its clean-up, so the producer begins first.
             await turn()
             await send({"type": "http.response.start", "status": 200, "headers": [*_HEADERS, *self._headers]})
-            self._buffers.unsent -= 1
             await self._write(link)
         finally:
             if link.lost:
@@ -125,7 +122,6 @@ class EventStream:
         # This runs once per event, so it counts here instead of calling somebody who does.
         buffer, buffers, most, events = self._buffer, self._buffers, self._limits.max_response_bytes, self._events
         parts = total = given_way_at = 0
-        parts = 63 if buffers.unsent >= 32 else 0
         try:
             try:
                 async for data in events:
