@@ -17,8 +17,10 @@ from agent_framework_hosting.testing import ScriptedAgent
 def nothing_spared() -> Generator[None]:
     """Begin with nothing spared, whoever did it, and hold that nothing stays so."""
     gc.unfreeze()
+    usual = gc.get_threshold()
     yield
     assert not gc.get_freeze_count()
+    gc.set_threshold(*usual)
 
 
 def an_app() -> Starlette:
@@ -58,3 +60,30 @@ async def test_what_came_later_is_still_collected() -> None:
         gc.collect()
         Node()
         assert gc.collect() >= 1
+
+
+async def test_the_collector_comes_seldom_for_as_long_as_a_host_serves_by_itself() -> None:
+    usual = gc.get_threshold()
+    one, other = an_app(), an_app()
+    async with AsyncExitStack() as first:
+        await first.enter_async_context(one.router.lifespan_context(one))
+        async with other.router.lifespan_context(other):
+            await first.aclose()
+            assert gc.get_threshold()[0] > usual[0]
+    assert gc.get_threshold() == usual
+
+
+async def test_a_collector_that_comes_more_seldom_or_never_is_left_so() -> None:
+    app = an_app()
+    for wanted in ((100_000, 5, 5), (0, 10, 10)):
+        gc.set_threshold(*wanted)
+        async with app.router.lifespan_context(app):
+            assert gc.get_threshold() == wanted
+        assert gc.get_threshold() == wanted
+
+
+async def test_what_the_collector_is_told_while_a_host_serves_stays() -> None:
+    app = an_app()
+    async with app.router.lifespan_context(app):
+        gc.set_threshold(900, 9, 9)
+    assert gc.get_threshold() == (900, 9, 9)

@@ -15,6 +15,7 @@ from agent_framework_hosting.workflows import shown_response
 
 from ._continuation import chat_key
 from ._errors import failure_of
+from ._inbound.listing import listed
 from ._outbound.machine import ResponseMachine
 from ._record import MOST_WAITING, Private, plain, sealed
 from ._waiting import Waiting
@@ -22,13 +23,15 @@ from ._waiting import Waiting
 _CUT: Final = "max_output_tokens"
 
 
-class Exchange(msgspec.Struct, kw_only=True):
+class Exchange(msgspec.Struct, kw_only=True, gc=False):
     """What becomes of one request, without the request itself: it lives for as long as its stream.
 
     Args:
         named: The idempotency key.
         is_kept: Whether anybody can ask for its record.
-        input: The items that it answers, as they are listed later; empty when nothing is kept.
+        response_id: What ids of items are made of.
+        text: What it answers, where that is a text; empty when nothing is kept.
+        items: The items that it answers, as they are listed later, where they have been made.
         taken: The number of the last item of its conversation that this turn, or one before, has read.
         reads: Whether it reads any itself.
         first: The sequence number of its first event.
@@ -38,12 +41,19 @@ class Exchange(msgspec.Struct, kw_only=True):
 
     named: IdempotencyKey | None
     is_kept: bool
-    input: list[dict[str, Any]] = []
+    response_id: str = ""
+    text: str = ""
+    items: list[dict[str, Any]] | None = None
     taken: int = 0
     reads: bool = False
     first: int = 0
     key: str | None = None
     remains: JSON = None
+
+    @property
+    def input(self) -> list[dict[str, Any]]:
+        """The items that it answers; that of a text is made when it is asked for, at the end of most requests."""
+        return listed(self.text, response_id=self.response_id) if self.items is None else self.items
 
     def private(
         self, *, waiting: Sequence[Waiting] = (), tape: msgspec.Raw | None = None, unfinished: bool = False

@@ -190,7 +190,7 @@ class Turns:
             fields.waiting = begun.waiting
             if machine is not None:
                 machine.expect(begun.waiting)
-            exchange.input = [*begun.items, *exchange.input]
+            exchange.items = [*begun.items, *exchange.input]
             exchange.taken, exchange.reads = begun.taken, bool(begun.items)
             return begun.request
 
@@ -271,10 +271,8 @@ def _exchange(
 ) -> Exchange:
     if not (is_apart or is_kept(asked)):
         return Exchange(named=named, is_kept=named is not None)
-    items = listed(
-        asked.body.get("input"),
-        response_id=response_id,
-        referenced=referenced,
-        keeps_ids=asked.conversation is None,
-    )
-    return Exchange(named=named, is_kept=True, input=items)
+    given: Any = asked.body.get("input")
+    if isinstance(given, str):
+        return Exchange(named=named, is_kept=True, response_id=response_id, text=given)
+    items = listed(given, response_id=response_id, referenced=referenced, keeps_ids=asked.conversation is None)
+    return Exchange(named=named, is_kept=True, items=items)

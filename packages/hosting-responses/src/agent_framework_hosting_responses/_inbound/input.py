@@ -28,7 +28,7 @@ from agent_framework_hosting.parsing.checks import (
     json_object,
     text,
 )
-from agent_framework_hosting.parsing.contents import text_content
+from agent_framework_hosting.parsing.contents import message_of, text_content
 from agent_framework_hosting.parsing.refusals import missing, shown, unsupported_content, wrong_type, wrong_value
 from agent_framework_hosting.parsing.schemas import object_of, of_kind, schema_of, takes
 
@@ -80,12 +80,10 @@ def read_input(
         RequestTooLarge: There are more than `max_input_items` items, or many times as many parts; or a compaction
             holds more than a request may.
     """
+    if isinstance(value, str) and value:
+        return History(messages=[message_of("user", [text_content(value)])], origins=[name])
     history = History()
-    if isinstance(value, str):
-        if value:
-            history.say("user", [text_content(value)], name)
-        return history
-    if value is None:
+    if value is None or value == "":
         return history
     if not is_list(value):
         raise wrong_type(value, name, "a string or an array")

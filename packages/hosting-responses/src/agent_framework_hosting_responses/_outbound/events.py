@@ -15,11 +15,14 @@ import msgspec
 from agent_framework_hosting.rendering.text import to_json
 
 from .items import CallItem, FlowItem, Item, MessageItem, Part, ToolItem
-from .tape import CREATED, QUEUED, WHOLE, About, Deltas, Entry, add_length, whole
+from .tape import CREATED, IN_PROGRESS, QUEUED, WHOLE, About, Deltas, Entry, add_length, whole
 from .wire import ABOUT, delta_template, members, opening
 from .words import PartKind
 
 _INDEX: Final = b'"output_index":%d,'
+_OPENING: Final = (CREATED, IN_PROGRESS)
+_BEGUN: Final = [whole(name) for name in _OPENING]
+_BEGIN: Final = b"".join(b'%b"sequence_number":%%d,"%b":%%b}\n\n' % (opening(name), WHOLE) for name in _OPENING)
 
 
 if TYPE_CHECKING:
@@ -184,6 +187,17 @@ class EventWriter:
         if number > self._after:
             self._out.append(ABOUT % (opening(name), number, b"", WHOLE, response))
         self.sequence_number = number + 1
+
+    def begin(self, response: bytes) -> None:
+        """Write the events that open a response which does not wait; both carry it."""
+        number = self.sequence_number
+        if number <= self._after:
+            self.write_response(CREATED, response)
+            self.write_response(IN_PROGRESS, response)
+            return
+        self.said += _BEGUN
+        self._out.append(_BEGIN % (number, response, number + 1, response))
+        self.sequence_number = number + 2
 
     def _write(self, name: str, before: bytes, key: bytes, about: About, data: bytes) -> None:
         number, self.source = self.sequence_number, None

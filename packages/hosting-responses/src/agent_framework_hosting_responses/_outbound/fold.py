@@ -14,7 +14,7 @@ from agent_framework_hosting.rendering.text import to_json
 from .events import EventWriter, say_queued
 from .items import CallItem, FlowItem, MessageItem, Part, ReasoningItem
 from .replaying import BEGUN
-from .tape import CREATED, terminal_event
+from .tape import terminal_event
 from .wire import DONE
 from .words import PartKind
 
@@ -55,9 +55,7 @@ def fold(body: Mapping[str, Any], *, first: int = 0, after: int = -1) -> bytes:
     if body.get("background") and not first:
         say_queued(writer, to_json({**begun, "status": "queued"}))
     else:
-        data = to_json(begun)
-        writer.write_response(CREATED, data)
-        writer.write_response("response.in_progress", data)
+        writer.begin(to_json(begun))
     for index, item in enumerate(body["output"]):
         _item(writer, index, item)
     writer.write_response(terminal_event(body["status"]), to_json(body))

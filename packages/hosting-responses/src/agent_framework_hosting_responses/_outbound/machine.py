@@ -27,7 +27,7 @@ from .events import EventWriter, Silence, say_queued
 from .items import adopt_ids, plain_message
 from .output import Output
 from .showing import Showing
-from .tape import CREATED, add_length, take_down, terminal_event
+from .tape import IN_PROGRESS, add_length, take_down, terminal_event
 from .usage import usage_object
 from .wire import DONE
 from .words import IncompleteReason, ResponseStatus
@@ -37,10 +37,11 @@ _LONG: Final = 255
 """Characters of a chunk whose length is more than a byte."""
 _OFTEN: Final = 127
 """Chunks between two looks at how many there are, less one."""
+_OF_ANSWER: Final = ("_output", "_shown", "_texts")
 _CUT_BY: Final[Mapping[str, IncompleteReason]] = {"length": "max_output_tokens", "content_filter": "content_filter"}
 
 
-class ResponseFields(Showing, kw_only=True):
+class ResponseFields(Showing, kw_only=True, gc=False):
     """What a response knows about itself before the agent says anything, and what of it is shown.
 
     `echo` holds the request's fields that the response repeats.
@@ -84,14 +85,19 @@ class ResponseMachine:
         self._showing = fields
         self._writer = EventWriter(first=first)
         self._is_queued = is_queued
-        self._output = Output(self._writer, fields)
-        self._texts = self._output.texts
-        self._shown = self._output
         self._usage: TokenCounts | None = None
         self._body: Body | None = None
         self._is_started = False
         self._is_ended = False
         self.waiting: Sequence[Waiting] = ()
+
+    def __getattr__(self, name: str) -> Any:
+        # What keeps the answer, made when it is needed: of a crowd, each is told first that its own begins.
+        if name not in _OF_ANSWER:
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        self._output = self._shown = output = Output(self._writer, self._showing)
+        self._texts = output.texts
+        return output if name != "_texts" else output.texts
 
     @property
     def body(self) -> Body | None:
@@ -224,9 +230,9 @@ class ResponseMachine:
         data = self._head.json("in_progress")
         if self._is_queued:
             say_queued(self._writer, self._head.json("queued"))
+            self._writer.write_response(IN_PROGRESS, data)
         else:
-            self._writer.write_response(CREATED, data)
-        self._writer.write_response("response.in_progress", data)
+            self._writer.begin(data)
 
     def _stop(self, end: _Ending) -> bytes:
         if self._is_ended:

@@ -7,7 +7,7 @@ import msgspec
 from .._waiting import Waiting
 
 
-class Showing(msgspec.Struct, kw_only=True):
+class Showing(msgspec.Struct, kw_only=True, gc=False):
     """The channel's choices for one response.
 
     Args:

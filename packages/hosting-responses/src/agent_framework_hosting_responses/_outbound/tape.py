@@ -56,6 +56,7 @@ WHOLE: Final = b"response"
 
 CREATED: Final = "response.created"
 QUEUED: Final = "response.queued"
+IN_PROGRESS: Final = "response.in_progress"
 _TERMINAL: Final = {"completed": "response.completed", "failed": "response.failed"}
 _LAST: Final = ("response.completed", "response.failed", "response.incomplete")
 TEXTS: Final = ("text", "refusal", "arguments", "input", "code", "result")
