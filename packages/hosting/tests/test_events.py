@@ -170,6 +170,26 @@ async def test_the_first_event_is_not_held_back() -> None:
         assert await answer.read() == b"second"
 
 
+async def test_more_than_goes_in_one_send_is_not_held_back_either() -> None:
+    gates, large = (Gate(), Gate()), b"x" * 200_000
+
+    async def events() -> AsyncGenerator[bytes, None]:
+        yield b"first"
+        await gates[0].wait()
+        yield large
+        await gates[1].wait()
+
+    async with InMemoryDriver(app_of(events)) as driver, driver.stream("GET", "/") as answer:
+        assert await anext(answer) == b"first"
+        gates[0].open()
+        said = b""
+        while len(said) < len(large):
+            said += await anext(answer)
+        assert said == large
+        gates[1].open()
+        assert await answer.read() == b""
+
+
 async def test_a_chunk_that_comes_alone_is_sent_without_waking_anybody() -> None:
     """What a model says bit by bit costs one task's step each, in the request's name; only the end is its own step."""
     turn, sent, tasks = asyncio.Semaphore(0), list[tuple[bytes, bool]](), set[Any]()

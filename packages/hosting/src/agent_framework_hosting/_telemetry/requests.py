@@ -158,11 +158,13 @@ class _Answer(Answer):
 
     def __call__(self, message: Message) -> Awaitable[None]:
         """Send a message; the ASGI callable."""
+        if message.get("more_body"):
+            # A part of a body, which tells nothing.
+            return self._send(message)
         kind = message["type"]
         if kind in _BODIES:
-            if not message.get("more_body", False):
-                return self._end(message)
-        elif kind in _STARTS:
+            return self._end(message)
+        if kind in _STARTS:
             message = self._started(message)
         elif kind == "websocket.close":
             self.is_over = True

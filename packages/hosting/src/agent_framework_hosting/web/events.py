@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Final
 
 from starlette.types import Receive, Scope, Send
@@ -71,7 +70,7 @@ class EventStream:
         headers: More response headers.
     """
 
-    __slots__ = ("_ahead", "_buffer", "_buffers", "_done", "_events", "_headers", "_limits", "_waiter")
+    __slots__ = ("_ahead", "_buffer", "_buffers", "_done", "_events", "_headers", "_limits", "_link", "_waiter")
 
     def __init__(
         self,
@@ -93,8 +92,8 @@ class EventStream:
     async def __call__(self, _: Scope, receive: Receive, send: Send) -> None:
         """Send the stream; returns when it has ended and its run has let go of everything."""
         buffers = self._buffers
-        link = Link(receive, send, limits=self._limits, patience=buffers.patience, wake=self._wake)
-        producer = asyncio.get_running_loop().create_task(Noticed(self._produce(), partial(self._send_ahead, link)))
+        self._link = link = Link(receive, send, limits=self._limits, patience=buffers.patience, wake=self._wake)
+        producer = asyncio.get_running_loop().create_task(Noticed(self._produce(), self._send_ahead))
         link.lend(producer)
         try:
             buffers.silent += 1
@@ -126,6 +125,8 @@ class EventStream:
         finally:
             self._buffers.held -= len(self._buffer)
             self._buffer.clear()
+            # The two would keep each other otherwise, until the garbage collector comes.
+            del self._link
 
     async def _produce(self) -> None:
         # This runs once per event, so it counts here instead of calling somebody who does.
@@ -176,20 +177,22 @@ class EventStream:
         self._buffer += data
         self._wake()
 
-    def _send_ahead(self, link: Link) -> None:
+    def _send_ahead(self) -> None:
         """Send what there is from the run's task, which is about to wait, while the writer has nothing to do.
 
         A model's chunk is mostly sent alone: to wake another task for it would cost as much as all else that is done.
         """
-        buffer, waiter = self._buffer, self._waiter
-        if buffer and waiter is not None and not waiter.done():
-            # What `_next` returns, without the call: this is done for each chunk.
-            data = bytes(buffer) if len(buffer) <= _SEND_AT_MOST else self._next()
-            if link.send_at_once(data):
-                self._sent(len(data))
+        buffer = self._buffer
+        if buffer and (waiter := self._waiter) is not None and not waiter.done():
+            size = len(buffer)
+            if size > _SEND_AT_MOST:
+                self._wake()
+            elif self._link.send_at_once(bytes(buffer)):
+                # What `_sent` does, without the call: this is done for each chunk.
+                buffer.clear()
+                self._buffers.held -= size
             else:
-                self._ahead = len(data)
-            if buffer or self._ahead:
+                self._ahead = size
                 self._wake()
 
     def _next(self) -> bytes:

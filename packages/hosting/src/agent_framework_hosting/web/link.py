@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from asyncio.tasks import _enter_task as enter_task  # pyright: ignore[reportPrivateUsage] - documented for extending
 from asyncio.tasks import _leave_task as leave_task  # pyright: ignore[reportPrivateUsage] - documented for extending
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Generator
 from contextlib import suppress
 from contextvars import copy_context
 from types import CoroutineType
@@ -18,6 +18,7 @@ from .._stepping import current_task, resumed, turn
 from ..limits import Limits
 from .watch import PATIENCE
 
+_SENT: Final = object()
 # Without its type, since nothing is known of what a coroutine told apart by it waits for.
 _NATIVE: Final[Any] = CoroutineType
 
@@ -113,22 +114,22 @@ class Link:
         if type(sending) is not _NATIVE:
             self._rest = sending
             return False
-        coroutine: Coroutine[Any, Any, None] = sending
+        steps: Generator[Any, Any, None] = sending.__await__()
         # What is between it and the socket may remember the task, as a timeout does, and put back what it set in the
         # context. Both have to be the same in the rest; and what a run has set in its own is no business of it.
         loop, task, runner = self._loop, self._task, self._runner
         leave_task(loop, runner)
         enter_task(loop, task)
         try:
-            waits_for = self._context.run(coroutine.send, None)
-        except StopIteration:
-            self._since = loop.time()
-            self.beat_is_due = False
-            return True
+            # Not by `send`, whose end would be an error that is made and caught for every chunk.
+            waits_for = self._context.run(next, steps, _SENT)
+            if waits_for is _SENT:
+                self._since = loop.time()
+                self.beat_is_due = False
+                return True
+            self._rest = resumed(steps, waits_for, context=self._context)
         except BaseException as error:  # noqa: BLE001 - whatever it is, the creator is told, as if it had sent this itself
             self._rest = error
-        else:
-            self._rest = resumed(coroutine, waits_for, context=self._context)
         finally:
             leave_task(loop, task)
             enter_task(loop, runner)
