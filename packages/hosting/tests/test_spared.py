@@ -87,3 +87,22 @@ async def test_what_the_collector_is_told_while_a_host_serves_stays() -> None:
     async with app.router.lifespan_context(app):
         gc.set_threshold(900, 9, 9)
     assert gc.get_threshold() == (900, 9, 9)
+
+
+async def test_what_the_collector_is_told_between_two_hosts_is_there_again_when_both_have_ended() -> None:
+    one, other = an_app(), an_app()
+    async with one.router.lifespan_context(one):
+        gc.set_threshold(900, 9, 9)
+        async with other.router.lifespan_context(other):
+            assert gc.get_threshold()[0] > 900
+    assert gc.get_threshold() == (900, 9, 9)
+
+
+async def test_a_python_that_does_not_keep_all_figures_has_its_own_again_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As those do whose collector knows two generations: 3.14 says that the last figure is none."""
+    real = gc.get_threshold
+    monkeypatch.setattr(gc, "get_threshold", lambda: (*real()[:2], 0))
+    usual, app = gc.get_threshold(), an_app()
+    async with app.router.lifespan_context(app):
+        assert gc.get_threshold()[0] > usual[0]
+    assert gc.get_threshold() == usual

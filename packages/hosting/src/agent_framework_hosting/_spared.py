@@ -16,7 +16,8 @@ left in circles waits longer for it: an `Agent` leaves 250 objects of a stream, 
 """
 
 _serving: Final[set[object]] = set()
-_before: Final[list[tuple[int, int, int]]] = []
+_before: Final[list[tuple[tuple[int, int, int], tuple[int, int, int]]]] = []
+"""What the collector was told before, and what it has made of the figures above: some Pythons do not keep the last."""
 
 
 @contextmanager
@@ -32,15 +33,17 @@ def spared() -> Generator[None]:
     gc.freeze()
     known = gc.get_threshold()
     if 0 < known[0] < _SELDOM[0]:
-        _before.append(known)
         gc.set_threshold(*_SELDOM)
+        _before.append((known, gc.get_threshold()))
     try:
         yield
     finally:
         _serving.discard(block)
         if not _serving:
             gc.unfreeze()
-            # Whoever has changed it meanwhile knows why.
-            if _before and gc.get_threshold() == _SELDOM:
-                gc.set_threshold(*_before[0])
-            _before.clear()
+            if _before:
+                # The last, since whoever has changed it meanwhile knows why.
+                known, seldom = _before[-1]
+                if gc.get_threshold() == seldom:
+                    gc.set_threshold(*known)
+                _before.clear()
