@@ -143,6 +143,37 @@ async def test_what_goes_ahead_does_not_wait_for_what_nobody_has() -> None:
         await connections.close()
 
 
+async def test_who_is_cancelled_when_a_connection_comes_gets_none(
+    make_database: Callable[[str], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a worker that was told to end would go on, and take what nobody does."""
+    monkeypatch.setattr(connections, "CONNECTIONS", 1)
+
+    async def configure(_: Any) -> None: ...
+
+    pool = Connections(make_database("postgres"), connecting={}, longest=SOON, configure=configure)
+    await pool.open()
+
+    async def stand() -> None:
+        async with pool.take(ahead=True):
+            task = asyncio.current_task()
+            assert task is not None
+            assert not task.cancelling()
+            await asyncio.Event().wait()
+
+    async with asyncio.timeout(SOON):
+        for steps in range(20):
+            async with pool.take(ahead=True):
+                standing = asyncio.create_task(stand())
+                await asyncio.sleep(0)
+            for _ in range(steps):
+                await asyncio.sleep(0)
+            standing.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await standing
+    await pool.close()
+
+
 async def test_a_host_under_too_much_work_keeps_what_has_run_and_gives_back_what_it_holds(
     make_database: Callable[[str], str], gate: Gate
 ) -> None:

@@ -126,7 +126,7 @@ class Connections:
         except TimeoutError:
             raise PoolTimeout(f"other requests had all connections for new work for {_IN_LINE:g} s") from None
         try:
-            return await self._pool.getconn(max(0.0, give_up_at - time.monotonic()))
+            return await self._given(max(0.0, give_up_at - time.monotonic()))
         except BaseException:
             self._share.release()
             raise
@@ -135,10 +135,20 @@ class Connections:
         give_up_at = time.monotonic() + _AHEAD
         while True:
             try:
-                return await self._pool.getconn(_LOOK)
+                return await self._given(_LOOK)
             except PoolTimeout:
                 if not self._taken or time.monotonic() > give_up_at:
                     raise
+
+    async def _given(self, seconds: float) -> _Connection:
+        """Wait for a connection; before Python 3.12 the pool loses a cancellation that comes together with one."""
+        task = asyncio.current_task()
+        before = task.cancelling() if task is not None else 0
+        connection = await self._pool.getconn(seconds)
+        if task is not None and task.cancelling() > before:
+            await self._pool.putconn(connection)
+            raise asyncio.CancelledError
+        return connection
 
 
 @contextmanager

@@ -29,13 +29,15 @@ SELECT DISTINCT s.tenant, s.root FROM af_session s WHERE s.used_at < {now} - :tt
 """
 _FORGET_IDS: Final = """
 UPDATE af_turn SET turn_id = NULL, record = NULL WHERE number IN (
-  SELECT t.number FROM af_turn t JOIN af_session s ON s.tenant = t.tenant AND s.session_id = t.session_id
-  WHERE s.used_at < {now} - :ttl AND t.turn_id IS NOT NULL LIMIT :most
+  SELECT t.number FROM af_turn t WHERE t.turn_id IS NOT NULL AND EXISTS (
+    SELECT 1 FROM af_session s
+    WHERE s.tenant = t.tenant AND s.session_id = t.session_id AND s.used_at < {now} - :ttl
+  ) LIMIT :most {unlocked}
 ) RETURNING number
 """
 _FORGET_RECORDS: Final = """
 UPDATE af_turn SET turn_id = NULL, record = NULL WHERE number IN (
-  SELECT number FROM af_turn WHERE created_at < {now} - :ttl AND turn_id IS NOT NULL LIMIT :most
+  SELECT number FROM af_turn WHERE created_at < {now} - :ttl AND turn_id IS NOT NULL LIMIT :most {unlocked}
 ) RETURNING number
 """
 _FORGET_ANSWERS: Final = """
@@ -47,7 +49,7 @@ _CLAIMS: Final = """
 DELETE FROM af_claim WHERE ticket IN (
   SELECT c.ticket FROM af_claim c WHERE c.created_at < {now} - :ttl
     AND NOT EXISTS (SELECT 1 FROM af_worker w WHERE w.id = c.worker AND w.alive_until > {now})
-  LIMIT :most
+  LIMIT :most {unlocked}
 ) RETURNING ticket
 """
 _WORKERS: Final = "DELETE FROM af_worker WHERE alive_until < {now} - :ttl"
@@ -56,9 +58,12 @@ DELETE FROM af_ticket WHERE kind = 'foreground' AND created_at < {now} - :ttl
   AND (worker IS NULL OR NOT EXISTS (SELECT 1 FROM af_worker w WHERE w.id = af_ticket.worker AND w.alive_until > {now}))
 """
 _LANES: Final = """
-DELETE FROM af_lane WHERE used_at < {now} - :ttl
-  AND NOT EXISTS (SELECT 1 FROM af_worker w WHERE w.id = af_lane.worker AND w.alive_until > {now})
-  AND NOT EXISTS (SELECT 1 FROM af_ticket t WHERE t.tenant = af_lane.tenant AND t.key = af_lane.key)
+DELETE FROM af_lane WHERE (tenant, key) IN (
+  SELECT l.tenant, l.key FROM af_lane l WHERE l.used_at < {now} - :ttl
+    AND NOT EXISTS (SELECT 1 FROM af_worker w WHERE w.id = l.worker AND w.alive_until > {now})
+    AND NOT EXISTS (SELECT 1 FROM af_ticket t WHERE t.tenant = l.tenant AND t.key = l.key)
+  {unlocked}
+)
 """
 _ENDED_TASKS: Final = """
 SELECT ended_at, number FROM af_task
@@ -130,11 +135,12 @@ class Swept:
 
 def sweep(ages: Ages, *, most: int, after: Place = BEGINNING) -> Script[Swept]:
     """Forget what has expired beside conversations, `most` of each kind at a time."""
-    yield from do(_FORGET_ANSWERS, ttl=ages.sessions)
-    # Before turns, as a purge has them.
+    # In the order in which a purge has them. What somebody has at the moment is left for the next sweep: several
+    # sweeps have no order among each other.
     claims = yield from all_of(_CLAIMS, ttl=ages.claims, most=most)
     ids = yield from all_of(_FORGET_IDS, ttl=ages.sessions, most=most)
     records = yield from all_of(_FORGET_RECORDS, ttl=ages.records, most=most)
+    yield from do(_FORGET_ANSWERS, ttl=ages.sessions)
     events = yield from all_of(_EVENTS, ttl=ages.records, most=_EVENTS_SWEPT)
     tasks, place = yield from _drop_ended(after, ttl=ages.claims, most=most)
     undone = yield from all_of(_OLD_TASKS, ttl=ages.records)
