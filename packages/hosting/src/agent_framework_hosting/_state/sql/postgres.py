@@ -145,7 +145,7 @@ class PostgresDriver:
             async with await self._listening() as connection:
                 async with connections.take(ahead=True) as other:
                     await other.execute(_NOTIFY_SELF, (self._channel,))
-                async for _ in connection.notifies(timeout=_HEARD, stop_after=1):
+                if [heard async for heard in connection.notifies(timeout=_HEARD, stop_after=1)]:
                     return
         except _AWAY as error:
             raise ConfigurationError(
