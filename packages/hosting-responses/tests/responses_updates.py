@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from responses_tools import ANY_TOOL, CITATIONS, Make, asks, cited, tool_uses
 
 from agent_framework_hosting_responses._outbound.envelope import Body
-from agent_framework_hosting_responses._outbound.machine import Rendered, ResponseFields, ResponseMachine, render
+from agent_framework_hosting_responses._outbound.machine import Rendered, ResponseMachine, render
+from agent_framework_hosting_responses._outbound.showing import ResponseFields
 
 MINTED: Final = re.compile("call_[0-9a-f]{32}")
 RESPONSE: Final[dict[str, Any]] = {

@@ -9,6 +9,7 @@ from responses_rules import KEYS, check, check_body
 from responses_updates import rendered, says, shown, stream, uses
 
 from agent_framework_hosting_responses._outbound.envelope import ERROR_CODES, Head, error_object
+from agent_framework_hosting_responses._outbound.showing import ResponseFields
 
 HELLO = AgentResponse[Any](messages=[Message("assistant", ["Hello"])])
 
@@ -168,7 +169,7 @@ def test_an_error_code_of_ours_becomes_one_of_the_protocol() -> None:
 
 
 def test_a_body_in_any_state_can_be_made_without_a_machine() -> None:
-    head = Head(response_id="resp_1", created_at=1, model="m")
+    head = Head(ResponseFields(response_id="resp_1", created_at=1, model="m"))
     body = shown(head.body(status="cancelled", completed_at=5))
     check_body(body)
     assert body["completed_at"] is None

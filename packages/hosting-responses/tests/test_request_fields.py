@@ -11,6 +11,7 @@ from agent_framework_hosting.errors import InvalidRequest
 from agent_framework_hosting_responses._inbound.fields import FIELDS
 from agent_framework_hosting_responses._inbound.request import ResponsesRequest, parse
 from agent_framework_hosting_responses._outbound.envelope import Head
+from agent_framework_hosting_responses._outbound.showing import ResponseFields
 
 
 def read(**fields: Any) -> ResponsesRequest:
@@ -311,7 +312,7 @@ def test_a_schema_format_becomes_the_mapping_that_both_openai_clients_take() -> 
 
 
 def shown(**fields: Any) -> dict[str, Any]:
-    head = Head(response_id="resp_1", created_at=1, model="m", echo=read(**fields).echo)
+    head = Head(ResponseFields(response_id="resp_1", created_at=1, model="m", echo=read(**fields).echo))
     return msgspec.json.decode(head.body(status="in_progress").json)
 
 

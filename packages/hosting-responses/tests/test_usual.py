@@ -8,11 +8,12 @@ import msgspec
 import pytest
 
 from agent_framework_hosting_responses._outbound.envelope import Body, Head
+from agent_framework_hosting_responses._outbound.showing import ResponseFields
 from agent_framework_hosting_responses._record import Private, body_of, is_background, sealed
 
 
 def response(**echo: Any) -> Body:
-    head = Head(response_id="resp_7", created_at=7, model="m", echo=echo)
+    head = Head(ResponseFields(response_id="resp_7", created_at=7, model="m", echo=echo))
     return head.body(status="completed", completed_at=8, output=b'[{"id":"msg_7","text":"Hi."}]')
 
 

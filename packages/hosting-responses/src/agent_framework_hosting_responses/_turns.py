@@ -25,7 +25,8 @@ from ._inbound.input import Referenced, reference_of
 from ._inbound.listing import listed
 from ._inbound.policy import apply_policy
 from ._inbound.request import ResponsesRequest, read_request
-from ._outbound.machine import ResponseFields, ResponseMachine, render
+from ._outbound.machine import ResponseMachine, render
+from ._outbound.showing import ResponseFields
 from ._record import sealed
 from ._settings import CreationSettings
 from ._waiting import Waiting

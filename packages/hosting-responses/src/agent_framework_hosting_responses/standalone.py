@@ -17,7 +17,8 @@ from agent_framework_hosting.ids import mint
 
 from ._exchange import last_event
 from ._inbound.request import parse
-from ._outbound.machine import ResponseFields, ResponseMachine, render
+from ._outbound.machine import ResponseMachine, render
+from ._outbound.showing import ResponseFields
 
 
 def response_object(

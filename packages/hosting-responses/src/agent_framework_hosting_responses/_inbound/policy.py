@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
 
 from agent_framework import Message
@@ -53,12 +53,9 @@ def apply_policy(
     """
     requested = request.requested_options
     instructing = ["instructions"] if requested.get("instructions") else []
-    others: list[Message] = []
-    for message, at in zip(request.messages, request.origins, strict=True):
-        if message.role == "system":
-            instructing.append(at)
-        else:
-            others.append(message)
+    others = [message for message in request.messages if message.role != "system"]
+    if len(others) < len(request.messages):
+        instructing += _instructing(request.messages, request.origins)
     if instructing and caller_instructions == "refuse":
         raise _no_instructions(instructing[0])
     appended = caller_instructions == "append"
@@ -86,10 +83,14 @@ def refuse_instructions(history: History, *, caller_instructions: CallerInstruct
     Raises:
         InvalidRequest: There are some, and they are refused.
     """
-    places = [at for message, at in zip(history.messages, history.origins, strict=True) if message.role == "system"]
+    places = _instructing(history.messages, history.origins)
     if places and caller_instructions == "refuse":
         raise _no_instructions(places[0])
     return [] if caller_instructions == "append" else places
+
+
+def _instructing(messages: Sequence[Message], origins: Sequence[str]) -> list[str]:
+    return [at for message, at in zip(messages, origins, strict=True) if message.role == "system"]
 
 
 def _no_instructions(at: str) -> InvalidRequest:

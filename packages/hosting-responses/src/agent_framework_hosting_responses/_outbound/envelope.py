@@ -15,6 +15,7 @@ import msgspec
 from agent_framework_hosting.rendering.text import clean, clean_json, clean_with_json, to_json
 
 from .._usual import WHOLE, without_usual
+from .showing import ResponseFields
 from .words import ErrorCode, ResponseStatus
 
 ERROR_CODES: Final = frozenset(get_args(ErrorCode))
@@ -75,37 +76,20 @@ class Body(msgspec.Struct, frozen=True):
 
 
 class Head:
-    """All that is the same in every state of a response; `body` fills in the rest. Its `response_id` is clean.
-
-    Args:
-        response_id: The response's id.
-        created_at: When it was asked for, in seconds.
-        model: What answers.
-        previous_response_id: The response that it continues.
-        echo: Fields of the request in the shape in which a response shows them; others than those that it shows are
-            ignored.
-    """
+    """All that is the same in every state of a response; `body` fills in the rest. Its `response_id` is clean."""
 
     __slots__ = ("_asked", "_begin", "_created_at", "_middle", "_model", "_previous", "_tail", "response_id")
 
-    def __init__(
-        self,
-        *,
-        response_id: str,
-        created_at: int,
-        model: str,
-        previous_response_id: str | None = None,
-        echo: Mapping[str, Any] | None = None,
-    ) -> None:
-        self.response_id, named = clean_with_json(response_id)
-        self._created_at = created_at
-        self._model, answering = clean_with_json(model)
+    def __init__(self, fields: ResponseFields) -> None:
+        self.response_id, named = clean_with_json(fields.response_id)
+        self._created_at = created_at = fields.created_at
+        self._model, answering = clean_with_json(fields.model)
         self._previous, previous = None, _NULL
-        if previous_response_id is not None:
-            self._previous, previous = clean_with_json(previous_response_id)
+        if fields.previous_response_id is not None:
+            self._previous, previous = clean_with_json(fields.previous_response_id)
         self._begin = _BEGIN % (named, created_at)
         self._middle = _MIDDLE % (answering, previous)
-        self._asked: Mapping[str, Any] = _asked(echo) if echo else _NOTHING
+        self._asked: Mapping[str, Any] = _asked(fields.echo) if fields.echo else _NOTHING
         self._tail = to_json({**_OF_REQUEST, **self._asked})[1:] if self._asked else _TAIL
 
     def json(self, status: ResponseStatus) -> bytes:

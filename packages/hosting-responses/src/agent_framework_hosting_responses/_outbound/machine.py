@@ -24,33 +24,23 @@ from .._waiting import Waiting
 from .contents import plain_text
 from .envelope import Body, Head, error_object
 from .events import EventWriter, Silence, say_queued
-from .items import adopt_ids, plain_message
+from .items import Items, adopt_ids, plain_message
 from .output import Output
-from .showing import Showing
+from .showing import ResponseFields, Showing
 from .tape import IN_PROGRESS, add_length, take_down, terminal_event
+from .texts import Texts
 from .usage import usage_object
 from .wire import DONE
 from .words import IncompleteReason, ResponseStatus
 
 _SILENCE: Final = Silence()
+_UNBEGUN: Final = Texts(Items(""), _SILENCE, encrypted=False)
+"""Stands for the texts of an answer that has not begun: nothing is open there."""
 _LONG: Final = 255
 """Characters of a chunk whose length is more than a byte."""
 _OFTEN: Final = 127
 """Chunks between two looks at how many there are, less one."""
-_OF_ANSWER: Final = ("_output", "_shown", "_texts")
 _CUT_BY: Final[Mapping[str, IncompleteReason]] = {"length": "max_output_tokens", "content_filter": "content_filter"}
-
-
-class ResponseFields(Showing, kw_only=True, gc=False):
-    """What a response knows about itself before the agent says anything, and what of it is shown.
-
-    `echo` holds the request's fields that the response repeats.
-    """
-
-    created_at: int
-    model: str
-    previous_response_id: str | None = None
-    echo: Mapping[str, Any] | None = None
 
 
 class ResponseMachine:
@@ -71,7 +61,7 @@ class ResponseMachine:
         "_is_ended",
         "_is_queued",
         "_is_started",
-        "_output",
+        "_kept",
         "_showing",
         "_shown",
         "_texts",
@@ -81,7 +71,7 @@ class ResponseMachine:
     )
 
     def __init__(self, fields: ResponseFields, *, first: int = 0, is_queued: bool = False) -> None:
-        self._head = _head(fields)
+        self._head = Head(fields)
         self._showing = fields
         self._writer = EventWriter(first=first)
         self._is_queued = is_queued
@@ -89,15 +79,16 @@ class ResponseMachine:
         self._body: Body | None = None
         self._is_started = False
         self._is_ended = False
+        self._texts: Texts = _UNBEGUN
         self.waiting: Sequence[Waiting] = ()
 
-    def __getattr__(self, name: str) -> Any:
-        # What keeps the answer, made when it is needed: of a crowd, each is told first that its own begins.
-        if name not in _OF_ANSWER:
-            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
-        self._output = self._shown = output = Output(self._writer, self._showing)
-        self._texts = output.texts
-        return output if name != "_texts" else output.texts
+    @property
+    def _output(self) -> Output:
+        """What keeps the answer, made when it is needed: of a crowd, each is told first that its own begins."""
+        if self._texts is _UNBEGUN:
+            self._kept = self._shown = output = Output(self._writer, self._showing)
+            self._texts = output.texts
+        return self._kept
 
     @property
     def body(self) -> Body | None:
@@ -130,7 +121,7 @@ class ResponseMachine:
     def feed(self, update: AgentResponseUpdate) -> bytes:
         """Return the events of one update: most often one delta, sometimes nothing."""
         part, begun = self._texts.hot, b""
-        if (part is not None or self._begins(update)) and (text := _plain_text(update, self._output)):
+        if (part is not None or self._begins(update)) and (text := _plain_text(update, self._kept)):
             if text.isascii():
                 data = ascii_json(text)
             else:
@@ -140,7 +131,7 @@ class ResponseMachine:
                     return self._take(update)
             writer = self._writer
             if part is None:
-                part = self._texts.open_plain()
+                part = self._kept.texts.open_plain()
                 begun = writer.take()
             part.chunks.append(text)
             if writer.source is not part:
@@ -168,7 +159,7 @@ class ResponseMachine:
         """
         if self._body is None:
             self._open()
-            streamed, shown = self._output, self._output
+            streamed = shown = self._output
             ids: Mapping[str, str] = {}
             if override and final is not None:
                 shown = _taken(final, self._showing, first_id=len(streamed.items))
@@ -217,10 +208,11 @@ class ResponseMachine:
             return b""
         if not self._is_started:
             self._open()
-        self._output.take_update(update)
-        if self._output.halves.held is not None:
+        output = self._output
+        output.take_update(update)
+        if output.halves.held is not None:
             # Plain text has to go on where that ends.
-            self._texts.hot = None
+            output.texts.hot = None
         return self._writer.take()
 
     def _open(self) -> None:
@@ -238,8 +230,9 @@ class ResponseMachine:
         if self._is_ended:
             return b""
         self._open()
-        self._output.finish(is_cut=True)
-        self._body = _body(self._head, self._shown, end, usage=self._usage or self._output.usage.counts)
+        output = self._output
+        output.finish(is_cut=True)
+        self._body = _body(self._head, self._shown, end, usage=self._usage or output.usage.counts)
         return self._end(self._body)
 
     def _end(self, body: Body) -> bytes:
@@ -252,7 +245,7 @@ class ResponseMachine:
 
 def queued_body(fields: ResponseFields) -> Body:
     """Return a response that waits for its turn."""
-    return _head(fields).body(status="queued")
+    return Head(fields).body(status="queued")
 
 
 class Rendered(msgspec.Struct, frozen=True):
@@ -269,7 +262,7 @@ def render(result: AgentResponse[Any], fields: ResponseFields, *, completed_at: 
     shown = _taken(result, fields)
     end = _ending(shown, shown.finish_reason)
     shown.finish(is_cut=end.is_cut)
-    body = _body(_head(fields), shown, end, usage=shown.usage.counts, completed_at=completed_at)
+    body = _body(Head(fields), shown, end, usage=shown.usage.counts, completed_at=completed_at)
     return Rendered(body, shown.waiting)
 
 
@@ -293,7 +286,7 @@ def _only_text(response: AgentResponse[Any]) -> bytes:
 def _plain_body(text: bytes, result: AgentResponse[Any], fields: ResponseFields, *, completed_at: int) -> Body:
     reason = _CUT_BY.get(text_of(result, "finish_reason"))
     status: Literal["completed", "incomplete"] = "completed" if reason is None else "incomplete"
-    head, usage = _head(fields), _usage(result)
+    head, usage = Head(fields), _usage(result)
     named = item_id(head.response_id, prefix="msg_", index=0)
     return head.body(
         status=status,
@@ -374,13 +367,3 @@ def _plain_text(update: AgentResponseUpdate, output: Output) -> str:
     ):
         return ""
     return plain_text(contents[0])
-
-
-def _head(fields: ResponseFields) -> Head:
-    return Head(
-        response_id=fields.response_id,
-        created_at=fields.created_at,
-        model=fields.model,
-        previous_response_id=fields.previous_response_id,
-        echo=fields.echo,
-    )

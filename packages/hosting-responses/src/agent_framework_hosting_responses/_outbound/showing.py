@@ -1,6 +1,9 @@
-"""What a client gets to see of an answer."""
+"""What is known of a response before the agent says anything: what it is called, and what a client gets to see."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
 
 import msgspec
 
@@ -33,3 +36,20 @@ class Showing(msgspec.Struct, kw_only=True, gc=False):
     encrypted_reasoning: bool = False
     include: frozenset[str] = frozenset()
     waiting: tuple[Waiting, ...] = ()
+
+
+class ResponseFields(Showing, kw_only=True, gc=False):
+    """What a response knows about itself before the agent says anything, and what of it is shown.
+
+    Args:
+        created_at: When it was asked for, in seconds.
+        model: What answers.
+        previous_response_id: The response that it continues.
+        echo: The request's fields that it repeats, in the shape in which it shows them; others than those that a
+            response has are ignored.
+    """
+
+    created_at: int
+    model: str
+    previous_response_id: str | None = None
+    echo: Mapping[str, Any] | None = None
