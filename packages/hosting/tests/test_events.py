@@ -510,6 +510,41 @@ async def test_in_a_crowd_everybody_is_answered_before_anybodys_text_is_waited_f
     assert {number for number, _ in sent[:100]} == set(range(100))
 
 
+async def test_a_crowd_may_come_over_several_turns_of_the_loop() -> None:
+    buffers, sent = Buffers(max_bytes=10_000), list[bytes]()
+
+    async def send(message: Any) -> None:
+        if body := message.get("body"):
+            sent.append(body)
+
+    async with anyio.create_task_group() as group:
+        for _ in range(4):
+            for _ in range(50):
+                group.start_soon(_said_in_three, buffers, send)
+            await anyio.lowlevel.checkpoint()
+    # Those who gave way in the first turn go on when nearly all of those who came later have been answered.
+    assert sent.index(b"second third") > 160
+
+
+async def test_a_crowd_that_never_ends_holds_nobody_up_for_good() -> None:
+    buffers, sent = Buffers(max_bytes=10_000), list[bytes]()
+
+    async def send(message: Any) -> None:
+        if body := message.get("body"):
+            sent.append(body)
+
+    async def stall(_: Any) -> None:
+        await asyncio.Event().wait()
+
+    stalled = [asyncio.create_task(_said_in_three(buffers, stall)) for _ in range(50)]
+    await anyio.lowlevel.checkpoint()
+    await _said_in_three(buffers, send)
+    assert sent == [b"first ", b"second third"]
+    for each in stalled:
+        each.cancel()
+    await asyncio.gather(*stalled, return_exceptions=True)
+
+
 async def test_who_leaves_a_crowd_before_it_is_answered_makes_no_crowd_of_those_who_come_later() -> None:
     buffers, sent = Buffers(max_bytes=10_000), list[bytes]()
 

@@ -35,6 +35,8 @@ _LAST_PART: Final = _PARTS_BEFORE_GIVING_WAY - 1
 _BYTES_BEFORE_GIVING_WAY: Final = 32 * 1024
 _CROWD: Final = 32
 """Streams that have not begun to send; fewer are through within some milliseconds, one after the other."""
+_TURNS_FOR_A_CROWD: Final = 16
+"""A crowd comes over several turns of the loop; whoever gives way to it goes on after so many, whatever still comes."""
 _SEND_AT_MOST: Final = 64 * 1024
 _GRACE: Final = 5.0
 _TOO_LARGE: Final = "The answer grew larger than this server sends, so it was cut."
@@ -151,7 +153,7 @@ class EventStream:
                     parts += 1
                     if parts == _PARTS_BEFORE_GIVING_WAY or total - given_way_at >= _BYTES_BEFORE_GIVING_WAY:
                         parts, given_way_at = 0, total
-                        await turn()
+                        await self._give_way()
             finally:
                 await events.aclose()
         except Exception:  # noqa: BLE001 - the outermost frame of the task; nobody else would hear of it
@@ -159,6 +161,12 @@ class EventStream:
         finally:
             self._done = True
             self._wake()
+
+    async def _give_way(self) -> None:
+        for _ in range(_TURNS_FOR_A_CROWD):
+            await turn()
+            if self._buffers.silent < _CROWD:
+                break
 
     async def _finish_with(self, why: str, *, unsent: bytes) -> None:
         # What whoever made it counts as sent has to be: the last words of a stream tell of it.
