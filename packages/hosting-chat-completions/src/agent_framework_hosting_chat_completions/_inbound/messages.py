@@ -15,7 +15,7 @@ from typing import Any, Final, TypeAlias
 from agent_framework import Content, Message
 
 from agent_framework_hosting.errors import InvalidRequest, RequestTooLarge
-from agent_framework_hosting.parsing.checks import array, is_list, is_object, json_object, text
+from agent_framework_hosting.parsing.checks import array, is_list, is_object, json_object, required, required_id, text
 from agent_framework_hosting.parsing.contents import refusal
 from agent_framework_hosting.parsing.refusals import (
     missing,
@@ -27,7 +27,7 @@ from agent_framework_hosting.parsing.refusals import (
 )
 
 from .._approvals import TOOL, Decision, completion_of, read_decision
-from .parts import read_content, read_text, required, required_id
+from .parts import read_content, read_text
 
 _PARTS_PER_MESSAGE: Final = 4
 """Parts and calls that a request may have for each message that it may have."""

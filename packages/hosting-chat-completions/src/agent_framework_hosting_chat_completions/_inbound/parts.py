@@ -13,7 +13,7 @@ from typing import Any, Final, TypeAlias
 from agent_framework import Content
 
 from agent_framework_hosting.errors import InvalidRequest
-from agent_framework_hosting.parsing.checks import filled, is_list, json_object, one_of, text
+from agent_framework_hosting.parsing.checks import is_list, json_object, one_of, required, required_id, text
 from agent_framework_hosting.parsing.contents import (
     ANY_IMAGE,
     AUDIO_TYPES,
@@ -28,19 +28,6 @@ from agent_framework_hosting.parsing.refusals import missing, wrong_type, wrong_
 _detail = one_of("auto", "low", "high")
 _audio_format = one_of(*AUDIO_TYPES)
 _OUR_PICTURE: Final = re.compile(r"(!\[[^\]\n]{0,200}\]\()data:image/[\w.+-]{1,60};base64,[A-Za-z0-9+/=]*+\)")
-
-
-def required(item: dict[str, Any], key: str, at: str) -> str:
-    """Return a text that has to be there."""
-    value = item.get(key)
-    if value is None:
-        raise missing(f"{at}.{key}")
-    return text(value, f"{at}.{key}")
-
-
-def required_id(item: dict[str, Any], key: str, at: str) -> str:
-    """Return a text that has to be there, and not be empty."""
-    return filled(required(item, key, at), f"{at}.{key}")
 
 
 def read_content(value: Any, role: str, at: str) -> list[Content]:

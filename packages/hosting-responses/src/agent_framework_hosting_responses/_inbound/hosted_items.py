@@ -25,6 +25,8 @@ from agent_framework_hosting.parsing.checks import (
     filled,
     is_object,
     json_object,
+    required,
+    required_id,
     some_members,
     text,
 )
@@ -33,7 +35,6 @@ from agent_framework_hosting.parsing.schemas import of_kind, schema_of, takes
 
 from .history import History
 from .media_parts import image_of, read_image
-from .members import required, required_id
 
 WITHOUT_EFFECT: Final = frozenset(
     {"mcp_list_tools", "program", "program_output", "tool_search_call", "tool_search_output"}

@@ -26,6 +26,7 @@ from agent_framework_hosting.parsing.checks import (
     is_list,
     is_object,
     json_object,
+    required,
     text,
 )
 from agent_framework_hosting.parsing.contents import message_of, text_content
@@ -33,7 +34,7 @@ from agent_framework_hosting.parsing.refusals import missing, shown, unsupported
 from agent_framework_hosting.parsing.schemas import object_of, of_kind, schema_of, takes
 
 from .history import COMPACTION, History, Role
-from .members import all_of, required
+from .members import all_of
 from .parts import content_schema, read_content
 
 PARTS_PER_ITEM: Final = 4

@@ -12,12 +12,12 @@ from typing import Any, Final
 from agent_framework import Annotation, Content, TextSpanRegion
 
 from agent_framework_hosting.errors import InvalidRequest
-from agent_framework_hosting.parsing.checks import filled, is_list, is_object, one_of, some_members, text
+from agent_framework_hosting.parsing.checks import filled, is_list, is_object, one_of, required_id, some_members, text
 from agent_framework_hosting.parsing.contents import ANY_IMAGE, AUDIO_TYPES, content_at, data_place, image_place
 from agent_framework_hosting.parsing.media import UNKNOWN, media_type_of, read_uri
 from agent_framework_hosting.parsing.refusals import missing, wrong_value
 
-from .members import GIVEN, PartKind, optional, required_id
+from .members import GIVEN, PartKind, optional
 
 _detail = one_of("auto", "low", "high", "original")
 _audio_format = one_of(*AUDIO_TYPES)

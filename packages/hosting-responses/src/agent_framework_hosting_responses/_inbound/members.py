@@ -9,8 +9,7 @@ from typing import Any, Final, TypeAlias
 import msgspec
 from agent_framework import Content
 
-from agent_framework_hosting.parsing.checks import Check, filled, some_members, text
-from agent_framework_hosting.parsing.refusals import missing
+from agent_framework_hosting.parsing.checks import Check, some_members, text
 
 _Reader: TypeAlias = Callable[[dict[str, Any], str], Content]
 
@@ -31,19 +30,6 @@ class PartKind(msgspec.Struct, frozen=True):
 def all_of(**members: Check) -> Check:
     """Return a check for an object that has to have all of these members."""
     return some_members(members, required=tuple(members))
-
-
-def required(item: dict[str, Any], key: str, at: str) -> str:
-    """Return a text that has to be there."""
-    value = item.get(key)
-    if value is None:
-        raise missing(f"{at}.{key}")
-    return text(value, f"{at}.{key}")
-
-
-def required_id(item: dict[str, Any], key: str, at: str) -> str:
-    """Return a text that has to be there, and not be empty."""
-    return filled(required(item, key, at), f"{at}.{key}")
 
 
 def optional(item: dict[str, Any], key: str, at: str) -> str | None:

@@ -10,12 +10,12 @@ from typing import Any, Final
 
 from agent_framework import Content
 
-from agent_framework_hosting.parsing.checks import array, is_list, json_object, some_members, text
+from agent_framework_hosting.parsing.checks import array, is_list, json_object, required, some_members, text
 from agent_framework_hosting.parsing.contents import refusal, text_content
 from agent_framework_hosting.parsing.refusals import missing, unsupported_content, wrong_type, wrong_value
 from agent_framework_hosting.parsing.schemas import of_kind, schema_of
 
-from .members import GIVEN, PartKind, required
+from .members import GIVEN, PartKind
 
 _LATER_PARTS: Final = frozenset({"computer_screenshot"})
 

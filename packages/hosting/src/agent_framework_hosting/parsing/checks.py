@@ -55,6 +55,19 @@ def filled(value: Any, param: str) -> str:
     return value
 
 
+def required(item: dict[str, Any], key: str, at: str) -> str:
+    """Return a text that has to be there."""
+    value = item.get(key)
+    if value is None:
+        raise missing(f"{at}.{key}")
+    return text(value, f"{at}.{key}")
+
+
+def required_id(item: dict[str, Any], key: str, at: str) -> str:
+    """Return a text that has to be there, and not be empty."""
+    return filled(required(item, key, at), f"{at}.{key}")
+
+
 @takes({"type": "string", "pattern": f"^{_NAME.pattern}$"})
 def name(value: Any, param: str) -> str:
     """Take a name of a function or a schema."""
