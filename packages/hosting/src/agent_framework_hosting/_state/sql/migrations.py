@@ -51,25 +51,10 @@ def migrate(engine: Engine, *, apply: bool, steps: Sequence[Step] = STEPS) -> No
         ConfigurationError: The schema is newer than this code, or older and `apply` is off; or it is no database, it is
             damaged, or it cannot be reached.
     """
-    while True:
-        with _usable(engine), engine.begin() as connection:
-            if connection.dialect.name == "postgresql":
-                connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
-            version = _version(connection)
-            if version > len(steps):
-                raise ConfigurationError(
-                    f"The database has schema version {version}; this release knows versions up to {len(steps)}. "
-                    "It was left untouched: install the release that wrote it, or a later one."
-                )
-            if version == len(steps):
-                return
-            if not apply:
-                raise ConfigurationError(
-                    f"The database has schema version {version}; this release needs {len(steps)}. "
-                    "Run `af-hosting migrate`, or leave migrate='check' out."
-                )
-            steps[version](connection)
-            _say(connection, version + 1)
+    # One connection for all steps: a server counts one that was closed for a moment more, and may allow few.
+    with _usable(engine), engine.connect() as connection:
+        while _take_next(connection, apply=apply, steps=steps):
+            pass
 
 
 def version_of(engine: Engine) -> int:
@@ -123,6 +108,29 @@ def sqlite_engine(path: Path) -> Engine:
     return engine
 
 
+def _take_next(connection: Connection, *, apply: bool, steps: Sequence[Step]) -> bool:
+    """Take the next step in a transaction of its own; return whether there was one to take."""
+    with connection.begin():
+        if connection.dialect.name == "postgresql":
+            connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
+        version = _version(connection)
+        if version > len(steps):
+            raise ConfigurationError(
+                f"The database has schema version {version}; this release knows versions up to {len(steps)}. "
+                "It was left untouched: install the release that wrote it, or a later one."
+            )
+        if version == len(steps):
+            return False
+        if not apply:
+            raise ConfigurationError(
+                f"The database has schema version {version}; this release needs {len(steps)}. "
+                "Run `af-hosting migrate`, or leave migrate='check' out."
+            )
+        steps[version](connection)
+        _say(connection, version + 1)
+        return True
+
+
 @contextmanager
 def _usable(engine: Engine) -> Generator[None]:
     try:
@@ -144,7 +152,7 @@ def _usable(engine: Engine) -> Generator[None]:
         said = " ".join(str(error.orig).split())
         raise ConfigurationError(
             f"The database {shown} cannot be used: {said}. Start it, or mend its URL: it has to answer when the host "
-            "starts."
+            "starts, and to have connections to spare."
         ) from error
 
 
