@@ -5,6 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
+import pytest
+
+from agent_framework_hosting import _countdown
 from agent_framework_hosting._countdown import Countdown
 
 from .timers import rings, timers
@@ -40,6 +43,27 @@ async def test_each_has_its_own_time(later: Later) -> None:
     later(30)
     await rings()
     assert called == ["first", "second"]
+
+
+async def test_what_begins_soon_after_something_else_is_called_for_a_moment_later_and_together(
+    later: Later, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_countdown, "_SOON", 20)
+    called = list[str]()
+    before, countdown = timers(), Countdown[str](600, called.append)
+    for what in ("first", "second", "third"):
+        countdown.begin(what)
+        later(4)
+    later(588)
+    await rings()
+    assert called == ["first"]
+    later(10)
+    await rings()
+    assert called == ["first"]
+    later(10)
+    await rings()
+    assert called == ["first", "second", "third"]
+    assert timers() == before
 
 
 async def test_what_begins_while_others_are_called_for_has_its_whole_time(later: Later) -> None:

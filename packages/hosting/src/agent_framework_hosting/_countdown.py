@@ -1,7 +1,8 @@
 """One timer for many that wait equally long: what is begun and ended all the time costs an entry, and no timer.
 
 What gets equally long is due in the order in which it was begun. So the timer waits for the first of those that are
-left, and is not touched when one begins or ends.
+left, and is not touched when one begins or ends. Those that were begun soon after one another are due together: it is a
+moment later for most of them, and one timer instead of one for each.
 """
 
 from __future__ import annotations
@@ -10,13 +11,16 @@ import asyncio
 from collections.abc import Callable, Hashable
 from contextvars import Context
 from itertools import takewhile
-from typing import Generic, TypeVar
+from typing import Final, Generic, TypeVar
 
 T = TypeVar("T", bound=Hashable)
 
+_SOON: Final = 0.05
+"""Seconds between two looks at what is due, at least; a sixteenth of the whole time where that is less."""
+
 
 class Countdown(Generic[T]):
-    """Calls `ring` with everything that was begun, and not ended, so many seconds ago.
+    """Calls `ring` with everything that was begun, and not ended, so many seconds ago, or a moment more.
 
     It is in one loop at a time: what was begun in the one before is forgotten, since nothing goes on there any more.
 
@@ -25,10 +29,11 @@ class Countdown(Generic[T]):
         ring: What is called, in the loop and a context of its own; it must not raise.
     """
 
-    __slots__ = ("_context", "_loop", "_ring", "_seconds", "_timer", "_waiting")
+    __slots__ = ("_context", "_loop", "_ring", "_seconds", "_soon", "_timer", "_waiting")
 
     def __init__(self, seconds: float, ring: Callable[[T], None]) -> None:
         self._seconds = seconds
+        self._soon = min(_SOON, seconds / 16)
         self._ring = ring
         self._waiting: dict[T, float] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -69,5 +74,5 @@ class Countdown(Generic[T]):
             # Not before, or what is begun by those who are called for would set a timer of its own.
             self._timer = None
             for until in self._waiting.values():
-                self._timer = loop.call_at(until, self._tick, context=self._context)
+                self._timer = loop.call_at(max(until, now + self._soon), self._tick, context=self._context)
                 break
