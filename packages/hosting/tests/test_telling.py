@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any, TypeAlias
 
 import pytest
 
-from agent_framework_hosting.web.telling import tell
+from agent_framework_hosting.limits import Limits
+from agent_framework_hosting.web.events import EventStream
+from agent_framework_hosting.web.telling import Telling, tell
+
+Hear: TypeAlias = Callable[[Telling[str]], Awaitable[list[bytes]]]
 
 
 class Shouting:
@@ -49,25 +54,59 @@ def impossible(error: Exception) -> bytes:
     raise AssertionError("An answer that has an end was given another one.") from error
 
 
-async def test_an_answer_is_told_from_its_start_to_its_end_and_silence_is_no_event() -> None:
-    said, log = Said("a", "", "b"), list[bytes]()
+async def pulled(events: Telling[str]) -> list[bytes]:
+    """Return what an answer says, taken from it as from any generator."""
+    return [event async for event in events]
+
+
+async def written(events: Telling[str], **bounds: Any) -> list[bytes]:
+    """Return what an answer says, as the writer of event streams sends it."""
+    sent = list[bytes]()
+
+    async def send(message: Any) -> None:
+        sent.append(message.get("body", b""))
+
+    async def stays() -> Any:
+        return await asyncio.Event().wait()
+
+    await EventStream(events, limits=Limits(**bounds))({}, stays, send)
+    return [b"".join(sent)]
+
+
+each_way = pytest.mark.parametrize("heard", [pulled, written])
+
+
+@each_way
+async def test_an_answer_is_told_from_its_start_to_its_end_and_silence_is_no_event(heard: Hear) -> None:
+    said, log = Said("a", "", "b"), list[str]()
+
+    async def on_commit() -> None:
+        log.append("committed")
+
+    assert b"".join(await heard(tell(Shouting(), said, ended=impossible, on_commit=on_commit))) == b"<AB>"
+    assert log == ["committed"]
+    assert said.is_closed
+
+
+async def test_the_end_is_told_behind_the_commit() -> None:
+    log = list[bytes]()
 
     async def on_commit() -> None:
         log.append(b"committed")
 
-    async for event in tell(Shouting(), said, ended=impossible, on_commit=on_commit):
+    async for event in tell(Shouting(), Said("a"), ended=impossible, on_commit=on_commit):
         log.append(event)
-    assert log == [b"<", b"A", b"B", b"committed", b">"]
-    assert said.is_closed
+    assert log == [b"<", b"A", b"committed", b">"]
 
 
-async def test_a_failure_is_the_last_event_of_an_answer_that_has_begun() -> None:
+@each_way
+async def test_a_failure_is_the_last_event_of_an_answer_that_has_begun(heard: Hear) -> None:
     said = Said("a", failure=ValueError("no"))
-    assert [event async for event in tell(Shouting(), said, ended=ended)] == [b"<", b"A", b"!no"]
+    assert b"".join(await heard(tell(Shouting(), said, ended=ended))) == b"<A!no"
     assert said.is_closed
 
 
-async def test_a_failure_that_is_not_to_be_told_ends_the_events() -> None:
+async def test_a_failure_that_is_not_to_be_told_ends_the_events(caplog: pytest.LogCaptureFixture) -> None:
     def raised(error: Exception) -> bytes:
         raise error
 
@@ -78,18 +117,43 @@ async def test_a_failure_that_is_not_to_be_told_ends_the_events() -> None:
     assert heard == [b"<", b"A"]
     assert said.is_closed
 
+    said = Said("a", failure=ValueError("no"))
+    assert await written(tell(Shouting(), said, ended=raised)) == [b"<A"]
+    assert said.is_closed
+    assert "did not render" in caplog.text
 
-async def test_the_end_of_a_committed_turn_is_told_whatever_comes_after_it() -> None:
+
+@each_way
+async def test_the_end_of_a_committed_turn_is_told_whatever_comes_after_it(heard: Hear) -> None:
     async def fails() -> None:
         raise ValueError("too late")
 
-    events = tell(Shouting(), Said(), ended=impossible, on_commit=fails)
-    assert [event async for event in events] == [b"<", b">"]
+    assert b"".join(await heard(tell(Shouting(), Said(), ended=impossible, on_commit=fails))) == b"<>"
 
+
+async def test_the_end_of_a_committed_turn_is_told_also_where_there_is_no_room_for_it() -> None:
     events = tell(Shouting(), Said(), ended=impossible)
     assert [await anext(events), await anext(events)] == [b"<", b">"]
     # Whoever reads found no room for it.
     assert await events.athrow(ValueError("no room")) == b">"
+
+    assert await written(tell(Shouting(), Said("a" * 9, "", ""), ended=impossible), max_response_bytes=9) == [
+        b"<" + b"A" * 9 + b">"
+    ]
+
+
+async def test_an_answer_that_grows_too_large_says_so_as_its_last_event() -> None:
+    said = Said("a" * 9, "", "b", "c")
+    assert await written(
+        tell(Shouting(), said, ended=lambda error: type(error).__name__.encode()), max_response_bytes=9
+    ) == [b"<AAAAAAAAABResponseTooLarge"]
+    assert said.is_closed
+
+
+async def test_an_answer_that_is_closed_before_it_began_stops_the_run_too() -> None:
+    said = Said("a")
+    await tell(Shouting(), said, ended=impossible).aclose()
+    assert said.is_closed
 
 
 async def test_events_that_nobody_wants_any_more_stop_the_run() -> None:
@@ -100,7 +164,8 @@ async def test_events_that_nobody_wants_any_more_stop_the_run() -> None:
     assert said.is_closed
 
 
-async def test_a_run_that_says_nothing_for_long_lets_others_have_their_turn() -> None:
+@each_way
+async def test_a_run_that_says_nothing_for_long_lets_others_have_their_turn(heard: Hear) -> None:
     turns, is_over = 0, False
 
     async def others() -> None:
@@ -110,7 +175,7 @@ async def test_a_run_that_says_nothing_for_long_lets_others_have_their_turn() ->
             turns += 1
 
     other = asyncio.create_task(others())
-    assert [event async for event in tell(Shouting(), Said(*[""] * 6_400), ended=impossible)] == [b"<", b">"]
+    assert b"".join(await heard(tell(Shouting(), Said(*[""] * 6_400), ended=impossible))) == b"<>"
     is_over = True
     await other
     assert turns >= 100

@@ -9,9 +9,9 @@ watched for. Whoever leaves, or reads too slowly, has the run cancelled.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final, cast
 
 from starlette.types import Receive, Scope, Send
 
@@ -21,6 +21,7 @@ from ..errors import ResponseTooLarge
 from ..limits import Limits
 from ..logs import logger
 from .link import Link
+from .telling import Telling
 from .watch import PATIENCE
 
 _HEADERS: Final = (
@@ -64,9 +65,10 @@ class EventStream:
     """An ASGI answer that sends what an async generator of bytes yields.
 
     Args:
-        events: Whole events. Started, stepped and closed in one task of its own; closed early when the client leaves.
-            `ResponseTooLarge` is thrown into it when its bound is reached, so that it can say so as its last event.
-            What it yielded just before is sent all the same; whoever yields that again says that it was the end.
+        events: Whole events, of any generator, or of `tell`. Started, stepped and closed in one task of its own; closed
+            early when the client leaves. `ResponseTooLarge` is thrown into it when its bound is reached, so that it can
+            say so as its last event. What it yielded just before is sent all the same; whoever yields that again says
+            that it was the end.
         limits: Bounds of size and time.
         buffers: What all streams share; a budget of its own when left out.
         headers: More response headers.
@@ -131,36 +133,69 @@ class EventStream:
             del self._link
 
     async def _produce(self) -> None:
-        # This runs once per event, so it counts here instead of calling somebody who does.
-        buffer, buffers, most, events = self._buffer, self._buffers, self._limits.max_response_bytes, self._events
-        # In a crowd everybody is answered before anybody's text is waited for: each gives way behind its first events.
-        parts, total, given_way_at = (_LAST_PART if buffers.silent >= _CROWD else 0), 0, 0
+        telling = self._telling
         try:
             try:
-                async for data in events:
-                    if self._done:
-                        # A run that took no notice of being cancelled: nobody is left to read, so it is closed instead.
-                        return
-                    # What makes it too large is sent whole: it may be the end, and that of a turn already committed.
-                    if total > most or buffers.held > buffers.max_bytes:
-                        await self._finish_with(_TOO_LARGE if total > most else _TOO_MANY_UNREAD, unsent=data)
-                        return
-                    size = len(data)
-                    total += size
-                    buffers.held += size
-                    buffer += data
-                    del data
-                    parts += 1
-                    if parts == _PARTS_BEFORE_GIVING_WAY or total - given_way_at >= _BYTES_BEFORE_GIVING_WAY:
-                        parts, given_way_at = 0, total
-                        await self._give_way()
+                await self._fill(telling)
+            except Exception as error:
+                if telling is None:
+                    raise
+                # The answer has begun, so every failure becomes its last event.
+                self._say(telling.last_words(error))
             finally:
-                await events.aclose()
+                await self._events.aclose()
         except Exception:  # noqa: BLE001 - the outermost frame of the task; nobody else would hear of it
             logger.exception("A stream's events ended with an error that its channel did not render.")
         finally:
             self._done = True
             self._wake()
+
+    async def _fill(self, telling: Telling[Any] | None) -> None:
+        # This runs once per event, so it counts here instead of calling somebody who does.
+        buffer, buffers, most = self._buffer, self._buffers, self._limits.max_response_bytes
+        # In a crowd everybody is answered before anybody's text is waited for: each gives way behind its first events.
+        parts, total, given_way_at = (_LAST_PART if buffers.silent >= _CROWD else 0), 0, 0
+        source: AsyncIterable[Any] = self._events
+        feed: Callable[[Any], bytes] | None = None
+        if telling is not None:
+            source, feed = telling.updates, telling.feed
+            total, parts = self._say(telling.opening()), parts + 1
+            if parts == _PARTS_BEFORE_GIVING_WAY:
+                parts = 0
+                await self._give_way()
+        async for each in source:
+            data: bytes = each if feed is None else feed(each)
+            if self._done:
+                # A run that took no notice of being cancelled: nobody is left to read, so it is closed instead.
+                return
+            # What makes it too large is sent whole: it may be the end, and that of a turn already committed.
+            if (total > most or buffers.held > buffers.max_bytes) and data:
+                await self._finish_with(_TOO_LARGE if total > most else _TOO_MANY_UNREAD, unsent=data)
+                return
+            size = len(data)
+            total += size
+            buffers.held += size
+            buffer += data
+            del data
+            parts += 1
+            if parts == _PARTS_BEFORE_GIVING_WAY or total - given_way_at >= _BYTES_BEFORE_GIVING_WAY:
+                parts, given_way_at = 0, total
+                await self._give_way()
+        if telling is not None:
+            self._say(await telling.ending())
+
+    def _say(self, data: bytes) -> int:
+        """Add what begins an answer or ends it, whatever its bound; returns how long it is."""
+        if self._done:
+            return 0
+        self._buffer += data
+        self._buffers.held += len(data)
+        return len(data)
+
+    @property
+    def _telling(self) -> Telling[Any] | None:
+        is_telling = type(self._events) is Telling
+        return cast("Telling[Any]", self._events) if is_telling else None
 
     async def _give_way(self) -> None:
         for _ in range(_TURNS_FOR_A_CROWD):
@@ -171,19 +206,20 @@ class EventStream:
     async def _finish_with(self, why: str, *, unsent: bytes) -> None:
         # What whoever made it counts as sent has to be: the last words of a stream tell of it.
         try:
-            last = await self._events.athrow(ResponseTooLarge(why))
-        except StopAsyncIteration:
-            last = b""
+            last = await self._last_words(ResponseTooLarge(why))
         except ResponseTooLarge:
             # What was yielded was the last word, of a failure it may be; or there is none for this.
             logger.info("A stream ended where it was cut: %s", why)
             last = b""
-        if self._done:
-            return
-        data = unsent if last == unsent else unsent + last
-        self._buffers.held += len(data)
-        self._buffer += data
+        self._say(unsent if last == unsent else unsent + last)
         self._wake()
+
+    async def _last_words(self, error: ResponseTooLarge) -> bytes:
+        telling = self._telling
+        try:
+            return telling.last_words(error) if telling is not None else await self._events.athrow(error)
+        except StopAsyncIteration:
+            return b""
 
     def _send_ahead(self) -> None:
         """Send what there is from the run's task, which is about to wait, while the writer has nothing to do.
