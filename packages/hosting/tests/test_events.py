@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Generator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator
 from contextlib import suppress
 from contextvars import ContextVar
 from typing import Any
@@ -17,7 +17,9 @@ from agent_framework_hosting.errors import ResponseTooLarge
 from agent_framework_hosting.limits import Limits
 from agent_framework_hosting.testing import Gate, InMemoryDriver, LoopbackDriver, ScriptedAgent
 from agent_framework_hosting.types import ChannelRequest, ChannelSession
+from agent_framework_hosting.web import events as writer
 from agent_framework_hosting.web.events import Buffers, EventStream
+from agent_framework_hosting.web.telling import tell
 
 from .timers import rings, timers
 
@@ -481,15 +483,40 @@ async def test_a_target_that_never_waits_still_gives_way_to_others() -> None:
             assert await anext(one)
 
 
-async def _said_in_three(buffers: Buffers, send: Send) -> None:
+class InThree:
+    """Says something in three parts, as a machine and as its updates."""
+
+    def start(self) -> bytes:
+        return b"first "
+
+    def feed(self, update: bytes) -> bytes:
+        return update
+
+    def closing(self) -> bytes:
+        return b"third"
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        yield b"second "
+
+    async def aclose(self) -> None:
+        """There is nothing to stop."""
+
+
+def _never(error: Exception) -> bytes:
+    raise AssertionError("Nothing has failed.") from error
+
+
+async def _said_in_three(buffers: Buffers, send: Send, *, as_told: bool = False) -> None:
     async def events() -> AsyncGenerator[bytes, None]:
         for said in (b"first ", b"second ", b"third"):
             yield said
 
-    await EventStream(events(), limits=Limits(), buffers=buffers)({}, _nothing, send)
+    told = tell(InThree(), InThree(), ended=_never) if as_told else events()
+    await EventStream(told, limits=Limits(), buffers=buffers)({}, _nothing, send)
 
 
-async def test_in_a_crowd_everybody_is_answered_before_anybodys_text_is_waited_for() -> None:
+@pytest.mark.parametrize("as_told", [False, True], ids=["generators", "told"])
+async def test_in_a_crowd_everybody_is_answered_before_anybodys_text_is_waited_for(as_told: bool) -> None:
     """A first event waits for what is done before it, and for a thousand whole answers that would be long."""
     buffers, sent = Buffers(max_bytes=10_000), list[tuple[int, bytes]]()
 
@@ -500,7 +527,7 @@ async def test_in_a_crowd_everybody_is_answered_before_anybodys_text_is_waited_f
 
         return send
 
-    await asyncio.gather(*(_said_in_three(buffers, by(number)) for number in range(100)))
+    await asyncio.gather(*(_said_in_three(buffers, by(number), as_told=as_told) for number in range(100)))
     whole = b"first second third"
     assert all(b"".join(body for who, body in sent if who == number) == whole for number in range(100))
     firsts = [body for _, body in sent[:100]]
@@ -631,6 +658,36 @@ async def test_a_client_that_leaves_has_its_run_cancelled(driver_type: Any) -> N
         async with asyncio.timeout(30):
             await closed.wait()
     assert tasks[0] is tasks[1]
+
+
+async def test_what_a_run_says_that_does_not_end_with_its_reader_is_held_for_nobody(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(writer, "_GRACE", 0.01)
+    buffers, gate, closed = Buffers(max_bytes=1_000), Gate(), Gate()
+
+    class Stubborn(InThree):
+        async def __aiter__(self) -> AsyncIterator[bytes]:
+            yield b"second "
+            while True:
+                with suppress(asyncio.CancelledError):
+                    await gate.wait()
+                    break
+
+        async def aclose(self) -> None:
+            closed.open()
+
+    async def leave() -> Any:
+        return {"type": "http.disconnect"}
+
+    async def send(message: Any) -> None:
+        pass
+
+    told = tell(InThree(), Stubborn(), ended=_never)
+    await EventStream(told, limits=Limits(), buffers=buffers)({}, leave, send)
+    gate.open()
+    await closed.wait()
+    assert buffers.held == 0
 
 
 async def test_a_reader_that_makes_no_progress_is_cut() -> None:
