@@ -150,7 +150,7 @@ class _Answer(Answer):
 
     def __init__(self, telemetry: Telemetry, request: HandledRequest, send: Send) -> None:
         # Not by the way of the class above: each request has one.
-        self._send, self.has_begun = send, False
+        self.watched, self.has_begun = send, False
         self._telemetry = telemetry
         self._request = request
         self.status = 0
@@ -160,7 +160,7 @@ class _Answer(Answer):
         """Send a message; the ASGI callable."""
         if message.get("more_body"):
             # A part of a body, which tells nothing.
-            return self._send(message)
+            return self.watched(message)
         kind = message["type"]
         if kind in _BODIES:
             return self._end(message)
@@ -169,10 +169,10 @@ class _Answer(Answer):
         elif kind == "websocket.close":
             self.is_over = True
             self.status = self.status or 403
-        return self._send(message)
+        return self.watched(message)
 
     async def _end(self, message: Message) -> None:
-        await self._send(message)
+        await self.watched(message)
         # Not before: what comes last may be what a client does not read.
         self.is_over = True
 

@@ -11,6 +11,7 @@ from typing import Any, Final, Literal
 
 from starlette.types import Receive, Send
 
+from .._answer import parts_by
 from .._countdown import Countdown
 from .._stepping import current_task, resumed, set_current_task, turn
 from ..limits import Limits
@@ -49,6 +50,7 @@ class Link:
         "_rest",
         "_runner",
         "_send",
+        "_send_part",
         "_sending",
         "_since",
         "_stall",
@@ -77,6 +79,7 @@ class Link:
         self.beat_is_due: bool = False
         self._receive = receive
         self._send = send
+        self._send_part = parts_by(send)
         self._stall = stall = limits.stall_timeout
         self._heartbeat = heartbeat = limits.heartbeat
         self._wake = wake
@@ -105,7 +108,7 @@ class Link:
     def send_at_once(self, body: bytes) -> bool:
         """Send a part without waiting; returns whether it could be, or whether there is something to `finish`."""
         try:
-            sending: Any = self._send({"type": "http.response.body", "body": body, "more_body": True})
+            sending: Any = self._send_part({"type": "http.response.body", "body": body, "more_body": True})
         except BaseException as error:  # noqa: BLE001 - the creator's to be told: what is around `send` may be a function
             self._rest = error
             return False
