@@ -16,11 +16,6 @@ current_task: Callable[[asyncio.AbstractEventLoop | None], asyncio.Task[Any] | N
 if sys.version_info < (3, 12):
     # Until then it is written in Python, and every update asks. This is all that it does for a loop that is known.
     current_task = vars(asyncio.tasks)["_current_tasks"].get
-    set_current_task = vars(asyncio.tasks)["_current_tasks"].__setitem__
-else:
-    set_current_task = vars(asyncio.tasks)["_swap_current_task"]
-set_current_task: Callable[[asyncio.AbstractEventLoop, asyncio.Task[Any]], object]
-"""Let a task run in place of the one that runs in a loop: what `asyncio` does in two steps for who extends it."""
 
 
 class TimeIsUp(TimeoutError):

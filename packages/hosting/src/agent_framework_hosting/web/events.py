@@ -168,7 +168,8 @@ class EventStream:
             if self._done:
                 # A run that took no notice of being cancelled: nobody is left to read, so it is closed instead.
                 return
-            # What makes it too large is sent whole: it may be the end, and that of a turn already committed.
+            # What makes it too large is sent whole: it may be the end, and that of a turn already committed. What says
+            # nothing is not too much.
             if (total > most or buffers.held > buffers.max_bytes) and data:
                 await self._finish_with(_TOO_LARGE if total > most else _TOO_MANY_UNREAD, unsent=data)
                 return

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from asyncio.tasks import _enter_task as enter_task  # pyright: ignore[reportPrivateUsage] - documented for extending
+from asyncio.tasks import _leave_task as leave_task  # pyright: ignore[reportPrivateUsage] - documented for extending
 from collections.abc import Awaitable, Callable, Coroutine, Generator
 from contextlib import suppress
 from contextvars import copy_context
@@ -13,7 +15,7 @@ from starlette.types import Receive, Send
 
 from .._answer import parts_by
 from .._countdown import Countdown
-from .._stepping import current_task, resumed, set_current_task, turn
+from .._stepping import current_task, resumed, turn
 from ..limits import Limits
 from .watch import PATIENCE
 
@@ -119,7 +121,8 @@ class Link:
         # What is between it and the socket may remember the task, as a timeout does, and put back what it set in the
         # context. Both have to be the same in the rest; and what a run has set in its own is no business of it.
         loop, task, runner = self._loop, self._task, self._runner
-        set_current_task(loop, task)
+        leave_task(loop, runner)
+        enter_task(loop, task)
         try:
             # Not by `send`, whose end would be an error that is made and caught for every chunk.
             waits_for = self._context.run(next, steps, _SENT)
@@ -131,7 +134,8 @@ class Link:
         except BaseException as error:  # noqa: BLE001 - whatever it is, the creator is told, as if it had sent this itself
             self._rest = error
         finally:
-            set_current_task(loop, runner)
+            leave_task(loop, task)
+            enter_task(loop, runner)
         return False
 
     async def finish(self) -> None:
