@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator
 from contextlib import suppress
 from contextvars import ContextVar
@@ -757,6 +758,25 @@ async def test_what_a_stream_that_is_cut_has_yielded_is_sent_whole_and_once(is_o
     async with InMemoryDriver(app_of(events, max_response_bytes=1_000)) as driver:
         answer = await driver.request("GET", "/")
     assert answer.body == b"".join(yielded) + b"THE END"
+
+
+async def test_a_stream_that_waits_for_more_holds_nothing_of_what_was_sent() -> None:
+    gate, sent, said = Gate(), Gate(), bytes(1_000)
+    held_here = sys.getrefcount(said)
+
+    async def events() -> AsyncGenerator[bytes, None]:
+        yield said
+        await gate.wait()
+
+    async def send(message: Any) -> None:
+        if message.get("body"):
+            sent.open()
+
+    stream = asyncio.create_task(EventStream(events(), limits=Limits())({}, _nothing, send))
+    await sent.wait()
+    assert sys.getrefcount(said) == held_here
+    gate.open()
+    await stream
 
 
 async def test_all_streams_together_hold_no_more_than_their_budget() -> None:

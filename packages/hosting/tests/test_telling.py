@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, TypeAlias
 
 import pytest
 
 from agent_framework_hosting.limits import Limits
-from agent_framework_hosting.web.events import EventStream
+from agent_framework_hosting.web.events import Buffers, EventStream
 from agent_framework_hosting.web.telling import Telling, tell
 
 Hear: TypeAlias = Callable[[Telling[str]], Awaitable[list[bytes]]]
@@ -59,7 +60,7 @@ async def pulled(events: Telling[str]) -> list[bytes]:
     return [event async for event in events]
 
 
-async def written(events: Telling[str], **bounds: Any) -> list[bytes]:
+async def written(events: Telling[str], buffers: Buffers | None = None, **bounds: Any) -> list[bytes]:
     """Return what an answer says, as the writer of event streams sends it."""
     sent = list[bytes]()
 
@@ -69,7 +70,7 @@ async def written(events: Telling[str], **bounds: Any) -> list[bytes]:
     async def stays() -> Any:
         return await asyncio.Event().wait()
 
-    await EventStream(events, limits=Limits(**bounds))({}, stays, send)
+    await EventStream(events, limits=Limits(**bounds), buffers=buffers)({}, stays, send)
     return [b"".join(sent)]
 
 
@@ -148,6 +149,38 @@ async def test_an_answer_that_grows_too_large_says_so_as_its_last_event() -> Non
         tell(Shouting(), said, ended=lambda error: type(error).__name__.encode()), max_response_bytes=9
     ) == [b"<AAAAAAAAABResponseTooLarge"]
     assert said.is_closed
+
+
+async def test_an_error_that_cannot_be_told_is_asked_for_once_and_what_was_said_before_it_is_sent() -> None:
+    asked, handled = list[str](), list[BaseException | None]()
+
+    def broken(error: Exception) -> bytes:
+        asked.append(type(error).__name__)
+        handled.append(sys.exception())
+        raise ValueError("nothing to say")
+
+    said = Said("a" * 9, "b", "c")
+    assert await written(tell(Shouting(), said, ended=broken), max_response_bytes=9) == [b"<AAAAAAAAAB"]
+    assert asked == ["ResponseTooLarge"]
+    # Whoever logs it, or raises it again, does so as in any handler.
+    assert [type(error).__name__ for error in handled] == asked
+    assert said.is_closed
+
+
+async def test_an_answer_for_which_there_is_no_room_any_more_is_cut_before_its_run_is_asked_for_anything() -> None:
+    asked = list[str]()
+
+    class Asked(Said):
+        async def __aiter__(self) -> AsyncIterator[str]:
+            asked.append("asked")
+            yield "a"
+
+    said, buffers = Asked(), Buffers(max_bytes=100, held=101)
+    told = tell(Shouting(), said, ended=lambda error: type(error).__name__.encode())
+    assert await written(told, buffers) == [b"<ResponseTooLarge"]
+    assert not asked
+    assert said.is_closed
+    assert buffers.held == 101
 
 
 async def test_an_answer_that_is_closed_before_it_began_stops_the_run_too() -> None:

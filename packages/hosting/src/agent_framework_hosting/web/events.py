@@ -159,7 +159,7 @@ class EventStream:
         feed: Callable[[Any], bytes] | None = None
         if telling is not None:
             source, feed = telling.updates, telling.feed
-            total, parts = self._say(telling.opening()), parts + 1
+            total, parts = self._open(telling), parts + 1
             if parts == _PARTS_BEFORE_GIVING_WAY:
                 parts = 0
                 await self._give_way()
@@ -171,19 +171,28 @@ class EventStream:
             # What makes it too large is sent whole: it may be the end, and that of a turn already committed. What says
             # nothing is not too much.
             if (total > most or buffers.held > buffers.max_bytes) and data:
-                await self._finish_with(_TOO_LARGE if total > most else _TOO_MANY_UNREAD, unsent=data)
+                await self._finish_with(_TOO_LARGE if total > most else _TOO_MANY_UNREAD, telling, unsent=data)
                 return
             size = len(data)
             total += size
             buffers.held += size
             buffer += data
-            del data
+            # What waits for its model holds nothing of what it has said.
+            del each, data
             parts += 1
             if parts == _PARTS_BEFORE_GIVING_WAY or total - given_way_at >= _BYTES_BEFORE_GIVING_WAY:
                 parts, given_way_at = 0, total
                 await self._give_way()
         if telling is not None:
             self._say(await telling.ending())
+
+    def _open(self, telling: Telling[Any]) -> int:
+        """Add what an answer begins with; one for which there is no room any more is cut before its run begins."""
+        is_full = self._buffers.held > self._buffers.max_bytes
+        size = self._say(telling.opening())
+        if is_full:
+            raise ResponseTooLarge(_TOO_MANY_UNREAD)
+        return size
 
     def _say(self, data: bytes) -> int:
         """Add what begins an answer or ends it, whatever its bound; returns how long it is."""
@@ -204,23 +213,21 @@ class EventStream:
             if self._buffers.silent < _CROWD:
                 break
 
-    async def _finish_with(self, why: str, *, unsent: bytes) -> None:
+    async def _finish_with(self, why: str, telling: Telling[Any] | None, *, unsent: bytes) -> None:
         # What whoever made it counts as sent has to be: the last words of a stream tell of it.
+        if telling is not None:
+            self._say(unsent)
+            raise ResponseTooLarge(why)
         try:
-            last = await self._last_words(ResponseTooLarge(why))
+            last = await self._events.athrow(ResponseTooLarge(why))
+        except StopAsyncIteration:
+            last = b""
         except ResponseTooLarge:
             # What was yielded was the last word, of a failure it may be; or there is none for this.
             logger.info("A stream ended where it was cut: %s", why)
             last = b""
         self._say(unsent if last == unsent else unsent + last)
         self._wake()
-
-    async def _last_words(self, error: ResponseTooLarge) -> bytes:
-        telling = self._telling
-        try:
-            return telling.last_words(error) if telling is not None else await self._events.athrow(error)
-        except StopAsyncIteration:
-            return b""
 
     def _send_ahead(self) -> None:
         """Send what there is from the run's task, which is about to wait, while the writer has nothing to do.
