@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, TypeAlias
@@ -194,6 +195,21 @@ async def test_events_that_nobody_wants_any_more_stop_the_run() -> None:
     events = tell(Shouting(), said, ended=impossible)
     await anext(events)
     await events.aclose()
+    assert said.is_closed
+
+
+async def test_events_that_are_dropped_in_the_middle_stop_the_run_at_once() -> None:
+    """Some who send them close nothing, and the garbage collector may be long in coming."""
+    said = Said("a", "b")
+    gc.disable()
+    try:
+        events = tell(Shouting(), said, ended=impossible)
+        await anext(events)
+        del events
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+    finally:
+        gc.enable()
     assert said.is_closed
 
 

@@ -100,7 +100,9 @@ class Telling(AsyncGenerator[bytes, None], Generic[UpdateT]):
     @property
     def _generator(self) -> AsyncGenerator[bytes, None]:
         if self._events is None:
-            self._events = self._each()
+            # Of an answer of their own: if they held this one, nobody would see that it was dropped, and its run go on.
+            own = Telling(self._machine, self.updates, ended=self._ended, on_commit=self._on_commit)
+            self._events = own._each()
         return self._events
 
     async def _each(self) -> AsyncGenerator[bytes, None]:
