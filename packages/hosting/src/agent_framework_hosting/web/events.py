@@ -66,9 +66,9 @@ class EventStream:
 
     Args:
         events: Whole events, of any generator, or of `tell`. Started, stepped and closed in one task of its own; closed
-            early when the client leaves. `ResponseTooLarge` is thrown into it when its bound is reached, so that it can
-            say so as its last event. What it yielded just before is sent all the same; whoever yields that again says
-            that it was the end.
+            early when the client leaves. `ResponseTooLarge` is thrown into a generator when its bound is reached, so
+            that it can say so as its last event. What it yielded just before is sent all the same; whoever yields that
+            again says that it was the end.
         limits: Bounds of size and time.
         buffers: What all streams share; a budget of its own when left out.
         headers: More response headers.
@@ -133,7 +133,8 @@ class EventStream:
             del self._link
 
     async def _produce(self) -> None:
-        telling = self._telling
+        is_told = type(self._events) is Telling
+        telling = cast("Telling[Any]", self._events) if is_told else None
         try:
             try:
                 await self._fill(telling)
@@ -195,17 +196,12 @@ class EventStream:
         return size
 
     def _say(self, data: bytes) -> int:
-        """Add what begins an answer or ends it, whatever its bound; returns how long it is."""
+        """Add what begins an answer, ends it or makes it too large, whatever its bound; returns how long it is."""
         if self._done:
             return 0
         self._buffer += data
         self._buffers.held += len(data)
         return len(data)
-
-    @property
-    def _telling(self) -> Telling[Any] | None:
-        is_telling = type(self._events) is Telling
-        return cast("Telling[Any]", self._events) if is_telling else None
 
     async def _give_way(self) -> None:
         for _ in range(_TURNS_FOR_A_CROWD):

@@ -34,7 +34,7 @@ def tell(
 
     Args:
         machine: Makes the events.
-        updates: What they are made of; closed in any case.
+        updates: What they are made of; closed in any case, and once more by who closes the events.
         ended: Returns the last event of an answer that an error has ended. What it raises ends the events.
         on_commit: Is awaited once the turn is committed, before the end is told.
     """
