@@ -25,6 +25,8 @@ from .replicas import Replicas, connecting, say, until
 LEASE: Final = 1.0
 PATIENCE: Final = 100.0
 LINES: Final = ("a", "b", "c")
+AT_ONCE: Final = 10
+"""Tasks that each line is given between two kills, at most."""
 
 
 @pytest.fixture
@@ -60,9 +62,12 @@ def open_tasks(database: str) -> int:
 
 
 async def posting(client: httpx2.AsyncClient, served: Forked, line: str, acknowledged: list[str]) -> None:
-    """Give one task after the other, until nobody answers; one that got no answer is given again."""
+    """Give one task after the other, until nobody answers; one that got no answer is given again.
+
+    They are no more than can be done: to accept a task is quicker than to run it, and more so with each turn of a line.
+    """
     with suppress(httpx2.TransportError):
-        while True:
+        for _ in range(AT_ONCE):
             id = f"{line}{len(acknowledged)}"
             await give(client, served, id, line=line)
             acknowledged.append(id)

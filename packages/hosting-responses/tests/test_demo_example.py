@@ -8,7 +8,7 @@ from time import process_time
 from typing import Any, Literal
 
 from agent_framework import Content, Message
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from pydantic import BaseModel, Field
 
@@ -87,6 +87,7 @@ JSON_VALUES = st.recursive(
 
 
 @given(st.dictionaries(st.sampled_from(KEYWORDS), JSON_VALUES), st.text())
+@example({"anyOf": [{"$ref": []}]}, "")
 def test_any_schema_gives_an_object(schema: dict[str, object], text: str) -> None:
     assert isinstance(json.loads(json.dumps(example_arguments(schema, text=text))), dict)
 

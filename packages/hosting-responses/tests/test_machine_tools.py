@@ -308,6 +308,14 @@ def test_a_call_is_answered_once() -> None:
     assert kinds(checked) == ["shell_call_output", "computer_call_output"]
 
 
+def test_a_call_is_answered_by_its_own_kind() -> None:
+    """A client that sends both back would be told that the call is answered already."""
+    assert kinds(said(runs("k", "ls"), ran("k"), acted("k", image()))) == ["shell_call", "shell_call_output"]
+    assert kinds(said(runs("k", "ls"), acted("k", image()), ran("k"))) == ["shell_call", "shell_call_output"]
+    assert kinds(said(acts("k", {"type": "screenshot"}), ran("k"))) == ["computer_call"]
+    assert kinds(said(acted("k", image()), ran("k"))) == ["computer_call_output"]
+
+
 def test_actions_at_a_computer_are_for_the_client_and_never_hidden() -> None:
     click = {"type": "click", "button": "left", "x": 1, "y": 2}
     checks = [{"id": "s1", "code": "malicious", "message": "Beware."}]

@@ -146,7 +146,12 @@ def _mapping(value: object) -> _Schema:
 
 def _finite(options: list[object], within: frozenset[str]) -> object:
     """Return the first option that does not lead back to where it came from."""
-    return next((option for option in options if _mapping(option).get("$ref") not in within), options[0])
+    return next((option for option in options if _reference(option) not in within), options[0])
+
+
+def _reference(schema: object) -> str | None:
+    reference = _mapping(schema).get("$ref")
+    return reference if isinstance(reference, str) else None
 
 
 def _first_type(schema: _Schema) -> object:

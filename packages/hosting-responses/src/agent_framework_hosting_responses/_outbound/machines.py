@@ -3,7 +3,7 @@
 Rules of this file:
 1. Each comes as a whole, and is an item of its own; a call and its output share a `call_id`, and within a response no
    other call has it: where a model uses the id of a shell's call again, the later one gets another. A call is answered
-   once; an output whose call is not there answers one of an earlier turn.
+   once, and by its own kind; an output whose call is not there answers one of an earlier turn.
 2. A computer's actions are carried out by the client, which answers with a screenshot: they are shown whatever else is
    hidden, if they are of a kind that the protocol knows, and once for as long as they are not answered.
 """
@@ -81,7 +81,7 @@ class Machines:
         key = text_of(content, "call_id")
         if running := self._running.get(key):
             call_id = running.pop(0)
-        elif key in self._called:
+        elif key in self._called or key in self._acting or key in self._answered:
             return
         else:
             call_id = key or mint("call_")
@@ -112,7 +112,7 @@ class Machines:
     def acted(self, content: Any, *, message: int) -> bool:
         """Add the screenshot that answered actions; say whether it can be told: not without one, nor for no call."""
         key, screenshot = text_of(content, "call_id"), _screenshot(getattr(content, "screenshot", None))
-        if not key or screenshot is None:
+        if not key or screenshot is None or (key in self._called and key not in self._acting):
             return False
         if key not in self._answered:
             self._acting.discard(key)
