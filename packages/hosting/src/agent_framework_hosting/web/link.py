@@ -175,8 +175,10 @@ class Link:
         self._runner = self._task
         if self._timer is not None:
             self._timer.cancel()
-        if self._watching is not None:
-            self._watching.cancel()
+        # Not kept: what a task that was cancelled knows of its end has all that it was doing, and that has this.
+        watching, self._watching = self._watching, None
+        if watching is not None:
+            watching.cancel()
         rest, self._rest = self._rest, None
         if rest is not None and not isinstance(rest, BaseException):
             self._task.cancel()

@@ -54,8 +54,10 @@ class _Watch:
         self._watching = asyncio.get_running_loop().create_task(self._wait_for_disconnect())
 
     def end(self) -> None:
-        if self._watching is not None:
-            self._watching.cancel()
+        # Not kept: what a task that was cancelled knows of its end has all that it was doing, and that has this.
+        watching, self._watching = self._watching, None
+        if watching is not None:
+            watching.cancel()
         if self._has_cancelled:
             # What is run took no notice of it, so that it is nobody's any more.
             self.take_back()
