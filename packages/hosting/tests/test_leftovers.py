@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import gc
-from collections.abc import AsyncGenerator, Callable, Generator
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
+from contextlib import contextmanager, suppress
 from typing import Any
 from weakref import ref
 
+import pytest
+
 from agent_framework_hosting.limits import Limits
 from agent_framework_hosting.testing import Gate
+from agent_framework_hosting.web.body import ClientGone
 from agent_framework_hosting.web.events import EventStream
 from agent_framework_hosting.web.watch import PATIENCE, run_while_connected
 
@@ -30,56 +33,52 @@ def nobody_collecting() -> Generator[None]:
 
 
 class Client:
-    """Stays for as long as it is asked."""
+    """Leaves once that is said."""
 
     def __init__(self) -> None:
         self.is_watched = Gate()
+        self.leaves = Gate()
 
     async def receive(self) -> Any:
         self.is_watched.open()
-        return await asyncio.Event().wait()
+        await self.leaves.wait()
+        return {"type": "http.disconnect"}
 
     async def send(self, message: Any) -> None:
         """Take whatever comes."""
 
 
-async def test_a_stream_whose_client_was_watched_leaves_nothing_behind(later: Later) -> None:
-    gate = Gate()
-
+async def streamed(client: Client, gate: Gate) -> None:
     async def events() -> AsyncGenerator[bytes, None]:
         yield b"said"
         await gate.wait()
 
-    async def answer() -> ref[Client]:
-        client = Client()
-        answering = asyncio.create_task(EventStream(events(), limits=Limits())({}, client.receive, client.send))
+    await EventStream(events(), limits=Limits())({}, client.receive, client.send)
+
+
+async def whole(client: Client, gate: Gate) -> None:
+    with suppress(ClientGone):
+        await run_while_connected(gate.wait(), client.receive)
+
+
+@pytest.mark.parametrize("answer", [streamed, whole])
+@pytest.mark.parametrize("leaves", [False, True], ids=["whose client stays", "whose client leaves"])
+async def test_an_answer_leaves_nothing_behind(
+    answer: Callable[[Client, Gate], Coroutine[Any, Any, None]], leaves: bool, later: Later
+) -> None:
+    """It took long enough for its client to be watched."""
+
+    async def answered() -> ref[Client]:
+        client, gate = Client(), Gate()
+        answering = asyncio.create_task(answer(client, gate))
         await asyncio.sleep(0)
         later(PATIENCE + 1)
         await client.is_watched.wait()
-        gate.open()
+        (client.leaves if leaves else gate).open()
         await answering
         return ref(client)
 
     with nobody_collecting():
-        client = await answer()
-        await rings()
-        assert client() is None
-
-
-async def test_a_whole_answer_whose_client_was_watched_leaves_nothing_behind(later: Later) -> None:
-    gate = Gate()
-
-    async def answer() -> ref[Client]:
-        client = Client()
-        answering = asyncio.create_task(run_while_connected(gate.wait(), client.receive))
-        await asyncio.sleep(0)
-        later(PATIENCE + 1)
-        await client.is_watched.wait()
-        gate.open()
-        await answering
-        return ref(client)
-
-    with nobody_collecting():
-        client = await answer()
+        client = await answered()
         await rings()
         assert client() is None

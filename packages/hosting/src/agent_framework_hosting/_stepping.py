@@ -78,7 +78,11 @@ class Noticed(Coroutine[Any, Any, T], Generator[Any, Any, T]):
 
     def throw(self, *error: Any) -> Any:
         """Step it with an error."""
-        waits_for = self._work.throw(*error)
+        try:
+            waits_for = self._work.throw(*error)
+        finally:
+            # What was thrown in, and comes out, knows this frame by then: the two would keep each other.
+            del error
         self._before_waiting()
         return waits_for
 
@@ -125,3 +129,6 @@ def resumed(
             waits_for = step(given) if context is None else context.run(step, given)
         except StopIteration as done:
             return done.value
+        finally:
+            # An error that was thrown in, and comes out, knows this frame by then: the two would keep each other.
+            del given
