@@ -22,10 +22,10 @@ class Run:
     """One run under way, which another task can stop.
 
     Used as a context manager by the task that steps the run: a stop is thrown into that task where it waits, and comes
-    out of the block as `RunCancelled`, or as the error that `expire` was given, while a cancellation of the task from
-    elsewhere stays what it is. One that comes from nowhere is an error of what was run. A generator that steps the run
-    says before it yields that it is `stepped_by` nobody, and calls `resume` after: in between its puller is about other
-    things.
+    out of the block as `RunCancelled`, or as `RunTimeout` when it was to `expire`, while a cancellation of the task
+    from elsewhere stays what it is. One that comes from nowhere is an error of what was run. A generator that steps the
+    run says before it yields that it is `stepped_by` nobody, and calls `resume` after: in between its puller is about
+    other things.
 
     `request` is the one that brought it, for whoever tells of the run from elsewhere; `loop` is where it is stepped.
     """
@@ -35,7 +35,7 @@ class Run:
     def __init__(self, admission: Admission) -> None:
         self._admission = admission
         self.request: Final = handled_request()
-        self._expired: RunTimeout | None = None
+        self._expired: str | None = None
         self.loop: asyncio.AbstractEventLoop | None = None
         self._reason: StopReason | None = None
         self.stepped_by: asyncio.Task[object] | None = None
@@ -69,10 +69,10 @@ class Run:
             # The reason goes along, for those inside who have something to say before they end.
             self._thrown.cancel(reason)
 
-    def expire(self, error: RunTimeout) -> None:
-        """Stop the run because it takes too long; `error` comes out of it instead of `RunCancelled`."""
+    def expire(self, why: str) -> None:
+        """Stop the run because it takes too long; a `RunTimeout` comes out of it instead of `RunCancelled`."""
         if self._reason is None:
-            self._expired = error
+            self._expired = why
             self.stop("timed_out")
 
     def resume(self) -> None:
@@ -107,7 +107,10 @@ class Run:
 
     def _stopped(self, reason: StopReason) -> RunError:
         # However it was found out, by a look or by the commit, it is told alike.
-        return self._expired or (LeaseLost() if reason == "lease_lost" else RunCancelled(reason=reason))
+        # Made anew: an error that was raised knows who held the run, and is not to be kept by it.
+        if self._expired is not None:
+            return RunTimeout(self._expired)
+        return LeaseLost() if reason == "lease_lost" else RunCancelled(reason=reason)
 
     def settle(self) -> None:
         """Let it go on to its end, whoever asks it to stop from now on: what becomes of it is being stored."""

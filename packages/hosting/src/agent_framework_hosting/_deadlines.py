@@ -11,7 +11,6 @@ from typing import Final
 from ._admission import Run
 from ._countdown import Countdown
 from ._handled import handling
-from .errors import RunTimeout
 from .limits import Limits
 from .logs import logger
 
@@ -84,4 +83,4 @@ def _countdown(seconds: float | None, message: str) -> Countdown[Run] | None:
 def _expire(message: str, run: Run) -> None:
     with handling(run.request) if run.request is not None else nullcontext():
         logger.warning("%s", message)
-    run.expire(RunTimeout(message))
+    run.expire(message)

@@ -70,6 +70,8 @@ class PipelineStream:
     async def aclose(self) -> None:
         """Stop the run; a turn that did not finish leaves no trace in the history. Idempotent."""
         await self.stop("closed")
+        # It knows who pulled, who has this: they would keep each other.
+        self._admitted.error = None
 
     async def _itself(self) -> Self:
         return self

@@ -7,7 +7,7 @@ Rules of this file:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 
 from agent_framework_hosting.logs import logger
@@ -67,14 +67,6 @@ class Answer(Accumulator):
         self._requests: set[str] = set()
         self._said: set[tuple[int, str]] = set()
         self._skipped: set[str] = set()
-        self._takers: Mapping[str, Callable[[Any], None]] = {
-            "text": self._take_text,
-            "text_reasoning": self._take_text,
-            "function_call": self._take_call,
-            "function_approval_request": self._take_request,
-            "image_generation_tool_result": self._take_pictures,
-            "error": self._take_error,
-        }
 
     def take(self) -> list[dict[str, Any]]:
         """Return what has to be sent since the last time."""
@@ -96,10 +88,21 @@ class Answer(Accumulator):
 
     def take_content(self, content: Any, kind: str) -> None:
         """See `Accumulator`."""
-        if taker := self._takers.get(kind):
-            taker(content)
-        elif kind not in _HIDDEN:
-            self._speak(kind, spoken(content))
+        match kind:
+            case "text" | "text_reasoning":
+                self._take_text(content)
+            case "function_call":
+                self._take_call(content)
+            case "function_approval_request":
+                self._take_request(content)
+            case "image_generation_tool_result":
+                self._take_pictures(content)
+            case "error":
+                self._take_error(content)
+            case _ if kind not in _HIDDEN:
+                self._speak(kind, spoken(content))
+            case _:
+                pass
 
     def _take_text(self, content: Any) -> None:
         text = self._kind_of(content)

@@ -109,6 +109,8 @@ class Output(Accumulator):
         for item, close in closing:
             close(is_cut and item is self.items[-1])
         self.texts.restart()
+        # Nothing is opened any more; the tools have the texts, and the two would keep each other.
+        self.texts.before_opening = None
 
     def begin_message(self) -> None:
         """See `Accumulator`."""

@@ -9,7 +9,8 @@ Rules of this file:
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from agent_framework_hosting.rendering.reading import text_of
 
@@ -41,7 +42,7 @@ class ProviderTools:
         self._code = CodeCalls(
             items, listener, before_opening=texts.close, with_outputs="code_interpreter_call.outputs" in asked
         )
-        self._images = Images(items, listener, before_opening=texts.close, link=self._link)
+        self._images = Images(items, listener, before_opening=texts.close, link=partial(_link, texts))
         self._searches = Searches(
             items,
             listener,
@@ -50,23 +51,13 @@ class ProviderTools:
             with_sources="web_search_call.action.sources" in asked,
         )
         self._machines = Machines(items, listener, before_opening=texts.close)
-        self._tools: Mapping[str, Callable[[Any, int, bool], None]] = {
-            "code_interpreter_tool_call": self._take_code,
-            "code_interpreter_tool_result": self._take_code_result,
-            "search_tool_call": self._take_search,
-            "search_tool_result": self._take_search_result,
-            "mcp_server_tool_call": lambda content, message, _: calls.take_server(content, message=message),
-            "mcp_server_tool_result": lambda content, _message, _: calls.answer_server(content),
-            "shell_tool_call": lambda content, message, _: self._machines.run(content, message=message),
-            "shell_tool_result": lambda content, message, _: self._machines.ran(content, message=message),
-        }
 
     def take(self, content: Any, *, message: int, restated: bool) -> bool:
         """Add a content; say whether there is a way to show it."""
         kind = text_of(content, "type")
-        if tool := self._tools.get(kind):
+        if tool := self._TOOLS.get(kind):
             if self._shows_tools:
-                tool(content, message, restated)
+                tool(self, content, message, restated)
             return True
         if kind == "computer_tool_call":
             return self._machines.act(content, message=message)
@@ -102,17 +93,8 @@ class ProviderTools:
             return True
         passage = _READ[kind](content) if kind in _READ else None
         if passage is not None:
-            self._speak(passage)
+            _speak(self._texts, passage)
         return passage is not None
-
-    def _link(self, content: Any) -> None:
-        if passage := links.address(content):
-            self._speak(passage)
-
-    def _speak(self, passage: Passage) -> None:
-        self._texts.restart()
-        self._texts.take(passage)
-        self._texts.restart()
 
     def _take_code(self, content: Any, message: int, restated: bool) -> None:  # noqa: FBT001 - a row of the table
         self._code.take_call(content, message=message, restated=restated)
@@ -131,6 +113,29 @@ class ProviderTools:
             self._searches.take_result(content, message=message)
         else:
             self._calls.answer_server(content)
+
+    # Of the class: with methods of its own in it, each answer would wait for the garbage collector.
+    _TOOLS: ClassVar[Mapping[str, Callable[..., None]]] = {
+        "code_interpreter_tool_call": _take_code,
+        "code_interpreter_tool_result": _take_code_result,
+        "search_tool_call": _take_search,
+        "search_tool_result": _take_search_result,
+        "mcp_server_tool_call": lambda self, content, message, _: self._calls.take_server(content, message=message),
+        "mcp_server_tool_result": lambda self, content, _message, _: self._calls.answer_server(content),
+        "shell_tool_call": lambda self, content, message, _: self._machines.run(content, message=message),
+        "shell_tool_result": lambda self, content, message, _: self._machines.ran(content, message=message),
+    }
+
+
+def _link(texts: Texts, content: Any) -> None:
+    if passage := links.address(content):
+        _speak(texts, passage)
+
+
+def _speak(texts: Texts, passage: Passage) -> None:
+    texts.restart()
+    texts.take(passage)
+    texts.restart()
 
 
 _READ: Mapping[str, Callable[[Any], Passage | None]] = {

@@ -1,0 +1,82 @@
+"""An answer leaves nothing of the host's to the garbage collector, whose looks at many things hold everybody up."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+from collections.abc import Generator
+from contextlib import contextmanager
+from typing import Any, Final
+
+import httpx2
+import pytest
+from agent_framework import AgentResponseUpdate, Content
+
+from agent_framework_hosting.host import AgentFrameworkHost
+from agent_framework_hosting.limits import Limits
+from agent_framework_hosting.testing import Gate, ScriptedAgent
+from agent_framework_hosting_chat_completions.channel import ChatCompletionsChannel
+from agent_framework_hosting_invocations.channel import InvocationsChannel
+from agent_framework_hosting_responses.channel import ResponsesChannel
+
+ASKED: Final[dict[str, dict[str, Any]]] = {
+    "/responses": {"input": "Hi"},
+    "/v1/chat/completions": {"messages": [{"role": "user", "content": "Hi"}]},
+    "/invocations/invoke": {"message": "Hi"},
+}
+TOOLS: Final = [
+    AgentResponseUpdate(contents=[content], role="assistant")
+    for content in (
+        Content.from_text_reasoning(text="Hm"),
+        Content.from_function_call("call", "look", arguments="{}"),
+        Content.from_function_result("call", result="There"),
+        Content.from_code_interpreter_tool_call(call_id="code", inputs=[Content.from_text("1 + 1")]),
+        Content.from_shell_tool_call(call_id="shell", commands=["ls"]),
+        Content.from_uri("https://example.com/a.png", media_type="image/png"),
+        Content.from_text("So."),
+    )
+]
+
+
+@contextmanager
+def leaving() -> Generator[list[Any]]:
+    """Return what the block leaves to the garbage collector, of the classes of this project, once it has ended."""
+    left = list[Any]()
+    gc.collect()
+    gc.disable()
+    try:
+        yield left
+        gc.set_debug(gc.DEBUG_SAVEALL)
+        gc.collect()
+    finally:
+        gc.set_debug(0)
+        gc.enable()
+        left += [type(each) for each in gc.garbage if type(each).__module__.startswith("agent_framework_hosting")]
+        gc.garbage.clear()
+
+
+@pytest.mark.parametrize("path", ASKED)
+@pytest.mark.parametrize("stream", [True, False], ids=["streamed", "whole"])
+@pytest.mark.parametrize(
+    "turn",
+    [["Hello", " there"], TOOLS, ["Hello", ValueError("no")], ValueError("no"), ["Hello", Gate()]],
+    ids=["text", "tools", "fails in the middle", "fails at once", "is too slow"],
+)
+async def test_an_answer_leaves_nothing_to_the_garbage_collector(path: str, stream: bool, turn: Any) -> None:
+    channels = [ResponsesChannel(), ChatCompletionsChannel(), InvocationsChannel()]
+    host = AgentFrameworkHost(ScriptedAgent(every=turn), channels=channels, limits=Limits(run_timeout=0.1))
+
+    async def ask() -> None:
+        await client.post(path, json={**ASKED[path], "stream": stream})
+        # What has ended is let go of in the loop's next turns.
+        for _ in range(3):
+            await asyncio.sleep(0)
+
+    async with host.lifespan(host.app):
+        transport = httpx2.ASGITransport(app=host.app)
+        async with httpx2.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
+            # What is loaded, or prepared, with the first one.
+            await ask()
+            with leaving() as left:
+                await ask()
+    assert left == []
