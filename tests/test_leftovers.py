@@ -59,7 +59,7 @@ def leaving() -> Generator[list[Any]]:
 @pytest.mark.parametrize("stream", [True, False], ids=["streamed", "whole"])
 @pytest.mark.parametrize(
     "turn",
-    [["Hello", " there"], TOOLS, ["Hello", ValueError("no")], ValueError("no"), ["Hello", Gate()]],
+    [["Hello", " there"], TOOLS, ["Hello", ValueError], ValueError, ["Hello", Gate()]],
     ids=["text", "tools", "fails in the middle", "fails at once", "is too slow"],
 )
 async def test_an_answer_leaves_nothing_to_the_garbage_collector(path: str, stream: bool, turn: Any) -> None:
