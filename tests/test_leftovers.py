@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import gc
-from collections.abc import Generator
+from collections.abc import AsyncGenerator, Generator
 from contextlib import contextmanager
 from typing import Any, Final
 
 import httpx2
 import pytest
-from agent_framework import AgentResponseUpdate, Content
+from agent_framework import AgentResponse, AgentResponseUpdate, AgentSession, Content, ResponseStream
 
 from agent_framework_hosting.host import AgentFrameworkHost
 from agent_framework_hosting.limits import Limits
@@ -38,6 +38,31 @@ TOOLS: Final = [
 ]
 
 
+class Failing:
+    """Fails, at once or after its first word; a scripted agent would keep the error in its records."""
+
+    id = name = "failing"
+    description = None
+
+    def __init__(self, *words: str) -> None:
+        self._words = words
+
+    def create_session(self, *, session_id: str | None = None, **_: Any) -> AgentSession:
+        return AgentSession(session_id=session_id)
+
+    def get_session(self, service_session_id: str, *, session_id: str | None = None, **_: Any) -> AgentSession:
+        return AgentSession(session_id=session_id, service_session_id=service_session_id)
+
+    def run(self, messages: Any = None, *, stream: bool = False, **_: Any) -> Any:
+        updates = ResponseStream(self._updates(), finalizer=AgentResponse.from_updates)
+        return updates if stream else updates.get_final_response()
+
+    async def _updates(self) -> AsyncGenerator[AgentResponseUpdate, None]:
+        for word in self._words:
+            yield AgentResponseUpdate(contents=[Content.from_text(word)], role="assistant")
+        raise ValueError("no")
+
+
 @contextmanager
 def leaving() -> Generator[list[Any]]:
     """Return what the block leaves to the garbage collector, of the classes of this project, once it has ended."""
@@ -58,13 +83,19 @@ def leaving() -> Generator[list[Any]]:
 @pytest.mark.parametrize("path", ASKED)
 @pytest.mark.parametrize("stream", [True, False], ids=["streamed", "whole"])
 @pytest.mark.parametrize(
-    "turn",
-    [["Hello", " there"], TOOLS, ["Hello", ValueError], ValueError, ["Hello", Gate()]],
-    ids=["text", "tools", "fails in the middle", "fails at once", "is too slow"],
+    "agent",
+    [
+        ScriptedAgent(every=["Hello", " there"]),
+        ScriptedAgent(every=TOOLS),
+        ScriptedAgent(every=["Hello", Gate()]),
+        Failing("Hello"),
+        Failing(),
+    ],
+    ids=["text", "tools", "takes too long", "fails in the middle", "fails at once"],
 )
-async def test_an_answer_leaves_nothing_to_the_garbage_collector(path: str, stream: bool, turn: Any) -> None:
+async def test_an_answer_leaves_nothing_to_the_garbage_collector(path: str, stream: bool, agent: Any) -> None:
     channels = [ResponsesChannel(), ChatCompletionsChannel(), InvocationsChannel()]
-    host = AgentFrameworkHost(ScriptedAgent(every=turn), channels=channels, limits=Limits(run_timeout=0.1))
+    host = AgentFrameworkHost(agent, channels=channels, limits=Limits(run_timeout=0.1))
 
     async def ask() -> None:
         await client.post(path, json={**ASKED[path], "stream": stream})
