@@ -114,16 +114,28 @@ class ProviderTools:
         else:
             self._calls.answer_server(content)
 
+    def _take_server(self, content: Any, message: int, _: bool) -> None:  # noqa: FBT001 - likewise
+        self._calls.take_server(content, message=message)
+
+    def _take_server_result(self, content: Any, *_: object) -> None:
+        self._calls.answer_server(content)
+
+    def _take_shell(self, content: Any, message: int, _: bool) -> None:  # noqa: FBT001 - likewise
+        self._machines.run(content, message=message)
+
+    def _take_shell_result(self, content: Any, message: int, _: bool) -> None:  # noqa: FBT001 - likewise
+        self._machines.ran(content, message=message)
+
     # Of the class: with methods of its own in it, each answer would wait for the garbage collector.
     _TOOLS: ClassVar[Mapping[str, Callable[..., None]]] = {
         "code_interpreter_tool_call": _take_code,
         "code_interpreter_tool_result": _take_code_result,
         "search_tool_call": _take_search,
         "search_tool_result": _take_search_result,
-        "mcp_server_tool_call": lambda self, content, message, _: self._calls.take_server(content, message=message),
-        "mcp_server_tool_result": lambda self, content, _message, _: self._calls.answer_server(content),
-        "shell_tool_call": lambda self, content, message, _: self._machines.run(content, message=message),
-        "shell_tool_result": lambda self, content, message, _: self._machines.ran(content, message=message),
+        "mcp_server_tool_call": _take_server,
+        "mcp_server_tool_result": _take_server_result,
+        "shell_tool_call": _take_shell,
+        "shell_tool_result": _take_shell_result,
     }
 
 
