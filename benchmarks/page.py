@@ -37,7 +37,7 @@ def written(run: Run, page: str, *, soaked: Soaked | None = None) -> str:
         ValueError: The page has no place for them.
     """
     machine = ", ".join(f"{name} {value}" for name, value in run.machine.items() if value is not None)
-    parts = [f"Medians of {_rounds(run)} rounds. {machine}."]
+    parts = [f"{_rounds(run)} {machine}."]
     verdicts = judged(run.results, cores=run.cores)
     parts += [carried(run.results)] if carried(run.results) else []
     parts += [goals_table(verdicts)] if verdicts else []
@@ -54,9 +54,10 @@ def merged(runs: Sequence[Run]) -> Run:
 
 
 def _rounds(run: Run) -> str:
-    # What is the same each time is measured once.
-    counts = {len(rounds) for result in run.results for rounds in result.rounds.values()} - {1}
-    return f"{min(counts)} to {max(counts)}" if len(counts) > 1 else str(run.rounds)
+    # What is the same each time is measured once, and stands there as it is.
+    counts = {len(rounds) for result in run.results for rounds in result.rounds.values()} - {1} or {run.rounds}
+    told = f"{min(counts)} to {max(counts)}" if len(counts) > 1 else str(max(counts))
+    return f"Where a spread is shown, medians of {told} rounds; elsewhere one."
 
 
 def _told(soaked: Soaked) -> str:

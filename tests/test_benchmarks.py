@@ -134,7 +134,7 @@ def test_what_was_measured_again_takes_the_place_of_what_was_measured_first() ->
         ("JSON, one", 5.0),
         ("JSON, two", 1.0),
     ]
-    assert "Medians of 2 to 7 rounds." in written(run, f"{BEGIN}\n{END}")
+    assert "medians of 2 to 7 rounds; elsewhere one." in written(run, f"{BEGIN}\n{END}")
 
 
 def test_the_page_says_what_a_core_carries_and_how_a_soak_ended() -> None:
