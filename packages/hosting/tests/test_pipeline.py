@@ -14,7 +14,7 @@ from agent_framework import AgentResponse, AgentResponseUpdate, Content, Message
 from opentelemetry import context as otel
 
 from agent_framework_hosting.channel import ChannelContext
-from agent_framework_hosting.errors import HookError, InvalidRequest, UnknownId, UnknownParent
+from agent_framework_hosting.errors import HookError, InvalidRequest, RunCancelled, UnknownId, UnknownParent
 from agent_framework_hosting.testing import CoroutineAgent, GeneratorAgent, OptionlessAgent, ScriptedAgent
 from agent_framework_hosting.types import (
     ChannelIdentity,
@@ -53,11 +53,14 @@ async def test_a_stream_can_be_awaited_and_its_final_response_pulls_the_rest(con
 
 
 async def test_an_error_in_mid_stream_reaches_the_reader_and_the_final_response(connect: Connect) -> None:
-    """Both ways of asking give the same error."""
+    """Both ways of asking give the same error, until the stream is closed, which keeps nothing of its run."""
     stream = await connect(ScriptedAgent(["a", KeyError("lost")])).run_stream(ask())
     with pytest.raises(KeyError):
         _ = [update async for update in stream]
     with pytest.raises(KeyError):
+        await stream.get_final_response()
+    await stream.aclose()
+    with pytest.raises(RunCancelled):
         await stream.get_final_response()
 
 

@@ -33,7 +33,11 @@ class HostedStream(Protocol):
     def __await__(self) -> Generator[Any, None, HostedStream]: ...
 
     async def get_final_response(self) -> AgentResponse[Any]:
-        """Return the final response, as the response hook left it; pulls what is left first."""
+        """Return the final response, as the response hook left it; pulls what is left first.
+
+        Raises:
+            RunCancelled: The run was stopped, or was closed before it was asked what went wrong in it.
+        """
         ...
 
     async def aclose(self) -> None:

@@ -99,10 +99,9 @@ class Answer(Accumulator):
                 self._take_pictures(content)
             case "error":
                 self._take_error(content)
-            case _ if kind not in _HIDDEN:
-                self._speak(kind, spoken(content))
             case _:
-                pass
+                if kind not in _HIDDEN:
+                    self._speak(kind, spoken(content))
 
     def _take_text(self, content: Any) -> None:
         text = self._kind_of(content)

@@ -102,28 +102,28 @@ class ProviderTools:
     def _take_code_result(self, content: Any, message: int, restated: bool) -> None:  # noqa: FBT001 - likewise
         self._code.take_result(content, message=message, restated=restated)
 
-    def _take_search(self, content: Any, message: int, _: bool) -> None:  # noqa: FBT001 - likewise
+    def _take_search(self, content: Any, message: int, *_: object) -> None:
         if self._searches.knows(content):
             self._searches.take_call(content, message=message)
         else:
             self._calls.take_server(content, message=message)
 
-    def _take_search_result(self, content: Any, message: int, _: bool) -> None:  # noqa: FBT001 - likewise
+    def _take_search_result(self, content: Any, message: int, *_: object) -> None:
         if self._searches.knows(content):
             self._searches.take_result(content, message=message)
         else:
             self._calls.answer_server(content)
 
-    def _take_server(self, content: Any, message: int, _: bool) -> None:  # noqa: FBT001 - likewise
+    def _take_server(self, content: Any, message: int, *_: object) -> None:
         self._calls.take_server(content, message=message)
 
     def _take_server_result(self, content: Any, *_: object) -> None:
         self._calls.answer_server(content)
 
-    def _take_shell(self, content: Any, message: int, _: bool) -> None:  # noqa: FBT001 - likewise
+    def _take_shell(self, content: Any, message: int, *_: object) -> None:
         self._machines.run(content, message=message)
 
-    def _take_shell_result(self, content: Any, message: int, _: bool) -> None:  # noqa: FBT001 - likewise
+    def _take_shell_result(self, content: Any, message: int, *_: object) -> None:
         self._machines.ran(content, message=message)
 
     # Of the class: with methods of its own in it, each answer would wait for the garbage collector.

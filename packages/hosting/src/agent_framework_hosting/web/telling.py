@@ -44,8 +44,8 @@ def tell(
 class Telling(AsyncGenerator[bytes, None], Generic[UpdateT]):
     """The events of one answer: an async generator of them, or its steps for a writer that takes them by itself.
 
-    A chunk is through a generator in the time that a machine takes to make it an event, so `EventStream` pulls the
-    `updates`, and has each of them made by `feed`, between the `opening` and the `ending`; a failure ends it with the
+    `EventStream` is such a writer, since each chunk would go through one more generator. It pulls the `updates`, and
+    has each of them made an event by `feed`, between the `opening` and the `ending`. A failure ends it with the
     `last_words`.
     """
 
