@@ -27,7 +27,8 @@ from agent_framework_hosting.limits import Limits
 from agent_framework_hosting.testing.contracts._store_turns import ADA, CLAIM, done, placed, said
 
 SOON = 60.0
-WAITING = "FROM pg_stat_activity WHERE application_name = %s AND wait_event_type = 'Lock'"
+# For a row: others in the same database hold what whoever migrates, or notifies, waits for.
+WAITING = "FROM pg_stat_activity WHERE application_name = %s AND wait_event IN ('tuple', 'transactionid')"
 
 
 class Held:

@@ -27,6 +27,7 @@ from agent_framework_hosting.errors import (
     IdempotencyConflict,
     InvalidRequest,
     LeaseLost,
+    RunCancelled,
     StateUnavailable,
     UnknownParent,
 )
@@ -155,6 +156,25 @@ async def test_on_a_machine_that_slept_turns_go_on_one_at_a_time(
         number = await first.commit(done(opened, "t1"))
         assert (await waiting).head == number
         await second.leave(has_run=False)
+
+
+async def test_a_process_whose_lease_ran_out_while_it_asked_takes_nothing_over_from_itself(
+    store: SqlStore, sql: Callable[[str], list[Any]]
+) -> None:
+    """Its question waited for longer than the lease, and nobody else is there."""
+    claim = Claim("c", "key", b"body")
+    first = await accepted(store, claim=claim)
+    opened = await first.open()
+    sql("UPDATE af_worker SET alive_until = alive_until - 3600")
+    with pytest.raises(IdempotencyConflict):
+        await accepted(store, "other", claim=claim)
+    second = await accepted(store)
+    assert await store.cancel("default", "k")
+    with pytest.raises(RunCancelled) as stopped:
+        await second.open()
+    assert stopped.value.reason == "interrupted"
+    await first.commit(done(opened, "t1"))
+    await second.leave(has_run=False)
 
 
 async def test_a_conversation_that_nobody_used_is_forgotten_with_all_that_belongs_to_it(

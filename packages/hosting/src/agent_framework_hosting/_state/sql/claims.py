@@ -32,7 +32,7 @@ ON CONFLICT (tenant, is_named, owner, channel, claim_key) DO NOTHING RETURNING a
 """
 _CLAIMED: Final = """
 SELECT c.body_hash, c.record, c.attempt, w.id FROM af_claim c
-LEFT JOIN af_worker w ON w.id = c.worker AND w.alive_until > {now}
+LEFT JOIN af_worker w ON w.id = c.worker AND (w.alive_until > {now} OR w.id = :worker)
 WHERE c.tenant = :tenant AND c.is_named = :is_named AND c.owner = :owner AND c.channel = :channel
   AND c.claim_key = :claim_key
 """
@@ -98,7 +98,7 @@ def claim(owner: Owner, wanted: Claim, *, ticket: str, worker: str | None) -> Sc
     first = yield from one(_CLAIM, **scope, body_hash=wanted.body_hash, ticket=ticket, worker=worker)
     if first is not None:
         return 1
-    row = yield from one(_CLAIMED, **scope)
+    row = yield from one(_CLAIMED, **scope, worker=worker)
     if row is None:
         raise IdempotencyConflict.in_use()
     body_hash, record, attempt, living = row

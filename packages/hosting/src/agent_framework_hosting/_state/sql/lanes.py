@@ -5,7 +5,8 @@ Rules of this file:
 2. Whoever leaves hands the turn straight to the next one. A lane is free only when nobody waits, so that a newcomer
    never overtakes.
 3. A lease is held by a worker that is alive on the database's clock. What a dead one held is handed over by whoever
-   comes or waits; its own waiting tickets count no more.
+   comes or waits; its own waiting tickets count no more. Who asks is alive, whatever has become of its lease while the
+   question was on its way: it never takes its own lines over.
 4. What is written under a lease checks, in the same transaction, that its ticket still has the lane.
 """
 
@@ -96,7 +97,7 @@ _ADDRESS: Final = "SELECT address FROM af_worker WHERE id = :worker"
 _ABANDONED: Final = """
 SELECT DISTINCT l.tenant, l.key FROM af_lane l
 JOIN af_ticket t ON t.tenant = l.tenant AND t.key = l.key AND t.worker = :worker
-LEFT JOIN af_worker w ON w.id = l.worker AND w.alive_until > {now}
+LEFT JOIN af_worker w ON w.id = l.worker AND (w.alive_until > {now} OR w.id = :worker)
 WHERE w.id IS NULL
 """
 # One statement, so that no ticket is on its way from the one table to the other while they are read.
@@ -143,7 +144,7 @@ def enter(
     if taken is not None:
         return Entered(taken[0])
     wakes: list[Wake] = []
-    holder, fence = yield from _living_holder(tenant, key, wakes)
+    holder, fence = yield from _living_holder(tenant, key, wakes, worker=worker)
     if holder is None:
         row = yield from one(_HAND, tenant=tenant, key=key, ticket=ticket, worker=worker)
         return Entered(row[0] if row else fence)
@@ -158,10 +159,10 @@ def enter(
     return Entered(None, tuple(wakes))
 
 
-def stop(*, tenant: str, key: str) -> Script[tuple[bool, tuple[Wake, ...]]]:
+def stop(*, tenant: str, key: str, worker: str) -> Script[tuple[bool, tuple[Wake, ...]]]:
     """Have whoever has the turn stopped, and drop whoever waits; says whether there was anybody."""
     wakes: list[Wake] = []
-    holder, _ = yield from _living_holder(tenant, key, wakes)
+    holder, _ = yield from _living_holder(tenant, key, wakes, worker=worker)
     if holder is None:
         return False, tuple(wakes)
     wakes += yield from _interrupt(tenant, key, holder)
@@ -221,7 +222,7 @@ def move_on(*, worker: str) -> Script[tuple[Wake, ...]]:
     """Hand over the turns of dead workers that this one's tickets wait for; returns who else is to be woken."""
     wakes: list[Wake] = []
     for tenant, key in (yield from all_of(_ABANDONED, worker=worker)):
-        yield from _living_holder(tenant, key, wakes)
+        yield from _living_holder(tenant, key, wakes, worker=worker)
     return tuple(wake for wake in wakes if wake.worker != worker)
 
 
@@ -249,17 +250,19 @@ def unregister(*, worker: str) -> Script[None]:
     yield from do(_UNREGISTER, worker=worker)
 
 
-def _living_holder(tenant: str, key: str, wakes: list[Wake]) -> Script[tuple[str | None, int]]:
+def _living_holder(tenant: str, key: str, wakes: list[Wake], *, worker: str) -> Script[tuple[str | None, int]]:
     """Return whose turn it is, once a dead worker's has been handed over; `None` when nobody is there to take it.
+
+    The `worker` is the one that asks.
 
     A free lane is handed over, too: those who wait there were dead when it became free, and are alive again.
     """
     lane = yield from one(_LOCK, tenant=tenant, key=key)
     if lane is None:
         return None, 0
-    ticket, worker, fence = lane
-    if ticket is not None and (yield from one(_IS_ALIVE, worker=worker)) is not None:
-        return worker, fence
+    ticket, holder, fence = lane
+    if ticket is not None and (holder == worker or (yield from one(_IS_ALIVE, worker=holder)) is not None):
+        return holder, fence
     handed = yield from hand_over(tenant=tenant, key=key)
     wakes += handed
     lane = yield from one(_LOCK, tenant=tenant, key=key)

@@ -180,7 +180,8 @@ class SqlStore:
 
     async def cancel(self, tenant: str, key: str) -> bool:
         """See `StateStore`."""
-        found, wakes = await self._driver.run(partial(lanes.stop, tenant=tenant, key=key), durable=False)
+        stopping = partial(lanes.stop, tenant=tenant, key=key, worker=self._worker.id)
+        found, wakes = await self._driver.run(stopping, durable=False)
         await self._worker.tell(wakes)
         return found
 
