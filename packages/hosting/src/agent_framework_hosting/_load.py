@@ -9,6 +9,7 @@ from starlette.websockets import WebSocketClose
 
 from ._arrival import Arrival, Step
 from ._capacity import Capacity
+from ._spared import tidied_soon
 from .entrances import HOST, NOBODY
 from .errors import LimitReached, Overloaded
 from .isolation import begin_call, current_principal, end_call, named_by, socket_keys
@@ -61,6 +62,8 @@ class Load:
                 await answered
             finally:
                 self._requests.leave(owner)
+                if not self._requests.held:
+                    tidied_soon()
         finally:
             end_call(call)
 
