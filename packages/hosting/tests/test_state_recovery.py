@@ -168,6 +168,8 @@ async def test_a_process_whose_lease_ran_out_while_it_asked_takes_nothing_over_f
     sql("UPDATE af_worker SET alive_until = alive_until - 3600")
     with pytest.raises(IdempotencyConflict):
         await accepted(store, "other", claim=claim)
+    with pytest.raises(IdempotencyConflict):
+        await store.claims.find(ADA, claim)
     second = await accepted(store)
     assert await store.cancel("default", "k")
     with pytest.raises(RunCancelled) as stopped:

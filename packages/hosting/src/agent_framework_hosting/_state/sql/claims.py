@@ -88,7 +88,7 @@ def take_all_back(*, ticket: str) -> Script[None]:
     yield from do(_UNANSWER_ALL, ticket=ticket)
 
 
-def claim(owner: Owner, wanted: Claim, *, ticket: str, worker: str | None) -> Script[Replay | int]:
+def claim(owner: Owner, wanted: Claim, *, ticket: str, worker: str) -> Script[Replay | int]:
     """Claim an idempotency key; returns which attempt this is, or what an earlier one was answered.
 
     Raises:
@@ -129,13 +129,13 @@ def settling(*, ticket: str, record: bytes) -> Statement:
     return Statement(_RECORD_TURN, {"ticket": ticket, "record": record})
 
 
-def answered_with(owner: Owner, wanted: Claim) -> Script[bytes | None]:
+def answered_with(owner: Owner, wanted: Claim, *, worker: str) -> Script[bytes | None]:
     """Return what the request of a key was answered; `None` when the key is free.
 
     Raises:
         IdempotencyConflict: It is in use, or was used for something else.
     """
-    row = yield from one(_CLAIMED, **_scope(owner, wanted))
+    row = yield from one(_CLAIMED, **_scope(owner, wanted), worker=worker)
     if row is None:
         return None
     body_hash, record, _, living = row
@@ -146,13 +146,13 @@ def answered_with(owner: Owner, wanted: Claim) -> Script[bytes | None]:
     return None if record is None else bytes(record)
 
 
-def answer_at_once(owner: Owner, wanted: Claim, record: bytes, *, ticket: str) -> Script[bytes]:
+def answer_at_once(owner: Owner, wanted: Claim, record: bytes, *, ticket: str, worker: str) -> Script[bytes]:
     """Claim a key and answer its request, both in one; returns what an earlier request under it was answered.
 
     Raises:
         IdempotencyConflict: It is in use, or was used for something else.
     """
-    claimed = yield from claim(owner, wanted, ticket=ticket, worker=None)
+    claimed = yield from claim(owner, wanted, ticket=ticket, worker=worker)
     if isinstance(claimed, Replay):
         return claimed.record
     yield from settle(ticket=ticket, record=record)

@@ -54,7 +54,7 @@ class SqlStore:
         self._worker = Worker(driver, lease=lease)
         self.tasks = SqlTasks(driver, self._worker)
         self.events = SqlEvents(driver)
-        self.claims = SqlClaims(driver)
+        self.claims = SqlClaims(driver, worker=self._worker.id)
         self.documents = SqlDocuments(driver)
         self.records = SqlRecords(driver)
         self._doors = Doors()
