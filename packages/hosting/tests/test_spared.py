@@ -16,6 +16,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
+from agent_framework_hosting._spared import spared, tidied_soon
 from agent_framework_hosting.host import AgentFrameworkHost
 from agent_framework_hosting.testing import Gate, ScriptedAgent
 
@@ -183,6 +184,28 @@ async def test_all_is_looked_through_when_nobody_waits_and_much_has_come() -> No
         await answered(client)
         assert circle() is not None
         assert len(stays) == 40_000
+
+
+async def test_what_an_earlier_host_kept_does_not_put_off_the_look_at_all() -> None:
+    kept: list[list[None]] | None = [[] for _ in range(200_000)]
+    async with client_of(an_app()) as client:
+        stays: list[list[None]] = [[] for _ in range(200_000)]
+        left(lived_through=9, and_all=9)
+        await answered(client)
+    assert len(kept or ()) == len(stays)
+    del kept, stays
+    async with client_of(an_app()) as client:
+        circle = left(lived_through=9, and_all=9)
+        await answered(client)
+        assert circle() is None
+
+
+def test_a_request_that_is_thrown_away_after_its_loop_has_ended_has_nobody_to_tell() -> None:
+    """As those are that a server left behind which was stopped in a hurry; an error would hide what ended them."""
+    with spared():
+        circle = left(lived_through=9)
+        tidied_soon()
+        assert circle() is not None
 
 
 async def test_a_collector_that_somebody_else_has_told_what_to_do_is_not_called() -> None:

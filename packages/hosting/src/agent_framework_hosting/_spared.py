@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Final
 
 _SELDOM: Final = (5_000, 20, 10)
@@ -28,6 +28,35 @@ _before: Final[list[tuple[tuple[int, int, int], tuple[int, int, int]]]] = []
 """What the collector was told before, and what it has made of the figures above: some Pythons do not keep the last."""
 
 
+class _Tidying:
+    """Has the collector look before it must, when nobody waits for an answer and next to nothing lives.
+
+    Where it looks by itself is in the middle of the next crowd, at all that is open there: a thousand streams take it
+    10 to 70 ms. It still does where somebody always waits.
+    """
+
+    def __init__(self) -> None:
+        self._lived_on = self._all = 0
+
+    def start_over(self) -> None:
+        """Know that all that was there has been taken out of what is looked through."""
+        self._lived_on = self._all = 0
+
+    def __call__(self) -> None:
+        _, looks, looks_at_those = gc.get_count()
+        if looks < _DUE[0]:
+            return
+        young = len(gc.get_objects(generation=0)) + len(gc.get_objects(generation=1))
+        if looks_at_those >= _DUE[1] and (self._lived_on + young) * _GROWN >= self._all:
+            gc.collect()
+            self._lived_on, self._all = 0, len(gc.get_objects(generation=2))
+        else:
+            self._lived_on += young - gc.collect(1)
+
+
+_tidy: Final = _Tidying()
+
+
 @contextmanager
 def spared() -> Generator[None]:
     """Spare what is there now from the garbage collector, and let it come seldom, until the last such block has ended.
@@ -39,6 +68,7 @@ def spared() -> Generator[None]:
     block = object()
     _serving.add(block)
     gc.freeze()
+    _tidy.start_over()
     known = gc.get_threshold()
     if 0 < known[0] < _SELDOM[0]:
         gc.set_threshold(*_SELDOM)
@@ -57,33 +87,14 @@ def spared() -> Generator[None]:
                 _before.clear()
 
 
-class _Tidying:
-    """Has the collector look before it must, when nobody waits for an answer and next to nothing lives.
-
-    Where it looks by itself is in the middle of the next crowd, at all that is open there: a thousand streams take it
-    10 to 70 ms. It still does where somebody always waits.
-    """
-
-    def __init__(self) -> None:
-        self._lived_on = self._all = 0
-
-    def __call__(self) -> None:
-        _, looks, looks_at_those = gc.get_count()
-        if looks < _DUE[0]:
-            return
-        young = len(gc.get_objects(generation=0)) + len(gc.get_objects(generation=1))
-        if looks_at_those >= _DUE[1] and (self._lived_on + young) * _GROWN >= self._all:
-            gc.collect()
-            self._lived_on, self._all = 0, len(gc.get_objects(generation=2))
-        else:
-            self._lived_on += young - gc.collect(1)
-
-
-_tidy: Final = _Tidying()
-
-
 def tidied_soon() -> None:
     """Say that nobody waits for an answer: a collector that was told above to come seldom looks now, if it is time."""
-    if gc.get_count()[1] >= _DUE[0] and _before and gc.isenabled() and gc.get_threshold() == _before[-1][1]:
-        # What was answered last is sent before.
-        asyncio.get_running_loop().call_soon(_tidy)
+    if gc.get_count()[1] < _DUE[0]:
+        return
+    # Read once: the last host may end in another thread meanwhile.
+    told = _before[-1:]
+    if told and gc.isenabled() and gc.get_threshold() == told[0][1]:
+        # A request that is thrown away after its loop has ended has nobody to tell.
+        with suppress(RuntimeError):
+            # What was answered last is sent before.
+            asyncio.get_running_loop().call_soon(_tidy)
