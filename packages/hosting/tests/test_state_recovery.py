@@ -179,6 +179,16 @@ async def test_a_process_whose_lease_ran_out_while_it_asked_takes_nothing_over_f
     await second.leave(has_run=False)
 
 
+async def test_a_process_that_was_away_for_so_long_that_it_is_forgotten_keeps_its_idempotency_keys(
+    store: SqlStore, sql: Callable[[str], list[Any]]
+) -> None:
+    claim = Claim("c", "key", b"body")
+    await (await accepted(store, claim=claim)).open()
+    sql("DELETE FROM af_worker")
+    with pytest.raises(IdempotencyConflict):
+        await store.claims.find(ADA, claim)
+
+
 async def test_a_conversation_that_nobody_used_is_forgotten_with_all_that_belongs_to_it(
     store: SqlStore, sql: Callable[[str], list[Any]]
 ) -> None:

@@ -31,8 +31,8 @@ VALUES (:tenant, :is_named, :owner, :channel, :claim_key, :body_hash, :ticket, :
 ON CONFLICT (tenant, is_named, owner, channel, claim_key) DO NOTHING RETURNING attempt
 """
 _CLAIMED: Final = """
-SELECT c.body_hash, c.record, c.attempt, w.id FROM af_claim c
-LEFT JOIN af_worker w ON w.id = c.worker AND (w.alive_until > {now} OR w.id = :worker)
+SELECT c.body_hash, c.record, c.attempt, CASE WHEN c.worker = :worker THEN c.worker ELSE w.id END FROM af_claim c
+LEFT JOIN af_worker w ON w.id = c.worker AND w.alive_until > {now}
 WHERE c.tenant = :tenant AND c.is_named = :is_named AND c.owner = :owner AND c.channel = :channel
   AND c.claim_key = :claim_key
 """
