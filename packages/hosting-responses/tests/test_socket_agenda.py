@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from agent_framework_hosting.errors import Draining, InvalidRequest, QueueFull, RequestTooLarge
+from agent_framework_hosting.errors import Draining, InvalidRequest, RequestTooLarge
 from agent_framework_hosting.limits import Limits
 from agent_framework_hosting_responses._inbound.socket import LIMIT_REACHED, Agenda, Close, Create, Refusal, Steer
 from agent_framework_hosting_responses._outbound.wire import DONE, delta_template, event, members, unframed
@@ -27,28 +27,36 @@ class Conversation(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.agenda = Agenda(limits=LIMITS)
-        self.sent: list[str] = []
-        self.waiting = 0
+        self.sent: list[tuple[str, int]] = []
+        """What waits: what is to become of it, and how large it is."""
         self.ended: str | None = None
         self.closed: Close | None = None
         self.is_flooded = False
 
+    @property
+    def waiting(self) -> int:
+        return len(self.sent)
+
     def send(self, sent: str | bytes, kind: str) -> None:
+        size = len(sent)
+        if kind != "refusal" and not self.has_room_for(size):
+            kind = "refusal"
         if self.waiting >= 2 * LIMITS.max_waiting:
-            self.is_flooded, self.sent, self.waiting = True, [], 0
+            self.is_flooded, self.sent = True, []
         elif not self.is_flooded:
-            self.sent.append(kind)
-            self.waiting += 1
+            self.sent.append((kind, size if kind != "refusal" else 0))
         self.agenda.take(sent)
+
+    def has_room_for(self, size: int) -> bool:
+        """Whether a message may wait: beside a few, and beside few words."""
+        beside = sum(size for _, size in self.sent)
+        return self.waiting < LIMITS.max_waiting and (not self.sent or beside + size <= LIMITS.max_request_bytes)
 
     @precondition(lambda self: self.closed is None)
     @rule(size=st.integers(0, 1_500))
     def ask(self, size: int) -> None:
         """Ask for a response."""
-        if self.is_flooded or self.waiting >= 2 * LIMITS.max_waiting:
-            self.send(message("x" * size), "any")
-            return
-        self.send(message("x" * size), "create" if self.waiting < LIMITS.max_waiting else "refusal")
+        self.send(message("x" * size), "create")
 
     @precondition(lambda self: self.closed is None)
     @rule(sent=st.sampled_from(["", "{", "[]", "{}", '{"type":"x"}', b"{}", message("x", background=True)]))
@@ -60,16 +68,14 @@ class Conversation(RuleBasedStateMachine):
     @rule()
     def steer(self) -> None:
         """Try to steer."""
-        kind = "steer" if self.waiting < LIMITS.max_waiting else "refusal"
-        self.send('{"type":"response.steer","input":"x","previous_response_id":"r"}', kind)
+        self.send('{"type":"response.steer","input":"x","previous_response_id":"r"}', "steer")
 
     @precondition(lambda self: self.closed is None and self.ended is None)
     @rule(how=st.sampled_from(["drain", "expire"]))
     def end(self, how: str) -> None:
         """Let the server go away, or time pass."""
-        if how == "expire" and not self.is_flooded and "create" not in self.sent and "large" not in self.sent:
-            self.sent.append("refusal")
-            self.waiting += 1
+        if how == "expire" and not self.is_flooded and all(kind != "create" for kind, _ in self.sent):
+            self.sent.append(("refusal", 0))
         self.ended = how
         getattr(self.agenda, how)()
 
@@ -87,8 +93,7 @@ class Conversation(RuleBasedStateMachine):
             assert self.ended is None
             assert not self.is_flooded
         else:
-            kind = self.sent.pop(0)
-            self.waiting -= 1
+            kind, _ = self.sent.pop(0)
             if isinstance(step, Create):
                 # Once the connection is about to end nothing new begins.
                 assert kind == "create"
@@ -98,17 +103,15 @@ class Conversation(RuleBasedStateMachine):
             elif kind == "create":
                 self.check_refusal(step)
             else:
-                # What is too large beside others is refused, too.
-                assert kind == "refusal" or isinstance(step.error, QueueFull)
+                assert kind == "refusal"
 
     def check_refusal(self, step: Refusal) -> None:
+        """What had waited for its turn is refused because the connection ends."""
         if self.ended == "drain":
-            assert isinstance(step.error, (Draining, QueueFull))
-        elif self.ended == "expire" and not isinstance(step.error, QueueFull):
+            assert isinstance(step.error, Draining)
+        else:
             assert isinstance(step.error, InvalidRequest)
             assert step.error.detail_code == LIMIT_REACHED
-        else:
-            assert isinstance(step.error, QueueFull)
 
     @invariant()
     def waits_to_a_bound(self) -> None:
