@@ -812,6 +812,36 @@ async def test_what_was_cancelled_stays_so_across_a_restart(where: str | None) -
 
 
 @pytest.mark.parametrize("where", ["sqlite", "postgres"], indirect=True)
+async def test_what_is_cancelled_before_a_later_attempt_has_said_anything_ends_behind_what_was_said(
+    where: str | None,
+) -> None:
+    """Whoever was cut off, and asks for the rest, is told so."""
+    half, hooked = Gate(), Gate()
+    agent, limits = ScriptedAgent(["half", half]), Limits(drain_timeout=0.1)
+
+    async def hook(request: ChannelRequest, **_: Any) -> ChannelRequest:
+        await hooked.wait()
+        return request
+
+    def host(**options: Any) -> Any:
+        return AgentFrameworkHost(agent, channels=[ResponsesChannel(**options)], database=where, limits=limits)
+
+    async with InMemoryDriver(host().app, timeout=SOON) as driver:
+        response = await begin(driver)
+        await half.wait_reached()
+        last = (await driver_events(driver, response))[-1]
+    async with InMemoryDriver(host(run_hook=hook).app, timeout=SOON) as driver:
+        await hooked.wait_reached()
+        joined = asyncio.create_task(followed(driver, response, after=last))
+        assert (await cancel(driver, response))["status"] == "cancelled"
+        whole = await joined
+        events = read_events(whole)
+        assert [event["sequence_number"] for event in events] == [*range(last + 1, last + 1 + len(events))]
+        assert events[-1]["response"]["status"] == "cancelled"
+        assert whole == await followed(driver, response) == await followed(driver, response, after=last)
+
+
+@pytest.mark.parametrize("where", ["sqlite", "postgres"], indirect=True)
 async def test_a_run_that_goes_on_from_a_response_is_purged_with_that_ones_conversation(
     replica: Replica, where: str | None, capsys: pytest.CaptureFixture[str]
 ) -> None:

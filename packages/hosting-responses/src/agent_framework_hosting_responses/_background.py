@@ -39,7 +39,7 @@ from ._log import each_event, entry
 from ._outbound.machine import queued_body
 from ._record import body_of, has_ended, is_background, key_of, plain, sealed
 from ._settings import BACKGROUND
-from ._standing import GIVEN_UP, Standing, failed
+from ._standing import GIVEN_UP, Standing, cancelled, failed
 from ._turns import Minted, Turn, Turns
 
 if TYPE_CHECKING:
@@ -168,20 +168,27 @@ class Background:
 
     async def do(self, task: Task, writer: RunWriter) -> None:
         """Do what was accepted, as a run."""
-        response, accepted = task.id, await self._accepted.find(task.id)
-        if accepted is None or accepted.body is None:
-            # It was deleted, or an attempt before has done it.
-            return
-        turn: Turn | None = None
+        try:
+            accepted = await self._accepted.find(task.id)
+            # Otherwise it was deleted, or an attempt before has done it.
+            if accepted is not None and accepted.body is not None:
+                await self._do(task, accepted, accepted.body, writer)
+        except asyncio.CancelledError as error:
+            if _is_wanted_by_nobody(error):
+                await self._end_cancelled(task)
+            raise
+
+    async def _do(self, task: Task, accepted: Accepted, body: dict[str, Any], writer: RunWriter) -> None:
+        response, turn = task.id, None
         try:
             named, minted = run_name(response), _minted(response, accepted)
-            turn = await self._turns.read(accepted.body, named=named, minted=minted)
+            turn = await self._turns.read(body, named=named, minted=minted)
             await self._run(turn, accepted, writer)
         except Replayed:
             await self._done(response, None)
             return
         except asyncio.CancelledError as error:
-            if turn is not None and error.args[:1] == ("cancelled",):
+            if turn is not None and _is_wanted_by_nobody(error):
                 await self._done(response, turn.exchange.remains, attempt=task.attempt)
             raise
         except Exception as error:
@@ -205,6 +212,16 @@ class Background:
             except ResponseTooLarge as error:
                 # The end that comes of it has no room in the log; readers get it from the record.
                 await events.athrow(error)
+
+    async def _end_cancelled(self, task: Task) -> None:
+        """Keep how one ended that was cancelled before it had anything to keep.
+
+        Now, since what its attempts have said goes with the end of its run, and this is told behind that.
+        """
+        accepted = await self._accepted.find(task.id)
+        if accepted is not None and accepted.is_open:
+            with suppress(UnknownId):
+                await self._standing.settle(task.id, cancelled(accepted.record))
 
     async def _done(self, response: str, remains: JSON, *, attempt: int | None = None) -> None:
         """Let go of what was kept until the record of the turn was there; keep `remains` when there is none.
@@ -240,6 +257,11 @@ class Background:
                 record = await self._standing.find(task.id)
                 if not has_ended(record):
                     await self._standing.settle(task.id, failed(record, GIVEN_UP))
+
+
+def _is_wanted_by_nobody(error: asyncio.CancelledError) -> bool:
+    """Say whether a run was stopped for good, and not to be done elsewhere."""
+    return error.args[:1] == ("cancelled",)
 
 
 def _is_to_try_again(error: Exception) -> bool:

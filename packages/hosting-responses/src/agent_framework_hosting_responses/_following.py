@@ -20,7 +20,7 @@ from agent_framework_hosting.types import JSON
 
 from ._log import each_event, event_of, is_last, number_of
 from ._outbound.events import EventWriter, say_queued
-from ._record import body_of, first_of, has_ended, output_of
+from ._record import body_of, first_of, has_ended
 from ._replay import said_again
 from ._settings import BACKGROUND
 from ._standing import Standing
@@ -76,6 +76,7 @@ class Following:
                     after = number
         elif after >= begun:
             position = (last.attempt, after - begun)
+        has_said = False
         async with aclosing(await runs.events(response, kind=BACKGROUND, after=position)) as events:
             async for event in events:
                 number, data = number_of(event.data), event_of(event.data)
@@ -84,13 +85,13 @@ class Following:
                 begun = number - event.sequence
                 if number > after:
                     yield data
-                    after = number
+                    after, has_said = number, True
                 if is_last(data):
                     return
         ended = await self._standing.find(response)
-        # What ended without its own last word tells it from its record; if that is of another attempt, and says
-        # something, whoever asks again gets it from its beginning.
-        if has_ended(ended) and (begun in (None, first_of(ended)) or not output_of(ended)):
+        # What ended without its own last word tells it from its record. Where another attempt has said something here,
+        # whoever asks again gets it from its beginning.
+        if has_ended(ended) and (begun in (None, first_of(ended)) or not has_said):
             yield said_again(ended, after=after)
 
 

@@ -75,6 +75,10 @@ class Standing:
             return stored
         is_silent = tape_of(record) is None
         ended = stands(record, first=await self.next_number(response)) if is_silent else record
+        # Looked at behind the number: whoever was quicker has let go of what was said, so that it may be none of them.
+        kept = await self._accepted.find(response)
+        if kept is not None and not kept.is_open:
+            return kept.record
         if not await self._accepted.settle(response, ended):
             raise unknown(response)
         await self._context.runs.forget(response, kind=BACKGROUND)
@@ -131,8 +135,13 @@ class Standing:
 def _end_of(record: JSON, run: RunStatus | None) -> JSON:
     """Return how a response ended whose run has left no record."""
     if run is not None and run.status == "cancelled":
-        return stands(record, status="cancelled")
+        return cancelled(record)
     return failed(record, GIVEN_UP if run is not None and run.status == "failed" else _LOST)
+
+
+def cancelled(record: JSON) -> JSON:
+    """Return the record of a response that was cancelled before it said anything."""
+    return stands(record, status="cancelled")
 
 
 def failed(record: JSON, failure: Failure) -> JSON:
