@@ -82,3 +82,28 @@ async def test_an_answer_leaves_nothing_behind(
         client = await answered()
         await rings()
         assert client() is None
+
+
+@pytest.mark.parametrize("answer", [streamed, whole])
+@pytest.mark.parametrize("is_watched", [False, True], ids=["at once", "once watched"])
+async def test_an_answer_whose_task_is_cancelled_leaves_nothing_behind(
+    answer: Callable[[Client, Gate], Coroutine[Any, Any, None]], is_watched: bool, later: Later
+) -> None:
+    """As the one of a WebSocket is, whose client hangs up."""
+
+    async def answered() -> ref[Client]:
+        client, gate = Client(), Gate()
+        answering = asyncio.create_task(answer(client, gate))
+        await gate.wait_reached()
+        if is_watched:
+            later(PATIENCE + 1)
+            await client.is_watched.wait()
+        answering.cancel()
+        await asyncio.wait({answering})
+        assert answering.cancelled()
+        return ref(client)
+
+    with nobody_collecting():
+        client = await answered()
+        await rings()
+        assert client() is None
