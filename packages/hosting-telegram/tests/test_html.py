@@ -1,5 +1,7 @@
 """Markdown becomes HTML that Telegram takes, whatever the Markdown is."""
 
+import gc
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -68,3 +70,16 @@ def test_an_aligned_table_may_be_longer_and_an_unaligned_one_is_as_it_was_writte
     table = "|a|b|\n|-|-|\n|long cell|c|\n|d|e|"
     assert render(table).units > len(table)
     assert render(table, align_tables=False).shown == table
+
+
+def test_a_rendering_leaves_nothing_to_the_garbage_collector() -> None:
+    """A message that grows is rendered at each of its edits."""
+    markdown = "# Head\n\n- *one*\n\n> quoted\n\n```py\nx\n```\n\n| a | b |\n|---|---|\n| c | [d](https://d) |"
+    render(markdown)
+    gc.collect()
+    gc.disable()
+    try:
+        render(markdown)
+        assert gc.collect() == 0
+    finally:
+        gc.enable()

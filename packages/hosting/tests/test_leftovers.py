@@ -11,8 +11,11 @@ from weakref import ref
 
 import pytest
 
+from agent_framework_hosting.channel import ChannelContext
+from agent_framework_hosting.errors import RunError
 from agent_framework_hosting.limits import Limits
-from agent_framework_hosting.testing import Gate
+from agent_framework_hosting.testing import Gate, ScriptedAgent
+from agent_framework_hosting.types import ChannelRequest
 from agent_framework_hosting.web.body import ClientGone
 from agent_framework_hosting.web.events import EventStream
 from agent_framework_hosting.web.watch import PATIENCE, run_while_connected
@@ -82,3 +85,46 @@ async def test_an_answer_leaves_nothing_behind(
         client = await answered()
         await rings()
         assert client() is None
+
+
+@pytest.mark.parametrize("answer", [streamed, whole])
+@pytest.mark.parametrize("is_watched", [False, True], ids=["at once", "once watched"])
+async def test_an_answer_whose_task_is_cancelled_leaves_nothing_behind(
+    answer: Callable[[Client, Gate], Coroutine[Any, Any, None]], is_watched: bool, later: Later
+) -> None:
+    """As the one of a WebSocket is, whose client hangs up."""
+
+    async def answered() -> ref[Client]:
+        client, gate = Client(), Gate()
+        answering = asyncio.create_task(answer(client, gate))
+        await gate.wait_reached()
+        if is_watched:
+            later(PATIENCE + 1)
+            await client.is_watched.wait()
+        answering.cancel()
+        await asyncio.wait({answering})
+        assert answering.cancelled()
+        return ref(client)
+
+    with nobody_collecting():
+        client = await answered()
+        await rings()
+        assert client() is None
+
+
+@pytest.mark.parametrize("script", [Gate(), asyncio.CancelledError], ids=["takes too long", "ends by itself"])
+async def test_a_task_that_ends_with_the_error_of_its_run_leaves_nothing_behind(
+    script: Any, connect: Callable[..., ChannelContext]
+) -> None:
+    context = connect(ScriptedAgent(every=script), limits=Limits(run_timeout=0.01))
+
+    async def ended() -> ref[asyncio.Task[Any]]:
+        running = asyncio.create_task(context.run(ChannelRequest(channel="test", operation="message", input="hi")))
+        await asyncio.wait({running})
+        assert isinstance(running.exception(), RunError)
+        return ref(running)
+
+    with nobody_collecting():
+        task = await ended()
+        await rings()
+        assert task() is None

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from itertools import zip_longest
-from typing import Final
+from typing import ClassVar, Final
 
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
@@ -142,29 +142,11 @@ class _Renderer:
         self._follows_marker = False
         self._links: list[str] = []
         self._table: _Table | None = None
-        self._blocks: Mapping[str, Callable[[Token], None]] = {
-            "paragraph_open": self._begin,
-            "heading_open": self._heading,
-            "heading_close": lambda _: self._writer.unwant("b"),
-            "inline": self._inline,
-            "fence": self._code,
-            "code_block": self._code,
-            "hr": self._rule,
-            "blockquote_open": lambda _: self._writer.want("blockquote"),
-            "blockquote_close": lambda _: self._writer.unwant("blockquote"),
-            "bullet_list_open": self._list,
-            "bullet_list_close": self._list_end,
-            "ordered_list_open": self._list,
-            "ordered_list_close": self._list_end,
-            "list_item_open": self._item,
-            "table_open": self._table_begin,
-            "tr_open": self._row,
-            "table_close": self._table_end,
-        }
 
     def rendered(self) -> Rendered:
         for token in self._tokens:
-            self._blocks.get(token.type, _nothing)(token)
+            if block := self._BLOCKS.get(token.type):
+                block(self, token)
         self._writer.end()
         return Rendered("".join(self._writer.html), "".join(self._writer.shown))
 
@@ -265,6 +247,27 @@ class _Renderer:
         if is_one:
             self._writer.want("a", f'<a href="{escape(address)}">')
 
+    # Of the class: with methods of its own in it, each rendering would wait for the garbage collector.
+    _BLOCKS: ClassVar[Mapping[str, Callable[[_Renderer, Token], None]]] = {
+        "paragraph_open": _begin,
+        "heading_open": _heading,
+        "heading_close": lambda self, _: self._writer.unwant("b"),
+        "inline": _inline,
+        "fence": _code,
+        "code_block": _code,
+        "hr": _rule,
+        "blockquote_open": lambda self, _: self._writer.want("blockquote"),
+        "blockquote_close": lambda self, _: self._writer.unwant("blockquote"),
+        "bullet_list_open": _list,
+        "bullet_list_close": _list_end,
+        "ordered_list_open": _list,
+        "ordered_list_close": _list_end,
+        "list_item_open": _item,
+        "table_open": _table_begin,
+        "tr_open": _row,
+        "table_close": _table_end,
+    }
+
 
 @dataclass(slots=True)
 class _Table:
@@ -291,7 +294,3 @@ def _plain(tokens: Sequence[Token]) -> str:
 
 def _text(token: Token) -> str:
     return "\n" if token.type in ("softbreak", "hardbreak") else token.content
-
-
-def _nothing(_: Token) -> None:
-    """Leave a token out that shows nothing by itself."""

@@ -93,11 +93,14 @@ class Run:
         task, self.stepped_by = self.stepped_by, None
         if self._thrown is None:
             if task is not None and kind is asyncio.CancelledError and not task.cancelling():
+                # An error that is raised here knows this frame, and is kept by the task when that ends with it.
+                del task
                 # Something that the run waited for was cancelled. Passed on, it would end the request without a word.
                 raise RunError("What was run ended with a cancellation that nobody had asked for.") from error
             return
         others = self._take_back()
         if task is not None and kind is asyncio.CancelledError and not others and self._reason is not None:
+            del task
             raise self._stopped(self._reason) from error
 
     def _take_back(self) -> int:

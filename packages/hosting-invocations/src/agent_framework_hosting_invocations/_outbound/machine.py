@@ -48,6 +48,25 @@ class Rendered(NamedTuple):
     waiting: list[Waiting]
 
 
+class _Writer:
+    """Makes events of what is added to a draft; a machine that listened itself would keep it, and be kept by it."""
+
+    def __init__(self, events: bytearray) -> None:
+        self._events = events
+
+    def message_begun(self, index: int, message: OutputMessage) -> None:
+        """See `draft.Listener`."""
+        self._events += event("message", MessageBegun(index, message.role, message.author))
+
+    def text_added(self, index: int, part: int, text: str) -> None:
+        """See `draft.Listener`."""
+        self._events += delta(index, part, text)
+
+    def part_added(self, index: int, part: int, content: Part) -> None:
+        """See `draft.Listener`."""
+        self._events += event("part", WholePart(index, part, content))
+
+
 class InvocationMachine:
     """Makes events of updates, and the final body of what it has sent."""
 
@@ -55,7 +74,7 @@ class InvocationMachine:
         self.waiting: list[Waiting] = []
         self._head = head
         self._events = bytearray()
-        self._draft = Draft(self, client_tools=head["client_tools"])
+        self._draft = Draft(_Writer(self._events), client_tools=head["client_tools"])
         self._body: dict[str, Any] | None = None
         self._is_ended = False
 
@@ -105,18 +124,6 @@ class InvocationMachine:
     def cancel(self, failure: Failure) -> bytes:
         """End in `cancelled`."""
         return self._stop("cancelled", failure)
-
-    def message_begun(self, index: int, message: OutputMessage) -> None:
-        """See `draft.Listener`."""
-        self._events += event("message", MessageBegun(index, message.role, message.author))
-
-    def text_added(self, index: int, part: int, text: str) -> None:
-        """See `draft.Listener`."""
-        self._events += delta(index, part, text)
-
-    def part_added(self, index: int, part: int, content: Part) -> None:
-        """See `draft.Listener`."""
-        self._events += event("part", WholePart(index, part, content))
 
     def _stop(self, status: Status, failure: Failure) -> bytes:
         if self._is_ended:

@@ -129,7 +129,8 @@ class EventStream:
         finally:
             self._buffers.held -= len(self._buffer)
             self._buffer.clear()
-            # The two would keep each other otherwise, until the garbage collector comes.
+            # They would keep each other otherwise, until the garbage collector comes.
+            self._link.forget()
             del self._link
 
     async def _produce(self) -> None:

@@ -192,6 +192,10 @@ class Link:
             finally:
                 self._task.uncancel()
 
+    def forget(self) -> None:
+        """Know no task any more: one that was cancelled keeps what it was doing, and that has this."""
+        del self._task, self._runner
+
     @property
     def _pause(self) -> float:
         return min(self._heartbeat, self._stall)

@@ -41,6 +41,8 @@ async def run_while_connected(work: Coroutine[Any, Any, T], receive: Receive) ->
     finally:
         timer.cancel()
         watch.end()
+        # Once cancelled, it would keep this frame, and be kept by it.
+        del task, watch
 
 
 class _Watch:
