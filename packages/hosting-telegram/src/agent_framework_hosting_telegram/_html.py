@@ -248,7 +248,7 @@ class _Renderer:
             self._writer.want("a", f'<a href="{escape(address)}">')
 
     # Of the class: with methods of its own in it, each rendering would wait for the garbage collector.
-    _BLOCKS: ClassVar[Mapping[str, Callable[[_Renderer, Token], None]]] = {
+    _BLOCKS: ClassVar[Mapping[str, Callable[..., None]]] = {
         "paragraph_open": _begin,
         "heading_open": _heading,
         "heading_close": lambda self, _: self._writer.unwant("b"),
