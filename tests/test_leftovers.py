@@ -79,9 +79,9 @@ def leaving() -> Generator[list[Any]]:
         gc.enable()
         for each in gc.garbage:
             # What a type looks like is found out once, not for each request.
-            of: Any = each if isinstance(each, FunctionType) else type(each)
-            if of.__module__.startswith(("agent_framework_hosting", "msgspec")):
-                left.append(of)
+            where: str = each.__module__ if isinstance(each, FunctionType) else type(each).__module__
+            if where.startswith(("agent_framework_hosting", "msgspec")):
+                left.append(type(each))
         gc.garbage.clear()
 
 
