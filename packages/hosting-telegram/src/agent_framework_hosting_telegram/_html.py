@@ -166,6 +166,15 @@ class _Renderer:
         self._begin(token)
         self._writer.want("b")
 
+    def _heading_end(self, _: Token) -> None:
+        self._writer.unwant("b")
+
+    def _quotation(self, _: Token) -> None:
+        self._writer.want("blockquote")
+
+    def _quotation_end(self, _: Token) -> None:
+        self._writer.unwant("blockquote")
+
     def _rule(self, token: Token) -> None:
         self._begin(token)
         self._writer.write(_LINE)
@@ -251,13 +260,13 @@ class _Renderer:
     _BLOCKS: ClassVar[Mapping[str, Callable[..., None]]] = {
         "paragraph_open": _begin,
         "heading_open": _heading,
-        "heading_close": lambda self, _: self._writer.unwant("b"),
+        "heading_close": _heading_end,
         "inline": _inline,
         "fence": _code,
         "code_block": _code,
         "hr": _rule,
-        "blockquote_open": lambda self, _: self._writer.want("blockquote"),
-        "blockquote_close": lambda self, _: self._writer.unwant("blockquote"),
+        "blockquote_open": _quotation,
+        "blockquote_close": _quotation_end,
         "bullet_list_open": _list,
         "bullet_list_close": _list_end,
         "ordered_list_open": _list,

@@ -33,6 +33,7 @@ SESSION_ID: Final = re.compile(r"[!-~]{1,256}")
 _HEADER: Final = "x-session-id"
 _INPUT: Final = ("prompt", "message", "messages", "query", "text", "data")
 """What other servers call the input."""
+_KNOWN: Final = frozenset(field.encode_name for field in msgspec.structs.fields(InvocationBody))
 
 
 class UnsupportedBody(RequestError):
@@ -130,9 +131,8 @@ def _text(data: bytes) -> str:
 
 
 def _fields(body: dict[str, Any]) -> InvocationBody:
-    known = {field.encode_name for field in msgspec.structs.fields(InvocationBody)}
     for name in body:
-        if name not in known:
+        if name not in _KNOWN:
             raise unknown_parameter(name, "What is to be answered is called 'input'." if name in _INPUT else "")
     fields: InvocationBody = convert(body, InvocationBody)
     if fields.input is None:
