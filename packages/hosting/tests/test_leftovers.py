@@ -11,6 +11,7 @@ from weakref import ref
 
 import pytest
 
+from agent_framework_hosting._stepping import within
 from agent_framework_hosting.channel import ChannelContext
 from agent_framework_hosting.errors import RunError
 from agent_framework_hosting.limits import Limits
@@ -128,3 +129,36 @@ async def test_a_task_that_ends_with_the_error_of_its_run_leaves_nothing_behind(
         task = await ended()
         await rings()
         assert task() is None
+
+
+async def connected(waiting: Coroutine[Any, Any, None]) -> None:
+    await run_while_connected(waiting, Client().receive)
+
+
+async def timed(waiting: Coroutine[Any, Any, None]) -> None:
+    await within(60, waiting)
+
+
+@pytest.mark.parametrize("awaited", [connected, timed])
+@pytest.mark.parametrize("waits_before", [False, True], ids=["at once", "later"])
+async def test_what_fails_because_what_it_waits_for_fails_leaves_nothing_behind(
+    awaited: Callable[[Coroutine[Any, Any, None]], Coroutine[Any, Any, None]], waits_before: bool
+) -> None:
+    async def fail() -> None:
+        raise ValueError("no")
+
+    async def waiting(tasks: list[ref[asyncio.Task[None]]]) -> None:
+        if waits_before:
+            await asyncio.sleep(0)
+        failing = asyncio.create_task(fail())
+        tasks.append(ref(failing))
+        waits_for = [failing]
+        del failing
+        await waits_for.pop()
+
+    with nobody_collecting():
+        tasks = list[ref[asyncio.Task[None]]]()
+        with suppress(ValueError):
+            await awaited(waiting(tasks))
+        await rings()
+        assert [task() for task in tasks] == [None]

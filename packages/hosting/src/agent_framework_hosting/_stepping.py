@@ -39,10 +39,13 @@ async def within(seconds: float, work: Awaitable[T]) -> T:
         waits_for = next(steps)
     except StopIteration as done:
         return done.value
+    rest = resumed(steps, waits_for) if hasattr(steps, "send") else _stepped(steps, waits_for)
+    # If it fails, its error knows this frame: the two would keep each other.
+    del waits_for
     limit = asyncio.timeout(seconds)
     try:
         async with limit:
-            return await (resumed(steps, waits_for) if hasattr(steps, "send") else _stepped(steps, waits_for))
+            return await rest
     except TimeoutError as error:
         if limit.expired():
             raise TimeIsUp from error
@@ -125,6 +128,8 @@ def resumed(
             raise
         except BaseException as error:  # noqa: BLE001 - thrown in where it belongs
             step, given = work.throw, error
+        # If that has failed, its error knows this frame by and by: the two would keep each other.
+        waits_for = None
         try:
             waits_for = step(given) if context is None else context.run(step, given)
         except StopIteration as done:

@@ -32,8 +32,11 @@ async def run_while_connected(work: Coroutine[Any, Any, T], receive: Receive) ->
         raise RuntimeError("run_while_connected must be awaited inside a task.")
     watch = _Watch(task, receive)
     timer = asyncio.get_running_loop().call_later(PATIENCE, watch.begin)
+    rest = resumed(work, waits_for)
+    # If it fails, its error knows this frame: the two would keep each other.
+    del waits_for
     try:
-        return await resumed(work, waits_for)
+        return await rest
     except asyncio.CancelledError:
         if watch.take_back():
             raise ClientGone from None
