@@ -44,8 +44,8 @@ class Following:
     async def follow(self, record: JSON, *, after: int) -> AsyncGenerator[bytes, None]:
         """Yield the events of a response from behind the sequence number `after`, until its end.
 
-        They end early when a later attempt has begun, when this host shuts down, or when the reader is too slow; then
-        the last one is missing, and whoever asks again gets the rest.
+        They end early when a later attempt has begun, or the response has ended before one did; when this host shuts
+        down, or when the reader is too slow. Then the last one is missing, and whoever asks again gets the rest.
         """
         try:
             last, response = None, body_of(record)["id"]

@@ -36,7 +36,7 @@ class _Tidying:
     """
 
     def __init__(self) -> None:
-        self._lived_on = self._all = 0
+        self.start_over()
 
     def start_over(self) -> None:
         """Know that all that was there has been taken out of what is looked through."""
